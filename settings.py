@@ -1,0 +1,155 @@
+"""Settings: everything that differs between a laptop and production, read once by `bootstrap.py`.
+
+One pydantic-settings tree. Environment variables carry the prefix ``SLUICE_`` and ``__`` for nesting
+(``SLUICE_DATABASE__URL``). What an operator *declares* (environments, targets, budgets) is not here but in
+the file that ``SLUICE_CONFIG`` names, see `contracts/configuration.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_state_dir() -> Path:
+    """`$XDG_STATE_HOME/sluice`, by default `~/.local/state/sluice` (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(base) / "sluice"
+
+
+class GkeMode(StrEnum):
+    """Where node pool changes go."""
+
+    PRACTICE = "practice"
+    """Our own emulator, started by `sluice up`."""
+    ENDPOINT = "endpoint"
+    """A ClusterManager at `SLUICE_GKE__ENDPOINT`, plaintext gRPC."""
+    GOOGLE = "google"
+    """Google Cloud, by workload identity."""
+
+
+class Group(BaseModel):
+    """Base of the nested groups: unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class HttpSettings(Group):
+    """The API's listener, and how the command line reaches it."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8470, ge=0, le=65535)
+
+
+class DatabaseSettings(Group):
+    """PostgreSQL 15 or newer. Without a URL `sluice up` starts an embedded one in the state directory."""
+
+    url: SecretStr | None = None
+    pool_size: int = Field(default=10, ge=1, le=100)
+
+
+class TemporalSettings(Group):
+    """A Temporal frontend. Without an address `sluice up` starts a dev server."""
+
+    address: str | None = None
+    namespace: str = "default"
+    api_key: SecretStr | None = None
+    tls: bool = False
+    sticky_timeout: timedelta = timedelta(seconds=2)
+    """How long a task waits for the worker that has the workflow cached, before any worker may take it."""
+
+
+class OpaSettings(Group):
+    """Open Policy Agent: `http://host:port` or `unix:///path`."""
+
+    url: str | None = None
+    timeout: timedelta = timedelta(seconds=2)
+
+
+class LlmSettings(Group):
+    """Any OpenAI-compatible endpoint. Without a key the deterministic rules planner answers."""
+
+    base_url: str | None = None
+    api_key: SecretStr | None = None
+    model: str = "gpt-5-mini"
+    timeout: timedelta = timedelta(seconds=30)
+    max_steps: int = Field(default=8, ge=1, le=32)
+    max_output_tokens: int = Field(default=2_000, ge=100, le=32_000)
+
+
+class GkeSettings(Group):
+    """The provider of node pools."""
+
+    mode: GkeMode | None = None
+    endpoint: str | None = None
+    """host:port, plaintext gRPC."""
+    compute_endpoint: str | None = None
+    """http URL of the Compute API that serves the instance groups."""
+    call_timeout: timedelta = timedelta(seconds=45)
+    """Time-out of one mutating call. The call deadline of an intent is longer than this."""
+    operation_timeout: timedelta = timedelta(minutes=30)
+    poll_interval: timedelta = timedelta(seconds=5)
+
+
+class KubernetesSettings(Group):
+    """Optional: lets verification count Ready nodes."""
+
+    kubeconfig: Path | None = None
+
+
+class PrometheusSettings(Group):
+    """Optional source of metrics."""
+
+    url: str | None = None
+
+
+class ProgramSettings(Group):
+    """Explicit paths of programs; otherwise `tools/` finds or gets them."""
+
+    temporal: Path | None = None
+    opa: Path | None = None
+
+
+class KeySettings(Group):
+    """Ed25519 keys as PEM files. Locally they are created in the state directory."""
+
+    decision_private: Path | None = None
+    """Signs decisions. Only the API needs it."""
+    decision_public: Path | None = None
+    """A file of one or more public keys; the worker verifies stored decisions with them."""
+    audit_private: Path | None = None
+    """Signs audit checkpoints. Only the sequencer, which runs beside the API, needs it."""
+
+
+class TelemetrySettings(Group):
+    """OpenTelemetry and logs. Export is off unless an endpoint is given."""
+
+    otlp_endpoint: str | None = None
+    log_format: str = Field(default="console", pattern="^(console|json)$")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+
+class Settings(BaseSettings):
+    """The whole tree. Unknown `SLUICE_` names inside a group are refused."""
+
+    model_config = SettingsConfigDict(env_prefix="SLUICE_", env_nested_delimiter="__", extra="ignore")
+
+    state_dir: Path = Field(default_factory=default_state_dir)
+    config: Path | None = None
+    """`SLUICE_CONFIG`: the declarative YAML file."""
+    http: HttpSettings = HttpSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    temporal: TemporalSettings = TemporalSettings()
+    opa: OpaSettings = OpaSettings()
+    llm: LlmSettings = LlmSettings()
+    gke: GkeSettings = GkeSettings()
+    kubernetes: KubernetesSettings = KubernetesSettings()
+    prometheus: PrometheusSettings = PrometheusSettings()
+    programs: ProgramSettings = ProgramSettings()
+    keys: KeySettings = KeySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
