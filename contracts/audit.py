@@ -1,0 +1,55 @@
+"""AUDIT: events with their whole payload, and the leaf form in which they enter the tree (RFC 6962)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from contracts.base import Contract, canonical_json
+from contracts.principal import Principal
+
+
+class AuditType(StrEnum):
+    """What happened. Names are stable."""
+
+    REQUEST_RECEIVED = "request.received"
+    REQUEST_CLOSED = "request.closed"
+    PROPOSAL_CREATED = "proposal.created"
+    PROPOSAL_EVALUATED = "proposal.evaluated"
+    PROPOSAL_MOVED = "proposal.moved"
+    DECISION_RECORDED = "decision.recorded"
+    DECISION_APPLIED = "decision.applied"
+    DECISION_REFUSED = "decision.refused"
+    DECISION_VOIDED = "decision.voided"
+    LEDGER_POSTED = "ledger.posted"
+    LEASE_TAKEN = "lease.taken"
+    LEASE_RELEASED = "lease.released"
+    INTENT_WRITTEN = "intent.written"
+    EFFECT_ISSUED = "effect.issued"
+    RECEIPT_WRITTEN = "receipt.written"
+    VERIFICATION_RECORDED = "verification.recorded"
+    HALT_CREATED = "halt.created"
+    HALT_EFFECTIVE = "halt.effective"
+    HALT_ENDED = "halt.ended"
+    BREAKER_MOVED = "breaker.moved"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105
+
+
+class AuditEvent(Contract):
+    """One event. `payload` is the whole canonical noun it speaks of, so that state can be rebuilt from it."""
+
+    schema_version: Literal[1] = 1
+    id: str
+    type: AuditType
+    tenant: str
+    subject: str
+    """Id of what it is about: a proposal, request, halt, breaker or token."""
+    actor: Principal
+    payload: dict[str, Any]
+    at: datetime
+
+    def leaf_bytes(self) -> bytes:
+        """Return the RFC 8785 bytes that are hashed into the tree."""
+        return canonical_json(self)

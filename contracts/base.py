@@ -1,0 +1,46 @@
+"""Base of every noun, and the one canonical form in which nouns are hashed and signed.
+
+Canonical form: RFC 8785 (JSON Canonicalization Scheme) over the model's JSON dump. Decimals and times are
+strings there, so no number can lose digits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict
+
+
+class Contract(BaseModel):
+    """A frozen noun. Unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", allow_inf_nan=False)
+
+
+def canonical_json(value: BaseModel | dict[str, Any] | list[Any]) -> bytes:
+    """Return the RFC 8785 bytes of a model or of plain JSON.
+
+    Raises:
+        rfc8785.CanonicalizationError: the value holds something JSON cannot carry exactly.
+    """
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return rfc8785.dumps(plain)
+
+
+def digest_of(value: BaseModel | dict[str, Any] | list[Any]) -> str:
+    """Return `sha256:<64 hex>` over the canonical form."""
+    return "sha256:" + hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def new_id(prefix: str) -> str:
+    """Return a fresh identifier such as `prp_5f0c9e…`: a readable prefix and 80 random bits."""
+    return f"{prefix}_{secrets.token_hex(10)}"
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,90 @@
+"""APPROVAL: one person's signed decision on exactly one revision of a proposal.
+
+The API authenticates the person and signs with Ed25519 (RFC 8032). The workflow's validator checks the signature
+against the public keys in its input; the intent transaction checks it again against the configured keys.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.base import Contract, canonical_json
+from contracts.evaluation import ApprovalRequirement
+from contracts.principal import Principal
+
+MAX_REASON = 2_000
+"""Characters of a decision's reason."""
+
+
+class DecisionKind(StrEnum):
+    """What the reviewer says."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    REQUEST_CHANGE = "request_change"
+
+
+class Decision(Contract):
+    """What is signed."""
+
+    schema_version: Literal[1] = 1
+    id: str
+    tenant: str
+    proposal_id: str
+    revision: int
+    kind: DecisionKind
+    reviewer: Principal
+    proposal_digest: str
+    evaluation_digest: str
+    """Digest of the evaluation the reviewer saw."""
+    reason: str = Field(default="", max_length=MAX_REASON)
+    at: datetime
+    key_id: str
+
+    def signing_bytes(self) -> bytes:
+        """Return the exact bytes under the signature: RFC 8785 with a domain prefix."""
+        return b"sluice.decision.v1\n" + canonical_json(self)
+
+
+class SignedDecision(Contract):
+    """A decision with its base64 Ed25519 signature."""
+
+    decision: Decision
+    signature: str = Field(max_length=128)
+
+
+class DecisionStatus(StrEnum):
+    """What became of a stored decision."""
+
+    RECORDED = "recorded"
+    """Committed by the API, not yet taken by the workflow."""
+    APPLIED = "applied"
+    REFUSED = "refused"
+    """The workflow refused it, for example because it came late."""
+    VOIDED = "voided"
+    """An edit or a request for change made it void."""
+
+
+class DecisionRules(Contract):
+    """What the validator needs to know to judge a decision without any I/O. Pure data."""
+
+    proposal_digest: str
+    revision: int
+    decide_by: datetime
+    authors: tuple[Principal, ...]
+    requirement: ApprovalRequirement
+    public_keys: dict[str, str]
+    """Key id → base64 raw Ed25519 public key."""
+
+
+class DecisionResult(Contract):
+    """The workflow's answer to an accepted decision."""
+
+    decision_id: str
+    state: str
+    approvals: int
+    quorum: int

@@ -1,0 +1,122 @@
+"""Our errors. Vendor errors stop at the adapter and become one of these, with the cause chained.
+
+`reason_code` is stable and machine-readable; nobody branches on a message.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SluiceError(Exception):
+    """Base. `retryable` tells Temporal whether another attempt can help."""
+
+    reason_code: ClassVar[str] = "internal_error"
+    retryable: ClassVar[bool] = False
+
+
+class ProviderError(SluiceError):
+    """Base of everything an infrastructure provider answers."""
+
+    reason_code = "provider_error"
+
+
+class ProviderUnavailable(ProviderError):
+    """The provider could not be reached or is overloaded. Nothing was changed by this call."""
+
+    reason_code = "provider_unavailable"
+    retryable = True
+
+
+class ProviderAmbiguous(ProviderError):
+    """The call may or may not have taken effect: read before any retry."""
+
+    reason_code = "provider_ambiguous"
+    retryable = True
+
+
+class ProviderConflict(ProviderError):
+    """Another operation runs on the cluster (ErrorInfo reason `CLUSTER_ALREADY_HAS_OPERATION`)."""
+
+    reason_code = "provider_conflict"
+    retryable = True
+
+
+class ProviderRefused(ProviderError):
+    """The provider refused the call for good: invalid argument or failed precondition. Nothing was changed."""
+
+    reason_code = "provider_refused"
+
+
+class ProviderPermissionDenied(ProviderRefused):
+    """Our identity may not do this."""
+
+    reason_code = "provider_permission_denied"
+
+
+class ProviderQuotaExceeded(ProviderRefused):
+    """A quota of the project does not allow it."""
+
+    reason_code = "provider_quota_exceeded"
+
+
+class TargetNotFound(ProviderRefused):
+    """The target does not exist at the provider."""
+
+    reason_code = "target_not_found"
+
+
+class PolicyUnavailable(SluiceError):
+    """OPA did not answer, or answered without its sentinel. Never an allow."""
+
+    reason_code = "policy_unavailable"
+
+
+class PriceUnknown(SluiceError):
+    """The price table has no price for this machine type in this region."""
+
+    reason_code = "price_unknown"
+
+
+class ModelUnavailable(SluiceError):
+    """The model's endpoint failed in a way that another attempt may cure."""
+
+    reason_code = "model_unavailable"
+    retryable = True
+
+
+class ModelRefused(SluiceError):
+    """The model's endpoint refused for good, or answered with something that is not an answer."""
+
+    reason_code = "model_output_invalid"
+
+
+class StoreUnavailable(SluiceError):
+    """The database cannot be reached or is locked."""
+
+    reason_code = "store_unavailable"
+    retryable = True
+
+
+class IllegalTransition(SluiceError):
+    """A proposal was to be moved along an edge its state table does not have."""
+
+    reason_code = "illegal_transition"
+
+
+class StaleFence(SluiceError):
+    """A newer attempt holds the fence; this one may no longer act."""
+
+    reason_code = "stale_fence"
+
+
+class ConfigurationInvalid(SluiceError):
+    """The declarative file is wrong. The message names file, line and reason."""
+
+    reason_code = "configuration_invalid"
+
+
+class ProgramUnavailable(SluiceError):
+    """A program that Sluice runs could not be found, fetched or built."""
+
+    reason_code = "program_unavailable"

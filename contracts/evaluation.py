@@ -1,0 +1,127 @@
+"""GUARDRAILS' answer: verdicts, what they combine to, and what the change would cost."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from contracts.base import Contract, digest_of
+from contracts.principal import Role
+
+
+class Outcome(StrEnum):
+    """What a guardrail, or all of them together, says."""
+
+    ALLOW = "allow"
+    REQUIRE_APPROVAL = "require_approval"
+    HOLD = "hold"
+    DENY = "deny"
+
+    @property
+    def severity(self) -> int:
+        """0 (allow) to 3 (deny): the highest wins."""
+        return list(Outcome).index(self)
+
+
+class ApprovalRequirement(Contract):
+    """How many people must approve, holding which roles. `rules` names who asked for it."""
+
+    quorum: int = Field(ge=0, le=10)
+    roles: tuple[Role, ...] = (Role.APPROVER,)
+    rules: tuple[str, ...] = ()
+
+    def is_met_by(self, approvals: int) -> bool:
+        """Tell whether this many valid approvals are enough."""
+        return approvals >= self.quorum
+
+    def covers(self, other: ApprovalRequirement) -> bool:
+        """Tell whether meeting this one meets `other` too."""
+        return self.quorum >= other.quorum and set(other.roles) <= set(self.roles)
+
+
+class Verdict(Contract):
+    """One guardrail's answer."""
+
+    guardrail: str
+    outcome: Outcome
+    rule: str
+    """Stable name of the rule that decided."""
+    reason_code: str
+    """Stable machine code, for example `budget_exceeded`; `ok` for a plain allow."""
+    message: str
+    """One sentence for a person."""
+    facts: dict[str, JsonValue] = {}
+    """The facts it used."""
+    rule_revision: str = ""
+    requirement: ApprovalRequirement | None = None
+    """Set when the outcome is `require_approval`."""
+    held_on: str | None = None
+    """Set when the outcome is `hold`: the key whose release may free it, for example a lease's domain."""
+
+
+class BudgetLine(Contract):
+    """One budget this change counts against. Amounts in `currency`."""
+
+    scope: str
+    """Canonical text of the scope, for example `environment=production`."""
+    window: str
+    """The window it falls in, for example `month:2026-11`."""
+    currency: str
+    limit: Decimal
+    reserved: Decimal
+    """Reserved by others at the time."""
+    committed: Decimal
+    amount: Decimal
+    """What this change takes."""
+    hours_left: Decimal
+
+    @property
+    def left_after(self) -> Decimal:
+        """What would remain with this change counted."""
+        return self.limit - self.reserved - self.committed - self.amount
+
+
+class CostEstimate(Contract):
+    """Cost of the change, as a difference. List prices; `price_as_of` tells how old they are."""
+
+    currency: str
+    machine_type: str
+    region: str
+    node_delta: int
+    price_per_node_hour: Decimal
+    monthly_delta: Decimal
+    """Per month of 730 hours; negative when the change saves."""
+    price_source: str
+    price_as_of: date
+    is_stale: bool = False
+    lines: tuple[BudgetLine, ...] = ()
+
+
+class Evaluation(Contract):
+    """All verdicts of one pass."""
+
+    schema_version: Literal[1] = 1
+    proposal_id: str
+    revision: int
+    pass_number: int = Field(ge=1)
+    at: datetime
+    outcome: Outcome
+    verdicts: tuple[Verdict, ...]
+    requirement: ApprovalRequirement | None = None
+    """Union of what the verdicts require. Set whenever any verdict requires approval, even when one denies."""
+    cost: CostEstimate | None = None
+    policy_revision: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the canonical form: what a reviewer's signature covers beside the proposal's digest."""
+        return digest_of(self)
+
+    @property
+    def worst(self) -> Verdict:
+        """The verdict that decided; the first by name among equals."""
+        return max(self.verdicts, key=lambda verdict: verdict.outcome.severity)

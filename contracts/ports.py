@@ -1,0 +1,152 @@
+"""The ports: what the rooms on the path need from the outside world, as Protocols.
+
+`adapters/` implements them, `bootstrap.py` wires them. PostgreSQL has no port: there is one engine, and its
+transactions are part of the design (docs/adr/0004).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, Protocol
+
+from pydantic import Field, JsonValue
+
+from contracts.action import NodePoolTarget
+from contracts.base import Contract
+from contracts.observation import NodePoolObservation, ProviderOperation
+
+
+class NodePoolReader(Protocol):
+    """Reads under a viewer identity. Every method raises `ProviderError` subclasses only."""
+
+    async def observe(self, target: NodePoolTarget) -> NodePoolObservation:
+        """Return the pool, its instance groups and the cluster's running operations."""
+        ...
+
+    async def list_node_pools(self, project: str, location: str, cluster: str) -> list[str]:
+        """Return the names of the cluster's node pools."""
+        ...
+
+    async def list_operations(self, target: NodePoolTarget) -> list[ProviderOperation]:
+        """Return the recent operations of the target's cluster, running or done, newest first."""
+        ...
+
+    async def get_operation(self, target: NodePoolTarget, name: str) -> ProviderOperation:
+        """Return one operation by its short name."""
+        ...
+
+
+class NodePoolEffector(Protocol):
+    """Changes node pools under the effects identity. No retries inside; Temporal retries."""
+
+    async def set_size(self, target: NodePoolTarget, node_count: int, *, timeout: timedelta) -> str:
+        """Set nodes per zone; return the provider's operation name.
+
+        Raises:
+            ProviderAmbiguous: the answer was lost; the effect may have taken place.
+            ProviderUnavailable, ProviderConflict, ProviderRefused: it has not.
+        """
+        ...
+
+    async def set_autoscaling(
+        self, target: NodePoolTarget, min_node_count: int, max_node_count: int, *, timeout: timedelta
+    ) -> str:
+        """Set the autoscaler's bounds per zone; return the operation name. Raises as `set_size`."""
+        ...
+
+
+class ReadyNodeCounter(Protocol):
+    """Counts Ready nodes of a pool through the Kubernetes API."""
+
+    async def count_ready(self, target: NodePoolTarget) -> int | None:
+        """Return the count, or None when no cluster is configured for the target."""
+        ...
+
+
+class PolicyViolation(Contract):
+    """One rule that fired."""
+
+    rule: str
+    level: str
+    """`advisory`, `soft` or `hard`."""
+    message: str
+
+
+class PolicyResult(Contract):
+    """OPA's whole answer."""
+
+    violations: tuple[PolicyViolation, ...]
+    rules_evaluated: int
+    """The sentinel: an answer without it is no answer."""
+    revision: str
+
+
+class PolicyEngine(Protocol):
+    """Evaluates all policies with one question."""
+
+    async def evaluate(self, document: Mapping[str, JsonValue]) -> PolicyResult:
+        """Return every violation.
+
+        Raises:
+            PolicyUnavailable: error, time-out, undefined result, or no sentinel.
+        """
+        ...
+
+
+class NodePrice(Contract):
+    """List price of one node of a pool, GPUs included."""
+
+    per_hour: Decimal = Field(gt=0)
+    currency: str
+    source: str
+    as_of: date
+
+
+class PriceList(Protocol):
+    """List prices. Unknown is an error, never zero."""
+
+    def node_price(self, location: str, observation: NodePoolObservation) -> NodePrice:
+        """Return the price of one node of this pool.
+
+        Raises:
+            PriceUnknown: no price for the machine type or an accelerator in this region.
+        """
+        ...
+
+
+class ModelReply(Contract):
+    """One answer of a chat model: text, or calls of the tools it was offered."""
+
+    text: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    input_tokens: int = 0
+    output_tokens: int = 0
+    model: str = ""
+
+
+class ToolCall(Contract):
+    """A tool call as the model spelled it; `arguments` is raw JSON text, not yet believed."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class ChatModel(Protocol):
+    """An OpenAI-compatible chat model."""
+
+    async def complete(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+    ) -> ModelReply:
+        """Return the next reply.
+
+        Raises:
+            ModelUnavailable: time-out, 429, 5xx, connection lost.
+            ModelRefused: other 4xx, or an answer that is too large or not an answer.
+        """
+        ...
+
+
+ModelReply.model_rebuild()

@@ -1,0 +1,59 @@
+"""Who acts: people, agents and services. REQUEST and APPROVAL use it; AUDIT records it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from contracts.base import Contract
+
+
+class PrincipalKind(StrEnum):
+    """What kind of actor stands behind a subject."""
+
+    HUMAN = "human"
+    AGENT = "agent"
+    SERVICE = "service"
+
+
+class Role(StrEnum):
+    """What a principal may do. Roles do not include one another."""
+
+    VIEWER = "viewer"
+    REQUESTER = "requester"
+    APPROVER = "approver"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class Principal(Contract):
+    """An authenticated actor.
+
+    `subject` is unique within `issuer`. An agent never holds an approving role.
+    """
+
+    kind: PrincipalKind
+    subject: str = Field(min_length=1, max_length=200)
+    issuer: str = Field(default="local", min_length=1, max_length=200)
+    roles: tuple[Role, ...] = ()
+
+    @model_validator(mode="after")
+    def _agents_never_approve(self) -> Self:
+        if self.kind is not PrincipalKind.HUMAN and Role.APPROVER in self.roles:
+            raise ValueError(f"a {self.kind} cannot hold the role approver")
+        return self
+
+    def same_as(self, other: Principal) -> bool:
+        """Tell whether both name the same actor, whatever their roles were at the time."""
+        return (self.issuer, self.subject) == (other.issuer, other.subject)
+
+
+def service(subject: str) -> Principal:
+    """Return the principal of one of our own processes, for example `sluice-worker`."""
+    return Principal(kind=PrincipalKind.SERVICE, subject=subject, issuer="sluice")
+
+
+SYSTEM = service("sluice")
+"""Actor of moves that no person asked for: expiry, verification, housekeeping."""

@@ -1,0 +1,87 @@
+"""What stops effects: halts (kill switches) and circuit breakers."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from contracts.base import Contract
+from contracts.principal import Principal
+
+
+class HaltStatus(StrEnum):
+    """`draining` until no covered intent is inside its call deadline, then `effective`."""
+
+    DRAINING = "draining"
+    EFFECTIVE = "effective"
+    ENDED = "ended"
+
+
+class HaltScope(Contract):
+    """What a halt covers. Every given field must match; all of them empty covers everything."""
+
+    tenant: str | None = None
+    environment: str | None = None
+    target: str | None = Field(default=None, description="Key of a target; a trailing `*` matches a prefix.")
+    action_kind: str | None = None
+    everything: bool = False
+
+    @model_validator(mode="after")
+    def _everything_is_said_aloud(self) -> Self:
+        named = [self.tenant, self.environment, self.target, self.action_kind]
+        if self.everything == any(value is not None for value in named):
+            raise ValueError(
+                "name at least one of tenant, environment, target, action_kind, or set everything"
+            )
+        return self
+
+    def covers(self, *, tenant: str, environment: str, target_key: str, action_kind: str) -> bool:
+        """Tell whether an effect with these attributes is stopped."""
+        return (
+            self.tenant in (None, tenant)
+            and self.environment in (None, environment)
+            and self.action_kind in (None, action_kind)
+            and (self.target is None or _matches(self.target, target_key))
+        )
+
+
+def _matches(pattern: str, key: str) -> bool:
+    return key.startswith(pattern[:-1]) if pattern.endswith("*") else key == pattern
+
+
+class Halt(Contract):
+    """One kill switch."""
+
+    id: str
+    scope: HaltScope
+    reason: str = Field(min_length=1, max_length=2_000)
+    status: HaltStatus
+    created_by: Principal
+    created_at: datetime
+    effective_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class BreakerState(StrEnum):
+    """Closed lets through, open holds, half-open lets one probe through."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class Breaker(Contract):
+    """One durable circuit breaker. `id` is its scope, for example `target:<key>` or `kind:<action kind>`."""
+
+    id: str
+    state: BreakerState
+    consecutive_failures: int = 0
+    opened_at: datetime | None = None
+    open_until: datetime | None = None
+    probe_owner: str | None = None
+    """Proposal that carries the probe."""
+    probe_expires_at: datetime | None = None
+    last_reason_code: str | None = None
