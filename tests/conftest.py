@@ -1,0 +1,199 @@
+"""Real parts for every test: PostgreSQL, Temporal, OPA. Started once per session, on 127.0.0.1 or a unix socket.
+
+| fixture | gives |
+|---|---|
+| `database_url` | a fresh, empty database of its own (SQLAlchemy URL, asyncpg) |
+| `any_postgres_url` | the same, once per PostgreSQL on this machine: the embedded one, and Debian's 15 |
+| `postgres_url` | the server's maintenance database: no tables there |
+| `temporal_address` | `host:port` of a dev server in memory, shared by the session: use task queues of your own |
+| `temporal_binary`, `opa_binary` | paths of the programs, as `make setup` found them |
+| `free_port` | a callable: each call gives a TCP port on 127.0.0.1 that is free now |
+
+A test marked `postgres_15` runs on every PostgreSQL that is here, whichever of these fixtures it uses.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from local.bound import bound_command
+from local.postgres import SUPERUSER, PostgresServer, server_in
+from local.temporal import dev_server_command
+from settings import Settings
+from tools.catalogue import OPA, TEMPORAL, Program
+from tools.programs import explicit_path, resolve
+
+_EMBEDDED = "embedded"
+_DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+_START_LIMIT = 30.0
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "postgres_15: run on every PostgreSQL of this machine, Debian's 15 too"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    wanted = "any_postgres_url" in metafunc.fixturenames or metafunc.definition.get_closest_marker(
+        "postgres_15"
+    )
+    if wanted and "postgres_engine" in metafunc.fixturenames:
+        engines = [_EMBEDDED, *(["debian-15"] if (_DEBIAN_15 / "postgres").exists() else [])]
+        metafunc.parametrize("postgres_engine", engines, indirect=True, scope="session")
+
+
+@contextmanager
+def _running(server: PostgresServer) -> Iterator[PostgresServer]:
+    server.initialise()
+    log = server.data.with_name("log")
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            server.bound_command(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
+    try:
+        asking = [str(server.binaries / "pg_isready"), "-q", "-h", str(server.sockets)]
+        _wait(lambda: subprocess.run(asking, check=False).returncode == 0, process, log)
+        yield server
+    finally:
+        process.send_signal(signal.SIGQUIT)
+        process.wait(_START_LIMIT)
+
+
+def _wait(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_LIMIT
+    while not is_ready():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text(errors='replace')[-4000:]}")
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def postgres_servers() -> Iterator[Callable[[str], PostgresServer]]:
+    """Starts each PostgreSQL when it is first asked for and stops all of them at the end of the session."""
+    running: dict[str, PostgresServer] = {}
+    # Short and outside pytest's private directory: a socket path has 107 bytes, and root's server runs as another.
+    root = Path(tempfile.mkdtemp(prefix="sluice-pg-"))
+    # Safe for tests that kill processes; only a crash of the whole machine could lose data.
+    options = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
+    managers = []
+
+    def start(engine: str) -> PostgresServer:
+        if engine not in running:
+            binaries = None if engine == _EMBEDDED else _DEBIAN_15
+            manager = _running(server_in(root / engine, binaries=binaries, options=options))
+            running[engine] = manager.__enter__()
+            managers.append(manager)
+        return running[engine]
+
+    yield start
+    for manager in reversed(managers):
+        manager.__exit__(None, None, None)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_engine(
+    request: pytest.FixtureRequest, postgres_servers: Callable[[str], PostgresServer]
+) -> PostgresServer:
+    """The running server behind the URL fixtures."""
+    return postgres_servers(getattr(request, "param", _EMBEDDED))
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_engine: PostgresServer) -> str:
+    return postgres_engine.url()
+
+
+@pytest.fixture
+def database_url(postgres_engine: PostgresServer) -> Iterator[str]:
+    name = f"t_{uuid.uuid4().hex}"
+    _sql(postgres_engine, f"CREATE DATABASE {name} TEMPLATE template0")
+    yield postgres_engine.url(name)
+    _sql(postgres_engine, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def any_postgres_url(database_url: str) -> str:
+    return database_url
+
+
+def _sql(server: PostgresServer, statement: str) -> None:
+    command = [
+        str(server.binaries / "psql"),
+        "-X",
+        "-q",
+        "-h",
+        str(server.sockets),
+        "-U",
+        SUPERUSER,
+        "-c",
+        statement,
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def _program(program: Program) -> Path:
+    settings = Settings()
+    explicit = explicit_path(settings.programs, program)
+    return resolve(program, state_dir=settings.state_dir, explicit=explicit).path
+
+
+@pytest.fixture(scope="session")
+def temporal_binary() -> Path:
+    return _program(TEMPORAL)
+
+
+@pytest.fixture(scope="session")
+def opa_binary() -> Path:
+    return _program(OPA)
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    def choose() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+            return port
+
+    return choose
+
+
+@pytest.fixture(scope="session")
+def temporal_address(
+    temporal_binary: Path, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    log = tmp_path_factory.mktemp("temporal") / "log"
+    command = bound_command(dev_server_command(temporal_binary, port=port))
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+    asking = [
+        str(temporal_binary),
+        "operator",
+        "cluster",
+        "health",
+        "--address",
+        address,
+        "--command-timeout",
+        "2s",
+    ]
+    try:
+        _wait(lambda: subprocess.run(asking, check=False, capture_output=True).returncode == 0, process, log)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(_START_LIMIT)
