@@ -1,0 +1,122 @@
+"""One pool of connections to PostgreSQL, and the transaction in which a stage does all its writing.
+
+Nothing waits for the network inside a transaction: `in_transaction()` is what adapters ask before they call out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from contracts.errors import SluiceError, StoreUnavailable
+
+_open: ContextVar[bool] = ContextVar("sluice_in_transaction", default=False)
+
+LOCK_TIMEOUT_MS = 5_000
+STATEMENT_TIMEOUT_MS = 15_000
+
+
+class NetworkInsideTransaction(SluiceError):
+    """A call to the outside was about to be made while a writing transaction was open."""
+
+    reason_code = "network_inside_transaction"
+
+
+def forbid_in_transaction() -> None:
+    """Raise unless no writing transaction is open in this task. Adapters call it before any network call.
+
+    Raises:
+        NetworkInsideTransaction: one is open.
+    """
+    if _open.get():
+        raise NetworkInsideTransaction("no network call is made inside a database transaction")
+
+
+class Database:
+    """An engine with the time-outs that keep a locked or lost database from hanging a stage."""
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        """Open a lazy pool on `url` (`postgresql://` or `postgresql+asyncpg://`)."""
+        if url.startswith("postgresql://"):
+            url = "postgresql+asyncpg://" + url.removeprefix("postgresql://")
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=10,
+            pool_pre_ping=False,
+            connect_args={
+                "timeout": 5,
+                "server_settings": {
+                    "lock_timeout": str(LOCK_TIMEOUT_MS),
+                    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+                    "idle_in_transaction_session_timeout": "30000",
+                    "application_name": "sluice",
+                },
+            },
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection inside one transaction: commit at the end, roll back on any error.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached, is locked, or the connection broke.
+        """
+        try:
+            async with self.engine.begin() as connection:
+                token = _open.set(True)
+                try:
+                    yield connection
+                finally:
+                    _open.reset(token)
+        except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
+            raise StoreUnavailable("the database did not answer") from error
+        except DBAPIError as error:
+            if _is_transient(error):
+                raise StoreUnavailable("the database refused for now") from error
+            raise
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection for reads only (`READ ONLY` transaction).
+
+        Raises:
+            StoreUnavailable: as for `transaction`.
+        """
+        try:
+            async with self.engine.connect() as connection:
+                await connection.execution_options(postgresql_readonly=True)
+                yield connection
+        except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
+            raise StoreUnavailable("the database did not answer") from error
+        except DBAPIError as error:
+            if _is_transient(error):
+                raise StoreUnavailable("the database refused for now") from error
+            raise
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        await self.engine.dispose()
+
+
+_TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
+"""SQLSTATE classes: connection, rollback (deadlock, serialisation), resources, object in use, intervention."""
+
+
+def _is_transient(error: DBAPIError) -> bool:
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state[:2] in _TRANSIENT_CLASSES
+
+
+async def database_now(connection: AsyncConnection) -> datetime:
+    """Return the database's clock: the one clock that all processes share."""
+    moment: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    return moment

@@ -1,0 +1,49 @@
+"""The hand-off from a committed transaction to Temporal and to webhooks; the dispatcher delivers, at least once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from opentelemetry.propagate import inject
+from pydantic import JsonValue
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store.schema import outbox
+
+OUTBOX_CHANNEL = "sluice_outbox"
+"""NOTIFY channel that wakes the dispatcher."""
+
+
+class OutboxKind(StrEnum):
+    """What the dispatcher does with a row."""
+
+    START_REQUEST = "start_request"
+    """Start `RequestWorkflow`; subject = request id."""
+    START_PROPOSAL = "start_proposal"
+    """Start `ProposalWorkflow`; subject = proposal id."""
+    DECIDE = "decide"
+    """Deliver the stored decision as an Update; subject = decision id."""
+    WAKE = "wake"
+    """Signal the workflow that something it waits for changed; subject = proposal id."""
+    NOTIFY = "notify"
+    """Send a signed webhook; subject = what it is about."""
+
+
+async def put(
+    connection: AsyncConnection,
+    kind: OutboxKind,
+    subject: str,
+    payload: Mapping[str, JsonValue] | None = None,
+) -> int:
+    """Insert a row in the open transaction and return its id. The present trace context travels with it."""
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    statement = (
+        insert(outbox)
+        .values(kind=kind.value, subject=subject, payload=dict(payload or {}), trace_context=carrier)
+        .returning(outbox.c.id, text(f"pg_notify('{OUTBOX_CHANNEL}', '')"))
+    )
+    row = (await connection.execute(statement)).one()
+    return int(row[0])

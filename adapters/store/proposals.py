@@ -1,0 +1,151 @@
+"""Proposals: created once, moved only along the table in `contracts/proposal.py`, each move with its audit event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import JsonValue
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store import audit_log, outbox
+from adapters.store.outbox import OutboxKind
+from adapters.store.schema import proposals
+from contracts.audit import AuditType
+from contracts.errors import IllegalTransition
+from contracts.principal import Principal
+from contracts.proposal import TRANSITIONS, Draft, Proposal, ProposalState
+
+
+async def create(connection: AsyncConnection, draft: Draft) -> None:
+    """Insert a proposal in state `evaluating` with its audit event. The caller adds the outbox row or the child."""
+    await connection.execute(
+        insert(proposals).values(
+            id=draft.id,
+            tenant=draft.tenant,
+            request_id=draft.request_id,
+            revision=draft.revision,
+            state=ProposalState.EVALUATING.value,
+            draft=draft.model_dump(mode="json"),
+            target_key=draft.action.target.key,
+            action_kind=draft.action.kind,
+            environment=draft.environment,
+            team=draft.team,
+            requester=f"{draft.requester.issuer}/{draft.requester.subject}",
+            priority=draft.priority,
+            decide_by=draft.decide_by,
+            execute_by=draft.execute_by,
+            dry_run=draft.dry_run,
+            created_at=draft.created_at,
+        )
+    )
+    await audit_log.append(
+        connection,
+        audit_log.event(
+            AuditType.PROPOSAL_CREATED,
+            tenant=draft.tenant,
+            subject=draft.id,
+            actor=draft.authors[-1],
+            payload=draft,
+        ),
+    )
+
+
+async def lock(connection: AsyncConnection, proposal_id: str) -> Row[Any]:
+    """Return the proposal's row, locked until the transaction ends. First in the fixed order of locks.
+
+    Raises:
+        sqlalchemy.exc.NoResultFound: there is no such proposal.
+    """
+    return (
+        await connection.execute(select(proposals).where(proposals.c.id == proposal_id).with_for_update())
+    ).one()
+
+
+async def move(
+    connection: AsyncConnection,
+    row: Row[Any],
+    to: ProposalState,
+    *,
+    actor: Principal,
+    reason_code: str,
+    message: str = "",
+    proposal: Proposal | None = None,
+    facts: Mapping[str, JsonValue] | None = None,
+) -> None:
+    """Move a locked proposal to another state, with its audit event, in the caller's transaction.
+
+    `proposal` is given when the move also fixes the observed document and digest. A move to `dirty` or
+    `awaiting_approval` queues the notification. `row` is what `lock` returned; its `state` is the present one.
+
+    Raises:
+        IllegalTransition: the state table has no such edge.
+    """
+    present = ProposalState(row.state)
+    if to not in TRANSITIONS.get(present, frozenset()):
+        raise IllegalTransition(f"{row.id}: {present} → {to}")
+    values: dict[str, Any] = {
+        "state": to.value,
+        "state_since": func.clock_timestamp(),
+        "reason_code": reason_code,
+        "message": message,
+        "held_on": None,
+    }
+    if to.is_final:
+        values["closed_at"] = func.clock_timestamp()
+    if proposal is not None:
+        values |= {"document": proposal.model_dump(mode="json"), "digest": proposal.digest}
+    await connection.execute(update(proposals).where(proposals.c.id == row.id).values(values))
+    payload: dict[str, object] = {
+        "proposal_id": row.id,
+        "revision": row.revision,
+        "from": present.value,
+        "to": to.value,
+        "reason_code": reason_code,
+        "message": message,
+        "facts": dict(facts or {}),
+    }
+    if proposal is not None:
+        payload["proposal"] = proposal.model_dump(mode="json")
+        payload["digest"] = proposal.digest
+    moved = audit_log.event(
+        AuditType.PROPOSAL_MOVED, tenant=row.tenant, subject=row.id, actor=actor, payload=payload
+    )
+    await audit_log.append(connection, moved)
+    await _notify(connection, row, to, reason_code)
+
+
+_NOTIFIED = {ProposalState.AWAITING_APPROVAL: "waiting", ProposalState.DIRTY: "dirty"}
+
+
+async def _notify(connection: AsyncConnection, row: Row[Any], to: ProposalState, reason_code: str) -> None:
+    named = _NOTIFIED.get(to)
+    if named is not None:
+        payload: dict[str, JsonValue] = {"event": named, "proposal_id": row.id, "reason_code": reason_code}
+        await outbox.put(connection, OutboxKind.NOTIFY, row.id, payload)
+
+
+async def hold(
+    connection: AsyncConnection, row: Row[Any], held_on: str, reason_code: str, message: str
+) -> None:
+    """Note on a locked `ready` proposal what holds it; `wake_held` finds it by this key."""
+    await connection.execute(
+        update(proposals)
+        .where(proposals.c.id == row.id)
+        .values(held_on=held_on, reason_code=reason_code, message=message)
+    )
+
+
+async def wake_held(connection: AsyncConnection, held_on: str, *, limit: int | None = 1) -> None:
+    """Queue a wake signal for what `held_on` holds: by priority, then first come; `limit=None` wakes all."""
+    waiting = (
+        select(proposals.c.id)
+        .where(proposals.c.held_on == held_on, proposals.c.state == ProposalState.READY.value)
+        .order_by(proposals.c.priority, proposals.c.created_at, proposals.c.id)
+    )
+    if limit is not None:
+        waiting = waiting.limit(limit)
+    for (proposal_id,) in (await connection.execute(waiting)).all():
+        await outbox.put(connection, OutboxKind.WAKE, proposal_id, {"held_on": held_on})

@@ -1,0 +1,170 @@
+"""What travels between API, workflows and activities: names, queues, inputs and results. Pure data.
+
+Workflow histories hold these and nothing larger: ids, digests, states. Documents stay in the database.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from contracts.action import Action
+from contracts.base import Contract
+from contracts.decision import DecisionRules, SignedDecision
+from contracts.effect import EffectResult, Step
+from contracts.proposal import Planner, ProposalState
+from contracts.request import AgentStep, Request, RequestOutcome, RequestStatus
+
+QUEUE_MAIN = "sluice-main"
+"""Workflows, guards, approval, read-only agent tools."""
+QUEUE_AGENT = "sluice-agent"
+"""Model calls; its process holds the model's key and nothing else."""
+QUEUE_EFFECTS = "sluice-effects"
+"""Execution and verification; its process holds the provider's credentials."""
+
+REQUEST_WORKFLOW = "RequestWorkflow"
+PROPOSAL_WORKFLOW = "ProposalWorkflow"
+DECIDE_UPDATE = "decide"
+DECIDE_SIGNAL = "decide_later"
+WAKE_SIGNAL = "wake"
+
+SEARCH_ATTRIBUTES: tuple[str, ...] = ("SluiceTenant", "SluiceKind", "SluiceTarget", "SluiceRequester")
+"""Keyword search attributes, set at start only."""
+
+
+def request_workflow_id(request_id: str) -> str:
+    """Return the Temporal workflow id of a request."""
+    return f"request/{request_id}"
+
+
+def proposal_workflow_id(proposal_id: str) -> str:
+    """Return the Temporal workflow id of a proposal."""
+    return f"proposal/{proposal_id}"
+
+
+class ProposalInput(Contract):
+    """Input of `ProposalWorkflow`. The row exists already, in state `evaluating`."""
+
+    proposal_id: str
+    tenant: str
+    revision: int
+    action_kind: str
+    target_key: str
+    requester: str
+    """`issuer/subject`, for the search attribute."""
+    summary: str
+    """One line for the Temporal UI, for example `resize acme-prod/serving/inference to 4 per zone`."""
+    priority: int = 3
+    public_keys: dict[str, str]
+    """Key id → base64 raw Ed25519 public key; the validator checks signatures with these."""
+
+
+class RequestInput(Contract):
+    """Input of `RequestWorkflow`. The row exists already, in state `received`."""
+
+    request: Request
+    public_keys: dict[str, str]
+
+
+class PassInput(Contract):
+    """Input of `check_proposal` (pass 1) and `admit_proposal` (pass 2 and later)."""
+
+    proposal_id: str
+    revision: int
+    pass_number: int
+
+
+class PassResult(Contract):
+    """Where the proposal stands after a pass."""
+
+    state: ProposalState
+    """`awaiting_approval`, `ready` or a final one."""
+    admitted: bool = False
+    """True only after an admitting pass: the lease is ours, execute next."""
+    held_on: str | None = None
+    """Key of what holds a `ready` proposal."""
+    rules: DecisionRules | None = None
+    """Set when `awaiting_approval`."""
+    execute_by: datetime
+    reason_code: str
+
+
+class CloseInput(Contract):
+    """Input of `close_proposal`: a move that needs no guardrail, such as expiry."""
+
+    proposal_id: str
+    revision: int
+    state: Literal[ProposalState.EXPIRED]
+    reason_code: str
+
+
+class DecisionInput(Contract):
+    """Input of `record_decision`, after the validator let it through."""
+
+    signed: SignedDecision
+
+
+class RefusalInput(Contract):
+    """Input of `record_refusal`: a decision that did not pass, for the audit log."""
+
+    proposal_id: str
+    tenant: str
+    decision_id: str
+    claimed_reviewer: str
+    """Unproven: what the message said."""
+    reason_code: str
+
+
+class EffectInput(Contract):
+    """Input of `execute_action` and `verify_effect`."""
+
+    proposal_id: str
+    revision: int
+    step: Step
+    pass_number: int
+
+
+class EffectOutcome(Contract):
+    """Result of `execute_action`."""
+
+    result: EffectResult
+    state: ProposalState
+    reason_code: str
+
+
+class VerifyOutcome(Contract):
+    """Result of `verify_effect`: `succeeded`, `rolling_back`, `rolled_back` or `dirty`."""
+
+    state: ProposalState
+    reason_code: str
+
+
+class AgentResult(Contract):
+    """What the agent's graph returns through our port."""
+
+    outcome: RequestOutcome
+    planner: Planner
+    steps: tuple[AgentStep, ...] = ()
+
+
+class CloseRequestInput(Contract):
+    """Input of `close_request`: the one outcome of a request."""
+
+    request: Request
+    result: AgentResult
+
+
+class CreatedProposal(Contract):
+    """A proposal row that `close_request` made; the workflow starts its child from it."""
+
+    proposal_id: str
+    revision: int
+    action: Action
+    priority: int = 3
+
+
+class CloseRequestResult(Contract):
+    """Result of `close_request`. A rerun returns the same."""
+
+    status: RequestStatus
+    proposals: tuple[CreatedProposal, ...] = ()
