@@ -1,0 +1,1 @@
+"""Google's ClusterManager API and the instance group read, on the wire, without Google. See docs/emulator.md."""
