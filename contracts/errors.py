@@ -120,3 +120,21 @@ class ProgramUnavailable(SluiceError):
     """A program that Sluice runs could not be found, fetched or built."""
 
     reason_code = "program_unavailable"
+
+
+class WorkflowUnavailable(SluiceError):
+    """Temporal did not answer in time. What was committed is redelivered from the outbox."""
+
+    reason_code = "workflow_unavailable"
+    retryable = True
+
+
+class DecisionNotAccepted(SluiceError):
+    """The workflow refused a decision for good. `code` is the refusal's stable reason code."""
+
+    reason_code = "decision_refused"
+
+    def __init__(self, code: str) -> None:
+        """Keep the code that the validator gave, for example `decision_too_late`."""
+        super().__init__(code)
+        self.code = code

@@ -15,6 +15,8 @@ from pydantic import Field, JsonValue
 
 from contracts.action import NodePoolTarget
 from contracts.base import Contract
+from contracts.decision import DecisionResult, SignedDecision
+from contracts.messages import ProposalInput, RequestInput
 from contracts.observation import NodePoolObservation, ProviderOperation
 
 
@@ -146,6 +148,37 @@ class ChatModel(Protocol):
             ModelUnavailable: time-out, 429, 5xx, connection lost.
             ModelRefused: other 4xx, or an answer that is too large or not an answer.
         """
+        ...
+
+
+class WorkflowGateway(Protocol):
+    """What API and dispatcher ask of Temporal. Every call may be repeated: ids make it harmless.
+
+    Every method raises `WorkflowUnavailable` when Temporal does not answer in time.
+    """
+
+    async def start_request(self, start: RequestInput) -> None:
+        """Start `RequestWorkflow` under the request's id; a second start changes nothing."""
+        ...
+
+    async def start_proposal(self, start: ProposalInput) -> None:
+        """Start `ProposalWorkflow` under the proposal's id; a second start changes nothing."""
+        ...
+
+    async def decide(self, signed: SignedDecision) -> DecisionResult:
+        """Deliver a decision as an Update whose id is the decision's, and wait for its result.
+
+        Raises:
+            DecisionNotAccepted: the validator refused it, or the workflow is over or unknown.
+        """
+        ...
+
+    async def wake(self, proposal_id: str) -> None:
+        """Signal the workflow that something it waits for changed; no workflow left to wake is fine."""
+        ...
+
+    async def check(self) -> None:
+        """Return when Temporal answers, for readiness."""
         ...
 
 
