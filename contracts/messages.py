@@ -5,14 +5,15 @@ Workflow histories hold these and nothing larger: ids, digests, states. Document
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from contracts.action import Action
+from contracts.action import Action, ResizeNodePool
 from contracts.base import Contract
 from contracts.decision import DecisionRules, SignedDecision
 from contracts.effect import EffectResult, Step
-from contracts.proposal import Planner, ProposalState
+from contracts.proposal import Draft, Planner, ProposalState
 from contracts.request import AgentStep, Request, RequestOutcome, RequestStatus
 
 QUEUE_MAIN = "sluice-main"
@@ -42,6 +43,14 @@ def proposal_workflow_id(proposal_id: str) -> str:
     return f"proposal/{proposal_id}"
 
 
+def summary_of(action: Action) -> str:
+    """Return an action in one line, for example `resize acme-prod/serving/inference to 4 per zone`."""
+    named = f"{action.verb} {action.project}/{action.cluster}/{action.node_pool}"
+    if isinstance(action, ResizeNodePool):
+        return f"{named} to {action.node_count} per zone"
+    return f"{named} to {action.min_node_count}-{action.max_node_count} per zone"
+
+
 class ProposalInput(Contract):
     """Input of `ProposalWorkflow`. The row exists already, in state `evaluating`."""
 
@@ -57,6 +66,21 @@ class ProposalInput(Contract):
     priority: int = 3
     public_keys: dict[str, str]
     """Key id → base64 raw Ed25519 public key; the validator checks signatures with these."""
+
+    @classmethod
+    def for_draft(cls, draft: Draft, public_keys: Mapping[str, str]) -> Self:
+        """Return the input that starts the workflow of a stored draft."""
+        return cls(
+            proposal_id=draft.id,
+            tenant=draft.tenant,
+            revision=draft.revision,
+            action_kind=draft.action.kind,
+            target_key=draft.action.target.key,
+            requester=f"{draft.requester.issuer}/{draft.requester.subject}",
+            summary=summary_of(draft.action),
+            priority=draft.priority,
+            public_keys=dict(public_keys),
+        )
 
 
 class RequestInput(Contract):

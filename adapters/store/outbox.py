@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 
 from opentelemetry.propagate import inject
 from pydantic import JsonValue
-from sqlalchemy import insert, text
+from sqlalchemy import func, insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.schema import outbox
@@ -36,14 +37,31 @@ async def put(
     kind: OutboxKind,
     subject: str,
     payload: Mapping[str, JsonValue] | None = None,
+    *,
+    delay: timedelta = timedelta(0),
 ) -> int:
-    """Insert a row in the open transaction and return its id. The present trace context travels with it."""
+    """Insert a row in the open transaction and return its id. The present trace context travels with it.
+
+    `delay` leaves a caller that tries Temporal itself the time to do so and to `settle` the row.
+    """
     carrier: dict[str, str] = {}
     inject(carrier)
     statement = (
         insert(outbox)
-        .values(kind=kind.value, subject=subject, payload=dict(payload or {}), trace_context=carrier)
+        .values(
+            kind=kind.value,
+            subject=subject,
+            payload=dict(payload or {}),
+            trace_context=carrier,
+            due_at=func.now() + delay,
+        )
         .returning(outbox.c.id, text(f"pg_notify('{OUTBOX_CHANNEL}', '')"))
     )
     row = (await connection.execute(statement)).one()
     return int(row[0])
+
+
+async def settle(connection: AsyncConnection, row_id: int) -> None:
+    """Mark a row as delivered. A second call changes nothing."""
+    statement = update(outbox).where(outbox.c.id == row_id, outbox.c.done_at.is_(None))
+    await connection.execute(statement.values(done_at=func.clock_timestamp()))
