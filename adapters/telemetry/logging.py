@@ -16,7 +16,7 @@ from settings import TelemetrySettings
 
 _SECRET_NAMES = re.compile(r"(token|secret|password|authorization|api_key|private_key)", re.IGNORECASE)
 _SECRET_VALUES = re.compile(
-    r"(slc_[A-Za-z0-9_-]{8,}|Bearer\s+\S+|sk-[A-Za-z0-9_-]{8,}|://[^/\s:@]+:[^@\s/]+@)"
+    r"((?:slc|sluice)_[A-Za-z0-9_-]{16,}|Bearer\s+\S+|sk-[A-Za-z0-9_-]{8,}|://[^/\s:@]+:[^@\s/]+@)"
 )
 _STRUCK = "[redacted]"
 
