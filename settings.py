@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
@@ -80,6 +81,10 @@ class LlmSettings(Group):
     timeout: timedelta = timedelta(seconds=30)
     max_steps: int = Field(default=8, ge=1, le=32)
     max_output_tokens: int = Field(default=2_000, ge=100, le=32_000)
+    input_price: Decimal = Field(default=Decimal(0), ge=0)
+    """USD per million input tokens; 0 = unknown, and recorded as 0."""
+    output_price: Decimal = Field(default=Decimal(0), ge=0)
+    """USD per million output tokens."""
 
 
 class GkeSettings(Group):
@@ -142,6 +147,8 @@ class Settings(BaseSettings):
     state_dir: Path = Field(default_factory=default_state_dir)
     config: Path | None = None
     """`SLUICE_CONFIG`: the declarative YAML file."""
+    ready_file: Path | None = None
+    """The worker creates this file once it polls. A supervisor or an exec probe waits for it."""
     http: HttpSettings = HttpSettings()
     database: DatabaseSettings = DatabaseSettings()
     temporal: TemporalSettings = TemporalSettings()

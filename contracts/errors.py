@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import ClassVar
 
 
@@ -79,10 +80,14 @@ class PriceUnknown(SluiceError):
 
 
 class ModelUnavailable(SluiceError):
-    """The model's endpoint failed in a way that another attempt may cure."""
+    """The model's endpoint failed in a way that another attempt may cure, after `retry_after` where it said so."""
 
     reason_code = "model_unavailable"
     retryable = True
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ModelRefused(SluiceError):

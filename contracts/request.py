@@ -114,7 +114,15 @@ class Proposed(Contract):
     actions: tuple[ProposedAction, ...] = Field(min_length=1, max_length=5)
 
 
-RequestOutcome = Annotated[Answered | Asked | Refused | Proposed, Field(discriminator="outcome")]
+class Failed(Contract):
+    """No planner could come to an outcome: a machine failed, not the request."""
+
+    outcome: Literal["failed"] = "failed"
+    text: str = Field(max_length=8_000)
+    reason_code: str
+
+
+RequestOutcome = Annotated[Answered | Asked | Refused | Proposed | Failed, Field(discriminator="outcome")]
 """What a request comes to. Anything an agent returns that is not one of these is `Refused`."""
 
 

@@ -1,0 +1,1 @@
+"""Chat models, spoken to in OpenAI's wire format."""

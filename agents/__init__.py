@@ -1,0 +1,1 @@
+"""REQUEST → PROPOSAL: agents read, and propose. They hold no credentials and change nothing."""
