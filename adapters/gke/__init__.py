@@ -1,0 +1,1 @@
+"""Google Kubernetes Engine: reads node pools for PROPOSAL and VERIFICATION, changes them in EXECUTION."""

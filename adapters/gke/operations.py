@@ -1,0 +1,74 @@
+"""From google.container.v1.Operation to our `ProviderOperation`. Used by EXECUTION (adopt, wait) and VERIFICATION.
+
+DONE means ended, not succeeded: whether it failed stands in `error` or, in older answers, in the deprecated
+conditions and text. Any of them counts as a failure.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any, Literal
+
+from contracts.action import NodePoolTarget
+from contracts.observation import ProviderOperation
+
+_TARGET = re.compile(
+    r"/projects/[^/]+/(?:locations|zones)/(?P<location>[^/]+)/clusters/(?P<cluster>[^/]+)"
+    r"(?P<rest>/nodePools/[^/]+)?"
+)
+_ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
+_Status = Literal["PENDING", "RUNNING", "DONE", "ABORTING"]
+_STATUS: dict[str, _Status] = {"PENDING": "PENDING", "DONE": "DONE", "ABORTING": "ABORTING"}
+
+
+def touches_cluster(operation: Any, target: NodePoolTarget) -> bool:
+    """Tell whether an operation works on the target's cluster. Links may carry the project's number."""
+    match = _TARGET.search(operation.target_link)
+    return match is not None and (match["location"], match["cluster"]) == (target.location, target.cluster)
+
+
+def to_operation(operation: Any, target: NodePoolTarget) -> ProviderOperation:
+    """Translate an operation that was read in the target's project and location.
+
+    `target` of the result is a resource name with the project's id, equal to `NodePoolTarget.resource_name` for an
+    operation on that pool. An unknown status counts as running.
+    """
+    match = _TARGET.search(operation.target_link)
+    name = operation.target_link
+    if match is not None:
+        base = f"projects/{target.project}/locations/{match['location']}/clusters/{match['cluster']}"
+        name = base + (match["rest"] or "")
+    return ProviderOperation(
+        name=operation.name,
+        type=operation.operation_type.name,
+        status=_STATUS.get(operation.status.name, "RUNNING"),
+        target=name,
+        started_at=_time(operation.start_time),
+        error_code=_error_code(operation),
+    )
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _error_code(operation: Any) -> str | None:
+    """The most telling stable code: ErrorInfo reason, else typed condition, else google.rpc.Code name."""
+    from google.rpc import code_pb2, error_details_pb2
+
+    for detail in operation.error.details:
+        if detail.type_url == _ERROR_INFO:
+            return str(error_details_pb2.ErrorInfo.FromString(detail.value).reason)
+    conditions = [*operation.nodepool_conditions, *operation.cluster_conditions]
+    codes = [condition.code.name for condition in conditions if condition.code]
+    if codes:
+        return str(codes[0])
+    if operation.error.code:
+        known = operation.error.code in code_pb2.Code.values()
+        return str(code_pb2.Code.Name(operation.error.code)) if known else "UNKNOWN"
+    is_failed = operation.status.name == "DONE" and (conditions or operation.status_message)
+    return "UNKNOWN" if is_failed else None

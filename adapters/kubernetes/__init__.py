@@ -1,0 +1,1 @@
+"""The Kubernetes API: what VERIFICATION asks of the nodes themselves."""
