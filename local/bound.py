@@ -64,7 +64,10 @@ def _become(parent: int, death_signal: int, uid: str, gid: str, command: list[st
             raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
         if os.getppid() != parent:
             sys.exit("the supervisor died before this part started")
-    os.execvp(command[0], command)  # noqa: S606 -- becoming the program is the purpose
+    try:
+        os.execvp(command[0], command)  # noqa: S606 -- becoming the program is the purpose
+    except OSError as cause:
+        sys.exit(f"{command[0]} cannot be started: {cause.strerror}")
 
 
 if __name__ == "__main__":

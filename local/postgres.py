@@ -11,7 +11,6 @@ the way get the search bit (`o+x`, not read), and the caller is told which ones.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import pwd
@@ -19,25 +18,27 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+import asyncpg
+
 from local.bound import Account, bound_command
+from local.directories import make_private, socket_directory
+from local.events import StackError
 
 SUPERUSER = "postgres"
 STOP_SIGNAL = signal.SIGINT
 """Fast shutdown: sessions are cut, the data directory is left clean (SIGTERM would wait for clients)."""
 
 _SOCKET_NAME = ".s.PGSQL.5432"
-_MAX_SOCKET_PATH = 107  # sun_path holds 108 bytes with its final NUL, see unix(7)
 _MAJOR = 18
 _ACCOUNTS = ("postgres", "nobody")
 
 
-class PostgresSetupError(Exception):
+class PostgresSetupError(StackError):
     """The embedded PostgreSQL cannot be prepared; the message says what to do."""
 
 
@@ -86,12 +87,12 @@ class PostgresServer:
         leaves nothing half made.
         """
         self._open_the_way(progress)
-        _own(self.sockets, self.account)
+        make_private(self.sockets, self.account)
         if (self.data / "PG_VERSION").exists():
             return
         building = self.data.with_name(f"{self.data.name}.building")
         shutil.rmtree(building, ignore_errors=True)
-        _own(building, self.account)
+        make_private(building, self.account)
         progress(f"creating a PostgreSQL data directory in {self.data}")
         command = [
             str(self.binaries / "initdb"), "-D", str(building), "-U", SUPERUSER,
@@ -122,6 +123,26 @@ class PostgresServer:
             _publish(self.binaries.parent)
 
 
+async def is_ready(server: PostgresServer) -> bool:
+    """Whether it takes connections. Raises what asyncpg raises while it does not."""
+    connection = await asyncpg.connect(server.dsn(), timeout=2)
+    try:
+        return bool(await connection.fetchval("SELECT true"))
+    finally:
+        await connection.close()
+
+
+async def ensure_database(server: PostgresServer, name: str) -> None:
+    """Create the database `name` unless it is there. The supervisor is the only one that creates."""
+    connection = await asyncpg.connect(server.dsn(), timeout=10)
+    try:
+        if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", name):
+            quoted = name.replace('"', '""')
+            await connection.execute(f'CREATE DATABASE "{quoted}" TEMPLATE template0')
+    finally:
+        await connection.close()
+
+
 def embedded_binaries() -> Path:
     """The `bin` directory inside the PostgreSQL wheel.
 
@@ -149,18 +170,10 @@ def server_in(
     return PostgresServer(
         binaries=binaries or embedded_binaries(),
         data=data,
-        sockets=_socket_directory(directory),
+        sockets=socket_directory(directory / "run", _SOCKET_NAME),
         account=account,
         options=options or {},
     )
-
-
-def _socket_directory(directory: Path) -> Path:
-    wanted = directory / "run"
-    if len(os.fsencode(wanted / _SOCKET_NAME)) <= _MAX_SOCKET_PATH:
-        return wanted
-    name = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"sluice-{name}"
 
 
 def _account_for(data: Path) -> Account | None:
@@ -177,20 +190,6 @@ def _account_for(data: Path) -> Account | None:
     raise PostgresSetupError(
         "PostgreSQL refuses to run as root and there is no account named " + " or ".join(_ACCOUNTS)
     )
-
-
-def _own(directory: Path, account: Account | None) -> None:
-    """Make `directory` private to the server's account. In a shared place somebody else may have made it first."""
-    directory.mkdir(mode=0o700, exist_ok=True)
-    found = directory.lstat()
-    owners = {os.geteuid(), *([account.uid] if account else [])}
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
-        raise PostgresSetupError(
-            f"{directory} belongs to somebody else; remove it or choose another state directory"
-        )
-    if account is not None:
-        os.chown(directory, account.uid, account.gid)
-    directory.chmod(0o700)
 
 
 def _publish(tree: Path) -> None:

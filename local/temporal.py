@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.client import Client
+
 SEARCH_ATTRIBUTES = ("SluiceTenant", "SluiceKind", "SluiceTarget", "SluiceRequester")
 """Keyword attributes that every workflow of ours carries from its start."""
 
 
 def dev_server_command(
-    program: Path, *, port: int, ui_port: int | None = None, database: Path | None = None
+    program: Path,
+    *,
+    port: int,
+    namespace: str = "default",
+    ui_port: int | None = None,
+    database: Path | None = None,
 ) -> list[str]:
     """Command line of a dev server on 127.0.0.1.
 
@@ -17,7 +25,7 @@ def dev_server_command(
     """
     command = [
         str(program), "server", "start-dev",
-        "--ip", "127.0.0.1", "--port", str(port),
+        "--ip", "127.0.0.1", "--port", str(port), "--namespace", namespace,
         "--log-level", "warn", "--log-format", "json",
     ]  # fmt: skip
     command += ["--headless"] if ui_port is None else ["--ui-ip", "127.0.0.1", "--ui-port", str(ui_port)]
@@ -26,3 +34,11 @@ def dev_server_command(
     for name in SEARCH_ATTRIBUTES:
         command += ["--search-attribute", f"{name}=Keyword"]
     return command
+
+
+async def is_ready(address: str, namespace: str = "default") -> bool:
+    """Whether workflows can start: the namespace is there, with our search attributes."""
+    client = await Client.connect(address, namespace=namespace)
+    request = ListSearchAttributesRequest(namespace=namespace)
+    found = await client.operator_service.list_search_attributes(request)
+    return set(SEARCH_ATTRIBUTES) <= set(found.custom_attributes)

@@ -1,0 +1,79 @@
+"""Local stack: TCP ports on 127.0.0.1, chosen once per state directory, so that addresses survive a restart."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+
+from local.directories import write_private
+from local.events import StackError
+
+_RELEASE_LIMIT = 3.0
+"""Seconds. Parts of a supervisor that was killed a moment ago may still be on their way out."""
+
+
+class PortTakenError(StackError):
+    """A port that a setting names is in use."""
+
+    def __init__(self, host: str, port: int, setting: str) -> None:
+        super().__init__(
+            f"port {port} on {host} is in use: stop what uses it, or choose another with {setting} (0 = any)"
+        )
+
+
+class Ports:
+    """Named ports, kept in a JSON file. Only the holder of the state directory's lock may use it."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._ports: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+
+    def choose(self, name: str) -> int:
+        """The port of that name: the one it had before if that is free, otherwise a new free one."""
+        kept = self._ports.get(name)
+        if kept is not None and _becomes_free("127.0.0.1", kept):
+            return kept
+        port = _any_free(set(self._ports.values()))
+        self._ports[name] = port
+        write_private(self._file, (json.dumps(self._ports, indent=2) + "\n").encode())
+        return port
+
+    def claim(self, host: str, port: int, setting: str) -> int:
+        """The port that `setting` names. 0 means: any, but kept. Raises `PortTakenError`."""
+        if port == 0:
+            return self.choose(setting)
+        if not _becomes_free(host, port):
+            raise PortTakenError(host, port, setting)
+        return port
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a server could listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def _becomes_free(host: str, port: int) -> bool:
+    deadline = time.monotonic() + _RELEASE_LIMIT
+    while not is_free(host, port):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _any_free(taken: set[int]) -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in taken:
+            return port
