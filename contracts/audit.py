@@ -14,6 +14,7 @@ class AuditType(StrEnum):
     """What happened. Names are stable."""
 
     REQUEST_RECEIVED = "request.received"
+    REQUEST_PLANNING = "request.planning"
     REQUEST_CLOSED = "request.closed"
     PROPOSAL_CREATED = "proposal.created"
     PROPOSAL_EVALUATED = "proposal.evaluated"

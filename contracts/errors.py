@@ -103,6 +103,18 @@ class StoreUnavailable(SluiceError):
     retryable = True
 
 
+class NotFound(SluiceError):
+    """There is no such request, proposal or decision."""
+
+    reason_code = "not_found"
+
+
+class IdempotencyKeyReused(SluiceError):
+    """An idempotency key came again with another body."""
+
+    reason_code = "idempotency_key_reused"
+
+
 class IllegalTransition(SluiceError):
     """A proposal was to be moved along an edge its state table does not have."""
 

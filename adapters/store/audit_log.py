@@ -57,7 +57,5 @@ async def append(connection: AsyncConnection, *events: AuditEvent) -> None:
         }
         for one in events
     ]
-    announced = (
-        insert(audit_events).values(rows).returning(text(f"pg_notify('{AUDIT_CHANNEL}', '')"))
-    )
+    announced = insert(audit_events).values(rows).returning(text(f"pg_notify('{AUDIT_CHANNEL}', '')"))
     await connection.execute(announced)

@@ -5,11 +5,12 @@ Nothing waits for the network inside a transaction: `in_transaction()` is what a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 
+import asyncpg
 from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -39,15 +40,20 @@ def forbid_in_transaction() -> None:
         raise NetworkInsideTransaction("no network call is made inside a database transaction")
 
 
+def asyncpg_url(url: str) -> str:
+    """Return the URL with its driver named: `postgresql://` becomes `postgresql+asyncpg://`."""
+    if url.startswith("postgresql://"):
+        return "postgresql+asyncpg://" + url.removeprefix("postgresql://")
+    return url
+
+
 class Database:
     """An engine with the time-outs that keep a locked or lost database from hanging a stage."""
 
     def __init__(self, url: str, pool_size: int = 10) -> None:
         """Open a lazy pool on `url` (`postgresql://` or `postgresql+asyncpg://`)."""
-        if url.startswith("postgresql://"):
-            url = "postgresql+asyncpg://" + url.removeprefix("postgresql://")
         self.engine: AsyncEngine = create_async_engine(
-            url,
+            asyncpg_url(url),
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=10,
@@ -67,22 +73,19 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
         """Yield a connection inside one transaction: commit at the end, roll back on any error.
 
+        When the connection breaks during the commit itself, the work may or may not be there: whoever retries
+        must find out by a key of its own.
+
         Raises:
             StoreUnavailable: the database cannot be reached, is locked, or the connection broke.
         """
-        try:
+        with _our_errors():
             async with self.engine.begin() as connection:
                 token = _open.set(True)
                 try:
                     yield connection
                 finally:
                     _open.reset(token)
-        except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
-            raise StoreUnavailable("the database did not answer") from error
-        except DBAPIError as error:
-            if _is_transient(error):
-                raise StoreUnavailable("the database refused for now") from error
-            raise
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -91,16 +94,10 @@ class Database:
         Raises:
             StoreUnavailable: as for `transaction`.
         """
-        try:
+        with _our_errors():
             async with self.engine.connect() as connection:
                 await connection.execution_options(postgresql_readonly=True)
                 yield connection
-        except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
-            raise StoreUnavailable("the database did not answer") from error
-        except DBAPIError as error:
-            if _is_transient(error):
-                raise StoreUnavailable("the database refused for now") from error
-            raise
 
     async def close(self) -> None:
         """Close every pooled connection."""
@@ -111,9 +108,28 @@ _TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
 """SQLSTATE classes: connection, rollback (deadlock, serialisation), resources, object in use, intervention."""
 
 
-def _is_transient(error: DBAPIError) -> bool:
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or state[:2] in _TRANSIENT_CLASSES
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    """Raise `StoreUnavailable` for what another attempt may cure; everything else is a defect and passes.
+
+    asyncpg's own errors come through bare while a connection is being opened (SQLAlchemy wraps statements only).
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout, OSError, asyncpg.InterfaceError) as error:
+        raise StoreUnavailable("the database did not answer") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or _is_transient(getattr(error.orig, "sqlstate", None)):
+            raise StoreUnavailable("the database refused for now") from error
+        raise
+    except asyncpg.PostgresError as error:
+        if _is_transient(error.sqlstate):
+            raise StoreUnavailable("the database refused for now") from error
+        raise
+
+
+def _is_transient(sqlstate: str | None) -> bool:
+    return (sqlstate or "")[:2] in _TRANSIENT_CLASSES
 
 
 async def database_now(connection: AsyncConnection) -> datetime:

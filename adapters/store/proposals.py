@@ -14,7 +14,7 @@ from adapters.store import audit_log, outbox
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import proposals
 from contracts.audit import AuditType
-from contracts.errors import IllegalTransition
+from contracts.errors import IllegalTransition, NotFound
 from contracts.principal import Principal
 from contracts.proposal import TRANSITIONS, Draft, Proposal, ProposalState
 
@@ -57,11 +57,13 @@ async def lock(connection: AsyncConnection, proposal_id: str) -> Row[Any]:
     """Return the proposal's row, locked until the transaction ends. First in the fixed order of locks.
 
     Raises:
-        sqlalchemy.exc.NoResultFound: there is no such proposal.
+        NotFound: there is no such proposal.
     """
-    return (
-        await connection.execute(select(proposals).where(proposals.c.id == proposal_id).with_for_update())
-    ).one()
+    found = await connection.execute(select(proposals).where(proposals.c.id == proposal_id).with_for_update())
+    row = found.one_or_none()
+    if row is None:
+        raise NotFound(f"there is no proposal {proposal_id}")
+    return row
 
 
 async def move(
@@ -81,7 +83,7 @@ async def move(
     `awaiting_approval` queues the notification. `row` is what `lock` returned; its `state` is the present one.
 
     Raises:
-        IllegalTransition: the state table has no such edge.
+        IllegalTransition: the state table has no such edge, or `row` is no longer how the proposal stands.
     """
     present = ProposalState(row.state)
     if to not in TRANSITIONS.get(present, frozenset()):
@@ -97,7 +99,17 @@ async def move(
         values["closed_at"] = func.clock_timestamp()
     if proposal is not None:
         values |= {"document": proposal.model_dump(mode="json"), "digest": proposal.digest}
-    await connection.execute(update(proposals).where(proposals.c.id == row.id).values(values))
+    moved = await connection.execute(
+        update(proposals)
+        .where(
+            proposals.c.id == row.id,
+            proposals.c.state == present.value,
+            proposals.c.revision == row.revision,
+        )
+        .values(values)
+    )
+    if moved.rowcount != 1:
+        raise IllegalTransition(f"{row.id}: no longer {present} at revision {row.revision}")
     payload: dict[str, object] = {
         "proposal_id": row.id,
         "revision": row.revision,
@@ -110,10 +122,10 @@ async def move(
     if proposal is not None:
         payload["proposal"] = proposal.model_dump(mode="json")
         payload["digest"] = proposal.digest
-    moved = audit_log.event(
+    event = audit_log.event(
         AuditType.PROPOSAL_MOVED, tenant=row.tenant, subject=row.id, actor=actor, payload=payload
     )
-    await audit_log.append(connection, moved)
+    await audit_log.append(connection, event)
     await _notify(connection, row, to, reason_code)
 
 

@@ -1,0 +1,1 @@
+"""The revisions, oldest first by name. Released ones never change."""

@@ -1,0 +1,26 @@
+"""A migrated database of its own for every test, and a PostgreSQL that a test may kill."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.store.database import Database
+from adapters.store.migrate import upgrade
+from tests.killable_postgres import KillablePostgres
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    await upgrade(database_url)
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def killable_postgres(tmp_path: Path) -> Iterator[KillablePostgres]:
+    with KillablePostgres.started() as server:
+        yield server

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from adapters.store import audit_log
+from adapters.store.database import Database
+from adapters.store.migrate import is_current, upgrade
+from adapters.store.schema import metadata
+from contracts.audit import AuditType
+from contracts.errors import StoreUnavailable
+from contracts.principal import SYSTEM
+
+pytestmark = pytest.mark.postgres_15
+
+
+async def test_the_migrations_make_exactly_the_tables_of_the_schema(database: Database) -> None:
+    async with database.reading() as connection:
+        differences = await connection.run_sync(
+            lambda opened: compare_metadata(
+                MigrationContext.configure(opened, opts={"compare_server_default": True}), metadata
+            )
+        )
+    assert differences == []
+
+
+async def test_a_database_is_current_only_after_the_upgrade(database_url: str) -> None:
+    opened = Database(database_url)
+    try:
+        assert not await is_current(opened)
+        await upgrade(database_url)
+        assert await is_current(opened)
+    finally:
+        await opened.close()
+
+
+async def test_processes_that_migrate_at_once_all_succeed(database_url: str) -> None:
+    await asyncio.gather(*(upgrade(database_url) for _ in range(4)))
+    opened = Database(database_url)
+    try:
+        assert await is_current(opened)
+    finally:
+        await opened.close()
+
+
+async def test_a_database_that_is_not_there_is_unavailable(database_url: str) -> None:
+    with pytest.raises(StoreUnavailable):
+        await upgrade(database_url.replace("?host=", "?host=/nowhere"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update audit_events set leaf = 'x'",
+        "update audit_events set number = 1, leaf_hash = 'h', subject = 'x'",
+        "update audit_events set number = 1",
+        "delete from audit_events",
+        "truncate audit_events",
+        "update audit_checkpoints set note = 'x'",
+        "delete from audit_nodes",
+    ],
+)
+async def test_the_audit_log_takes_nothing_back(database: Database, statement: str) -> None:
+    event = audit_log.event(
+        AuditType.HALT_CREATED, tenant="default", subject="hlt_1", actor=SYSTEM, payload={"a": 1}
+    )
+    async with database.transaction() as connection:
+        await audit_log.append(connection, event)
+        await connection.execute(
+            text("insert into audit_checkpoints (size, root_hash, note) values (0, 'r', 'n')")
+        )
+    with pytest.raises(IntegrityError):
+        async with database.transaction() as connection:
+            await connection.execute(text(statement))
+
+
+async def test_a_numbered_event_keeps_its_number(database: Database) -> None:
+    event = audit_log.event(AuditType.HALT_CREATED, tenant="default", subject="h", actor=SYSTEM, payload={})
+    async with database.transaction() as connection:
+        await audit_log.append(connection, event)
+        await connection.execute(text("update audit_events set number = 0, leaf_hash = 'h'"))
+    with pytest.raises(IntegrityError):
+        async with database.transaction() as connection:
+            await connection.execute(text("update audit_events set number = 1"))
