@@ -205,9 +205,10 @@ ledger_entries = Table(
     Column("window", Text, nullable=False),
     Column("currency", Text, nullable=False),
     Column("kind", Text, nullable=False),  # reserve, commit, release
+    Column("posting", Integer, nullable=False),  # 1, 2, … within this proposal, scope, window and kind
     Column("amount", Money, nullable=False),
     _now(),
-    UniqueConstraint("proposal_id", "scope", "window", "kind"),
+    UniqueConstraint("proposal_id", "scope", "window", "kind", "posting"),
     CheckConstraint("kind in ('reserve', 'commit', 'release')", name="kind_is_known"),
     CheckConstraint("amount >= 0", name="amount_is_not_negative"),
 )

@@ -209,6 +209,7 @@ def _create_ledger() -> None:
         sa.Column("window", sa.Text(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("posting", sa.Integer(), nullable=False),
         sa.Column("amount", sa.Numeric(precision=24, scale=10), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
@@ -224,7 +225,8 @@ def _create_ledger() -> None:
             "scope",
             "window",
             "kind",
-            name=op.f("uq_ledger_entries_proposal_id_scope_window_kind"),
+            "posting",
+            name=op.f("uq_ledger_entries_proposal_id_scope_window_kind_posting"),
         ),
     )
 
