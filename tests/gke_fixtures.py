@@ -1,4 +1,10 @@
-"""Fixtures that run the GKE emulator as its own process. Load with `pytest_plugins = ["tests.gke_fixtures"]`."""
+"""Fixtures that run the GKE emulator. Name the one you want in your folder's conftest.py:
+
+    from tests.gke_fixtures import practice_fleet
+    __all__ = ["practice_fleet"]
+
+`practice_fleet` is a process of its own, `local_fleet` runs inside the test's process and is much faster.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +21,8 @@ import pytest
 
 from emulators.gke.client import EmulatorAdmin
 from emulators.gke.log import Calls, read_calls
+from emulators.gke.server import Emulator, Options
+from local.bound import bound_command
 
 ROOT = Path(__file__).resolve().parent.parent
 FAST = {
@@ -32,26 +40,34 @@ _READY = re.compile(r"grpc=(?P<grpc>\S+) http=(?P<http>\S+)")
 
 @dataclass
 class RunningEmulator:
-    """An emulator process: `address` host:port of gRPC, `compute_url` of Compute and admin calls."""
+    """A running emulator: `address` host:port of gRPC, `compute_url` of Compute and admin calls."""
 
     log_path: Path
-    state_path: Path
-    fleet: str = "practice"
     address: str = ""
     compute_url: str = ""
-    process: asyncio.subprocess.Process | None = None
     admin: EmulatorAdmin = field(init=False)
 
     def calls(self) -> Calls:
         """What the emulator says it served."""
         return read_calls(self.log_path)
 
+
+@dataclass
+class EmulatorProcess(RunningEmulator):
+    """An emulator in its own process, which can be killed and started again."""
+
+    state_path: Path = Path()
+    fleet: str = "practice"
+    process: asyncio.subprocess.Process | None = None
+
     async def start(self) -> None:
         """Start the process; after a stop it comes back on the same ports with the same memory."""
         port, http_port = (part.rpartition(":")[2] or "0" for part in (self.address, self.compute_url))
         self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "emulators.gke", "--port", port, "--compute-port", http_port,
-            "--fleet", self.fleet, "--log", str(self.log_path), "--state", str(self.state_path),
+            *bound_command([
+                sys.executable, "-m", "emulators.gke", "--port", port, "--compute-port", http_port,
+                "--fleet", self.fleet, "--log", str(self.log_path), "--state", str(self.state_path),
+            ]),
             cwd=ROOT, stderr=asyncio.subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert self.process.stderr is not None
@@ -80,10 +96,22 @@ class RunningEmulator:
 
 
 @pytest.fixture
-async def practice_fleet(tmp_path: Path) -> AsyncIterator[RunningEmulator]:
+async def practice_fleet(tmp_path: Path) -> AsyncIterator[EmulatorProcess]:
     """The practice fleet in its own process, with short delays, on free ports."""
-    emulator = RunningEmulator(log_path=tmp_path / "gke.jsonl", state_path=tmp_path / "gke.json")
+    emulator = EmulatorProcess(log_path=tmp_path / "gke.jsonl", state_path=tmp_path / "gke.json")
     await emulator.start()
     await emulator.admin.settings(**FAST)
     yield emulator
+    await emulator.stop()
+
+
+@pytest.fixture
+async def local_fleet(tmp_path: Path) -> AsyncIterator[RunningEmulator]:
+    """The same in this process: starts in milliseconds, cannot be killed."""
+    emulator = await Emulator.start(Options(log=tmp_path / "gke.jsonl"))
+    running = RunningEmulator(tmp_path / "gke.jsonl", emulator.address, emulator.compute_url)
+    running.admin = EmulatorAdmin(running.compute_url)
+    await running.admin.settings(**FAST)
+    yield running
+    await running.admin.close()
     await emulator.stop()

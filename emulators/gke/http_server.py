@@ -154,7 +154,10 @@ async def _get_group(request: web.Request) -> web.Response:
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
-    body = await request.json() if request.can_read_body else {}
+    try:
+        body = await request.json() if request.can_read_body else {}
+    except ValueError as error:
+        raise ApiError("INVALID_ARGUMENT", "The body is not JSON.") from error
     if not isinstance(body, dict):
         raise ApiError("INVALID_ARGUMENT", "The body must be an object.")
     return body

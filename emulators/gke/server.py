@@ -46,10 +46,14 @@ class Emulator:
         service = Service.open(options.fleet, options.log, options.state)
         admin = is_loopback(options.host)
         grpc_server, port = await start_grpc(service, options.host, options.port)
-        runner = web.AppRunner(build_app(service, admin=admin), access_log=None, handle_signals=False)
+        runner = web.AppRunner(build_app(service, admin=admin), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
-        site = web.TCPSite(runner, options.host, options.compute_port, shutdown_timeout=1.0)
-        await site.start()
+        try:
+            await web.TCPSite(runner, options.host, options.compute_port).start()
+        except OSError:
+            await grpc_server.stop(grace=0)
+            await runner.cleanup()
+            raise
         http_port = runner.addresses[0][1]
         return cls(
             address=f"{options.host}:{port}",

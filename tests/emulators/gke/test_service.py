@@ -1,0 +1,368 @@
+"""The emulator over the wire, asked by Google's own client: what it accepts, refuses and reports."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from google.api_core import exceptions
+from google.cloud.container_v1 import types
+
+from tests.gke_fixtures import RunningEmulator
+
+if TYPE_CHECKING:
+    from tests.emulators.gke.conftest import Client
+
+INFERENCE = "acme-prod/europe-west4/serving/inference"
+WEB = "acme-prod/europe-west4/serving/web"
+BATCH = "acme-prod/europe-west4/serving/batch-autoscaled"
+SCARCE = "acme-dev/us-central1/dev/scarce"
+DEV_GPU = "acme-dev/us-central1/dev/gpu-a100"
+Status = types.Operation.Status
+
+
+def name_of(pool: str, part: str = "") -> str:
+    project, location, cluster, node_pool = pool.split("/")
+    whole = f"projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{node_pool}"
+    return whole.split(part)[0] if part else whole
+
+
+async def ended(client: Client, pool: str, name: str) -> Any:
+    for _ in range(100):
+        operation = await client.operation(pool, name)
+        if operation.status == Status.DONE:
+            return operation
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{name} did not end")
+
+
+async def sizes(fleet: RunningEmulator, pool: str) -> list[tuple[int, int]]:
+    found = await fleet.admin.pool(pool)
+    return [(group["target"], group["running"]) for group in found["groups"]]
+
+
+async def test_the_fleet_has_regional_and_zonal_clusters_with_every_kind_of_pool(client: Client) -> None:
+    listed = await client.call("list_clusters", parent="projects/acme-prod/locations/-")
+    assert {(c.name, c.location, len(c.locations)) for c in listed.clusters} == {
+        ("serving", "europe-west4", 3),
+        ("tools", "europe-west4-a", 1),
+    }
+    pools = {pool.name: pool for pool in listed.clusters[0].node_pools}
+    assert pools["inference"].config.accelerators[0].accelerator_type == "nvidia-l4"
+    assert not pools["inference"].autoscaling.enabled
+    assert pools["batch-autoscaled"].autoscaling.max_node_count == 5
+    assert pools["batch-autoscaled"].config.spot
+    assert pools["jobs-total"].autoscaling.total_max_node_count == 9
+    one_zone = await client.call("list_clusters", parent="projects/acme-prod/locations/europe-west4-a")
+    assert [cluster.name for cluster in one_zone.clusters] == ["tools"]
+
+
+async def test_a_resize_is_an_operation_and_nodes_come_up_over_time(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    await local_fleet.admin.settings(pending=0.3, node_start=0.3)
+    started = await client.set_size(INFERENCE, 4)
+    assert started.status == Status.PENDING
+    assert started.operation_type == types.Operation.Type.SET_NODE_POOL_SIZE
+    assert started.target_link.endswith("/clusters/serving/nodePools/inference")
+    assert await sizes(local_fleet, INFERENCE) == [(2, 2)] * 3
+    await asyncio.sleep(0.35)
+    assert await sizes(local_fleet, INFERENCE) == [(4, 2)] * 3
+    pool = await client.call("get_node_pool", name=name_of(INFERENCE))
+    assert pool.status == types.NodePool.Status.RECONCILING
+    done = await ended(client, INFERENCE, started.name)
+    assert done.error.code == 0
+    assert done.end_time > done.start_time
+    assert await sizes(local_fleet, INFERENCE) == [(4, 4)] * 3
+
+
+async def test_initial_node_count_does_not_follow_a_resize(client: Client) -> None:
+    await ended(client, INFERENCE, (await client.set_size(INFERENCE, 3)).name)
+    assert (await client.call("get_node_pool", name=name_of(INFERENCE))).initial_node_count == 2
+
+
+async def test_a_resize_to_the_present_size_is_still_an_operation(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    await ended(client, INFERENCE, (await client.set_size(INFERENCE, 2)).name)
+    assert len(local_fleet.calls().accepted("SetNodePoolSize", target=INFERENCE)) == 1
+
+
+async def test_a_cluster_runs_one_operation_at_a_time(local_fleet: RunningEmulator, client: Client) -> None:
+    await local_fleet.admin.settings(operation=5)
+    first = await client.set_size(INFERENCE, 3)
+    with pytest.raises(exceptions.FailedPrecondition) as refused:
+        await client.set_size(WEB, 3)
+    assert refused.value.reason == "CLUSTER_ALREADY_HAS_OPERATION"
+    assert first.name in refused.value.message
+    await client.set_size("acme-prod/europe-west4-a/tools/default", 2)
+    (logged,) = local_fleet.calls().refused("SetNodePoolSize")
+    assert (logged.outcome, logged.reason, logged.target) == (
+        "FAILED_PRECONDITION",
+        "CLUSTER_ALREADY_HAS_OPERATION",
+        WEB,
+    )
+
+
+async def test_a_foreign_operation_keeps_others_out_until_it_ends(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    name = await local_fleet.admin.start_operation("acme-prod/europe-west4/serving", type="UPGRADE_NODES")
+    with pytest.raises(exceptions.FailedPrecondition):
+        await client.set_size(INFERENCE, 3)
+    listed = await client.call("list_operations", parent="projects/acme-prod/locations/europe-west4")
+    assert [(op.name, op.status) for op in listed.operations] == [(name, Status.RUNNING)]
+    await local_fleet.admin.finish_operation(name)
+    await client.set_size(INFERENCE, 3)
+
+
+async def test_an_upgrade_can_be_cancelled_and_a_resize_cannot(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    name = await local_fleet.admin.start_operation("acme-prod/europe-west4/serving", type="UPGRADE_NODES")
+    path = "projects/acme-prod/locations/europe-west4/operations/"
+    await client.call("cancel_operation", name=path + name)
+    done = await ended(client, INFERENCE, name)
+    assert done.error.code == 0
+    resize = await client.set_size(INFERENCE, 3)
+    with pytest.raises(exceptions.FailedPrecondition):
+        await client.call("cancel_operation", name=path + resize.name)
+
+
+async def test_scarce_machines_end_in_a_stockout_and_the_group_keeps_trying(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    done = await ended(client, SCARCE, (await client.set_size(SCARCE, 3)).name)
+    assert done.error.code == 8
+    assert done.nodepool_conditions[0].code == types.StatusCondition.Code.GCE_STOCKOUT
+    assert await sizes(local_fleet, SCARCE) == [(3, 3), (3, 1)]
+    pool = await client.call("get_node_pool", name=name_of(SCARCE))
+    assert pool.status == types.NodePool.Status.RUNNING_WITH_ERROR
+    await local_fleet.admin.change_pool(SCARCE, stock={"us-central1-b": None})
+    await asyncio.sleep(0.2)
+    assert await sizes(local_fleet, SCARCE) == [(3, 3), (3, 3)]
+
+
+async def test_resizing_back_after_a_stockout_leaves_nothing_behind(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    await ended(client, SCARCE, (await client.set_size(SCARCE, 3)).name)
+    back = await ended(client, SCARCE, (await client.set_size(SCARCE, 1)).name)
+    assert back.error.code == 0
+    await local_fleet.admin.change_pool(SCARCE, stock={"us-central1-b": None})
+    await asyncio.sleep(0.2)
+    assert await sizes(local_fleet, SCARCE) == [(1, 1), (1, 1)]
+
+
+async def test_a_planned_stockout_hits_the_zones_it_names_and_may_recover(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    await local_fleet.admin.add_fault(
+        "SetNodePoolSize", "stockout", zones=["europe-west4-b"], arrives=1, recovers_after=1.0
+    )
+    done = await ended(client, INFERENCE, (await client.set_size(INFERENCE, 4)).name)
+    assert done.error.code == 8
+    assert await sizes(local_fleet, INFERENCE) == [(4, 4), (4, 3), (4, 4)]
+    await asyncio.sleep(1.0)
+    assert await sizes(local_fleet, INFERENCE) == [(4, 4), (4, 4), (4, 4)]
+
+
+async def test_a_partial_success_ends_without_an_error_while_nodes_are_missing(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    await local_fleet.admin.add_fault("SetNodePoolSize", "partial")
+    done = await ended(client, INFERENCE, (await client.set_size(INFERENCE, 4)).name)
+    assert done.error.code == 0
+    assert await sizes(local_fleet, INFERENCE) == [(4, 4), (4, 4), (4, 2)]
+
+
+async def test_an_operation_can_fail_although_it_was_carried_out(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    await local_fleet.admin.add_fault("SetNodePoolSize", "operation_error")
+    done = await ended(client, INFERENCE, (await client.set_size(INFERENCE, 3)).name)
+    assert done.error.code == 13
+    assert await sizes(local_fleet, INFERENCE) == [(3, 3)] * 3
+
+
+async def test_a_stuck_operation_runs_until_it_is_told_to_end(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    await local_fleet.admin.add_fault("SetNodePoolSize", "stuck")
+    started = await client.set_size(INFERENCE, 3)
+    await asyncio.sleep(0.8)
+    assert (await client.operation(INFERENCE, started.name)).status == Status.RUNNING
+    await local_fleet.admin.finish_operation(started.name)
+    assert (await client.operation(INFERENCE, started.name)).status == Status.DONE
+
+
+async def test_quota_of_accelerators_is_refused_as_forbidden_and_shrinking_never_is(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    with pytest.raises(exceptions.PermissionDenied) as refused:
+        await client.set_size(DEV_GPU, 5)
+    assert "Insufficient regional quota" in refused.value.message
+    assert refused.value.reason is None
+    await local_fleet.admin.change_pool(DEV_GPU, node_count=6)
+    await client.set_size(DEV_GPU, 5)
+
+
+async def test_a_timeout_before_the_effect_changes_nothing(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    await local_fleet.admin.add_fault("SetNodePoolSize", "timeout_before_effect")
+    with pytest.raises(exceptions.DeadlineExceeded):
+        await client.set_size(INFERENCE, 3, timeout=0.3)
+    assert local_fleet.calls().accepted() == []
+    assert await sizes(local_fleet, INFERENCE) == [(2, 2)] * 3
+    await client.set_size(INFERENCE, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("timeout_after_effect", exceptions.DeadlineExceeded),
+        ("unavailable_after_effect", exceptions.ServiceUnavailable),
+    ],
+)
+async def test_an_answer_can_be_lost_although_the_change_was_accepted(
+    local_fleet: RunningEmulator, client: Client, kind: str, error: type[Exception]
+) -> None:
+    await local_fleet.admin.add_fault("SetNodePoolSize", kind)
+    with pytest.raises(error):
+        await client.set_size(INFERENCE, 3, timeout=0.3)
+    (call,) = local_fleet.calls().accepted("SetNodePoolSize", target=INFERENCE)
+    assert (call.effect, call.fault) == (1, kind)
+    await ended(client, INFERENCE, call.operation)
+    assert await sizes(local_fleet, INFERENCE) == [(3, 3)] * 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "reason"),
+    [
+        ("unavailable", exceptions.ServiceUnavailable, None),
+        ("internal", exceptions.InternalServerError, None),
+        ("permission", exceptions.PermissionDenied, "IAM_PERMISSION_DENIED"),
+        ("quota", exceptions.ResourceExhausted, "GCE_QUOTA_EXCEEDED"),
+        ("quota_forbidden", exceptions.PermissionDenied, None),
+        ("too_many_operations", exceptions.ResourceExhausted, "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED"),
+        ("conflict", exceptions.FailedPrecondition, "CLUSTER_ALREADY_HAS_OPERATION"),
+        ("not_found", exceptions.NotFound, None),
+    ],
+)
+async def test_a_planned_refusal_changes_nothing_and_is_logged(
+    local_fleet: RunningEmulator, client: Client, kind: str, error: type[Exception], reason: str | None
+) -> None:
+    await local_fleet.admin.add_fault("SetNodePoolSize", kind, node_pool="inference")
+    await client.set_size("acme-prod/europe-west4-a/tools/default", 3)
+    with pytest.raises(error) as refused:
+        await client.set_size(INFERENCE, 3)
+    assert isinstance(refused.value, exceptions.GoogleAPICallError)
+    assert refused.value.reason == reason
+    (logged,) = local_fleet.calls().refused("SetNodePoolSize")
+    assert (logged.reason, logged.fault) == (reason or "", kind)
+    assert await sizes(local_fleet, INFERENCE) == [(2, 2)] * 3
+
+
+async def test_faults_can_wait_repeat_and_be_cleared(local_fleet: RunningEmulator, client: Client) -> None:
+    await local_fleet.admin.add_fault("GetNodePool", "unavailable", skip=1, times=-1)
+    await client.call("get_node_pool", name=name_of(INFERENCE))
+    for _ in range(3):
+        with pytest.raises(exceptions.ServiceUnavailable):
+            await client.call("get_node_pool", name=name_of(INFERENCE))
+    await local_fleet.admin.clear_faults()
+    await client.call("get_node_pool", name=name_of(INFERENCE))
+
+
+@pytest.mark.parametrize("node_count", [-1, 1001, 2_000_000_000])
+async def test_a_size_out_of_range_is_an_invalid_argument(client: Client, node_count: int) -> None:
+    with pytest.raises(exceptions.InvalidArgument):
+        await client.set_size(INFERENCE, node_count)
+
+
+async def test_unknown_resources_are_not_found(client: Client) -> None:
+    for pool in (
+        "acme-prod/europe-west4/serving/nope",
+        "acme-prod/europe-west4/nope/inference",
+        "acme-prod/us-east4/serving/inference",
+        "nope/europe-west4/serving/inference",
+    ):
+        with pytest.raises(exceptions.NotFound):
+            await client.set_size(pool, 1)
+    with pytest.raises(exceptions.NotFound):
+        await client.operation(INFERENCE, "operation-0-0")
+
+
+async def test_a_method_that_is_not_modelled_is_unimplemented_and_logged(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    with pytest.raises(exceptions.MethodNotImplemented):
+        await client.call("delete_cluster", name="projects/acme-prod/locations/europe-west4/clusters/serving")
+    assert [call.outcome for call in local_fleet.calls().of("DeleteCluster")] == ["UNIMPLEMENTED"]
+
+
+async def test_the_autoscaler_fights_a_manual_resize(local_fleet: RunningEmulator, client: Client) -> None:
+    await ended(client, BATCH, (await client.set_size(BATCH, 4)).name)
+    assert await sizes(local_fleet, BATCH) == [(4, 4)] * 3
+    await asyncio.sleep(0.8)
+    assert await sizes(local_fleet, BATCH) == [(1, 1)] * 3
+
+
+async def test_new_bounds_are_reported_and_the_floor_is_applied(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    bounds = {"enabled": True, "min_node_count": 2, "max_node_count": 8}
+    started = await client.call("set_node_pool_autoscaling", name=name_of(BATCH), autoscaling=bounds)
+    await ended(client, BATCH, started.name)
+    pool = await client.call("get_node_pool", name=name_of(BATCH))
+    assert (pool.autoscaling.min_node_count, pool.autoscaling.max_node_count) == (2, 8)
+    await asyncio.sleep(0.8)
+    assert await sizes(local_fleet, BATCH) == [(2, 2)] * 3
+
+
+async def test_impossible_bounds_are_refused(client: Client) -> None:
+    for bounds in (
+        {"enabled": True, "min_node_count": 5, "max_node_count": 2},
+        {"enabled": True, "max_node_count": 3, "total_max_node_count": 3},
+        {"enabled": True},
+    ):
+        with pytest.raises(exceptions.InvalidArgument):
+            await client.call("set_node_pool_autoscaling", name=name_of(BATCH), autoscaling=bounds)
+
+
+async def test_somebody_else_can_change_a_pool_without_a_call(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    await local_fleet.admin.change_pool(INFERENCE, zones={"europe-west4-a": 5}, machine_type="g2-standard-12")
+    assert await sizes(local_fleet, INFERENCE) == [(5, 5), (2, 2), (2, 2)]
+    pool = await client.call("get_node_pool", name=name_of(INFERENCE))
+    assert (pool.config.machine_type, pool.etag) == ("g2-standard-12", "inference-2")
+    assert local_fleet.calls().accepted() == []
+
+
+async def test_the_instance_group_shows_target_running_and_stability(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    pool = await client.call("get_node_pool", name=name_of(INFERENCE))
+    path = pool.instance_group_urls[0].removeprefix("https://www.googleapis.com")
+    await local_fleet.admin.change_pool(INFERENCE, node_count=4, settle=False)
+    await local_fleet.admin.settings(node_start=60)
+    async with httpx.AsyncClient(base_url=local_fleet.compute_url, trust_env=False) as http:
+        await local_fleet.admin.change_pool(INFERENCE, node_count=5, settle=False)
+        group = (await http.get(path)).json()
+        assert group["targetSize"] == 5
+        assert group["currentActions"]["none"] + group["currentActions"]["creating"] == 5
+        assert group["status"] == {"isStable": False}
+        missing = await http.get(path + "x")
+    assert missing.status_code == 404
+    assert missing.json()["error"]["status"] == "NOT_FOUND"
+
+
+async def test_a_resize_to_zero_is_readable_in_the_log(local_fleet: RunningEmulator, client: Client) -> None:
+    await client.set_size(INFERENCE, 0)
+    (call,) = local_fleet.calls().accepted("SetNodePoolSize")
+    assert call.request["node_count"] == 0
+    assert call.target == INFERENCE
+    assert "grpc" in call.user_agent
