@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -18,6 +19,9 @@ from settings import Settings
 
 ROOT = Path(__file__).parent.parent
 """Where our top-level packages live."""
+
+SluiceCommand = Callable[..., tuple[str, ...]]
+"""Subcommand and arguments → command line of `sluice`."""
 
 _PREFIX = "SLUICE_"
 _FOREIGN = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")

@@ -9,12 +9,14 @@ import asyncio
 import fcntl
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from local.environment import SluiceCommand, sluice_command
 from local.events import Report, StackError, StackEvent, StackEventKind
 from local.identities import ensure_keys, ensure_tokens
 from local.ports import Ports
@@ -27,6 +29,8 @@ from tools.programs import ProgramNotFoundError, explicit_path, resolve
 Seed = Literal["demo", "none"]
 
 _SEEDED = "seeded"
+_LOCK_ATTEMPTS = 5
+_LOCK_PAUSE = 0.05
 
 
 class StackRunningError(StackError):
@@ -64,11 +68,13 @@ async def run_stack(
     on_ready: OnReady,
     progress: Report,
     stop: asyncio.Event | None = None,
+    sluice: SluiceCommand = sluice_command,
 ) -> int:
     """Run the local stack until SIGTERM or SIGINT (or `stop`), then stop it cleanly and return 0.
 
     `on_ready` runs beside the supervisor and is awaited or cancelled at the end; what it raises stops the stack
-    and is raised here. A second signal cuts grace periods short. Call it in the main thread.
+    and is raised here. A second signal cuts grace periods short. Call it in the main thread. `sluice` gives the
+    command line of our own processes.
 
     Raises:
         StackError: it cannot start, with a message for the person. Nothing is left running.
@@ -76,7 +82,7 @@ async def run_stack(
     state = settings.state_dir.absolute()
     _make_state_directory(state)
     with _exclusive(state):
-        stack = await _prepare(settings, state, progress)
+        stack = await _prepare(settings, state, progress, sluice)
         supervisor = Supervisor(stack.groups, logs=state / "logs", report=progress)
         stopping = stop or asyncio.Event()
         with _signals(stopping, supervisor):
@@ -114,7 +120,7 @@ async def _unless(stopping: asyncio.Event, work: Awaitable[None]) -> bool:
         await asyncio.gather(task, waiting, return_exceptions=True)
 
 
-async def _prepare(settings: Settings, state: Path, progress: Report) -> Stack:
+async def _prepare(settings: Settings, state: Path, progress: Report, sluice: SluiceCommand) -> Stack:
     programs = await _programs(settings, state, progress)
     return plan_stack(
         Facts(
@@ -125,6 +131,7 @@ async def _prepare(settings: Settings, state: Path, progress: Report) -> Stack:
             keys=ensure_keys(state),
             tokens=ensure_tokens(state),
             report=progress,
+            sluice=sluice,
         )
     )
 
@@ -164,16 +171,41 @@ def _exclusive(state: Path) -> Iterator[None]:
     """Hold the state directory. The kernel frees it when we die, however we die."""
     descriptor = os.open(state / "up.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock(descriptor):
             holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
-            raise StackRunningError(state, holder) from None
+            raise StackRunningError(state, holder)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock. `is_running` holds it for a moment when it asks, so one refusal says nothing."""
+    for _ in range(_LOCK_ATTEMPTS):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_PAUSE)
+        else:
+            return True
+    return False
+
+
+def is_running(state: Path) -> bool:
+    """Whether a `sluice up` holds this state directory. A shared lock, so that two who ask do not see each other."""
+    try:
+        descriptor = os.open(state / "up.lock", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from local import opa, postgres, temporal
 from local.directories import make_private, socket_directory
-from local.environment import ROOT, foreign_environment, module_command, own_environment, sluice_command
+from local.environment import ROOT, SluiceCommand, foreign_environment, module_command, own_environment
 from local.events import Report, StackError, StackEvent, StackEventKind
 from local.identities import LocalKeys
 from local.part import Group, OneShot, Part
@@ -51,6 +51,7 @@ class Facts:
     keys: LocalKeys
     tokens: Path
     report: Report
+    sluice: SluiceCommand
 
 
 @dataclass(slots=True)
@@ -94,8 +95,8 @@ def plan_stack(facts: Facts) -> Stack:
     return Stack(
         groups=(
             foundations,
-            (OneShot("migrate", sluice_command("migrate"), once),),
-            (OneShot("tokens", sluice_command("tokens", "import", str(facts.tokens)), once),),
+            (OneShot("migrate", facts.sluice("migrate"), once),),
+            (OneShot("tokens", facts.sluice("tokens", "import", str(facts.tokens)), once),),
             (_worker(plan), _api(plan, url)),
         ),
         url=url,
@@ -241,7 +242,7 @@ def _worker(plan: _Plan) -> Part:
 
     return Part(
         name="worker",
-        command=sluice_command("worker"),
+        command=plan.facts.sluice("worker"),
         environment=own_environment(plan.facts.settings, **changes),
         is_ready=is_ready,
         prepare=forget,
@@ -251,7 +252,7 @@ def _worker(plan: _Plan) -> Part:
 def _api(plan: _Plan, url: str) -> Part:
     return Part(
         name="api",
-        command=sluice_command("api"),
+        command=plan.facts.sluice("api"),
         # The provider's addresses and the model's key are the worker's.
         environment=own_environment(plan.facts.settings, **plan.changes, LLM__API_KEY=None),
         is_ready=partial(answers_http, f"{url}/readyz"),

@@ -26,8 +26,8 @@ CONNECT_TIMEOUT = 3.0
 _READ_TIMEOUT = 30.0
 _DOWNLOAD_LIMIT = 900.0
 _BUILD_LIMIT = 1800.0
-_TEMPORAL_SITE = "https://temporal.download"
-_OPA_SITE = "https://openpolicyagent.org/downloads"
+TEMPORAL_SITE = "https://temporal.download"
+OPA_SITE = "https://openpolicyagent.org/downloads"
 _OPA_ASSETS = {
     ("linux", "x86_64"): "opa_linux_amd64_static",
     ("linux", "aarch64"): "opa_linux_arm64_static",
@@ -87,7 +87,7 @@ def _run(command: list[str], limit: float, environment: dict[str, str]) -> None:
 
 def _download_temporal(destination: Path, progress: Progress) -> None:
     """By the SDK's own downloader, in a process of its own: it has no time-out that we could set."""
-    _reach(_TEMPORAL_SITE)
+    _reach(TEMPORAL_SITE)
     progress(f"downloading temporal {TEMPORAL.pinned} with the Temporal SDK's downloader")
     target = destination.with_name(f"{destination.name}.download")
     target.mkdir()
@@ -106,7 +106,7 @@ def _download_opa(destination: Path, progress: Progress) -> None:
     asset = _OPA_ASSETS.get(machine)
     if asset is None:
         raise GettingError(f"the vendor has no download for {machine[0]} on {machine[1]}")
-    address = f"{_OPA_SITE}/v{OPA.pinned}/{asset}"
+    address = f"{OPA_SITE}/v{OPA.pinned}/{asset}"
     progress(f"downloading opa {OPA.pinned}")
     timeout = httpx.Timeout(_READ_TIMEOUT, connect=CONNECT_TIMEOUT)
     try:
@@ -119,7 +119,7 @@ def _download_opa(destination: Path, progress: Progress) -> None:
                     digest.update(chunk)
                     file.write(chunk)
     except (httpx.HTTPError, IndexError) as cause:
-        raise GettingError(f"{_OPA_SITE} cannot be used: {_describe(cause)}") from cause
+        raise GettingError(f"{OPA_SITE} cannot be used: {_describe(cause)}") from cause
     if digest.hexdigest() != expected:
         destination.unlink()
         raise GettingError("the download does not match the vendor's published SHA-256")

@@ -97,6 +97,7 @@ def resolve(
         return search.found
     if explicit is not None:
         raise ProgramNotFoundError(program, search.attempts)
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     cache = state_dir / "programs"
     with _lock(cache / f".{program.name}.lock", program, progress):
         again = _judge_cache(program, cache)
@@ -190,7 +191,7 @@ def _get(program: Program, cache: Path, attempts: tuple[Attempt, ...], progress:
 
 @contextmanager
 def _lock(path: Path, program: Program, progress: Progress) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         try:
