@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own for a test that kills it: `crash` is an immediate shutdown, as a power cut for its clients."""
+"""A PostgreSQL of its own for a test that kills it: `crash` is an immediate shutdown, a power cut for its clients."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -21,6 +20,6 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def killable_postgres(tmp_path: Path) -> Iterator[KillablePostgres]:
+def killable_postgres() -> Iterator[KillablePostgres]:
     with KillablePostgres.started() as server:
         yield server

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from adapters.store.database import Database, NetworkInsideTransaction, database_now, forbid_in_transaction
+from contracts.errors import StoreUnavailable
+from tests.killable_postgres import KillablePostgres
+
+
+async def test_the_network_is_forbidden_inside_a_transaction_only(database: Database) -> None:
+    forbid_in_transaction()
+    async with database.reading():
+        forbid_in_transaction()
+    async with database.transaction():
+        with pytest.raises(NetworkInsideTransaction):
+            forbid_in_transaction()
+    with pytest.raises(RuntimeError):
+        async with database.transaction():
+            raise RuntimeError
+    forbid_in_transaction()
+
+
+async def test_a_transaction_of_one_task_forbids_nothing_to_another(database: Database) -> None:
+    opened, done = asyncio.Event(), asyncio.Event()
+
+    async def writing() -> None:
+        async with database.transaction():
+            opened.set()
+            await done.wait()
+
+    task = asyncio.create_task(writing())
+    await opened.wait()
+    forbid_in_transaction()
+    done.set()
+    await task
+
+
+async def test_an_error_rolls_the_whole_transaction_back(database: Database) -> None:
+    async def fails_half_way() -> None:
+        async with database.transaction() as connection:
+            await connection.execute(text("insert into leases (domain) values ('d')"))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fails_half_way()
+    async with database.reading() as connection:
+        assert (await connection.execute(text("select count(*) from leases"))).scalar_one() == 0
+
+
+async def test_reading_cannot_write(database: Database) -> None:
+    with pytest.raises(DBAPIError):
+        async with database.reading() as connection:
+            await connection.execute(text("insert into leases (domain) values ('d')"))
+    async with database.transaction() as connection:
+        await connection.execute(text("insert into leases (domain) values ('d')"))
+
+
+async def test_a_locked_row_is_given_up_as_unavailable(database: Database) -> None:
+    async def impatient() -> None:
+        async with database.transaction() as connection:
+            await connection.execute(text("set local lock_timeout = '50ms'"))
+            await connection.execute(text("insert into leases (domain) values ('d')"))
+
+    async with database.transaction() as holder:
+        await holder.execute(text("insert into leases (domain) values ('d')"))
+        with pytest.raises(StoreUnavailable):
+            await impatient()
+
+
+async def test_a_mistake_in_a_statement_is_not_unavailability(database: Database) -> None:
+    with pytest.raises(DBAPIError):
+        async with database.transaction() as connection:
+            await connection.execute(text("select nothing from nowhere"))
+
+
+async def test_a_killed_database_is_unavailable_and_comes_back(killable_postgres: KillablePostgres) -> None:
+    opened = Database(killable_postgres.url, pool_size=2)
+
+    async def loses_its_database() -> None:
+        async with opened.transaction() as connection:
+            await asyncio.to_thread(killable_postgres.crash)
+            await database_now(connection)
+
+    try:
+        async with opened.transaction() as connection:
+            await database_now(connection)
+        with pytest.raises(StoreUnavailable):
+            await loses_its_database()
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                async with opened.reading() as connection:
+                    await database_now(connection)
+        forbid_in_transaction()
+        await asyncio.to_thread(killable_postgres.start)
+        async with opened.transaction() as connection:
+            await database_now(connection)
+    finally:
+        await opened.close()
+
+
+async def test_a_database_killed_between_two_transactions_is_met_with_one_clear_error_or_none(
+    killable_postgres: KillablePostgres,
+) -> None:
+    opened = Database(killable_postgres.url, pool_size=2)
+    try:
+        async with opened.reading() as connection:
+            await database_now(connection)
+        await asyncio.to_thread(killable_postgres.crash)
+        await asyncio.to_thread(killable_postgres.start)
+        failures = 0
+        for _ in range(3):
+            try:
+                async with opened.reading() as connection:
+                    await database_now(connection)
+            except StoreUnavailable:
+                failures += 1
+        assert failures <= 1
+    finally:
+        await opened.close()
+
+
+async def test_too_many_connections_are_unavailability(database_url: str) -> None:
+    opened = Database(database_url, pool_size=1)
+    narrow = Database(database_url.replace("?", "?user=nobody_at_all&"), pool_size=1)
+    try:
+        async with opened.transaction() as connection:
+            await connection.execute(text("create role nobody_at_all login connection limit 0"))
+        with pytest.raises(StoreUnavailable):
+            async with narrow.reading() as connection:
+                await database_now(connection)
+    finally:
+        await narrow.close()
+        async with opened.transaction() as connection:
+            await connection.execute(text("drop role nobody_at_all"))
+        await opened.close()

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from sqlalchemy import select, text
+
+from adapters.store import outbox, proposals
+from adapters.store.database import Database
+from adapters.store.schema import audit_events
+from adapters.store.schema import outbox as outbox_table
+from contracts.errors import IllegalTransition, NotFound
+from contracts.principal import SYSTEM
+from contracts.proposal import TRANSITIONS, ProposalState
+from tests.adapters.store.samples import stored_proposal
+
+S = ProposalState
+
+
+async def test_a_move_changes_the_row_and_leaves_its_event(database: Database) -> None:
+    made = await stored_proposal(database)
+    async with database.transaction() as connection:
+        row = await proposals.lock(connection, made.id)
+        await proposals.move(
+            connection,
+            row,
+            S.AWAITING_APPROVAL,
+            actor=SYSTEM,
+            reason_code="quorum",
+            proposal=made,
+            facts={"n": 1},
+        )
+        moved = await proposals.lock(connection, made.id)
+        leaves = (
+            await connection.execute(select(audit_events.c.leaf).order_by(audit_events.c.ordinal))
+        ).scalars()
+        payload = json.loads(list(leaves)[-1])["payload"]
+        notified = (await connection.execute(select(outbox_table.c.payload))).scalar_one()
+    assert (moved.state, moved.digest, moved.closed_at) == ("awaiting_approval", made.digest, None)
+    assert (payload["from"], payload["to"], payload["digest"]) == (
+        "evaluating",
+        "awaiting_approval",
+        made.digest,
+    )
+    assert payload["facts"] == {"n": 1}
+    assert notified["event"] == "waiting"
+
+
+async def test_every_edge_that_the_table_does_not_have_is_refused(database: Database) -> None:
+    made = await stored_proposal(database)
+    for present, to in itertools.product(S, S):
+        if to in TRANSITIONS.get(present, frozenset()):
+            continue
+        async with database.transaction() as connection:
+            statement = text("update proposals set state = :state where id = :id")
+            await connection.execute(statement, {"state": present.value, "id": made.id})
+            row = await proposals.lock(connection, made.id)
+            with pytest.raises(IllegalTransition):
+                await proposals.move(connection, row, to, actor=SYSTEM, reason_code="x")
+            assert (await proposals.lock(connection, made.id)).state == present.value
+
+
+async def test_a_row_that_was_moved_since_cannot_be_moved_from_its_old_state(database: Database) -> None:
+    made = await stored_proposal(database)
+    async with database.transaction() as connection:
+        row = await proposals.lock(connection, made.id)
+        await proposals.move(connection, row, S.CANCELLED, actor=SYSTEM, reason_code="x")
+        with pytest.raises(IllegalTransition):
+            await proposals.move(connection, row, S.DENIED, actor=SYSTEM, reason_code="x")
+
+
+async def test_an_unknown_proposal_is_not_found(database: Database) -> None:
+    async with database.transaction() as connection:
+        with pytest.raises(NotFound):
+            await proposals.lock(connection, "prp_none")
+
+
+async def test_what_frees_wakes_the_first_of_the_most_urgent(database: Database) -> None:
+    late = await stored_proposal(database, priority=3)
+    urgent = await stored_proposal(database, priority=1)
+    other = await stored_proposal(database, priority=1)
+    async with database.transaction() as connection:
+        for made in (late, urgent, other):
+            row = await proposals.lock(connection, made.id)
+            await proposals.move(connection, row, S.READY, actor=SYSTEM, reason_code="ok")
+        for made in (late, urgent):
+            row = await proposals.lock(connection, made.id)
+            await proposals.hold(connection, row, "lease:a", "target_busy", "busy")
+        row = await proposals.lock(connection, other.id)
+        await proposals.hold(connection, row, "lease:b", "target_busy", "busy")
+        await proposals.wake_held(connection, "lease:a")
+        woken = (await connection.execute(select(outbox_table.c.kind, outbox_table.c.subject))).all()
+    assert [tuple(one) for one in woken] == [("wake", urgent.id)]
+
+
+async def test_an_outbox_row_is_announced_when_it_commits_and_is_due_after_its_delay(
+    database: Database,
+) -> None:
+    async with database.transaction() as connection:
+        row_id = await outbox.put(connection, outbox.OutboxKind.WAKE, "prp_1", {"a": 1})
+        await outbox.settle(connection, row_id)
+        await outbox.settle(connection, row_id)
+        row = (await connection.execute(select(outbox_table).where(outbox_table.c.id == row_id))).one()
+    assert (row.kind, row.subject, row.payload) == ("wake", "prp_1", {"a": 1})
+    assert row.done_at is not None
