@@ -155,3 +155,9 @@ class DecisionNotAccepted(SluiceError):
         """Keep the code that the validator gave, for example `decision_too_late`."""
         super().__init__(code)
         self.code = code
+
+
+class AlreadyVoted(SluiceError):
+    """A decision of this reviewer on this revision stands already."""
+
+    reason_code = "already_voted"

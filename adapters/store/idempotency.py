@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pydantic import JsonValue
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.schema import idempotency_keys
@@ -67,6 +67,14 @@ async def store(
             subject=subject, key=key, body_digest=digest, status=status, response=response
         )
     )
+
+
+async def amend(
+    connection: AsyncConnection, subject: str, key: str, status: int, response: JsonValue
+) -> None:
+    """Replace the kept answer by the one that became known after the commit: a decision was applied or refused."""
+    mine = (idempotency_keys.c.subject == subject, idempotency_keys.c.key == key)
+    await connection.execute(update(idempotency_keys).where(*mine).values(status=status, response=response))
 
 
 async def forget_old(connection: AsyncConnection, keep: timedelta = KEPT) -> int:

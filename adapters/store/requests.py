@@ -52,6 +52,12 @@ async def create(connection: AsyncConnection, request: Request, *, dedupe_key: s
     return True
 
 
+async def find(connection: AsyncConnection, tenant: str, request_id: str) -> Row[Any] | None:
+    """Return the request's row without locking it, or None."""
+    wanted = select(requests).where(requests.c.id == request_id, requests.c.tenant == tenant)
+    return (await connection.execute(wanted)).one_or_none()
+
+
 async def find_by_dedupe_key(connection: AsyncConnection, dedupe_key: str) -> str | None:
     """Return the id of the request that holds the key."""
     found = await connection.execute(select(requests.c.id).where(requests.c.dedupe_key == dedupe_key))
