@@ -1,8 +1,10 @@
 """Settings: everything that differs between a laptop and production, read once by `bootstrap.py`.
 
 One pydantic-settings tree. Environment variables carry the prefix ``SLUICE_`` and ``__`` for nesting
-(``SLUICE_DATABASE__URL``). What an operator *declares* (environments, targets, budgets) is not here but in
-the file that ``SLUICE_CONFIG`` names, see `contracts/configuration.py`.
+(``SLUICE_DATABASE__URL``). Where `SLUICE_SECRETS_DIR` names a directory, a file in it that is named like such a
+variable (``sluice_database__url``) gives its value; the environment wins. What an operator *declares*
+(environments, targets, budgets) is not here but in the file that ``SLUICE_CONFIG`` names, see
+`contracts/configuration.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 
 def default_state_dir() -> Path:
@@ -160,3 +167,20 @@ class Settings(BaseSettings):
     programs: ProgramSettings = ProgramSettings()
     keys: KeySettings = KeySettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Add the directory of secrets: containers get them as files, so that no environment shows them."""
+        files = NestedSecretsSettingsSource(
+            file_secret_settings,
+            secrets_dir=os.environ.get("SLUICE_SECRETS_DIR"),
+            secrets_dir_missing="error",
+        )
+        return init_settings, env_settings, files
