@@ -59,12 +59,11 @@ class KubernetesReadyNodeCounter:
         # Imported here because the library is large and most processes never ask.
         from kubernetes.client import CoreV1Api
         from kubernetes.client.exceptions import ApiException
-        from kubernetes.config import ConfigException
         from urllib3.exceptions import HTTPError
 
         what = f"count Ready nodes of {target.key}"
         try:
-            client = self._client(kubeconfig, target)
+            client = self._checked_client(kubeconfig, target)
             if client is None:
                 return None
             return _count_ready(CoreV1Api(client), target.node_pool, self._timeout.total_seconds())
@@ -72,10 +71,26 @@ class KubernetesReadyNodeCounter:
             # Status 0 or none means that no answer came.
             kind = _BY_STATUS.get(error.status or 0, ProviderUnavailable)
             raise kind(f"{what}: HTTP {error.status}") from error
-        except ConfigException as error:
-            raise ProviderRefused(f"{what}: the kubeconfig cannot be used") from error
         except (HTTPError, OSError, ValueError) as error:
             raise ProviderUnavailable(f"{what}: {type(error).__name__}") from error
+
+    def _checked_client(self, kubeconfig: Path, target: NodePoolTarget) -> Any:
+        from kubernetes.config import ConfigException
+        from yaml import YAMLError
+
+        try:
+            return self._client(kubeconfig, target)
+        except (
+            ConfigException,
+            YAMLError,
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+        ) as error:
+            # The library checks the file's shape only by tripping over it.
+            raise ProviderRefused("the kubeconfig cannot be used") from error
 
     def _client(self, kubeconfig: Path, target: NodePoolTarget) -> Any:
         from kubernetes import client
