@@ -1,0 +1,63 @@
+"""Tool: which node pools exist among those the operator registered."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from agents.capacity.tools.tool import Arguments, Evidence, Tool
+from contracts.action import NodePoolTarget
+from contracts.configuration import Configuration, Target
+from contracts.errors import TargetNotFound
+from contracts.ports import NodePoolReader
+
+MAX_POOLS = 60
+
+
+async def registered_pools(
+    reader: NodePoolReader, configuration: Configuration
+) -> list[tuple[NodePoolTarget, Target]]:
+    """Return every existing node pool that an entry of the configuration registers, in the file's order.
+
+    A cluster named by a wildcard cannot be listed; a cluster that does not exist has no pools.
+
+    Raises:
+        ProviderError: a cluster could not be read.
+    """
+    found: dict[str, tuple[NodePoolTarget, Target]] = {}
+    for project, location, cluster in _clusters(configuration):
+        try:
+            names = await reader.list_node_pools(project, location, cluster)
+        except TargetNotFound:
+            continue
+        for name in names:
+            target = NodePoolTarget(project=project, location=location, cluster=cluster, node_pool=name)
+            entry = configuration.registered(target)
+            if entry is not None:
+                found.setdefault(target.key, (target, entry))
+    return list(found.values())
+
+
+def _clusters(configuration: Configuration) -> list[tuple[str, str, str]]:
+    named = [(entry.project, entry.location, entry.cluster) for entry in configuration.targets]
+    return [one for one in dict.fromkeys(named) if not set(one[2]) & {"*", "?"}]
+
+
+async def run(evidence: Evidence, arguments: Arguments) -> JsonValue:
+    """Return the registered pools, and say so when the list was cut."""
+    pools = await registered_pools(evidence.reader, evidence.configuration)
+    listed: list[JsonValue] = [
+        {
+            "project": target.project,
+            "location": target.location,
+            "cluster": target.cluster,
+            "node_pool": target.node_pool,
+            "environment": entry.environment,
+            "team": entry.team,
+            "max_nodes_per_zone": entry.max_nodes_per_zone,
+        }
+        for target, entry in pools[:MAX_POOLS]
+    ]
+    return {"node_pools": listed, "cut": len(pools) > MAX_POOLS}
+
+
+LIST_TARGETS = Tool("list_targets", "List the registered node pools.", Arguments, run)

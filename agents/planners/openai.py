@@ -1,0 +1,179 @@
+"""REQUEST → PROPOSAL: the planner that asks a language model. Its process holds the model's key and nothing else.
+
+One visit of the graph's `plan` node is one call of the model: it reads (tool calls), or it ends (`finish`).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from agents.capacity.finish import FINISH, OUTPUT_INVALID, finish_schema, read_finish
+from agents.capacity.prompts import Prompt, load_prompt
+from agents.capacity.state import AgentState
+from agents.capacity.tools.catalogue import TOOLS
+from agents.capacity.tools.tool import MAX_ARGUMENTS
+from contracts.errors import ModelRefused, ModelUnavailable
+from contracts.messages import AgentResult
+from contracts.ports import ChatModel, ModelReply, ToolCall
+from contracts.proposal import Planner, PlannerKind
+from contracts.request import AgentStep, Refused, Request, RequestOutcome
+
+MODEL_ATTEMPTS = 3
+"""Calls of the model for one step, the first included, before the rules planner takes over."""
+MAX_CALLS_PER_STEP = 6
+MAX_NAME = 64
+MAX_CALL_ID = 128
+NO_MODEL = "no_model_configured"
+STEP_CAP_REACHED = "step_cap_reached"
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """How the model is used. Prices are USD per million tokens; 0 = unknown."""
+
+    name: str
+    max_steps: int
+    input_price: Decimal = Decimal(0)
+    output_price: Decimal = Decimal(0)
+
+    def cost_of(self, reply: ModelReply) -> str:
+        """Return the price of one reply in USD, as plain decimal text."""
+        total = reply.input_tokens * self.input_price + reply.output_tokens * self.output_price
+        return f"{(total / 1_000_000).normalize():f}"
+
+
+class OpenAIPlanner:
+    """The graph's `plan` node. Without a model it hands over to the rules planner at once."""
+
+    def __init__(self, model: ChatModel | None, options: ModelOptions, prompt: Prompt | None = None) -> None:
+        """`prompt` is the planner's newest version unless given."""
+        self._model = model
+        self._options = options
+        self._prompt = prompt or load_prompt()
+        self._tools = [tool.wire_schema() for tool in TOOLS.values()] + [finish_schema()]
+
+    async def plan(self, state: AgentState) -> dict[str, Any]:
+        """Ask the model once.
+
+        Raises:
+            temporalio.exceptions.ApplicationError: the model is unavailable; another attempt may help.
+        """
+        if self._model is None:
+            return {"route": "rules", "fallback": NO_MODEL}
+        step = state["step"] + 1
+        if step > self._options.max_steps:
+            text = f"The model did not come to an answer within {self._options.max_steps} steps."
+            return self._end(step, Refused(text=text, reason_code=STEP_CAP_REACHED))
+        opening = [] if state["messages"] else self._opening(Request.model_validate(state["request"]))
+        try:
+            reply = await self._model.complete([*state["messages"], *opening], self._tools)
+        except ModelUnavailable as error:
+            return _retry_or_hand_over(error)
+        except ModelRefused as error:
+            refused = Refused(text=f"Nothing was proposed: {error}.", reason_code=error.reason_code)
+            return self._end(step, refused, self._model_step(None, error.reason_code))
+        return self._judge(step, opening, reply)
+
+    def _opening(self, request: Request) -> list[dict[str, Any]]:
+        return [
+            {"role": "system", "content": self._prompt.text},
+            {"role": "user", "content": present(request)},
+        ]
+
+    def _judge(self, step: int, opening: list[dict[str, Any]], reply: ModelReply) -> dict[str, Any]:
+        flaw = _flaw(reply)
+        noted = self._model_step(reply, OUTPUT_INVALID if flaw else None)
+        if flaw:
+            text = f"The model's answer could not be used: {flaw}. Nothing was proposed."
+            return self._end(step, Refused(text=text, reason_code=OUTPUT_INVALID), noted)
+        if reply.tool_calls[0].name == FINISH:
+            return self._end(step, read_finish(reply.tool_calls[0].arguments), noted)
+        return {
+            "step": step,
+            "messages": [*opening, _as_message(reply)],
+            "pending": [call.model_dump(mode="json") for call in reply.tool_calls],
+            "steps": [noted.model_dump(mode="json")],
+            "route": "read",
+        }
+
+    def _model_step(self, reply: ModelReply | None, error: str | None) -> AgentStep:
+        found = reply or ModelReply()
+        return AgentStep(
+            kind="model",
+            name=self._options.name,
+            input_tokens=found.input_tokens,
+            output_tokens=found.output_tokens,
+            cost_usd=self._options.cost_of(found),
+            error=error,
+        )
+
+    def _end(self, step: int, outcome: RequestOutcome, *noted: AgentStep) -> dict[str, Any]:
+        planner = Planner(
+            kind=PlannerKind.OPENAI,
+            model=self._options.name,
+            prompt_version=self._prompt.version,
+            prompt_digest=self._prompt.digest,
+        )
+        return {
+            "step": step,
+            "pending": [],
+            "steps": [one.model_dump(mode="json") for one in noted],
+            "route": "end",
+            "result": AgentResult(outcome=outcome, planner=planner).model_dump(mode="json"),
+        }
+
+
+def present(request: Request) -> str:
+    """Return a request as data for the model: JSON in which nothing can close the delimiter."""
+    shown = {
+        "channel": request.channel.value,
+        "trust": request.trust.value,
+        "text": request.text,
+        "alert": request.alert.model_dump(mode="json") if request.alert else None,
+        "received_at": request.received_at.isoformat(),
+    }
+    document = json.dumps(shown).replace("<", "\\u003c").replace(">", "\\u003e")
+    return f"<request>\n{document}\n</request>"
+
+
+def _flaw(reply: ModelReply) -> str | None:
+    """Return what makes a reply unusable, or None."""
+    calls = reply.tool_calls
+    if not calls:
+        return "it answered in free text instead of calling `finish`"
+    if len(calls) > 1 and any(call.name == FINISH for call in calls):
+        return "it ended and went on in one answer"
+    if len(calls) > MAX_CALLS_PER_STEP:
+        return "it asked for too many tools at once"
+    if len({call.id for call in calls}) != len(calls):
+        return "its tool calls share an id"
+    if any(_is_oversized(call) for call in calls):
+        return "a tool call is too long"
+    return None
+
+
+def _is_oversized(call: ToolCall) -> bool:
+    if len(call.name) > MAX_NAME or not 0 < len(call.id) <= MAX_CALL_ID:
+        return True
+    return call.name != FINISH and len(call.arguments) > MAX_ARGUMENTS
+
+
+def _as_message(reply: ModelReply) -> dict[str, Any]:
+    calls = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in reply.tool_calls
+    ]
+    return {"role": "assistant", "content": None, "tool_calls": calls}
+
+
+def _retry_or_hand_over(error: ModelUnavailable) -> dict[str, Any]:
+    if not activity.in_activity() or activity.info().attempt >= MODEL_ATTEMPTS:
+        return {"route": "rules", "fallback": error.reason_code}
+    # The cause stays out: a hostile endpoint may echo our key in its error, and causes enter the history.
+    raise ApplicationError(str(error), type=error.reason_code, next_retry_delay=error.retry_after) from None

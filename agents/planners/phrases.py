@@ -1,0 +1,110 @@
+"""REQUEST → PROPOSAL: the few phrases the rules planner understands, and nothing more. Pure text in, data out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Named:
+    """How somebody named a node pool: its own name, and words that narrow it down (project, cluster, …)."""
+
+    name: str
+    places: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Bring a pool to `count` nodes per zone; `change` is set instead for "up by" and "down by"."""
+
+    pool: Named
+    count: int | None
+    change: int | None
+    per_zone: bool
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Set an autoscaler's bounds, per zone."""
+
+    pool: Named
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Size:
+    """Tell how big a pool is."""
+
+    pool: Named
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A phrase without a pool: list what there is, or help."""
+
+    wish: Literal["help", "list"]
+
+
+Phrase = Scale | Bounds | Size | Plain
+
+_NAME = r"[a-z0-9][a-z0-9/_-]{0,120}"
+_THE = r"(?:the )?"
+_POOL = rf"{_THE}(?P<name>{_NAME})(?: node ?pool| pool)?"
+_IN = rf"(?: (?:in|on|of) {_THE}(?P<place>{_NAME}(?:(?: in| on| of|,) {_THE}{_NAME}){{0,3}}))?"
+_UNIT = r"(?: (?:nodes?|machines?|instances?))?(?P<per_zone> (?:per|in each|in every|a) zone)?"
+_DO = r"(?:please )?(?:can you |could you )?(?:scale|resize|set|grow|shrink|bring|change)"
+_COUNT = r"(?P<count>[0-9]{1,9})"
+
+_SCALE_TO = re.compile(rf"{_DO}(?: up| down)? {_POOL}{_IN}(?: up| down)? to {_COUNT}{_UNIT}")
+_SCALE_TO_THEN_PLACE = re.compile(rf"{_DO}(?: up| down)? {_POOL}(?: up| down)? to {_COUNT}{_UNIT}{_IN}")
+_SCALE_BY = re.compile(
+    rf"{_DO}(?: (?P<early>up|down))? {_POOL}{_IN}(?: (?P<late>up|down))? by {_COUNT}{_UNIT}"
+)
+_BOUNDS = re.compile(
+    rf"{_DO} (?:the )?autoscaling (?:bounds )?(?:of|for|on) {_POOL}{_IN} "
+    r"(?:to|between) (?:min(?:imum)? )?(?P<low>[0-9]{1,9})(?: ?- ?| to | and |,? max(?:imum)? )(?P<high>[0-9]{1,9})"
+    r"(?: nodes?)?(?: per zone)?"
+)
+_SIZE = re.compile(
+    rf"(?:how (?:big|large) is|how many nodes (?:does|has|are in|run in)|what is the size of|show(?: me)?) "
+    rf"{_POOL}{_IN}(?: have)?"
+)
+_LIST = re.compile(
+    r"(?:list|show(?: me)?|which|what)(?: (?:the|all|are the))* (?:node ?)?pools(?: are there)?"
+)
+_HELP = re.compile(r"help(?: me)?|what can (?:you|i) (?:do|ask)")
+
+
+def parse(text: str) -> Phrase | None:
+    """Return what a chat text asks for, or None when it is not one of the phrases."""
+    plain = " ".join(text.lower().split()).rstrip(" .!?")
+    if _HELP.fullmatch(plain):
+        return Plain("help")
+    if _LIST.fullmatch(plain):
+        return Plain("list")
+    if found := _BOUNDS.fullmatch(plain):
+        return Bounds(_named(found), int(found["low"]), int(found["high"]))
+    if found := _SCALE_TO.fullmatch(plain) or _SCALE_TO_THEN_PLACE.fullmatch(plain):
+        return Scale(_named(found), int(found["count"]), None, bool(found["per_zone"]))
+    if found := _SCALE_BY.fullmatch(plain):
+        return _relative(found)
+    if found := _SIZE.fullmatch(plain):
+        return Size(_named(found))
+    return None
+
+
+def _relative(found: re.Match[str]) -> Phrase | None:
+    directions = {found["early"], found["late"]} - {None}
+    if len(directions) != 1:
+        return None
+    sign = 1 if "up" in directions else -1
+    return Scale(_named(found), None, sign * int(found["count"]), bool(found["per_zone"]))
+
+
+def _named(found: re.Match[str]) -> Named:
+    *path, name = found["name"].split("/")
+    words = re.split(r"(?: in | on | of |, ?)(?:the )?|/", found["place"] or "")
+    return Named(name=name, places=tuple(part for part in (*path, *words) if part))

@@ -1,0 +1,145 @@
+"""REQUEST → PROPOSAL: the one place that knows how the agent's graph runs inside a workflow (the LangGraph plugin).
+
+`agent_plugin` goes to the workers, `run_agent` is awaited in `RequestWorkflow.run`. Nodes are activities: the model is
+asked on the agent's queue, everything else on the workflow's own. Rules learnt from the plugin's source and kept by
+tests/agents/test_port.py: the graph is fetched in `run` only, edges are async, state is JSON, and every visit of a
+node differs by a step counter, because the plugin answers a second equal call of a node from its cache.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any, cast
+
+from langgraph.errors import GraphRecursionError
+from pydantic import ValidationError
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.langgraph import LangGraphPlugin
+from temporalio.langgraph import graph as registered_graph
+from temporalio.plugin import SimplePlugin
+
+from agents.capacity.graph import PLAN, READ, RECURSION_LIMIT, RULES, CapacityNodes, Node, build_graph
+from agents.capacity.reading import ToolReading
+from agents.capacity.state import AgentState, initial_state
+from agents.capacity.tools.tool import Evidence
+from agents.planners.openai import MAX_CALLS_PER_STEP, MODEL_ATTEMPTS, OpenAIPlanner
+from agents.planners.rules import RULES_VERSION, RulesPlanner
+from contracts.errors import ModelUnavailable
+from contracts.messages import QUEUE_AGENT, AgentResult
+from contracts.proposal import Planner, PlannerKind
+from contracts.request import AgentStep, Failed, Request
+
+CAPACITY_GRAPH = "capacity"
+AGENT_FAILED = "agent_failed"
+AGENT_CANCELLED = "agent_cancelled"
+AGENT_FAILURES: tuple[type[Exception], ...] = (GraphRecursionError, ValidationError)
+"""For `failure_exception_types`: what must never leave a workflow task retrying for ever."""
+
+_PLAN_ACTIVITY = f"{CAPACITY_GRAPH}.{PLAN}"
+_SLACK = timedelta(seconds=15)
+_READ_RETRIES = RetryPolicy(
+    initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10), maximum_attempts=6
+)
+
+
+class _Elsewhere:
+    """A node that another process serves. Its task queue never hands it out here."""
+
+    async def serve(self, state: AgentState) -> dict[str, Any]:
+        raise ApplicationError("this process does not serve that node", type="not_served_here")
+
+
+def agent_plugin(
+    *,
+    planner: OpenAIPlanner | None = None,
+    evidence: Evidence | None = None,
+    model_queue: str = QUEUE_AGENT,
+    model_timeout: timedelta = timedelta(seconds=30),
+) -> SimplePlugin:
+    """Return a fresh plugin for one worker; never share one between workers.
+
+    The worker of `model_queue` is given `planner` and nothing else; the worker of the workflows is given `evidence`.
+    A replayer needs neither. `model_timeout` bounds one call of the model (`SLUICE_LLM__TIMEOUT`).
+    """
+    elsewhere: Node = _Elsewhere().serve
+    nodes = CapacityNodes(
+        plan=planner.plan if planner else elsewhere,
+        read=ToolReading(evidence).read if evidence else elsewhere,
+        rules=RulesPlanner(evidence.reader, evidence.configuration).answer if evidence else elsewhere,
+    )
+    graph = build_graph(nodes, _where_nodes_run(model_queue, model_timeout))
+    return LangGraphPlugin(graphs={CAPACITY_GRAPH: graph})
+
+
+def _where_nodes_run(model_queue: str, model_timeout: timedelta) -> dict[str, dict[str, Any]]:
+    one_call = model_timeout + _SLACK
+    asking = RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(seconds=30),
+        maximum_attempts=MODEL_ATTEMPTS,
+    )
+    return {
+        PLAN: {
+            "execute_in": "activity",
+            "task_queue": model_queue,
+            "start_to_close_timeout": one_call,
+            # Also when no worker serves the model's queue: then the rules planner takes over.
+            "schedule_to_close_timeout": MODEL_ATTEMPTS * (one_call + timedelta(seconds=30)),
+            "retry_policy": asking,
+            "summary": "ask the model",
+        },
+        READ: {
+            "execute_in": "activity",
+            "start_to_close_timeout": MAX_CALLS_PER_STEP * timedelta(seconds=20) + _SLACK,
+            "retry_policy": _READ_RETRIES,
+            "summary": "read what the model asked for",
+        },
+        RULES: {
+            "execute_in": "activity",
+            "start_to_close_timeout": timedelta(seconds=60),
+            "retry_policy": _READ_RETRIES,
+            "summary": "apply the rules planner",
+        },
+    }
+
+
+async def run_agent(request: Request) -> AgentResult:
+    """Run the agent on a request, inside `RequestWorkflow.run`, and return its one outcome whatever happens."""
+    try:
+        return await _model_or_rules(request)
+    except asyncio.CancelledError:
+        return _failed(AGENT_CANCELLED)
+    except ActivityError as error:
+        return _failed(AGENT_CANCELLED if is_cancelled_exception(error) else _reason_of(error))
+    except AGENT_FAILURES:
+        return _failed(AGENT_FAILED)
+
+
+async def _model_or_rules(request: Request) -> AgentResult:
+    try:
+        return await _run(initial_state(request))
+    except ActivityError as error:
+        if error.activity_type != _PLAN_ACTIVITY or is_cancelled_exception(error):
+            raise
+    return await _run(initial_state(request, route="rules", fallback=ModelUnavailable.reason_code))
+
+
+async def _run(state: AgentState) -> AgentResult:
+    compiled = registered_graph(CAPACITY_GRAPH).compile()
+    final = cast("AgentState", await compiled.ainvoke(state, {"recursion_limit": RECURSION_LIMIT}))
+    result = AgentResult.model_validate(final["result"])
+    steps = tuple(AgentStep.model_validate(step) for step in final["steps"])
+    return result.model_copy(update={"steps": steps})
+
+
+def _reason_of(error: ActivityError) -> str:
+    cause = error.cause
+    return cause.type if isinstance(cause, ApplicationError) and cause.type else AGENT_FAILED
+
+
+def _failed(reason_code: str) -> AgentResult:
+    text = "The request could not be planned. Nothing was proposed."
+    planner = Planner(kind=PlannerKind.RULES, prompt_version=RULES_VERSION)
+    return AgentResult(outcome=Failed(text=text, reason_code=reason_code), planner=planner)
