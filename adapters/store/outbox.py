@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from opentelemetry.propagate import inject
 from pydantic import JsonValue
-from sqlalchemy import func, insert, text, update
+from sqlalchemy import Insert, func, insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.schema import outbox
@@ -32,6 +32,25 @@ class OutboxKind(StrEnum):
     """Send a signed webhook; subject = what it is about."""
 
 
+def inserting(
+    kind: OutboxKind,
+    subject: str,
+    payload: Mapping[str, JsonValue] | None = None,
+    *,
+    delay: timedelta = timedelta(0),
+) -> Insert:
+    """Return the statement that `put` runs, without the announcement. A `Batch` carries it along with others."""
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    return insert(outbox).values(
+        kind=kind.value,
+        subject=subject,
+        payload=dict(payload or {}),
+        trace_context=carrier,
+        due_at=func.now() + delay,
+    )
+
+
 async def put(
     connection: AsyncConnection,
     kind: OutboxKind,
@@ -44,18 +63,8 @@ async def put(
 
     `delay` leaves a caller that tries Temporal itself the time to do so and to `settle` the row.
     """
-    carrier: dict[str, str] = {}
-    inject(carrier)
-    statement = (
-        insert(outbox)
-        .values(
-            kind=kind.value,
-            subject=subject,
-            payload=dict(payload or {}),
-            trace_context=carrier,
-            due_at=func.now() + delay,
-        )
-        .returning(outbox.c.id, text(f"pg_notify('{OUTBOX_CHANNEL}', '')"))
+    statement = inserting(kind, subject, payload, delay=delay).returning(
+        outbox.c.id, text(f"pg_notify('{OUTBOX_CHANNEL}', '')")
     )
     row = (await connection.execute(statement)).one()
     return int(row[0])

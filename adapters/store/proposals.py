@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Update, func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log, outbox
+from adapters.store.batch import Batch
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import proposals
 from contracts.audit import AuditType
@@ -85,6 +86,29 @@ async def move(
     Raises:
         IllegalTransition: the state table has no such edge, or `row` is no longer how the proposal stands.
     """
+    batch = Batch()
+    add_move(
+        batch, row, to, actor=actor, reason_code=reason_code, message=message, proposal=proposal, facts=facts
+    )
+    await batch.send(connection)
+
+
+def add_move(
+    batch: Batch,
+    row: Row[Any],
+    to: ProposalState,
+    *,
+    actor: Principal,
+    reason_code: str,
+    message: str = "",
+    proposal: Proposal | None = None,
+    facts: Mapping[str, JsonValue] | None = None,
+) -> None:
+    """Add the writes of `move` to a batch.
+
+    Raises:
+        IllegalTransition: the state table has no such edge. Sending raises it when `row` is out of date.
+    """
     present = ProposalState(row.state)
     if to not in TRANSITIONS.get(present, frozenset()):
         raise IllegalTransition(f"{row.id}: {present} → {to}")
@@ -99,17 +123,13 @@ async def move(
         values["closed_at"] = func.clock_timestamp()
     if proposal is not None:
         values |= {"document": proposal.model_dump(mode="json"), "digest": proposal.digest}
-    moved = await connection.execute(
-        update(proposals)
-        .where(
-            proposals.c.id == row.id,
-            proposals.c.state == present.value,
-            proposals.c.revision == row.revision,
-        )
-        .values(values)
+    unchanged = (
+        proposals.c.id == row.id,
+        proposals.c.state == present.value,
+        proposals.c.revision == row.revision,
     )
-    if moved.rowcount != 1:
-        raise IllegalTransition(f"{row.id}: no longer {present} at revision {row.revision}")
+    gone = IllegalTransition(f"{row.id}: no longer {present} at revision {row.revision}")
+    batch.add(update(proposals).where(*unchanged).values(values), otherwise=gone)
     payload: dict[str, object] = {
         "proposal_id": row.id,
         "revision": row.revision,
@@ -122,28 +142,33 @@ async def move(
     if proposal is not None:
         payload["proposal"] = proposal.model_dump(mode="json")
         payload["digest"] = proposal.digest
-    event = audit_log.event(
-        AuditType.PROPOSAL_MOVED, tenant=row.tenant, subject=row.id, actor=actor, payload=payload
+    batch.audit(
+        audit_log.event(
+            AuditType.PROPOSAL_MOVED, tenant=row.tenant, subject=row.id, actor=actor, payload=payload
+        )
     )
-    await audit_log.append(connection, event)
-    await _notify(connection, row, to, reason_code)
+    named = _NOTIFIED.get(to)
+    if named is not None:
+        batch.queue(
+            OutboxKind.NOTIFY,
+            row.id,
+            {"event": named, "proposal_id": row.id, "reason_code": reason_code},
+        )
 
 
 _NOTIFIED = {ProposalState.AWAITING_APPROVAL: "waiting", ProposalState.DIRTY: "dirty"}
-
-
-async def _notify(connection: AsyncConnection, row: Row[Any], to: ProposalState, reason_code: str) -> None:
-    named = _NOTIFIED.get(to)
-    if named is not None:
-        payload: dict[str, JsonValue] = {"event": named, "proposal_id": row.id, "reason_code": reason_code}
-        await outbox.put(connection, OutboxKind.NOTIFY, row.id, payload)
 
 
 async def hold(
     connection: AsyncConnection, row: Row[Any], held_on: str, reason_code: str, message: str
 ) -> None:
     """Note on a locked `ready` proposal what holds it; `wake_held` finds it by this key."""
-    await connection.execute(
+    await connection.execute(holding(row, held_on, reason_code, message))
+
+
+def holding(row: Row[Any], held_on: str, reason_code: str, message: str) -> Update:
+    """Return the statement that `hold` runs."""
+    return (
         update(proposals)
         .where(proposals.c.id == row.id)
         .values(held_on=held_on, reason_code=reason_code, message=message)

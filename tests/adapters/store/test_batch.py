@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from adapters.store import audit_log
+from adapters.store.audit_log import AUDIT_CHANNEL
+from adapters.store.batch import Batch
+from adapters.store.database import Database
+from adapters.store.outbox import OUTBOX_CHANNEL, OutboxKind
+from adapters.store.schema import audit_events, leases, outbox
+from contracts.audit import AuditEvent, AuditType
+from contracts.errors import IllegalTransition
+from contracts.principal import SYSTEM
+
+
+def event(subject: str) -> AuditEvent:
+    return audit_log.event(
+        AuditType.LEASE_TAKEN, tenant="default", subject=subject, actor=SYSTEM, payload={"n": 1}
+    )
+
+
+async def test_everything_in_a_batch_is_written_with_the_events_in_their_order(database: Database) -> None:
+    subjects = [f"subject-{number}" for number in range(20)]
+    batch = Batch()
+    batch.add(insert(leases).values(domain="a"))
+    batch.audit(*[event(subject) for subject in subjects])
+    batch.queue(OutboxKind.WAKE, "prp_1", {"held_on": "a"})
+    batch.queue(OutboxKind.NOTIFY, "prp_2")
+    async with database.transaction() as connection:
+        await batch.send(connection)
+    async with database.reading() as connection:
+        found = await connection.execute(select(audit_events.c.subject).order_by(audit_events.c.ordinal))
+        assert list(found.scalars()) == subjects
+        assert (await connection.execute(select(func.count()).select_from(leases))).scalar_one() == 1
+        kinds = await connection.execute(select(outbox.c.kind, outbox.c.payload).order_by(outbox.c.kind))
+        assert [tuple(row) for row in kinds] == [("notify", {}), ("wake", {"held_on": "a"})]
+
+
+async def test_a_statement_that_writes_no_row_raises_what_it_was_given_and_nothing_stays(
+    database: Database,
+) -> None:
+    batch = Batch()
+    batch.audit(event("one"))
+    batch.add(
+        update(leases).where(leases.c.domain == "absent").values(owner="me"),
+        otherwise=IllegalTransition("gone"),
+    )
+    with pytest.raises(IllegalTransition):
+        async with database.transaction() as connection:
+            await batch.send(connection)
+    async with database.reading() as connection:
+        assert (await connection.execute(select(func.count()).select_from(audit_events))).scalar_one() == 0
+
+
+async def test_listeners_hear_of_events_and_outbox_rows_at_the_commit(
+    database: Database, database_url: str
+) -> None:
+    heard: list[str] = []
+    listener = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    try:
+        for channel in (AUDIT_CHANNEL, OUTBOX_CHANNEL):
+            await listener.add_listener(channel, lambda *arguments: heard.append(str(arguments[2])))
+        batch = Batch()
+        batch.audit(event("one"))
+        batch.queue(OutboxKind.WAKE, "prp_1")
+        async with database.transaction() as connection:
+            await batch.send(connection)
+            assert heard == []
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            if len(heard) == 2:
+                break
+        assert sorted(heard) == sorted([AUDIT_CHANNEL, OUTBOX_CHANNEL])
+    finally:
+        await listener.close()
+
+
+async def test_an_empty_batch_does_nothing(database: Database) -> None:
+    async with database.transaction() as connection:
+        await Batch().send(connection)
