@@ -72,7 +72,7 @@ def translated(call: str, *, mutating: bool) -> Iterator[None]:
     # Imported here because these modules are slow to load and not every process calls GKE.
     import grpc
     from google.api_core.exceptions import GoogleAPICallError, GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
+    from google.auth.exceptions import GoogleAuthError, TransportError
 
     lost = ProviderAmbiguous if mutating else ProviderUnavailable
     try:
@@ -84,8 +84,9 @@ def translated(call: str, *, mutating: bool) -> Iterator[None]:
             call, code, error.reason or "", error.message or "", mutating=mutating
         ) from error
     except GoogleAuthError as error:
-        # Raised while the token is fetched, which is before the call is sent.
-        kind = ProviderUnavailable if error.retryable else ProviderPermissionDenied
-        raise kind(f"{call}: no valid credentials of Google: {str(error)[:MAX_TEXT]}") from error
+        # Raised while the token is fetched, which is before the call is sent. Its text may quote the answer.
+        is_passing = error.retryable or isinstance(error, TransportError)
+        kind = ProviderUnavailable if is_passing else ProviderPermissionDenied
+        raise kind(f"{call}: no valid credentials of Google: {type(error).__name__}") from error
     except (GoogleAPIError, grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError, OSError) as error:
         raise lost(f"{call}: {type(error).__name__}") from error
