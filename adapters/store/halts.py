@@ -1,0 +1,177 @@
+"""The kill switch: a halt is `draining` until no effect it covers can still begin, then `effective`.
+
+A halt takes `HALT_LOCK` exclusively; every intent transaction takes it shared and then looks for halts. So each
+intent either saw the halt and refused, or is visible to the halt, which waits out its call deadline.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store import audit_log
+from adapters.store.database import database_now
+from adapters.store.proposals import wake_held
+from adapters.store.schema import halts, intents, proposals
+from contracts.audit import AuditType
+from contracts.base import new_id
+from contracts.principal import SYSTEM, Principal
+from contracts.safety import Halt, HaltScope, HaltStatus
+
+HALT_LOCK = 0x5C1C_0002
+"""Advisory lock: exclusive for a new halt, shared for an intent."""
+
+
+def held_on(halt_id: str) -> str:
+    """Return the key under which proposals wait for the end of a halt."""
+    return f"halt:{halt_id}"
+
+
+async def share_halt_lock(connection: AsyncConnection) -> None:
+    """Keep new halts out until the transaction ends. The intent transaction takes it before it reads halts."""
+    await connection.execute(select(func.pg_advisory_xact_lock_shared(HALT_LOCK)))
+
+
+async def create(
+    connection: AsyncConnection, scope: HaltScope, reason: str, *, actor: Principal, tenant: str
+) -> Halt:
+    """Create a halt. It comes back `effective` when nothing it covers is in flight, else `draining`."""
+    await connection.execute(select(func.pg_advisory_xact_lock(HALT_LOCK)))
+    halt = Halt(
+        id=new_id("hlt"),
+        scope=scope,
+        reason=reason,
+        status=HaltStatus.DRAINING,
+        created_by=actor,
+        created_at=await database_now(connection),
+    )
+    await connection.execute(
+        insert(halts).values(
+            id=halt.id,
+            tenant=tenant,
+            scope=scope.model_dump(mode="json"),
+            reason=reason,
+            status=halt.status.value,
+            created_by=actor.model_dump(mode="json"),
+            created_at=halt.created_at,
+        )
+    )
+    created = audit_log.event(
+        AuditType.HALT_CREATED, tenant=tenant, subject=halt.id, actor=actor, payload=halt
+    )
+    await audit_log.append(connection, created)
+    settled = {one.id: one for one in await settle(connection)}
+    return settled.get(halt.id, halt)
+
+
+async def settle(connection: AsyncConnection) -> tuple[Halt, ...]:
+    """Make every draining halt effective whose covered intents are past their call deadline; return those halts.
+
+    Safe to run from several processes: a halt that another one settles is skipped.
+    """
+    draining = await connection.execute(
+        select(halts)
+        .where(halts.c.status == HaltStatus.DRAINING.value)
+        .order_by(halts.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    rows = draining.all()
+    if not rows:
+        return ()
+    in_flight = await _effects_in_flight(connection)
+    now = await database_now(connection)
+    settled = []
+    for row in rows:
+        halt = _halt(row)
+        if any(_covers(halt.scope, effect) for effect in in_flight):
+            continue
+        halt = halt.model_copy(update={"status": HaltStatus.EFFECTIVE, "effective_at": now})
+        await connection.execute(
+            update(halts).where(halts.c.id == halt.id).values(status=halt.status.value, effective_at=now)
+        )
+        event = audit_log.event(
+            AuditType.HALT_EFFECTIVE, tenant=row.tenant, subject=halt.id, actor=SYSTEM, payload=halt
+        )
+        await audit_log.append(connection, event)
+        settled.append(halt)
+    return tuple(settled)
+
+
+async def end(connection: AsyncConnection, halt_id: str, *, actor: Principal) -> Halt | None:
+    """End a halt and wake every proposal it holds. None when there is no such halt; ended ones stay as they are."""
+    found = await connection.execute(select(halts).where(halts.c.id == halt_id).with_for_update())
+    row = found.one_or_none()
+    if row is None:
+        return None
+    halt = _halt(row)
+    if halt.status is HaltStatus.ENDED:
+        return halt
+    now = await database_now(connection)
+    halt = halt.model_copy(update={"status": HaltStatus.ENDED, "ended_at": now})
+    await connection.execute(
+        update(halts).where(halts.c.id == halt_id).values(status=halt.status.value, ended_at=now)
+    )
+    ended = audit_log.event(
+        AuditType.HALT_ENDED, tenant=row.tenant, subject=halt_id, actor=actor, payload=halt
+    )
+    await audit_log.append(connection, ended)
+    await wake_held(connection, held_on(halt_id), limit=None)
+    return halt
+
+
+async def open_halts(connection: AsyncConnection) -> tuple[Halt, ...]:
+    """Return every halt that has not ended, oldest first. A draining one stops new effects already."""
+    found = await connection.execute(
+        select(halts).where(halts.c.status != HaltStatus.ENDED.value).order_by(halts.c.created_at, halts.c.id)
+    )
+    return tuple(_halt(row) for row in found.all())
+
+
+async def covering(
+    connection: AsyncConnection, *, tenant: str, environment: str, target_key: str, action_kind: str
+) -> Halt | None:
+    """Return the oldest open halt that stops an effect with these attributes, or None."""
+    return next(
+        (
+            halt
+            for halt in await open_halts(connection)
+            if halt.scope.covers(
+                tenant=tenant, environment=environment, target_key=target_key, action_kind=action_kind
+            )
+        ),
+        None,
+    )
+
+
+async def _effects_in_flight(connection: AsyncConnection) -> list[Row[Any, Any, Any, Any]]:
+    found = await connection.execute(
+        select(proposals.c.tenant, proposals.c.environment, proposals.c.target_key, proposals.c.action_kind)
+        .join_from(intents, proposals, intents.c.proposal_id == proposals.c.id)
+        .where(intents.c.receipt.is_(None), intents.c.call_deadline > func.clock_timestamp())
+    )
+    return list(found.all())
+
+
+def _covers(scope: HaltScope, effect: Row[Any, Any, Any, Any]) -> bool:
+    return scope.covers(
+        tenant=effect.tenant,
+        environment=effect.environment,
+        target_key=effect.target_key,
+        action_kind=effect.action_kind,
+    )
+
+
+def _halt(row: Row[Any]) -> Halt:
+    return Halt(
+        id=row.id,
+        scope=HaltScope.model_validate(row.scope),
+        reason=row.reason,
+        status=HaltStatus(row.status),
+        created_by=Principal.model_validate(row.created_by),
+        created_at=row.created_at,
+        effective_at=row.effective_at,
+        ended_at=row.ended_at,
+    )

@@ -1,0 +1,125 @@
+"""EXECUTION's exclusion: one owner per serialisation domain of the provider, and a fence that only ever rises.
+
+A lease has no time limit. It is freed when its proposal closes or is held, or by an operator's `resolve`. What no
+clock can take away cannot be taken from somebody who is merely slow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Update, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store import audit_log
+from adapters.store.batch import Batch
+from adapters.store.proposals import wake_held
+from adapters.store.schema import leases, proposals
+from contracts.audit import AuditEvent, AuditType
+from contracts.errors import StaleFence
+from contracts.principal import SYSTEM
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseGrant:
+    """The right of one attempt to act."""
+
+    fence: int
+    """Higher than that of every earlier attempt."""
+    wait_until: datetime | None
+    """A call of an earlier attempt may be in flight until then: wait it out, then read before acting."""
+
+
+def taken_event(domain: str, owner: str, tenant: str) -> AuditEvent:
+    """Return the audit event of a lease that got an owner."""
+    return audit_log.event(
+        AuditType.LEASE_TAKEN,
+        tenant=tenant,
+        subject=owner,
+        actor=SYSTEM,
+        payload={"domain": domain, "owner": owner},
+    )
+
+
+def taking(domain: str, owner: str) -> Update:
+    """Return the statement that gives a lease, which the caller has locked and found free, to its owner."""
+    return (
+        update(leases)
+        .where(leases.c.domain == domain, or_(leases.c.owner.is_(None), leases.c.owner == owner))
+        .values(owner=owner, taken_at=func.clock_timestamp())
+    )
+
+
+async def take(connection: AsyncConnection, domain: str, owner: str, *, tenant: str = "default") -> bool:
+    """Take the lease for a proposal. True when it is ours now, or was already; False when it is busy."""
+    free = insert(leases).values(domain=domain).on_conflict_do_nothing()
+    await connection.execute(free)
+    held = await connection.execute(select(leases.c.owner).where(leases.c.domain == domain).with_for_update())
+    present = held.scalar_one()
+    if present is not None:
+        return bool(present == owner)
+    batch = Batch()
+    batch.add(taking(domain, owner))
+    batch.audit(taken_event(domain, owner, tenant))
+    await batch.send(connection)
+    return True
+
+
+async def release(connection: AsyncConnection, domain: str, owner: str) -> bool:
+    """Free the lease if this proposal owns it, and wake the next proposal it holds. False when it does not.
+
+    The call deadline stays: a successor still waits out what may be in flight.
+    """
+    tenant = select(proposals.c.tenant).where(proposals.c.id == owner).scalar_subquery()
+    freed = await connection.execute(
+        update(leases)
+        .where(leases.c.domain == domain, leases.c.owner == owner)
+        .values(owner=None, taken_at=None)
+        .returning(func.coalesce(tenant, "default"))
+    )
+    owned_in = freed.scalar_one_or_none()
+    if owned_in is None:
+        return False
+    event = audit_log.event(
+        AuditType.LEASE_RELEASED,
+        tenant=owned_in,
+        subject=owner,
+        actor=SYSTEM,
+        payload={"domain": domain, "owner": owner},
+    )
+    await audit_log.append(connection, event)
+    await wake_held(connection, domain)
+    return True
+
+
+async def raise_fence(
+    connection: AsyncConnection, domain: str, owner: str, call_deadline: datetime
+) -> LeaseGrant:
+    """Raise the fence for a new attempt of the lease's owner, and record its call deadline.
+
+    Raises:
+        StaleFence: this proposal does not own the lease.
+    """
+    before = select(leases).where(leases.c.domain == domain).with_for_update().cte("before")
+    raised = await connection.execute(
+        update(leases)
+        .where(leases.c.domain == before.c.domain, before.c.owner == owner)
+        .values(
+            fence=before.c.fence + 1,
+            call_deadline=func.greatest(before.c.call_deadline, call_deadline),
+        )
+        .returning(leases.c.fence, before.c.call_deadline.label("older"), func.clock_timestamp().label("now"))
+    )
+    row = raised.one_or_none()
+    if row is None:
+        raise StaleFence(f"{owner} does not hold the lease on {domain}")
+    in_flight = row.older is not None and row.older > row.now
+    return LeaseGrant(fence=row.fence, wait_until=row.older if in_flight else None)
+
+
+async def owner_of(connection: AsyncConnection, domain: str) -> str | None:
+    """Return the proposal that owns the lease, or None."""
+    found = await connection.execute(select(leases.c.owner).where(leases.c.domain == domain))
+    return found.scalar_one_or_none()
