@@ -19,3 +19,32 @@ setup: ## virtual environment, dependencies, the sluice command, Temporal and OP
 .PHONY: run
 run: setup ## set up, then start everything on this machine with demo data
 	@exec $(BIN)/sluice up
+
+.PHONY: demo
+demo: setup ## the whole path without a person watching; fails unless the emulator's own log agrees
+	@exec $(BIN)/python -m local.demo
+
+.PHONY: test
+test: setup ## every test, on real parts
+	@exec $(BIN)/pytest
+
+.PHONY: lint
+lint: setup ## style, import direction, compose file, no host names or machine paths
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tools.compose_check
+	@$(BIN)/python -m tools.tracked_text
+
+.PHONY: types
+types: setup ## mypy, strict, over everything
+	@$(BIN)/mypy .
+
+.PHONY: policies
+policies: setup ## format, strict check and tests of the Rego policies
+	@$(BIN)/python -m tools.policies
+
+.PHONY: format
+format: ## let ruff and opa put the code in shape
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
