@@ -63,8 +63,16 @@ class Connection:
             ClusterManagerGrpcAsyncIOTransport,
         )
 
-        options = [("grpc.primary_user_agent", self._agent), ("grpc.enable_retries", 0)]
+        options: list[tuple[str, str | int]] = [
+            ("grpc.primary_user_agent", self._agent),
+            ("grpc.enable_retries", 0),
+            # gRPC's own pause grows to two minutes; a provider that is back shall be used again at once.
+            ("grpc.initial_reconnect_backoff_ms", 200),
+            ("grpc.max_reconnect_backoff_ms", 2_000),
+        ]
         if self._endpoint is not None:
+            # A plaintext endpoint is near; a proxy of the environment must not see it.
+            options.append(("grpc.enable_http_proxy", 0))
             self._channel = grpc.aio.insecure_channel(self._endpoint, options=options)
         else:
             self._channel = ClusterManagerGrpcAsyncIOTransport.create_channel(

@@ -9,9 +9,9 @@ import pytest
 
 from adapters.gke.effector import GkeNodePoolEffector
 from adapters.gke.reader import GkeNodePoolReader
-from tests.gke_fixtures import RunningEmulator, local_fleet
+from tests.gke_fixtures import RunningEmulator, local_fleet, practice_fleet
 
-__all__ = ["local_fleet"]
+__all__ = ["local_fleet", "practice_fleet"]
 
 
 @pytest.fixture

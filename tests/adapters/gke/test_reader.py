@@ -22,7 +22,7 @@ from contracts.errors import (
 )
 from contracts.observation import Accelerator, AutoscalingBounds, ProviderOperation
 from contracts.ports import NodePoolReader
-from tests.gke_fixtures import RunningEmulator
+from tests.gke_fixtures import EmulatorProcess, RunningEmulator
 
 SERVING = {"project": "acme-prod", "location": "europe-west4", "cluster": "serving"}
 INFERENCE = NodePoolTarget(**SERVING, node_pool="inference")
@@ -189,6 +189,42 @@ async def test_a_failed_read_is_one_of_our_errors_and_is_not_tried_again(
     assert len([call for call in local_fleet.calls() if call.fault]) == 1
     expected = 3 if method == "instanceGroupManagers.get" else 1
     assert len(local_fleet.calls().of(method)) == expected
+
+
+async def test_a_provider_that_comes_back_is_used_again_within_seconds(
+    practice_fleet: EmulatorProcess,
+) -> None:
+    reader = GkeNodePoolReader.to_endpoint(practice_fleet.address, practice_fleet.compute_url)
+    await reader.observe(INFERENCE)
+    await practice_fleet.kill()
+    for _ in range(5):
+        with pytest.raises(ProviderUnavailable):
+            await reader.observe(INFERENCE)
+        await asyncio.sleep(0.3)
+    await practice_fleet.start()
+    came_back = asyncio.get_running_loop().time()
+    while asyncio.get_running_loop().time() - came_back < 5:
+        try:
+            await reader.observe(INFERENCE)
+        except ProviderUnavailable:
+            await asyncio.sleep(0.1)
+        else:
+            break
+    else:
+        raise AssertionError("the reader did not find the provider again")
+    await reader.close()
+
+
+async def test_a_proxy_of_the_environment_never_sees_an_endpoint(
+    local_fleet: RunningEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "grpc_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    reader = GkeNodePoolReader.to_endpoint(local_fleet.address, local_fleet.compute_url)
+    assert (await reader.observe(INFERENCE)).even_node_count == 2
+    await reader.close()
 
 
 async def test_nobody_listening_is_unavailable() -> None:
