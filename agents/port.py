@@ -8,14 +8,13 @@ node differs by a step counter, because the plugin answers a second equal call o
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Any, cast
 
 from langgraph.errors import GraphRecursionError
 from pydantic import ValidationError
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.langgraph import LangGraphPlugin
 from temporalio.langgraph import graph as registered_graph
 from temporalio.plugin import SimplePlugin
@@ -33,7 +32,6 @@ from contracts.request import AgentStep, Failed, Request
 
 CAPACITY_GRAPH = "capacity"
 AGENT_FAILED = "agent_failed"
-AGENT_CANCELLED = "agent_cancelled"
 AGENT_FAILURES: tuple[type[Exception], ...] = (GraphRecursionError, ValidationError)
 """For `failure_exception_types`: what must never leave a workflow task retrying for ever."""
 
@@ -109,10 +107,8 @@ async def run_agent(request: Request) -> AgentResult:
     """Run the agent on a request, inside `RequestWorkflow.run`, and return its one outcome whatever happens."""
     try:
         return await _model_or_rules(request)
-    except asyncio.CancelledError:
-        return _failed(AGENT_CANCELLED)
     except ActivityError as error:
-        return _failed(AGENT_CANCELLED if is_cancelled_exception(error) else _reason_of(error))
+        return _failed(_reason_of(error))
     except AGENT_FAILURES:
         return _failed(AGENT_FAILED)
 
@@ -121,7 +117,7 @@ async def _model_or_rules(request: Request) -> AgentResult:
     try:
         return await _run(initial_state(request))
     except ActivityError as error:
-        if error.activity_type != _PLAN_ACTIVITY or is_cancelled_exception(error):
+        if error.activity_type != _PLAN_ACTIVITY:
             raise
     return await _run(initial_state(request, route="rules", fallback=ModelUnavailable.reason_code))
 

@@ -66,6 +66,8 @@ class ProposalInput(Contract):
     priority: int = 3
     public_keys: dict[str, str]
     """Key id → base64 raw Ed25519 public key; the validator checks signatures with these."""
+    passes: int = 0
+    """Guard passes already run: above zero only after a continue-as-new of a long hold."""
 
     @classmethod
     def for_draft(cls, draft: Draft, public_keys: Mapping[str, str]) -> Self:
@@ -88,6 +90,12 @@ class RequestInput(Contract):
 
     request: Request
     public_keys: dict[str, str]
+
+
+class PlanningInput(Contract):
+    """Input of `mark_request_planning`."""
+
+    request_id: str
 
 
 class PassInput(Contract):
@@ -114,11 +122,25 @@ class PassResult(Contract):
 
 
 class CloseInput(Contract):
-    """Input of `close_proposal`: a move that needs no guardrail, such as expiry."""
+    """Input of `close_proposal`: a move that needs no guardrail. `denied` is for a guard pass that failed for good."""
 
     proposal_id: str
     revision: int
-    state: Literal[ProposalState.EXPIRED]
+    state: Literal[ProposalState.EXPIRED, ProposalState.DENIED]
+    reason_code: str
+
+
+class StandingInput(Contract):
+    """Input of `read_state`: the question where a proposal stands by now."""
+
+    proposal_id: str
+
+
+class Standing(Contract):
+    """Where a proposal stands in the database. Result of `read_state`, `close_proposal` and of the workflow."""
+
+    state: ProposalState
+    revision: int
     reason_code: str
 
 
@@ -188,7 +210,7 @@ class CreatedProposal(Contract):
 
 
 class CloseRequestResult(Contract):
-    """Result of `close_request`. A rerun returns the same."""
+    """Result of `mark_request_planning` and `close_request`: how the request stands in the database."""
 
     status: RequestStatus
     proposals: tuple[CreatedProposal, ...] = ()

@@ -1,0 +1,105 @@
+"""REQUEST → PROPOSAL: the activities of `RequestWorkflow`. One transaction gives a request its one outcome."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.request.drafts import draft_of, proposal_id
+from adapters.store import proposals, requests
+from adapters.store.database import Database, database_now
+from adapters.store.schema import proposals as proposals_table
+from contracts.configuration import Configuration
+from contracts.errors import SluiceError
+from contracts.messages import CloseRequestInput, CloseRequestResult, CreatedProposal, PlanningInput
+from contracts.proposal import Draft
+from contracts.request import Failed, Proposed, Refused, RequestOutcome, RequestStatus
+
+MAX_PROPOSALS = 5
+"""Proposals of one request, as `Proposed.actions` bounds them."""
+
+
+class RequestActivities:
+    """Marks and closes requests. Local activities: each is one transaction and may be rerun."""
+
+    def __init__(self, database: Database, configuration: Configuration, mode: str) -> None:
+        """`mode` (`practice`, `endpoint`, `google`) is stamped on every proposal."""
+        self._database = database
+        self._configuration = configuration
+        self._mode = mode
+
+    @activity.defn
+    async def mark_request_planning(self, given: PlanningInput) -> CloseRequestResult:
+        """Note that a planner takes the request up, unless it has its outcome already; return how it stands."""
+        try:
+            async with self._database.transaction() as connection:
+                await requests.mark_planning(connection, given.request_id)
+                row = await requests.lock(connection, given.request_id)
+                created = await _created(connection, given.request_id)
+                return CloseRequestResult(status=RequestStatus(row.status), proposals=created)
+        except SluiceError as error:
+            raise _told(error) from error
+
+    @activity.defn
+    async def close_request(self, given: CloseRequestInput) -> CloseRequestResult:
+        """Write the outcome with its proposals. A rerun, or a reset of the workflow, returns what was written first.
+
+        A request that was closed meanwhile (its alert resolved) keeps that outcome, and gets no proposals.
+        """
+        try:
+            async with self._database.transaction() as connection:
+                return await self._close(connection, given)
+        except SluiceError as error:
+            raise _told(error) from error
+
+    async def _close(self, connection: AsyncConnection, given: CloseRequestInput) -> CloseRequestResult:
+        request, outcome = given.request, given.result.outcome
+        row = await requests.lock(connection, request.id)
+        status = RequestStatus(row.status)
+        if not status.is_final:
+            status = RequestStatus(outcome.outcome)
+            await requests.close(
+                connection, request.id, status, outcome.text, _reason_code(outcome), given.result.steps
+            )
+            if isinstance(outcome, Proposed):
+                await self._create(connection, given, outcome)
+        return CloseRequestResult(status=status, proposals=await _created(connection, request.id))
+
+    async def _create(self, connection: AsyncConnection, given: CloseRequestInput, outcome: Proposed) -> None:
+        now = await database_now(connection)
+        for index, proposed in enumerate(outcome.actions):
+            draft = draft_of(
+                given.request,
+                index,
+                proposed,
+                given.result.planner,
+                configuration=self._configuration,
+                mode=self._mode,
+                now=now,
+            )
+            await proposals.create(connection, draft)
+
+
+async def _created(connection: AsyncConnection, request_id: str) -> tuple[CreatedProposal, ...]:
+    ids = [proposal_id(request_id, index) for index in range(MAX_PROPOSALS)]
+    stored = await connection.execute(
+        select(proposals_table.c.id, proposals_table.c.draft).where(proposals_table.c.id.in_(ids))
+    )
+    drafts = {row.id: Draft.model_validate(row.draft) for row in stored}
+    return tuple(_as_created(drafts[one]) for one in ids if one in drafts)
+
+
+def _as_created(draft: Draft) -> CreatedProposal:
+    return CreatedProposal(
+        proposal_id=draft.id, revision=draft.revision, action=draft.action, priority=draft.priority
+    )
+
+
+def _reason_code(outcome: RequestOutcome) -> str | None:
+    return outcome.reason_code if isinstance(outcome, Refused | Failed) else None
+
+
+def _told(error: SluiceError) -> ApplicationError:
+    return ApplicationError(str(error), type=error.reason_code, non_retryable=not error.retryable)

@@ -1,0 +1,113 @@
+"""The path of one request, REQUEST to PROPOSAL: plan, write the one outcome, start what was proposed.
+
+The agent's graph runs in here, behind `agents/port.py`; its model and its tools are activities. Whatever becomes of
+the agent, the request is closed exactly once (I5), and each proposal goes its own way as an abandoned child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import Priority, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+with workflow.unsafe.imports_passed_through():
+    from agents.port import AGENT_FAILURES, run_agent
+    from contracts.base import Contract
+    from contracts.messages import (
+        PROPOSAL_WORKFLOW,
+        REQUEST_WORKFLOW,
+        SEARCH_ATTRIBUTES,
+        CloseRequestInput,
+        CloseRequestResult,
+        CreatedProposal,
+        PlanningInput,
+        ProposalInput,
+        RequestInput,
+        proposal_workflow_id,
+        summary_of,
+    )
+    from workflows import retry_policies
+
+_RECORD_TIMEOUT = timedelta(seconds=20)
+_LOCAL_RETRY_THRESHOLD = timedelta(seconds=5)
+
+
+@workflow.defn(name=REQUEST_WORKFLOW, failure_exception_types=AGENT_FAILURES)
+class RequestWorkflow:
+    """mark as planned → run the agent → close with one outcome → start each proposal."""
+
+    @workflow.run
+    async def run(self, start: RequestInput) -> CloseRequestResult:
+        """Follow the path to its end. Cancelling through Temporal changes nothing: an accepted request is answered."""
+        path = asyncio.create_task(self._follow(start))
+        while not path.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(path)
+        return path.result()
+
+    async def _follow(self, start: RequestInput) -> CloseRequestResult:
+        request = start.request
+        closed = await _record("mark_request_planning", PlanningInput(request_id=request.id), "planning")
+        if not closed.status.is_final:
+            result = await run_agent(request)
+            given = CloseRequestInput(request=request, result=result)
+            closed = await _record("close_request", given, result.outcome.outcome)
+        workflow.set_current_details(f"**{closed.status}**")
+        for created in closed.proposals:
+            await _start_proposal(start, created)
+        return closed
+
+
+async def _record(name: str, given: Contract, summary: str) -> CloseRequestResult:
+    stands: CloseRequestResult = await workflow.execute_local_activity(
+        name,
+        given,
+        result_type=CloseRequestResult,
+        start_to_close_timeout=_RECORD_TIMEOUT,
+        retry_policy=retry_policies.RECORD,
+        local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
+        summary=summary,
+    )
+    return stands
+
+
+async def _start_proposal(start: RequestInput, created: CreatedProposal) -> None:
+    given = _proposal_input(start, created)
+    with contextlib.suppress(WorkflowAlreadyStartedError):
+        await workflow.start_child_workflow(
+            PROPOSAL_WORKFLOW,
+            given,
+            id=proposal_workflow_id(created.proposal_id),
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
+            search_attributes=_search_attributes(given),
+            static_summary=given.summary,
+            priority=Priority(priority_key=created.priority),
+        )
+
+
+def _proposal_input(start: RequestInput, created: CreatedProposal) -> ProposalInput:
+    requester = start.request.requester
+    return ProposalInput(
+        proposal_id=created.proposal_id,
+        tenant=start.request.tenant,
+        revision=created.revision,
+        action_kind=created.action.kind,
+        target_key=created.action.target.key,
+        requester=f"{requester.issuer}/{requester.subject}",
+        summary=summary_of(created.action),
+        priority=created.priority,
+        public_keys=start.public_keys,
+    )
+
+
+def _search_attributes(given: ProposalInput) -> TypedSearchAttributes:
+    values = (given.tenant, given.action_kind, given.target_key, given.requester)
+    named = zip(SEARCH_ATTRIBUTES, values, strict=True)
+    return TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in named]
+    )
