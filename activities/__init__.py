@@ -1,0 +1,1 @@
+"""What the workflows call: each activity locks, decides and writes in one transaction, or acts on the provider."""

@@ -1,0 +1,1 @@
+"""APPROVAL: decisions are applied, refusals recorded, proposals that ran out of time closed."""

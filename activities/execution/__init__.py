@@ -1,0 +1,1 @@
+"""EXECUTION: exactly one effect, written ahead, fenced, read before it is repeated."""

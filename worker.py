@@ -1,0 +1,109 @@
+"""Registration: which workflows and activities each task queue serves. `bootstrap.py` builds what is registered.
+
+One process may serve all queues or one of them: the agent's process then holds the model's key only, the effects'
+process the provider's credentials only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Interceptor, Plugin, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.errors import ErrorTranslation
+from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
+from workflows.refusals import RefusalRecorder
+
+QUEUES: tuple[str, ...] = (QUEUE_MAIN, QUEUE_AGENT, QUEUE_EFFECTS)
+MAX_CACHED_WORKFLOWS = 1_000
+GRACE = timedelta(seconds=10)
+"""What a running activity gets to end by itself when the worker stops."""
+HEARTBEAT_THROTTLE = timedelta(seconds=2)
+"""Heartbeats go out at most this often: well inside the five seconds after which an attempt counts as lost."""
+
+Activity = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What one task queue serves. Only `QUEUE_MAIN` has workflows; their local activities are its activities."""
+
+    activities: Sequence[Activity]
+    workflows: Sequence[type] = ()
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """Return the sandbox for workflows; replay uses the same.
+
+    `cryptography` passes through whole: a failed signature check inside the sandbox would abort the process.
+    """
+    passed_through = ("contracts", "cryptography", "_cffi_backend", "rfc8785", "pydantic", "structlog")
+    return SandboxedWorkflowRunner(
+        restrictions=SandboxRestrictions.default.with_passthrough_modules(*passed_through)
+    )
+
+
+def build_workers(
+    client: Client,
+    registrations: Mapping[str, Registration],
+    refusals: RefusalRecorder,
+    *,
+    plugins: Sequence[Plugin] = (),
+    interceptors: Sequence[Interceptor] = (),
+    sticky_timeout: timedelta = timedelta(seconds=2),
+    identity: str | None = None,
+) -> list[Worker]:
+    """Return one worker per task queue in `registrations` (keys are the `QUEUE_*` names), not yet running.
+
+    `plugins` go to workers with workflows and to the agent's; `interceptors` come before ours.
+    """
+    name = identity or f"sluice-{os.getpid()}@{socket.gethostname()}"
+    return [
+        Worker(
+            client,
+            task_queue=queue,
+            workflows=registration.workflows,
+            activities=registration.activities,
+            workflow_runner=workflow_runner(),
+            plugins=() if queue == QUEUE_EFFECTS else plugins,
+            interceptors=[*interceptors, ErrorTranslation(), refusals],
+            identity=name,
+            max_cached_workflows=MAX_CACHED_WORKFLOWS,
+            sticky_queue_schedule_to_start_timeout=sticky_timeout,
+            max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+            default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+            graceful_shutdown_timeout=GRACE,
+        )
+        for queue, registration in registrations.items()
+    ]
+
+
+async def run_workers(workers: Sequence[Worker], refusals: RefusalRecorder, stop: asyncio.Event) -> None:
+    """Run workers until `stop` is set, then let them finish what they hold.
+
+    Raises:
+        Exception: a worker failed for good; the others are stopped first.
+    """
+    draining = asyncio.create_task(refusals.run())
+    running = [asyncio.create_task(worker.run()) for worker in workers]
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([*running, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.gather(
+            *(worker.shutdown() for worker, task in zip(workers, running, strict=True) if not task.done())
+        )
+        await asyncio.gather(*running)
+    finally:
+        for task in (draining, stopped):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
