@@ -39,6 +39,8 @@ class Registration:
 
     activities: Sequence[Activity]
     workflows: Sequence[type] = ()
+    plugins: Sequence[Plugin] = ()
+    """Fresh ones: a plugin changes the graph it is given, so no two workers share one."""
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:
@@ -57,14 +59,13 @@ def build_workers(
     registrations: Mapping[str, Registration],
     refusals: RefusalRecorder,
     *,
-    plugins: Sequence[Plugin] = (),
     interceptors: Sequence[Interceptor] = (),
     sticky_timeout: timedelta = timedelta(seconds=2),
     identity: str | None = None,
 ) -> list[Worker]:
     """Return one worker per task queue in `registrations` (keys are the `QUEUE_*` names), not yet running.
 
-    `plugins` go to workers with workflows and to the agent's; `interceptors` come before ours.
+    `interceptors` come before ours.
     """
     name = identity or f"sluice-{os.getpid()}@{socket.gethostname()}"
     return [
@@ -74,7 +75,7 @@ def build_workers(
             workflows=registration.workflows,
             activities=registration.activities,
             workflow_runner=workflow_runner(),
-            plugins=() if queue == QUEUE_EFFECTS else plugins,
+            plugins=registration.plugins,
             interceptors=[*interceptors, ErrorTranslation(), refusals],
             identity=name,
             max_cached_workflows=MAX_CACHED_WORKFLOWS,
