@@ -34,6 +34,8 @@ _OPA_ASSETS = {
     ("darwin", "x86_64"): "opa_darwin_amd64",
     ("darwin", "arm64"): "opa_darwin_arm64_static",
 }
+GO_INSTALLATION = "/usr/local/go/bin"
+"""Where Go's own installer puts it, which is not on everybody's PATH."""
 _WRAPPERS = Path(__file__).parent
 
 
@@ -66,7 +68,7 @@ def build(program: Program, destination: Path, progress: Progress) -> None:
 
 def find_go() -> Path | None:
     """The Go command: on PATH, or where Go's own installer puts it."""
-    found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    found = shutil.which("go") or shutil.which("go", path=GO_INSTALLATION)
     return Path(found) if found else None
 
 

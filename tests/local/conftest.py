@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Eventually = Callable[[Callable[[], bool]], Awaitable[None]]
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A directory with a short path, outside pytest's private one: PostgreSQL's account must reach it."""
+    directory = Path(tempfile.mkdtemp(prefix="sl-"))
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def is_alive() -> Callable[[int], bool]:
+    """Whether a process of that id runs. One that ended and was not collected yet does not."""
+
+    def look(pid: int) -> bool:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return state != "Z"
+
+    return look
+
+
+@pytest.fixture(scope="session")
+def eventually() -> Eventually:
+    """Returns as soon as a condition holds; fails when it does not within 20 s."""
+
+    async def wait(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < deadline, "did not become true in time"
+            await asyncio.sleep(0.02)
+
+    return wait
