@@ -5,14 +5,12 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from activities.request.drafts import draft_of, proposal_id
 from adapters.store import proposals, requests
 from adapters.store.database import Database, database_now
 from adapters.store.schema import proposals as proposals_table
 from contracts.configuration import Configuration
-from contracts.errors import SluiceError
 from contracts.messages import CloseRequestInput, CloseRequestResult, CreatedProposal, PlanningInput
 from contracts.proposal import Draft
 from contracts.request import Failed, Proposed, Refused, RequestOutcome, RequestStatus
@@ -33,14 +31,11 @@ class RequestActivities:
     @activity.defn
     async def mark_request_planning(self, given: PlanningInput) -> CloseRequestResult:
         """Note that a planner takes the request up, unless it has its outcome already; return how it stands."""
-        try:
-            async with self._database.transaction() as connection:
-                await requests.mark_planning(connection, given.request_id)
-                row = await requests.lock(connection, given.request_id)
-                created = await _created(connection, given.request_id)
-                return CloseRequestResult(status=RequestStatus(row.status), proposals=created)
-        except SluiceError as error:
-            raise _told(error) from error
+        async with self._database.transaction() as connection:
+            await requests.mark_planning(connection, given.request_id)
+            row = await requests.lock(connection, given.request_id)
+            created = await _created(connection, given.request_id)
+            return CloseRequestResult(status=RequestStatus(row.status), proposals=created)
 
     @activity.defn
     async def close_request(self, given: CloseRequestInput) -> CloseRequestResult:
@@ -48,11 +43,8 @@ class RequestActivities:
 
         A request that was closed meanwhile (its alert resolved) keeps that outcome, and gets no proposals.
         """
-        try:
-            async with self._database.transaction() as connection:
-                return await self._close(connection, given)
-        except SluiceError as error:
-            raise _told(error) from error
+        async with self._database.transaction() as connection:
+            return await self._close(connection, given)
 
     async def _close(self, connection: AsyncConnection, given: CloseRequestInput) -> CloseRequestResult:
         request, outcome = given.request, given.result.outcome
@@ -99,7 +91,3 @@ def _as_created(draft: Draft) -> CreatedProposal:
 
 def _reason_code(outcome: RequestOutcome) -> str | None:
     return outcome.reason_code if isinstance(outcome, Refused | Failed) else None
-
-
-def _told(error: SluiceError) -> ApplicationError:
-    return ApplicationError(str(error), type=error.reason_code, non_retryable=not error.retryable)

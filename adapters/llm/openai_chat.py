@@ -85,9 +85,9 @@ class OpenAIChat:
             raise ModelUnavailable("the model did not answer in time") from error
         except APIStatusError as error:
             raise _of_status(error) from error
+        except ResponseTooLarge as error:
+            raise ModelRefused("the model's answer is too large") from error
         except APIConnectionError as error:
-            if isinstance(error.__cause__, ResponseTooLarge):
-                raise ModelRefused("the model's answer is too large") from error
             raise ModelUnavailable("the model's endpoint cannot be reached") from error
         except (OpenAIError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ModelRefused("the model's endpoint sent something that is no answer") from error

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from temporalio.exceptions import ApplicationError
-
 from agents.capacity.state import AgentState
 from agents.capacity.tools.list_targets import registered_pools
 from agents.planners.openai import NO_MODEL
@@ -18,7 +16,7 @@ from agents.planners.pool_names import find_labelled, find_named, spell
 from agents.planners.sizing import Sized, Wish, bounds_to, describe_size, size_to
 from contracts.action import NodePoolTarget
 from contracts.configuration import Configuration
-from contracts.errors import ProviderRefused, SluiceError
+from contracts.errors import ProviderRefused
 from contracts.messages import AgentResult
 from contracts.observation import NodePoolObservation
 from contracts.ports import NodePoolReader
@@ -64,16 +62,9 @@ class RulesPlanner:
         """Return the outcome for the request in the state.
 
         Raises:
-            temporalio.exceptions.ApplicationError: something could not be read; its type is our reason code.
+            ProviderError: the provider could not be read; another attempt may help.
         """
-        request = Request.model_validate(state["request"])
-        try:
-            outcome = await self.plan(request)
-        except SluiceError as error:
-            message = "the rules planner could not read what it needs"
-            raise ApplicationError(
-                message, type=error.reason_code, non_retryable=not error.retryable
-            ) from error
+        outcome = await self.plan(Request.model_validate(state["request"]))
         told = _with_preface(outcome, _PREFACE.get(state["fallback"], _DOWN))
         planner = Planner(kind=PlannerKind.RULES, prompt_version=RULES_VERSION)
         result = AgentResult(outcome=told, planner=planner)

@@ -1,0 +1,36 @@
+"""PROPOSAL → cancelled: the one way a proposal ends early, whoever asks: a person, or an alert that resolved."""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store import breakers, leases, ledger, outbox, proposals
+from adapters.store.outbox import OutboxKind
+from contracts.principal import Principal
+from contracts.proposal import Draft, ProposalState
+
+
+async def cancel(
+    connection: AsyncConnection, proposal_id: str, actor: Principal, reason_code: str, message: str = ""
+) -> bool:
+    """Cancel a proposal whose effect has not begun; free its lease, probes and money, and queue a wake for its workflow.
+
+    False when its effect has begun or it is closed: nothing was changed. Everything joins the caller's transaction.
+
+    Raises:
+        NotFound: there is no such proposal.
+    """
+    row = await proposals.lock(connection, proposal_id)
+    if not ProposalState(row.state).precedes_execution:
+        return False
+    domain = Draft.model_validate(row.draft).action.target.serialisation_domain
+    await leases.release(connection, domain, proposal_id)
+    await breakers.release_probes(connection, proposal_id, tenant=row.tenant)
+    await ledger.release_all(connection, proposal_id)
+    await proposals.move(
+        connection, row, ProposalState.CANCELLED, actor=actor, reason_code=reason_code, message=message
+    )
+    payload: dict[str, JsonValue] = {"reason_code": reason_code}
+    await outbox.put(connection, OutboxKind.WAKE, proposal_id, payload)
+    return True

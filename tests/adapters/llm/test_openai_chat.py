@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from pydantic import SecretStr
+
+from adapters.llm.openai_chat import MAX_RESPONSE_BYTES, OpenAIChat
+from adapters.store.database import Database, NetworkInsideTransaction
+from contracts.errors import ModelRefused, ModelUnavailable
+from contracts.ports import ToolCall
+from tests import openai_server
+from tests.openai_server import KEY, Behaviour, ChatServer
+
+MESSAGES = [{"role": "user", "content": "hello"}]
+TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
+
+
+@pytest.fixture
+async def chat(chat_server: ChatServer) -> AsyncIterator[OpenAIChat]:
+    opened = OpenAIChat(
+        api_key=SecretStr(KEY),
+        model="some-model",
+        base_url=chat_server.base_url,
+        timeout=timedelta(seconds=0.5),
+        max_output_tokens=321,
+    )
+    yield opened
+    await opened.close()
+
+
+async def test_a_tool_call_comes_back_as_the_model_spelled_it(
+    chat: OpenAIChat, chat_server: ChatServer
+) -> None:
+    chat_server.script(openai_server.tools(("look", '{"x": 1')))
+    reply = await chat.complete(MESSAGES, TOOLS)
+    assert reply.tool_calls == (ToolCall(id="call_0", name="look", arguments='{"x": 1'),)
+    assert (reply.input_tokens, reply.output_tokens, reply.model) == (100, 20, "stub-1")
+
+
+async def test_the_call_carries_model_tools_limit_and_key(chat: OpenAIChat, chat_server: ChatServer) -> None:
+    chat_server.script(openai_server.text("hi"))
+    assert (await chat.complete(MESSAGES, TOOLS)).text == "hi"
+    sent = chat_server.calls[0]
+    assert sent["messages"] == MESSAGES
+    assert sent["tools"] == TOOLS
+    assert (sent["model"], sent["tool_choice"], sent["max_completion_tokens"]) == (
+        "some-model",
+        "required",
+        321,
+    )
+    assert chat_server.headers[0]["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize("code", [408, 409, 429, 500, 502, 503, 504])
+async def test_a_failure_that_may_pass_is_asked_once_and_reported_as_unavailable(
+    chat: OpenAIChat, chat_server: ChatServer, code: int
+) -> None:
+    chat_server.script(openai_server.status(code))
+    with pytest.raises(ModelUnavailable):
+        await chat.complete(MESSAGES, TOOLS)
+    assert len(chat_server.calls) == 1
+
+
+@pytest.mark.parametrize("code", [301, 307, 400, 401, 403, 404, 422])
+async def test_a_refusal_for_good_is_not_worth_another_attempt(
+    chat: OpenAIChat, chat_server: ChatServer, code: int
+) -> None:
+    chat_server.script(openai_server.status(code, {"Location": "/elsewhere"}, echo_key=True))
+    with pytest.raises(ModelRefused) as caught:
+        await chat.complete(MESSAGES, TOOLS)
+    assert KEY not in str(caught.value)
+    assert len(chat_server.calls) == 1
+
+
+async def test_retry_after_in_seconds_is_passed_on(chat: OpenAIChat, chat_server: ChatServer) -> None:
+    chat_server.script(openai_server.status(429, {"Retry-After": "7"}))
+    with pytest.raises(ModelUnavailable) as caught:
+        await chat.complete(MESSAGES, TOOLS)
+    assert caught.value.retry_after == timedelta(seconds=7)
+
+
+async def test_retry_after_as_a_date_is_passed_on_and_capped(
+    chat: OpenAIChat, chat_server: ChatServer
+) -> None:
+    later = format_datetime(datetime.now(UTC) + timedelta(hours=3), usegmt=True)
+    chat_server.script(openai_server.status(503, {"Retry-After": later}))
+    with pytest.raises(ModelUnavailable) as caught:
+        await chat.complete(MESSAGES, TOOLS)
+    assert caught.value.retry_after == timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "1e9", "²", ""])
+async def test_a_senseless_retry_after_is_ignored(
+    chat: OpenAIChat, chat_server: ChatServer, value: str
+) -> None:
+    chat_server.script(openai_server.status(429, {"Retry-After": value}))
+    with pytest.raises(ModelUnavailable) as caught:
+        await chat.complete(MESSAGES, TOOLS)
+    assert caught.value.retry_after is None
+
+
+@pytest.mark.parametrize(
+    "behaviour", [openai_server.hang(), openai_server.trickle()], ids=["hang", "trickle"]
+)
+async def test_an_endpoint_that_never_ends_is_left_after_the_time_out(
+    chat: OpenAIChat, chat_server: ChatServer, behaviour: Behaviour
+) -> None:
+    chat_server.script(behaviour)
+    began = time.monotonic()
+    with pytest.raises(ModelUnavailable):
+        await chat.complete(MESSAGES, TOOLS)
+    assert time.monotonic() - began < 3
+
+
+async def test_a_lost_connection_may_pass(chat: OpenAIChat, chat_server: ChatServer) -> None:
+    chat_server.script(openai_server.hang_up())
+    with pytest.raises(ModelUnavailable):
+        await chat.complete(MESSAGES, TOOLS)
+
+
+async def test_nobody_listening_may_pass() -> None:
+    chat = OpenAIChat(api_key=SecretStr(KEY), model="m", base_url="http://127.0.0.1:1/v1")
+    with pytest.raises(ModelUnavailable):
+        await chat.complete(MESSAGES, TOOLS)
+    await chat.close()
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        openai_server.huge(),
+        openai_server.zip_bomb(),
+        openai_server.raw(b"[" * 100_000),
+        openai_server.raw(b"not json"),
+        openai_server.raw(b"\xff\xfe"),
+        openai_server.raw(b"null"),
+        openai_server.raw(b"{}"),
+        openai_server.raw(b'{"choices": []}'),
+        openai_server.raw(b'{"choices": [{"message": {"tool_calls": [{"type": "function"}]}}]}'),
+        openai_server.raw(
+            b'{"choices": [{"message": {"content": 5, "tool_calls": "x"}}], "usage": {"prompt_tokens": "many"}}'
+        ),
+        openai_server.raw(b"<html>busy</html>", "text/html"),
+    ],
+    ids=[
+        "10-mb",
+        "zip-bomb",
+        "nested",
+        "no-json",
+        "no-utf8",
+        "null",
+        "empty",
+        "no-choice",
+        "no-call",
+        "types",
+        "html",
+    ],
+)
+async def test_what_is_no_answer_is_refused_and_never_believed(
+    chat: OpenAIChat, chat_server: ChatServer, behaviour: Behaviour
+) -> None:
+    chat_server.script(behaviour)
+    with pytest.raises(ModelRefused):
+        await chat.complete(MESSAGES, TOOLS)
+
+
+async def test_an_answer_right_below_the_limit_is_read(chat: OpenAIChat, chat_server: ChatServer) -> None:
+    frame = len(json.dumps(openai_server.completion({"content": ""})))
+    chat_server.script(openai_server.huge(MAX_RESPONSE_BYTES - frame))
+    assert len((await chat.complete(MESSAGES, TOOLS)).text) == MAX_RESPONSE_BYTES - frame
+
+
+async def test_the_model_is_never_asked_inside_a_transaction(
+    chat: OpenAIChat, chat_server: ChatServer, database_url: str
+) -> None:
+    database = Database(database_url)
+    async with database.transaction():
+        with pytest.raises(NetworkInsideTransaction):
+            await chat.complete(MESSAGES, TOOLS)
+    await database.close()
+    assert chat_server.calls == []
+
+
+async def test_the_key_is_in_no_representation(chat: OpenAIChat) -> None:
+    assert KEY not in repr(chat)
+    assert KEY not in str(vars(chat))
