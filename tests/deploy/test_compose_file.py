@@ -1,0 +1,157 @@
+"""The whole stack in one file: it is valid, every process is fenced in, and its pins agree with the rest of us."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN, SEARCH_ATTRIBUTES
+from tools.catalogue import OPA, TEMPORAL
+from tools.compose_check import COMPOSE_FILE, ROOT, check
+
+ONCE = {"migrate", "policies", "tokens"}
+
+
+@pytest.fixture(scope="module")
+def project(compose_checker: Path, compose_variables: dict[str, str]) -> dict[str, Any]:
+    outcome = check(compose_checker, COMPOSE_FILE, compose_variables)
+    assert outcome.faults == ()
+    resolved: dict[str, Any] = json.loads(outcome.project)
+    return resolved
+
+
+@pytest.fixture
+def services(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = project["services"]
+    return found
+
+
+def test_the_stack_has_every_process_of_the_design(services: dict[str, dict[str, Any]]) -> None:
+    assert set(services) == {
+        *("postgres", "temporal", "opa", "api", "worker", "effects", "agent", "gke"),
+        *ONCE,
+    }
+
+
+@pytest.mark.parametrize("missing", ["SLUICE_GKE__MODE", "SLUICE_CONFIG_FILE"])
+def test_nothing_starts_without_a_mode_and_a_configuration(
+    compose_checker: Path, compose_variables: dict[str, str], missing: str
+) -> None:
+    rest = {name: value for name, value in compose_variables.items() if name != missing}
+    faults = check(compose_checker, COMPOSE_FILE, rest).faults
+    assert any(missing in fault for fault in faults)
+
+
+def test_every_service_drops_what_it_does_not_need(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert "cap_add" not in service, name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+        assert "privileged" not in service, name
+        limits = service["deploy"]["resources"]["limits"]
+        assert limits["cpus"], name
+        assert int(limits["memory"]) > 0, name
+        assert limits["pids"] > 0, name
+
+
+def test_every_service_that_stays_up_has_a_health_check(services: dict[str, dict[str, Any]]) -> None:
+    for name in set(services) - ONCE:
+        assert services[name]["healthcheck"]["test"][0] == "CMD", name
+        assert services[name]["restart"] == "unless-stopped", name
+    for name in ONCE:
+        assert services[name]["restart"] == "no", name
+
+
+def test_whoever_waits_for_a_lasting_service_waits_for_its_health(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name, service in services.items():
+        for dependency, wait in service.get("depends_on", {}).items():
+            wanted = "service_completed_successfully" if dependency in ONCE else "service_healthy"
+            assert wait["condition"] == wanted, (name, dependency)
+
+
+def test_only_the_api_and_the_temporal_ui_are_published_and_on_loopback_only(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    published = {
+        (name, port["target"], port["host_ip"])
+        for name, service in services.items()
+        for port in service.get("ports", [])
+    }
+    assert published == {("api", 8470, "127.0.0.1"), ("temporal", 8233, "127.0.0.1")}
+
+
+def test_database_policy_engine_and_emulator_are_on_the_inner_network_only(
+    project: dict[str, Any], services: dict[str, dict[str, Any]]
+) -> None:
+    assert project["networks"]["inside"]["internal"] is True
+    for name in ("postgres", "opa", "gke", "migrate", "tokens"):
+        assert set(services[name]["networks"]) == {"inside"}, name
+
+
+def test_every_image_is_pinned_to_a_version(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        _, _, tag = service["image"].partition(":")
+        assert any(character.isdigit() for character in tag), name
+        assert "latest" not in tag, name
+
+
+def test_temporal_and_opa_have_the_versions_that_the_tools_pin(services: dict[str, dict[str, Any]]) -> None:
+    assert services["opa"]["image"] == f"openpolicyagent/opa:{OPA.pinned}-static"
+    assert services["temporal"]["image"] == f"sluice-temporal:{TEMPORAL.pinned}"
+    recipe = (ROOT / "deploy" / "temporal" / "Dockerfile").read_text()
+    assert f"\nFROM temporalio/temporal:{TEMPORAL.pinned}\n" in recipe
+
+
+def test_temporal_starts_with_our_search_attributes(services: dict[str, dict[str, Any]]) -> None:
+    command = services["temporal"]["command"]
+    declared = [word for word in command if word.startswith("--search-attribute=")]
+    assert declared == [f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES]
+
+
+def test_every_task_queue_has_one_worker_that_is_checked_on_that_queue(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name, queue in {"worker": QUEUE_MAIN, "effects": QUEUE_EFFECTS, "agent": QUEUE_AGENT}.items():
+        short = queue.removeprefix("sluice-")
+        assert services[name]["command"] == ["worker", "--queues", short]
+        assert services[name]["healthcheck"]["test"][-2:] == ["worker", queue]
+
+
+def test_each_process_gets_its_own_secrets_only(services: dict[str, dict[str, Any]]) -> None:
+    held = {
+        name: {secret["source"] for secret in service.get("secrets", [])}
+        for name, service in services.items()
+        if service.get("secrets")
+    }
+    assert held == {
+        "postgres": {"database_password"},
+        "migrate": {"database_url"},
+        "tokens": {"database_url", "tokens"},
+        "api": {"database_url", "decision_private", "decision_public", "audit_private"},
+        "worker": {"database_url", "decision_public"},
+        "effects": {"database_url", "decision_public"},
+        "agent": {"llm_api_key"},
+    }
+
+
+def test_no_environment_shows_a_secret(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        for variable, value in (service.get("environment") or {}).items():
+            assert not variable.endswith(("__URL_PASSWORD", "API_KEY", "DATABASE__URL", "PASSWORD")), (
+                name,
+                variable,
+            )
+            assert "sluice_" not in (value or ""), (name, variable)
+
+
+def test_the_practice_fleet_and_its_tokens_start_only_when_asked_for(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    asked_for = {name for name, service in services.items() if service.get("profiles")}
+    assert asked_for == {"gke", "tokens"}

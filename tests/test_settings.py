@@ -1,0 +1,64 @@
+"""Settings from a directory of secret files, as containers and Kubernetes give them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from settings import Settings
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("SLUICE_DATABASE__URL", "SLUICE_DATABASE__POOL_SIZE", "SLUICE_LLM__API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLUICE_SECRETS_DIR", str(tmp_path))
+    return tmp_path
+
+
+def url_of(settings: Settings) -> str | None:
+    return settings.database.url.get_secret_value() if settings.database.url else None
+
+
+def test_a_file_gives_the_setting_that_it_is_named_after(
+    secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (secrets / "sluice_database__url").write_text("postgresql://a:b@c/d\n")
+    monkeypatch.setenv("SLUICE_DATABASE__POOL_SIZE", "3")
+    settings = Settings()
+    assert url_of(settings) == "postgresql://a:b@c/d"
+    assert settings.database.pool_size == 3
+
+
+def test_the_environment_wins_over_a_file(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (secrets / "sluice_database__url").write_text("postgresql://file/d")
+    monkeypatch.setenv("SLUICE_DATABASE__URL", "postgresql://environment/d")
+    assert url_of(Settings()) == "postgresql://environment/d"
+
+
+def test_other_files_beside_it_are_left_alone(secrets: Path) -> None:
+    (secrets / "decision_private.pem").write_text("not for the settings")
+    assert url_of(Settings()) is None
+
+
+def test_a_kubernetes_volume_with_its_links_works(secrets: Path) -> None:
+    (secrets / "..2026_01_01").mkdir()
+    (secrets / "..2026_01_01" / "sluice_database__url").write_text("postgresql://a/b")
+    (secrets / "..data").symlink_to("..2026_01_01")
+    (secrets / "sluice_database__url").symlink_to("..data/sluice_database__url")
+    assert url_of(Settings()) == "postgresql://a/b"
+
+
+def test_a_misspelled_name_in_a_group_is_refused(secrets: Path) -> None:
+    (secrets / "sluice_database__ulr").write_text("postgresql://a/b")
+    with pytest.raises(ValidationError, match="ulr"):
+        Settings()
+
+
+def test_a_directory_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_SECRETS_DIR", str(tmp_path / "none"))
+    with pytest.raises(SettingsError, match="does not exist"):
+        Settings()
