@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import JsonValue
+from datetime import timedelta
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import breakers, leases, ledger, outbox, proposals
@@ -12,18 +13,25 @@ from contracts.proposal import Draft, ProposalState
 
 
 async def cancel(
-    connection: AsyncConnection, proposal_id: str, actor: Principal, reason_code: str, message: str = ""
-) -> bool:
-    """Cancel a proposal whose effect has not begun; free its lease, probes and money, and queue a wake for its workflow.
+    connection: AsyncConnection,
+    proposal_id: str,
+    actor: Principal,
+    reason_code: str,
+    message: str = "",
+    *,
+    delay: timedelta = timedelta(0),
+) -> int | None:
+    """Cancel a proposal whose effect has not begun: free its lease, probes and money, queue a wake for its workflow.
 
-    False when its effect has begun or it is closed: nothing was changed. Everything joins the caller's transaction.
+    Return the id of the wake's outbox row, due after `delay`. None when the effect has begun or the proposal is
+    closed: then nothing was changed. Everything joins the caller's transaction.
 
     Raises:
         NotFound: there is no such proposal.
     """
     row = await proposals.lock(connection, proposal_id)
     if not ProposalState(row.state).precedes_execution:
-        return False
+        return None
     domain = Draft.model_validate(row.draft).action.target.serialisation_domain
     await leases.release(connection, domain, proposal_id)
     await breakers.release_probes(connection, proposal_id, tenant=row.tenant)
@@ -31,6 +39,4 @@ async def cancel(
     await proposals.move(
         connection, row, ProposalState.CANCELLED, actor=actor, reason_code=reason_code, message=message
     )
-    payload: dict[str, JsonValue] = {"reason_code": reason_code}
-    await outbox.put(connection, OutboxKind.WAKE, proposal_id, payload)
-    return True
+    return await outbox.put(connection, OutboxKind.WAKE, proposal_id, {"reason_code": reason_code}, delay=delay)
