@@ -29,7 +29,7 @@ import pytest
 
 from local.bound import bound_command
 from local.postgres import SUPERUSER, PostgresServer, server_in
-from local.temporal import dev_server_command
+from local.temporal import SEARCH_ATTRIBUTES, dev_server_command
 from settings import Settings
 from tools.catalogue import OPA, TEMPORAL, Program
 from tools.programs import explicit_path, resolve
@@ -181,18 +181,16 @@ def temporal_address(
     command = bound_command(dev_server_command(temporal_binary, port=port))
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-    asking = [
-        str(temporal_binary),
-        "operator",
-        "cluster",
-        "health",
-        "--address",
-        address,
-        "--command-timeout",
-        "2s",
-    ]
+    asking = [str(temporal_binary), "operator", "search-attribute", "list", "--address", address]
+
+    def knows_our_attributes() -> bool:
+        answer = subprocess.run(
+            [*asking, "--command-timeout", "2s"], check=False, capture_output=True, text=True
+        )
+        return all(name in answer.stdout for name in SEARCH_ATTRIBUTES)
+
     try:
-        _wait(lambda: subprocess.run(asking, check=False, capture_output=True).returncode == 0, process, log)
+        _wait(knows_our_attributes, process, log)
         yield address
     finally:
         process.terminate()
