@@ -79,7 +79,7 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached, is locked, or the connection broke.
         """
-        with _our_errors():
+        with our_errors():
             async with self.engine.begin() as connection:
                 token = _open.set(True)
                 try:
@@ -94,7 +94,7 @@ class Database:
         Raises:
             StoreUnavailable: as for `transaction`.
         """
-        with _our_errors():
+        with our_errors():
             async with self.engine.connect() as connection:
                 await connection.execution_options(postgresql_readonly=True)
                 yield connection
@@ -109,7 +109,7 @@ _TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
 
 
 @contextmanager
-def _our_errors() -> Iterator[None]:
+def our_errors() -> Iterator[None]:
     """Raise `StoreUnavailable` for what another attempt may cure; everything else is a defect and passes.
 
     asyncpg's own errors come through bare while a connection is being opened (SQLAlchemy wraps statements only).

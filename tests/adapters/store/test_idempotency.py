@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from pydantic import JsonValue
 from sqlalchemy import select, text
 
 from adapters.store import idempotency, requests
@@ -24,9 +25,9 @@ async def post(database: Database, subject: str, digest: str = BODY) -> StoredAn
         made = request()
         await requests.create(connection, made)
         await asyncio.sleep(0.05)
-        response = {"request_id": made.id}
+        response: JsonValue = {"request_id": made.id}
         await idempotency.store(connection, subject, "key-1", digest, 202, response)
-        return StoredAnswer(202, dict(response))
+        return StoredAnswer(202, response)
 
 
 async def count(database: Database) -> int:
