@@ -1,0 +1,1 @@
+"""How much changes at once, and whether it can be undone."""

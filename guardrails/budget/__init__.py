@@ -1,0 +1,1 @@
+"""Money left in every budget that covers the change."""

@@ -1,0 +1,51 @@
+"""The change in nodes that an action makes to a pool as it was observed. Several guardrails and OPA's input use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts.action import Action, ResizeNodePool
+from contracts.observation import NodePoolObservation
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Nodes over all zones. For an autoscaled pool these are the most it may have."""
+
+    zones: int
+    nodes_before: int
+    nodes_after: int
+    per_zone_after: int
+    is_no_op: bool
+    """The pool already is as desired."""
+    is_reversible: bool
+    """One call can bring the state before back: the provider sets one size for all zones."""
+
+    @property
+    def delta(self) -> int:
+        """Nodes gained; negative when the pool shrinks."""
+        return self.nodes_after - self.nodes_before
+
+
+def change_of(action: Action, seen: NodePoolObservation) -> Change:
+    """Return what the action changes. An autoscaler that is off counts with the nodes the pool has."""
+    zones = len(seen.zones)
+    if isinstance(action, ResizeNodePool):
+        return Change(
+            zones=zones,
+            nodes_before=seen.total_target,
+            nodes_after=action.node_count * zones,
+            per_zone_after=action.node_count,
+            is_no_op=zones > 0 and seen.even_node_count == action.node_count,
+            is_reversible=seen.even_node_count is not None,
+        )
+    bounds = seen.autoscaling
+    wanted = (action.min_node_count, action.max_node_count)
+    return Change(
+        zones=zones,
+        nodes_before=seen.total_target if bounds is None else bounds.max_node_count * zones,
+        nodes_after=action.max_node_count * zones,
+        per_zone_after=action.max_node_count,
+        is_no_op=bounds is not None and (bounds.min_node_count, bounds.max_node_count) == wanted,
+        is_reversible=bounds is not None and not bounds.is_pool_wide,
+    )

@@ -1,0 +1,1 @@
+"""No more of what keeps failing."""

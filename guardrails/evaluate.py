@@ -1,0 +1,97 @@
+"""GUARDRAILS, all of them: run every one, let none fail open, and combine what they say. Pure: facts in, answer out.
+
+any deny → deny; else any hold → hold; else the union of what they require of people, unless it is met already;
+else allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from contracts.eligibility import is_met
+from contracts.evaluation import ApprovalRequirement, CostEstimate, Evaluation, Outcome, Verdict
+from contracts.principal import Principal
+from guardrails.answers import Answers
+from guardrails.budget.cost import estimate
+from guardrails.facts import Facts
+from guardrails.registry import GUARDRAILS, Guardrail
+
+REQUIRED = frozenset(
+    {"scope", "halt", "policy", "blast_radius", "rate", "circuit_breaker", "budget", "approval_rule"}
+)
+"""Written down a second time on purpose: a guardrail that drops out of the registry denies everything."""
+
+
+def evaluate(facts: Facts, guardrails: Sequence[tuple[str, Guardrail]] = GUARDRAILS) -> Evaluation:
+    """Return all verdicts of one pass and what they come to."""
+    verdicts = [_asked(name, guardrail, facts) for name, guardrail in guardrails]
+    present = {name for name, _ in guardrails}
+    verdicts += [
+        Answers(name).deny("present", "guardrail_missing", f"The guardrail {name} is missing.")
+        for name in sorted(REQUIRED - present)
+    ]
+    requirement = union(verdict.requirement for verdict in verdicts)
+    return Evaluation(
+        proposal_id=facts.draft.id,
+        revision=facts.draft.revision,
+        pass_number=facts.pass_number,
+        at=facts.now,
+        outcome=combine(verdicts, facts.approvers),
+        verdicts=tuple(verdicts),
+        requirement=requirement,
+        cost=_cost(facts),
+        policy_revision=facts.policy.revision if facts.policy else "",
+    )
+
+
+def combine(verdicts: Sequence[Verdict], approvers: Iterable[Principal] = ()) -> Outcome:
+    """Return what the verdicts come to. Nothing said at all is a deny."""
+    said = {verdict.outcome for verdict in verdicts}
+    if not said or Outcome.DENY in said:
+        return Outcome.DENY
+    if Outcome.HOLD in said:
+        return Outcome.HOLD
+    requirement = union(verdict.requirement for verdict in verdicts)
+    if requirement is not None and not is_met(requirement, approvers):
+        return Outcome.REQUIRE_APPROVAL
+    return Outcome.ALLOW
+
+
+def union(requirements: Iterable[ApprovalRequirement | None]) -> ApprovalRequirement | None:
+    """Return the requirement whose meeting meets all of them: the highest quorum, every role."""
+    given = [requirement for requirement in requirements if requirement is not None]
+    if not given:
+        return None
+    return ApprovalRequirement(
+        quorum=max(one.quorum for one in given),
+        roles=tuple(dict.fromkeys(role for one in given for role in one.roles)),
+        rules=tuple(dict.fromkeys(rule for one in given for rule in one.rules)),
+    )
+
+
+def _asked(name: str, guardrail: Guardrail, facts: Facts) -> Verdict:
+    try:
+        verdict = guardrail(facts)
+    except Exception as error:  # noqa: BLE001  whatever goes wrong in a guardrail is a deny
+        return _failed(name, type(error).__name__)
+    return verdict if _is_sound(verdict, name) else _failed(name, "unsound verdict")
+
+
+def _failed(name: str, cause: str) -> Verdict:
+    message = f"The guardrail {name} failed; nothing is allowed."
+    return Answers(name).deny("ran", "guardrail_error", message, {"cause": cause})
+
+
+def _cost(facts: Facts) -> CostEstimate | None:
+    try:
+        return estimate(facts)
+    except Exception:  # noqa: BLE001  the budget guardrail has failed on the same error, and denies
+        return None
+
+
+def _is_sound(verdict: object, name: str) -> bool:
+    if not isinstance(verdict, Verdict) or verdict.guardrail != name:
+        return False
+    wants_people = verdict.outcome is Outcome.REQUIRE_APPROVAL
+    asks_people = verdict.requirement is not None and verdict.requirement.quorum > 0
+    return wants_people == asks_people and (verdict.outcome is Outcome.HOLD) == (verdict.held_on is not None)

@@ -1,0 +1,1 @@
+"""Not too often, not too soon."""

@@ -1,0 +1,1 @@
+"""Registered targets, within bounds."""
