@@ -1,0 +1,31 @@
+# METADATA
+# title: No large GPU outside production
+# description: Outside production a pool with GPUs larger than A100-40GB must not grow. Shrinking it is fine.
+# custom:
+#   level: hard
+package sluice.policies.gpu_outside_production
+
+evaluated := true
+
+violations contains violation if {
+	not input.production
+	input.change.nodes_after > input.change.nodes_before
+	some gpu in larger_gpus
+	violation := {
+		"rule": "gpu_outside_production",
+		"level": "hard",
+		"message": sprintf("%s is larger than A100-40GB and only for production, not for %s.", [gpu, input.environment]),
+	}
+}
+
+larger_gpus contains accelerator.type if {
+	some accelerator in input.observation.accelerators
+	not accelerator.type in limits.allowed_accelerators
+}
+
+larger_gpus contains input.observation.machine_type if {
+	some prefix in limits.denied_machine_prefixes
+	startswith(input.observation.machine_type, prefix)
+}
+
+limits := data.sluice.limits.gpu_outside_production
