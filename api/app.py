@@ -1,0 +1,93 @@
+"""The API process: routers, the boundary around them, and the background loops that live beside them.
+
+`bootstrap.py` builds `ApiParts` and calls `create_app`; nothing here reads settings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.middleware import Middleware
+
+from api import problems
+from api.audit.endpoints import router as audit
+from api.authentication import assert_every_route_is_guarded
+from api.bodies import StrictBodies
+from api.observed import HttpMetrics, Observed
+from api.operations.endpoints import router as operations
+from api.operations.metrics import BacklogMetrics
+from api.operations.readiness import ReadinessChecks
+from api.parts import ApiParts, Loop
+from api.proposals.endpoints import router as proposals
+from api.requests.endpoints import router as requests
+from api.safety.endpoints import router as safety
+
+ROUTERS = (requests, proposals, safety, audit, operations)
+"""Every room's router. A route without a role keeps the application from being built."""
+
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
+_log = structlog.get_logger(__name__)
+
+
+def create_app(parts: ApiParts) -> FastAPI:
+    """Return the ASGI application.
+
+    Raises:
+        RuntimeError: a route neither asks for a role nor is public.
+    """
+    registry = CollectorRegistry()
+    app = FastAPI(
+        title="Sluice",
+        version=parts.version,
+        summary="Agents propose, gates decide, Temporal makes it durable.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+        middleware=[
+            Middleware(Observed, metrics=HttpMetrics(registry)),
+            Middleware(StrictBodies),
+        ],
+    )
+    app.state.parts = parts
+    app.state.metrics = BacklogMetrics(registry)
+    app.state.readiness = ReadinessChecks(parts)
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    assert_every_route_is_guarded(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    parts: ApiParts = app.state.parts
+    tasks = [asyncio.create_task(_keep_running(loop)) for loop in parts.loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _keep_running(loop: Loop) -> None:
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            await loop()
+            _log.error("a background loop ended", loop=_name(loop))
+        except Exception:  # noqa: BLE001 -- whatever stopped it, the loop has to run
+            _log.exception("a background loop failed", loop=_name(loop))
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _name(loop: Loop) -> str:
+    return getattr(loop, "__qualname__", type(loop).__name__)

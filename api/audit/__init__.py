@@ -1,0 +1,1 @@
+"""AUDIT over HTTP: events, checkpoint, export."""

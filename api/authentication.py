@@ -1,0 +1,102 @@
+"""Who is calling, and whether they may: bearer tokens (RFC 6750), roles, and the check that no route forgot to ask.
+
+Roles do not include one another. Every route takes one of `Reader`, `Requester`, `Operator` or `Reviewer`;
+`assert_every_route_is_guarded` refuses to build an application in which one does not and is not public.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request, Security
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from opentelemetry import trace
+
+from adapters.store import tokens
+from api.parts import Parts
+from api.problems import Problem
+from contracts.principal import Principal, Role
+
+PUBLIC = frozenset({"/healthz", "/readyz", "/openapi.json"})
+"""Routes that answer anybody. They hold nothing about proposals, people or targets."""
+
+_MAX_TOKEN = 512
+_bearer = HTTPBearer(auto_error=False, description="A token issued by `sluice tokens issue`.")
+
+
+async def authenticate(
+    request: Request,
+    parts: Parts,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+) -> Principal:
+    """Return who holds the bearer token.
+
+    Raises:
+        Problem: 401, with one and the same answer for a missing, unknown, expired and revoked token.
+    """
+    if credentials is None or not 0 < len(credentials.credentials) <= _MAX_TOKEN:
+        raise _unauthenticated()
+    async with parts.database.reading() as connection:
+        principal = await tokens.authenticate(connection, credentials.credentials)
+    if principal is None:
+        raise _unauthenticated()
+    span = trace.get_current_span()
+    span.set_attribute("enduser.id", f"{principal.issuer}/{principal.subject}")
+    return principal
+
+
+def _unauthenticated() -> Problem:
+    return Problem(401, "unauthenticated", "Send a valid token: `Authorization: Bearer …`.")
+
+
+class RoleGate:
+    """Lets through a principal that holds at least one of the roles."""
+
+    def __init__(self, *roles: Role) -> None:
+        self.roles = frozenset(roles)
+
+    async def __call__(self, principal: Annotated[Principal, Depends(authenticate)]) -> Principal:
+        """Return the principal.
+
+        Raises:
+            Problem: 403.
+        """
+        if self.roles.isdisjoint(principal.roles):
+            wanted = sorted(role.value for role in self.roles)
+            raise Problem(403, "role_required", f"This needs the role {' or '.join(wanted)}.", roles=wanted)
+        return principal
+
+
+Reader = Annotated[Principal, Depends(RoleGate(*Role))]
+"""Anybody with a role may read."""
+Requester = Annotated[Principal, Depends(RoleGate(Role.REQUESTER))]
+Operator = Annotated[Principal, Depends(RoleGate(Role.OPERATOR))]
+RequesterOrOperator = Annotated[Principal, Depends(RoleGate(Role.REQUESTER, Role.OPERATOR))]
+Reviewer = Annotated[Principal, Depends(RoleGate(*Role))]
+"""Whether a reviewer is eligible depends on the proposal: `contracts/eligibility.py` tells, with its own codes."""
+
+
+def assert_every_route_is_guarded(app: FastAPI) -> None:
+    """Refuse an application with a route that neither asks for a role nor is public.
+
+    Raises:
+        RuntimeError: names the routes.
+    """
+    open_routes = [path for path, dependant in _routes(app) if path not in PUBLIC and not _asks(dependant)]
+    if open_routes:
+        raise RuntimeError(f"routes without a role: {', '.join(sorted(open_routes))}")
+
+
+def _routes(app: FastAPI) -> Iterable[tuple[str, Dependant | None]]:
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        yield context.path or "", route.dependant if isinstance(route, APIRoute) else None
+
+
+def _asks(dependant: Dependant | None) -> bool:
+    if dependant is None:
+        return False
+    return isinstance(dependant.call, RoleGate) or any(_asks(inner) for inner in dependant.dependencies)

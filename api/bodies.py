@@ -1,0 +1,161 @@
+"""The boundary: how large a body may be, and what counts as JSON (RFC 8259, RFC 7493).
+
+Refused before any endpoint sees it: duplicate keys, NaN and infinities, lone surrogates, NUL characters, deep
+nesting, other media types. A body is read whole, so it is bounded first.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import Problem, respond
+
+MAX_BODY = 64 * 1024
+"""Bytes of an ordinary body."""
+MAX_EVENT_BODY = 1024 * 1024
+"""Bytes of a body under `/v1/events/`: one notification may carry many alerts."""
+EVENT_PATHS = "/v1/events/"
+MAX_DEPTH = 32
+"""Levels of nesting."""
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class InvalidJson(ValueError):
+    """The body is not strict JSON. The message names no content of the body."""
+
+
+def parse_strict(body: bytes) -> Any:
+    """Return the parsed body.
+
+    Raises:
+        InvalidJson: it is not JSON, or JSON that two readers could understand differently.
+    """
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+    except InvalidJson:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InvalidJson("the body is not JSON in UTF-8") from error
+    _check(value)
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InvalidJson("an object names one key twice")
+    return found
+
+
+def _refuse_constant(_: str) -> NoReturn:
+    raise InvalidJson("NaN and infinities are not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise InvalidJson("a number is too large")
+    return number
+
+
+def _check(value: Any) -> None:
+    level: list[Any] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return
+    raise InvalidJson(f"the body is nested deeper than {MAX_DEPTH} levels")
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, dict):
+        for key in value:
+            _check_text(key)
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def _check_text(text: str) -> None:
+    if "\x00" in text:
+        raise InvalidJson("a text holds a NUL character")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise InvalidJson("a text holds half a surrogate pair")
+
+
+class StrictBodies:
+    """Pure ASGI middleware: reads, bounds and checks each body, then hands it on unchanged."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await _read(scope, receive)
+        except Problem as problem:
+            await respond(scope, problem, {"Connection": "close"})(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes:
+    headers = Headers(scope=scope)
+    limit = MAX_EVENT_BODY if scope["path"].startswith(EVENT_PATHS) else MAX_BODY
+    announced = headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > limit:
+        raise _too_large(limit)
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Problem(400, "body_incomplete", "The connection closed before the body ended.")
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > limit:
+            raise _too_large(limit)
+    if body:
+        _check_media_type(headers)
+        try:
+            parse_strict(bytes(body))
+        except InvalidJson as error:
+            raise Problem(400, "json_invalid", f"The body was refused: {error}.") from error
+    return bytes(body)
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(413, "body_too_large", f"A body here has at most {limit} bytes.")
+
+
+def _check_media_type(headers: Headers) -> None:
+    media_type, _, parameters = headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    plain = headers.get("content-encoding", "identity").lower() == "identity"
+    if media_type.strip().lower() != "application/json" or charset not in ("", "utf-8") or not plain:
+        raise Problem(415, "media_type_not_supported", "Send application/json in UTF-8, not compressed.")
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return again

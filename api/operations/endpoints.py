@@ -1,0 +1,36 @@
+"""`/healthz`, `/readyz` and `/metrics`."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from fastapi import APIRouter, Request, Response
+
+from api.authentication import Reader
+from api.operations.metrics import CONTENT_TYPE, BacklogMetrics
+from api.operations.readiness import Readiness, ReadinessChecks
+from api.parts import Parts
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Tell that the process runs. Asks nothing of other parts: a restart would not cure them."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "A part does not answer."}})
+async def readyz(request: Request, response: Response) -> Readiness:
+    """Tell whether the database, Temporal and OPA answer."""
+    checks = cast("ReadinessChecks", request.app.state.readiness)
+    found = await checks.read()
+    response.status_code = 200 if found.ready else 503
+    return found
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(request: Request, parts: Parts, _: Reader) -> Response:
+    """Metrics in Prometheus text format. A scraper holds a viewer's token, as any other reader."""
+    gauges = cast("BacklogMetrics", request.app.state.metrics)
+    return Response(await gauges.render(parts), media_type=CONTENT_TYPE)

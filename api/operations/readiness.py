@@ -1,0 +1,83 @@
+"""Whether this process can do its work: every part it needs is asked at once, each for a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+
+import structlog
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from adapters.store.database import Database
+from api.parts import ApiParts, Probe
+
+_LIMIT = timedelta(seconds=2)
+_KEPT = timedelta(seconds=1)
+"""Results this young are given again, so that nobody can load the parts through us."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Check(BaseModel):
+    """One part: does it answer, and how long ago did it last."""
+
+    ok: bool
+    age_seconds: float | None
+    """Since it last answered; None if it never has."""
+
+
+class Readiness(BaseModel):
+    """All parts. `ready` only when every one answers."""
+
+    ready: bool
+    checks: dict[str, Check]
+
+
+class ReadinessChecks:
+    """Asks the database, Temporal and the probes of the parts."""
+
+    def __init__(self, parts: ApiParts) -> None:
+        database = parts.database
+        self._probes: dict[str, Probe] = {
+            "database": lambda: _ask(database),
+            "temporal": parts.gateway.check,
+            **parts.probes,
+        }
+        self._answered: dict[str, float] = {}
+        self._asked_at = float("-inf")
+        self._ok: dict[str, bool] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    async def read(self) -> Readiness:
+        """Return what is known, asking anew when it is older than a second."""
+        async with self._one_at_a_time:
+            if time.monotonic() - self._asked_at > _KEPT.total_seconds():
+                results = await asyncio.gather(*(self._check(name) for name in self._probes))
+                self._ok = dict(zip(self._probes, results, strict=True))
+                self._asked_at = time.monotonic()
+        now = time.monotonic()
+        checks = {
+            name: Check(
+                ok=ok,
+                age_seconds=round(now - self._answered[name], 3) if name in self._answered else None,
+            )
+            for name, ok in self._ok.items()
+        }
+        return Readiness(ready=all(self._ok.values()), checks=checks)
+
+    async def _check(self, name: str) -> bool:
+        try:
+            async with asyncio.timeout(_LIMIT.total_seconds()):
+                await self._probes[name]()
+        except Exception as error:  # noqa: BLE001 -- whatever a probe raises, the part is not ready
+            _log.warning("a part does not answer", part=name, error=type(error).__name__)
+            return False
+        self._answered[name] = time.monotonic()
+        return True
+
+
+async def _ask(database: Database) -> None:
+    async with database.reading() as connection:
+        await connection.execute(text("select 1"))

@@ -1,0 +1,62 @@
+"""What the API is made of. `bootstrap.py` builds it, `create_app` takes it, endpoints ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, cast
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import Depends, Request
+
+from adapters.store.database import Database
+from contracts.configuration import Configuration
+from contracts.ports import WorkflowGateway
+from contracts.signature import key_id_of
+
+Loop = Callable[[], Awaitable[None]]
+"""A background loop: runs until it is cancelled."""
+
+Probe = Callable[[], Awaitable[None]]
+"""Returns when a dependency answers, raises otherwise."""
+
+
+@dataclass(frozen=True)
+class ApiParts:
+    """Everything an API process holds."""
+
+    database: Database
+    configuration: Configuration
+    gateway: WorkflowGateway
+    signing_key: Ed25519PrivateKey
+    """Signs decisions (docs/adr/0005). It never leaves this process."""
+    public_keys: Mapping[str, str]
+    """Key id → base64 raw Ed25519 public key, for the inputs of workflows."""
+    mode: str
+    """`practice`, `endpoint` or `google`: stamped on every proposal."""
+    probes: Mapping[str, Probe] = field(default_factory=dict)
+    """What readiness asks beyond the database and Temporal, by name: `opa`."""
+    loops: tuple[Loop, ...] = ()
+    """Dispatcher, sequencer, halt settling (docs/adr/0006)."""
+    gateway_timeout: timedelta = timedelta(seconds=3)
+    """How long a caller waits for Temporal before the answer is 202."""
+    version: str = "0.1.0"
+
+    @property
+    def tenant(self) -> str:
+        """The one tenant this configuration speaks for. Every read and write is scoped to it."""
+        return self.configuration.tenant
+
+    @property
+    def key_id(self) -> str:
+        """Id of the key that signs decisions."""
+        return key_id_of(self.signing_key.public_key())
+
+
+def parts_of(request: Request) -> ApiParts:
+    """Return the parts of the application that serves this request."""
+    return cast("ApiParts", request.app.state.parts)
+
+
+Parts = Annotated[ApiParts, Depends(parts_of)]

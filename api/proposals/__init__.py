@@ -1,0 +1,1 @@
+"""PROPOSAL over HTTP: propose, look, decide, cancel, undo, resolve."""

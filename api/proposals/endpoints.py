@@ -1,0 +1,101 @@
+"""`/v1/proposals`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+from api.authentication import Operator, Reader, Requester, RequesterOrOperator, Reviewer
+from api.channel import CallerChannel
+from api.idempotency import Idempotency
+from api.parts import Parts
+from api.proposals import closing, decisions, service, undoing
+from api.proposals.schemas import (
+    Created,
+    DecideBody,
+    Decided,
+    Moved,
+    ProposalPage,
+    ProposalView,
+    ProposeBody,
+    ReasonBody,
+    ResolveBody,
+)
+from contracts.proposal import ProposalState
+
+router = APIRouter(prefix="/v1/proposals", tags=["proposals"])
+
+
+@router.post("", status_code=202, response_model=Created)
+async def propose(
+    body: ProposeBody, parts: Parts, caller: Requester, channel: CallerChannel, claim: Idempotency
+) -> JSONResponse:
+    """Propose an action of the catalogue. It is evaluated, and changes nothing unless the gates let it."""
+    return (await service.propose(parts, body, caller, channel, claim)).response()
+
+
+@router.get("")
+async def page(
+    parts: Parts,
+    _: Reader,
+    state: Annotated[list[ProposalState] | None, Query(description="May be repeated.")] = None,
+    limit: Annotated[int, Query(ge=1, le=service.MAX_PAGE)] = 50,
+    cursor: Annotated[str | None, Query(max_length=400)] = None,
+) -> ProposalPage:
+    """List proposals, newest first."""
+    return await service.page(parts, state or (), limit, cursor)
+
+
+@router.get("/{proposal_id}")
+async def show(proposal_id: str, parts: Parts, caller: Reader) -> ProposalView:
+    """Show one proposal: everything a reviewer needs, and whether the caller may decide."""
+    return await service.show(parts, proposal_id, caller)
+
+
+@router.post(
+    "/{proposal_id}/decisions",
+    response_model=Decided,
+    responses={202: {"model": Decided, "description": "Recorded; the workflow will get it."}},
+)
+async def decide(
+    proposal_id: str, body: DecideBody, parts: Parts, reviewer: Reviewer, claim: Idempotency
+) -> JSONResponse:
+    """Approve, reject or request a change of exactly one revision. 200 applied, 202 recorded."""
+    return (await decisions.decide(parts, proposal_id, body, reviewer, claim)).response()
+
+
+@router.post("/{proposal_id}/cancel", response_model=Moved)
+async def cancel(
+    proposal_id: str,
+    parts: Parts,
+    caller: RequesterOrOperator,
+    claim: Idempotency,
+    body: ReasonBody | None = None,
+) -> JSONResponse:
+    """Take back a proposal that has not begun to change anything. Its requester may, and operators."""
+    reason = body.reason if body else ""
+    return (await closing.cancel(parts, proposal_id, reason, caller, claim)).response()
+
+
+@router.post("/{proposal_id}/undo", status_code=202, response_model=Created)
+async def undo(
+    proposal_id: str,
+    parts: Parts,
+    caller: RequesterOrOperator,
+    channel: CallerChannel,
+    claim: Idempotency,
+    body: ReasonBody | None = None,
+) -> JSONResponse:
+    """Propose the prior state again: a new proposal, through all gates."""
+    reason = body.reason if body else ""
+    return (await undoing.undo(parts, proposal_id, reason, caller, channel, claim)).response()
+
+
+@router.post("/{proposal_id}/resolve", response_model=Moved)
+async def resolve(
+    proposal_id: str, body: ResolveBody, parts: Parts, operator: Operator, claim: Idempotency
+) -> JSONResponse:
+    """Say how a `dirty` proposal was found and left. It frees its target."""
+    return (await closing.resolve(parts, proposal_id, body, operator, claim)).response()

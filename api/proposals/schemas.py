@@ -1,0 +1,316 @@
+"""Shapes of proposals over HTTP. What a reviewer sees is made of these typed fields; money is decimal text."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.action import Action
+from contracts.decision import MAX_REASON, DecisionKind, DecisionStatus
+from contracts.effect import Receipt, Step, Verification
+from contracts.evaluation import ApprovalRequirement, Outcome, Verdict
+from contracts.observation import Accelerator, AutoscalingBounds
+from contracts.principal import PrincipalKind
+from contracts.proposal import Planner, ProposalState
+from contracts.request import Channel, Trust
+
+Reason = Annotated[str, Field(max_length=MAX_REASON)]
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class Body(BaseModel):
+    """Base of what callers send: unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class View(BaseModel):
+    """Base of what we answer. A reader ignores fields it does not know, so that servers may add some."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ProposeBody(Body):
+    """A direct proposal: the caller names the action itself."""
+
+    action: Action
+    reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
+    dry_run: bool = False
+    """Evaluate only; the proposal ends after its first pass and nothing is reserved for good."""
+
+
+class DecideBody(Body):
+    """One person's decision on exactly one revision."""
+
+    decision: DecisionKind
+    revision: Annotated[int, Field(ge=1)]
+    digest: Digest
+    evaluation_digest: Digest | None = None
+    """Digest of the evaluation that was shown. When given, a newer evaluation refuses the decision."""
+    reason: Reason = ""
+
+
+class ReasonBody(Body):
+    """Why, in the caller's words."""
+
+    reason: Reason = ""
+
+
+class ResolvedAs(StrEnum):
+    """How an operator found a `dirty` target, and left it."""
+
+    SUCCEEDED = "succeeded"
+    ROLLED_BACK = "rolled_back"
+    FAILED = "failed"
+
+
+class ResolveBody(Body):
+    """What an operator found out about a `dirty` proposal."""
+
+    outcome: ResolvedAs
+    reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
+
+
+class Created(View):
+    """A proposal was accepted and is being evaluated."""
+
+    proposal_id: str
+
+
+class Moved(View):
+    """The state a proposal was moved to."""
+
+    proposal_id: str
+    state: ProposalState
+
+
+class Decided(View):
+    """What became of a decision: `applied` by the workflow, or `recorded` and on its way to it."""
+
+    decision_id: str
+    status: Literal[DecisionStatus.APPLIED, DecisionStatus.RECORDED]
+    state: ProposalState
+    approvals: int
+    quorum: int
+
+
+class Actor(View):
+    """Who, without roles."""
+
+    kind: PrincipalKind
+    subject: str
+    issuer: str
+
+
+class Before(View):
+    """The target as the provider reported it."""
+
+    zones: dict[str, int]
+    """Zone → target size."""
+    running: dict[str, int]
+    total: int
+    machine_type: str
+    accelerators: tuple[Accelerator, ...]
+    spot: bool
+    autoscaling: AutoscalingBounds | None
+    status: str
+    observed_at: datetime
+
+
+class After(View):
+    """The target as it would be."""
+
+    zones: dict[str, int] | None = None
+    """Zone → target size; None where an autoscaler decides, or the zones are not known yet."""
+    total: int | None = None
+    node_count: int | None = None
+    """Per zone, as asked."""
+    min_node_count: int | None = None
+    max_node_count: int | None = None
+
+
+class BlastRadius(View):
+    """How much would change. For autoscaling bounds, nodes are counted at the upper bound."""
+
+    nodes_before: int
+    nodes_after: int
+    node_delta: int
+    share_of_pool: float | None
+    """Absolute change over the pool's size; None for an empty pool."""
+    share_of_cluster: float | None
+    reversible: bool
+    why_not_reversible: str = ""
+
+
+class BudgetEffect(View):
+    """One budget this counts against."""
+
+    scope: str
+    window: str
+    currency: str
+    limit: Decimal
+    reserved: Decimal
+    committed: Decimal
+    amount: Decimal
+    left_after: Decimal
+
+
+class Cost(View):
+    """Cost of the change at list prices, as a difference."""
+
+    currency: str
+    monthly_delta: Decimal
+    node_delta: int
+    machine_type: str
+    price_per_node_hour: Decimal
+    price_source: str
+    price_as_of: date
+    is_stale: bool
+    budgets: tuple[BudgetEffect, ...]
+
+
+class Vote(View):
+    """One stored decision."""
+
+    id: str
+    reviewer: Actor
+    decision: DecisionKind
+    revision: int
+    reason: str
+    at: datetime
+    status: DecisionStatus
+    reason_code: str | None
+    """Why it was refused."""
+
+
+class Eligibility(View):
+    """Whether the caller may decide now."""
+
+    may_decide: bool
+    why_not: str | None
+    """Reason code."""
+    message: str
+
+
+class Effect(View):
+    """One effect: forward, or the compensation that takes it back."""
+
+    step: Step
+    fence: int
+    operation: str | None
+    issued_at: datetime | None
+    receipt: Receipt | None
+    verification: Verification | None
+
+
+class TimelineEntry(View):
+    """One audit event in short."""
+
+    at: datetime
+    type: str
+    actor: Actor
+    from_state: str | None = None
+    to_state: str | None = None
+    reason_code: str | None = None
+    message: str | None = None
+
+
+class ProposalSummary(View):
+    """One line of a list."""
+
+    id: str
+    state: ProposalState
+    state_since: datetime
+    reason_code: str | None
+    held_on: str | None
+    revision: int
+    verb: str
+    summary: str
+    action: Action
+    target: str
+    environment: str
+    team: str
+    requester: str
+    channel: Channel
+    planner: Planner
+    outcome: Outcome | None
+    monthly_delta: Decimal | None
+    currency: str | None
+    quorum: int | None
+    dry_run: bool
+    created_at: datetime
+    decide_by: datetime
+    execute_by: datetime
+
+
+class ProposalPage(View):
+    """One page, newest first."""
+
+    items: tuple[ProposalSummary, ...]
+    next_cursor: str | None
+
+
+class ProposalView(View):
+    """Everything a reviewer needs on one screen, and what came of it."""
+
+    id: str
+    tenant: str
+    state: ProposalState
+    state_since: datetime
+    is_final: bool
+    reason_code: str | None
+    message: str | None
+    held_on: str | None
+    revision: int
+    digest: str | None
+    evaluation_digest: str | None
+    verb: str
+    summary: str
+    action: Action
+    target: str
+    environment: str
+    is_production: bool
+    team: str
+    mode: str
+    dry_run: bool
+    before: Before | None
+    after: After
+    blast_radius: BlastRadius | None
+    cost: Cost | None
+    outcome: Outcome | None
+    pass_number: int | None
+    policy_revision: str | None
+    verdicts: tuple[Verdict, ...]
+    """Worst first."""
+    requirement: ApprovalRequirement | None
+    approvals: tuple[Vote, ...]
+    approvals_given: int
+    eligibility: Eligibility
+    requester: Actor
+    authors: tuple[Actor, ...]
+    channel: Channel
+    trust: Trust
+    request_id: str | None
+    undoes: str | None
+    planner: Planner
+    confidence: float | None
+    evidence: tuple[str, ...]
+    reason: str
+    reason_is_unverified: bool
+    """True for words of an agent or of an alert: never proof of anything."""
+    created_at: datetime
+    decide_by: datetime
+    execute_by: datetime
+    seconds_left: float
+    """Until `decide_by` while it waits, until `execute_by` while it is ready; never below zero."""
+    on_expiry: Literal["rejected"] = "rejected"
+    observation_age_seconds: float | None
+    receipt: Receipt | None
+    verification: Verification | None
+    effects: tuple[Effect, ...]
+    workflow_id: str
+    timeline: tuple[TimelineEntry, ...]

@@ -1,0 +1,322 @@
+"""What a reviewer sees, made of typed fields only (design §2). Pure: rows and nouns in, `ProposalView` out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from api.proposals import eligibility
+from api.proposals.schemas import (
+    Actor,
+    After,
+    Before,
+    BlastRadius,
+    BudgetEffect,
+    Cost,
+    Effect,
+    Eligibility,
+    ProposalSummary,
+    ProposalView,
+    TimelineEntry,
+    Vote,
+)
+from contracts.action import Action, ResizeNodePool
+from contracts.audit import AuditEvent
+from contracts.decision import DecisionKind, DecisionStatus, SignedDecision
+from contracts.effect import Receipt, Step, Verification
+from contracts.evaluation import CostEstimate, Evaluation
+from contracts.messages import proposal_workflow_id, summary_of
+from contracts.observation import NodePoolObservation
+from contracts.principal import Principal
+from contracts.proposal import Draft, PlannerKind, Proposal, ProposalState
+from contracts.request import Trust
+
+COUNTED = frozenset({DecisionStatus.RECORDED, DecisionStatus.APPLIED})
+"""Decisions that count, or will as soon as the workflow takes them."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """All that the database holds about one proposal, read at `now`."""
+
+    row: Row[Any]
+    evaluation: Evaluation | None
+    votes: Sequence[Row[Any]]
+    effects: Sequence[Row[Any]]
+    events: Sequence[AuditEvent]
+    now: datetime
+
+    @property
+    def draft(self) -> Draft:
+        """The draft, or the whole proposal once it was observed."""
+        if self.row.document is not None:
+            return Proposal.model_validate(self.row.document)
+        return Draft.model_validate(self.row.draft)
+
+    @property
+    def state(self) -> ProposalState:
+        """Where it stands."""
+        return ProposalState(self.row.state)
+
+
+def view_of(stored: Stored, caller: Principal, *, is_production: bool) -> ProposalView:
+    """Return the whole screen of one proposal, as `caller` sees it."""
+    row, draft, evaluation = stored.row, stored.draft, stored.evaluation
+    seen = draft.observation if isinstance(draft, Proposal) else None
+    effects = tuple(effect_of(one) for one in stored.effects)
+    forward = next((one for one in effects if one.step is Step.FORWARD), None)
+    votes = tuple(vote_of(one) for one in stored.votes)
+    verdicts = sorted(
+        evaluation.verdicts if evaluation else (), key=lambda one: (-one.outcome.severity, one.guardrail)
+    )
+    return ProposalView(
+        id=row.id,
+        tenant=row.tenant,
+        state=stored.state,
+        state_since=row.state_since,
+        is_final=stored.state.is_final,
+        reason_code=row.reason_code,
+        message=row.message,
+        held_on=row.held_on,
+        revision=row.revision,
+        digest=row.digest,
+        evaluation_digest=evaluation.digest if evaluation else None,
+        verb=draft.action.verb,
+        summary=summary_of(draft.action),
+        action=draft.action,
+        target=draft.action.target.key,
+        environment=draft.environment,
+        is_production=is_production,
+        team=draft.team,
+        mode=draft.mode,
+        dry_run=draft.dry_run,
+        before=before_of(seen) if seen else None,
+        after=after_of(draft.action, seen),
+        blast_radius=blast_radius_of(draft.action, seen) if seen else None,
+        cost=cost_of(evaluation.cost) if evaluation and evaluation.cost else None,
+        outcome=evaluation.outcome if evaluation else None,
+        pass_number=evaluation.pass_number if evaluation else None,
+        policy_revision=evaluation.policy_revision if evaluation else None,
+        verdicts=tuple(verdicts),
+        requirement=evaluation.requirement if evaluation else None,
+        approvals=votes,
+        approvals_given=approvals_given(votes, row.revision),
+        eligibility=_eligibility(stored, caller),
+        requester=actor_of(draft.requester),
+        authors=tuple(actor_of(author) for author in draft.authors),
+        channel=draft.channel,
+        trust=draft.trust,
+        request_id=draft.request_id,
+        undoes=draft.undoes,
+        planner=draft.planner,
+        confidence=draft.confidence,
+        evidence=draft.evidence,
+        reason=draft.reason,
+        reason_is_unverified=_is_unverified(draft),
+        created_at=row.created_at,
+        decide_by=row.decide_by,
+        execute_by=row.execute_by,
+        seconds_left=_seconds_left(stored),
+        observation_age_seconds=(stored.now - seen.taken_at).total_seconds() if seen else None,
+        receipt=forward.receipt if forward else None,
+        verification=forward.verification if forward else None,
+        effects=effects,
+        workflow_id=proposal_workflow_id(row.id),
+        timeline=tuple(timeline_entry_of(event) for event in stored.events),
+    )
+
+
+def summary_view_of(row: Row[Any]) -> ProposalSummary:
+    """Return one line of a list, from a row of `proposal_reads.page`."""
+    draft = Draft.model_validate(row.draft)
+    return ProposalSummary(
+        id=row.id,
+        state=ProposalState(row.state),
+        state_since=row.state_since,
+        reason_code=row.reason_code,
+        held_on=row.held_on,
+        revision=row.revision,
+        verb=draft.action.verb,
+        summary=summary_of(draft.action),
+        action=draft.action,
+        target=row.target_key,
+        environment=row.environment,
+        team=row.team,
+        requester=row.requester,
+        channel=draft.channel,
+        planner=draft.planner,
+        outcome=row.outcome,
+        monthly_delta=row.monthly_delta,
+        currency=row.currency,
+        quorum=row.quorum,
+        dry_run=row.dry_run,
+        created_at=row.created_at,
+        decide_by=row.decide_by,
+        execute_by=row.execute_by,
+    )
+
+
+def before_of(seen: NodePoolObservation) -> Before:
+    """Return the target as it was observed."""
+    return Before(
+        zones=seen.target_sizes,
+        running={zone.zone: zone.running for zone in seen.zones},
+        total=seen.total_target,
+        machine_type=seen.machine_type,
+        accelerators=seen.accelerators,
+        spot=seen.spot,
+        autoscaling=seen.autoscaling,
+        status=seen.status,
+        observed_at=seen.taken_at,
+    )
+
+
+def after_of(action: Action, seen: NodePoolObservation | None) -> After:
+    """Return the target as it would be; without an observation the zones are not known."""
+    if not isinstance(action, ResizeNodePool):
+        return After(min_node_count=action.min_node_count, max_node_count=action.max_node_count)
+    if seen is None:
+        return After(node_count=action.node_count)
+    zones = dict.fromkeys(seen.target_sizes, action.node_count)
+    return After(zones=zones, total=sum(zones.values()), node_count=action.node_count)
+
+
+def blast_radius_of(action: Action, seen: NodePoolObservation) -> BlastRadius:
+    """Return how much would change, and whether one call can take it back."""
+    zones = len(seen.zones)
+    if isinstance(action, ResizeNodePool):
+        before, after = seen.total_target, action.node_count * zones
+        why_not = (
+            "" if seen.even_node_count is not None else "zones differ in size: no one call restores them"
+        )
+    else:
+        bounds = seen.autoscaling
+        before = _upper_bound(seen)
+        after = action.max_node_count * zones
+        restorable = bounds is not None and not bounds.is_pool_wide
+        why_not = "" if restorable else "the pool has no bounds per zone to return to"
+    delta = after - before
+    return BlastRadius(
+        nodes_before=before,
+        nodes_after=after,
+        node_delta=delta,
+        share_of_pool=abs(delta) / before if before else None,
+        share_of_cluster=abs(delta) / seen.cluster_node_count if seen.cluster_node_count else None,
+        reversible=not why_not,
+        why_not_reversible=why_not,
+    )
+
+
+def _upper_bound(seen: NodePoolObservation) -> int:
+    bounds = seen.autoscaling
+    if bounds is None:
+        return seen.total_target
+    return bounds.total_max_node_count or bounds.max_node_count * len(seen.zones)
+
+
+def cost_of(cost: CostEstimate) -> Cost:
+    """Return the cost with what each budget would have left."""
+    budgets = tuple(
+        BudgetEffect(
+            scope=line.scope,
+            window=line.window,
+            currency=line.currency,
+            limit=line.limit,
+            reserved=line.reserved,
+            committed=line.committed,
+            amount=line.amount,
+            left_after=line.left_after,
+        )
+        for line in cost.lines
+    )
+    shown = cost.model_dump(exclude={"lines", "region"})
+    return Cost(**shown, budgets=budgets)
+
+
+def vote_of(row: Row[Any]) -> Vote:
+    """Return one stored decision without its signature."""
+    decision = SignedDecision.model_validate(row.document).decision
+    return Vote(
+        id=decision.id,
+        reviewer=actor_of(decision.reviewer),
+        decision=decision.kind,
+        revision=decision.revision,
+        reason=decision.reason,
+        at=decision.at,
+        status=DecisionStatus(row.status),
+        reason_code=row.reason_code,
+    )
+
+
+def approvals_given(votes: Sequence[Vote], revision: int) -> int:
+    """Count the approvals of this revision that stand."""
+    return sum(
+        vote.decision is DecisionKind.APPROVE and vote.revision == revision and vote.status in COUNTED
+        for vote in votes
+    )
+
+
+def effect_of(row: Row[Any]) -> Effect:
+    """Return one effect with its receipt and verification, where there are any yet."""
+    return Effect(
+        step=Step(row.step),
+        fence=row.fence,
+        operation=row.operation,
+        issued_at=row.issued_at,
+        receipt=Receipt.model_validate(row.receipt) if row.receipt else None,
+        verification=Verification.model_validate(row.verification) if row.verification else None,
+    )
+
+
+def timeline_entry_of(event: AuditEvent) -> TimelineEntry:
+    """Return an audit event in short."""
+    said = {name: event.payload.get(name) for name in ("from", "to", "reason_code", "message")}
+    text = {name: value if isinstance(value, str) and value else None for name, value in said.items()}
+    return TimelineEntry(
+        at=event.at,
+        type=event.type.value,
+        actor=actor_of(event.actor),
+        from_state=text["from"],
+        to_state=text["to"],
+        reason_code=text["reason_code"],
+        message=text["message"],
+    )
+
+
+def actor_of(principal: Principal) -> Actor:
+    """Return who, without roles."""
+    return Actor(kind=principal.kind, subject=principal.subject, issuer=principal.issuer)
+
+
+def _eligibility(stored: Stored, caller: Principal) -> Eligibility:
+    found = eligibility.why_not(
+        caller,
+        state=stored.state,
+        authors=stored.draft.authors,
+        requirement=stored.evaluation.requirement if stored.evaluation else None,
+        voted=voted(stored.votes, stored.row.revision),
+        decide_by=stored.row.decide_by,
+        now=stored.now,
+    )
+    if found is None:
+        return Eligibility(may_decide=True, why_not=None, message="You may decide.")
+    return Eligibility(may_decide=False, why_not=found.code, message=found.message)
+
+
+def voted(rows: Sequence[Row[Any]], revision: int) -> frozenset[str]:
+    """Return `issuer/subject` of everyone whose decision on this revision stands."""
+    return frozenset(row.reviewer for row in rows if row.revision == revision and row.status in COUNTED)
+
+
+def _is_unverified(draft: Draft) -> bool:
+    by_person = draft.planner.kind in (PlannerKind.DIRECT, PlannerKind.UNDO)
+    return not by_person or draft.trust is Trust.UNTRUSTED
+
+
+def _seconds_left(stored: Stored) -> float:
+    until = stored.row.execute_by if stored.state is ProposalState.READY else stored.row.decide_by
+    return 0.0 if stored.state.is_final else max(0.0, (until - stored.now).total_seconds())

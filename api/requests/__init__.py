@@ -1,0 +1,1 @@
+"""REQUEST over HTTP: chat text in, its one outcome out."""

@@ -1,0 +1,1 @@
+"""What stops effects, over HTTP: halts, circuit breakers, budgets."""
