@@ -79,3 +79,12 @@ async def test_old_answers_are_forgotten_and_young_ones_kept(database: Database)
         assert await idempotency.forget_old(connection, timedelta(days=7)) == 1
     await post(database, "local/ben")
     assert await count(database) == 2
+
+
+async def test_an_answer_can_be_amended_by_what_became_known_later(database: Database) -> None:
+    await post(database, "local/ana")
+    await post(database, "local/ben")
+    async with database.transaction() as connection:
+        await idempotency.amend(connection, "local/ana", "key-1", 200, {"state": "ready"})
+    assert await post(database, "local/ana") == StoredAnswer(200, {"state": "ready"})
+    assert (await post(database, "local/ben")).status == 202

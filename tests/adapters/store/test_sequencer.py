@@ -78,6 +78,17 @@ async def test_events_are_numbered_densely_and_proved(database: Database, batch:
     assert merkle.verify_consistency(7, merkle.root_of(hashes[:7]), 13, root, grown)
 
 
+async def test_events_of_one_transaction_keep_their_order(database: Database) -> None:
+    await write(database, 40)
+    await Sequencer(database, SIGNER, batch=7).checkpoint()
+    async with database.reading() as connection:
+        leaves = (
+            await connection.execute(select(audit_events.c.leaf).order_by(audit_events.c.number))
+        ).scalars()
+        steps = [AuditEvent.model_validate_json(leaf).payload["step"] for leaf in leaves]
+    assert steps == list(range(40))
+
+
 async def test_a_checkpoint_of_an_empty_log_is_signed_too(database: Database) -> None:
     made = await Sequencer(database, SIGNER).checkpoint()
     seen = checkpoint.verify(made.note, [SIGNER.key])
