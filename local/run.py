@@ -151,7 +151,7 @@ async def _programs(settings: Settings, state: Path, progress: Report) -> dict[s
             )
         except ProgramNotFoundError as cause:
             raise StackError(str(cause)) from cause
-        say(f"version {found.version}, from {found.source}: {found.path}")
+        say(f"{PROGRAMS[name].judged} {found.version} from {found.source}: {found.path}")
         return name, found.path
 
     return dict(await asyncio.gather(*(find(name) for name in needed_programs(settings))))

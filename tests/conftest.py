@@ -3,7 +3,8 @@
 | fixture | gives |
 |---|---|
 | `database_url` | a fresh, empty database of its own (SQLAlchemy URL, asyncpg) |
-| `any_postgres_url` | the same, once per PostgreSQL on this machine: the embedded one, and Debian's 15 |
+| `migrated_database_url` | the same with our tables in it: a copy of a template that is migrated once per session |
+| `any_postgres_url` | a fresh, empty database, once per PostgreSQL on this machine: the embedded one, and Debian's 15 |
 | `postgres_url` | the server's maintenance database: no tables there |
 | `temporal_address` | `host:port` of a dev server in memory, shared by the session: use task queues of your own |
 | `temporal_binary`, `opa_binary` | paths of the programs, as `make setup` found them |
@@ -18,16 +19,19 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from local.bound import bound_command
+from local.environment import ROOT
 from local.postgres import SUPERUSER, PostgresServer, server_in
 from local.temporal import SEARCH_ATTRIBUTES, dev_server_command
 from settings import Settings
@@ -118,10 +122,33 @@ def postgres_url(postgres_engine: PostgresServer) -> str:
 
 @pytest.fixture
 def database_url(postgres_engine: PostgresServer) -> Iterator[str]:
+    with _database(postgres_engine, template="template0") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_engine: PostgresServer) -> Iterator[str]:
+    """Name of a database with our tables. In a process of its own: a session fixture has no event loop."""
+    with _database(postgres_engine, template="template0") as url:
+        script = "import asyncio, sys; from adapters.store.migrate import upgrade; asyncio.run(upgrade(sys.argv[1]))"
+        subprocess.run([sys.executable, "-P", "-c", script, url], check=True, env={"PYTHONPATH": str(ROOT)})
+        yield urlsplit(url).path.removeprefix("/")
+
+
+@pytest.fixture
+def migrated_database_url(postgres_engine: PostgresServer, migrated_template: str) -> Iterator[str]:
+    with _database(postgres_engine, template=migrated_template) as url:
+        yield url
+
+
+@contextmanager
+def _database(server: PostgresServer, template: str) -> Iterator[str]:
     name = f"t_{uuid.uuid4().hex}"
-    _sql(postgres_engine, f"CREATE DATABASE {name} TEMPLATE template0")
-    yield postgres_engine.url(name)
-    _sql(postgres_engine, f"DROP DATABASE {name} WITH (FORCE)")
+    _sql(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    try:
+        yield server.url(name)
+    finally:
+        _sql(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

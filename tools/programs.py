@@ -234,7 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
         except ProgramNotFoundError as cause:
             print(cause, file=sys.stderr)
             return 1
-        print(f"{found.name} {found.version} from {found.source}", file=sys.stderr)
+        print(f"{program.judged} {found.version} from {found.source}", file=sys.stderr)
         print(f"{found.name}\t{found.path}")
     return 0
 

@@ -128,3 +128,18 @@ async def test_a_marked_test_runs_on_every_postgresql_of_the_machine(database_ur
     finally:
         await connection.close()
     assert version.major >= 15
+
+
+@pytest.mark.parametrize("use", [1, 2])
+async def test_a_migrated_database_has_our_tables_and_nothing_of_another_test(
+    migrated_database_url: str, use: int
+) -> None:
+    connection = await asyncpg.connect(migrated_database_url.replace("+asyncpg", "", 1))
+    try:
+        tables = await connection.fetch("select tablename from pg_tables where schemaname = 'public'")
+        await connection.execute(f"create table left_by_{use} (id int)")
+    finally:
+        await connection.close()
+    names = {row["tablename"] for row in tables}
+    assert "alembic_version" in names
+    assert not {name for name in names if name.startswith("left_by_")}
