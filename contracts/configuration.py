@@ -6,13 +6,14 @@ What is not listed under `targets` is out of scope. `adapters/configuration.py` 
 from __future__ import annotations
 
 import fnmatch
+import re
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AnyHttpUrl, Field, field_validator, model_validator
+from pydantic import AnyHttpUrl, BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from contracts.action import MAX_NODES_PER_ZONE, NodePoolTarget
 from contracts.base import Contract
@@ -21,6 +22,25 @@ from contracts.principal import Role
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Pattern = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[a-z0-9*?-]+$")]
 Share = Annotated[float, Field(gt=0, le=1)]
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def _duration(value: object) -> object:
+    """Read `1d12h`, `90m`, `0s`. Everything else is left to Pydantic: ISO 8601, seconds, a timedelta."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+    if found is None:
+        return value
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["30s", "4h", "1d12h", "PT5M"]}),
+]
+"""A length of time: `30s`, `5m`, `4h`, `1d12h`, or ISO 8601 as `PT5M`."""
 
 
 class EnvironmentApproval(Contract):
@@ -109,13 +129,13 @@ class BreakerLimits(Contract):
 
     failures: int = Field(default=3, ge=1, le=100)
     """Failed effects in a row."""
-    cooldown: timedelta = timedelta(minutes=5)
+    cooldown: Duration = timedelta(minutes=5)
 
 
 class Limits(Contract):
     """Limits that hold for every target."""
 
-    cooldown: timedelta = timedelta(0)
+    cooldown: Duration = timedelta(0)
     """Least time between two effects on one target."""
     max_share: float = Field(default=1.0, ge=0, le=100)
     """Largest change of a pool without a person, as a share of its present size: 1.0 allows doubling."""
@@ -133,8 +153,8 @@ class ApprovalLimits(Contract):
     """Above this rise in cost per month a person must approve."""
     untrusted_needs_person: bool = False
     """Whether a proposal that stems from untrusted text always needs a person."""
-    decide_within: timedelta = timedelta(hours=4)
-    execute_within: timedelta = timedelta(hours=1)
+    decide_within: Duration = timedelta(hours=4)
+    execute_within: Duration = timedelta(hours=1)
     """Added to `decide_within`: the last moment an effect may start."""
 
     @field_validator("decide_within", "execute_within")

@@ -1,0 +1,188 @@
+"""Reads the declarative file that `SLUICE_CONFIG` names, and says of every fault where it stands and why it is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from contracts.configuration import Configuration
+from contracts.errors import ConfigurationInvalid
+
+_MOST_BYTES = 1_000_000
+_MOST_NODES = 100_000
+"""Nodes after aliases are followed: a few hundred bytes of YAML can name billions."""
+_MERGE = "tag:yaml.org,2002:merge"
+_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One thing that is wrong."""
+
+    line: int
+    """Line in the file, from 1."""
+    where: str
+    """Path of the key, for example `targets[0].environment`; empty for the whole file."""
+    reason: str
+
+
+class InvalidFile(ConfigurationInvalid):
+    """The declarative file is wrong. The message has a line `file:line: key: reason` per fault."""
+
+    def __init__(self, name: str, faults: Sequence[Fault]) -> None:
+        """Word the message from the faults, in the order of their lines."""
+        self.faults = tuple(sorted(set(faults)))
+        super().__init__("\n".join(_worded(name, fault) for fault in self.faults))
+
+
+def load(path: Path) -> Configuration:
+    """Read and validate a file.
+
+    Raises:
+        ConfigurationInvalid: it cannot be read, is not YAML, or holds faults; all of them are named at once.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ConfigurationInvalid(f"{path}: cannot be read") from error
+    if len(content) > _MOST_BYTES:
+        raise ConfigurationInvalid(f"{path}: is larger than {_MOST_BYTES} bytes")
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigurationInvalid(f"{path}: is not UTF-8") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str = "configuration") -> Configuration:
+    """Validate the text of a file; `name` stands for the file in messages.
+
+    Raises:
+        ConfigurationInvalid: as for `load`.
+    """
+    root, plain = _read(text, name)
+    faults = [*_duplicate_keys(root)]
+    try:
+        parsed = Configuration.model_validate(plain)
+    except ValidationError as error:
+        faults += _undeclared_environments(root)
+        # A fault of the file as a whole has no place of its own; one that we placed ourselves is not said twice.
+        found = [_fault(root, one) for one in error.errors() if one["loc"] or not faults]
+        raise InvalidFile(name, faults + found) from error
+    if faults:
+        raise InvalidFile(name, faults)
+    return parsed
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the file."""
+    schema = Configuration.model_json_schema(mode="validation")
+    return {"$schema": _SCHEMA, **schema, "title": "Sluice configuration"}
+
+
+def _read(text: str, name: str) -> tuple[yaml.Node, Any]:
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            raise InvalidFile(name, [Fault(1, "", "the file is empty")])
+        if not _is_bounded(root):
+            raise InvalidFile(name, [Fault(1, "", "is too large, or nested in itself")])
+        return root, loader.construct_document(root)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = error.problem or error.context or "is not YAML"
+        raise InvalidFile(name, [Fault(mark.line + 1 if mark else 1, "", reason)]) from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise InvalidFile(name, [Fault(1, "", "is not YAML")]) from error
+    finally:
+        loader.dispose()
+
+
+def _is_bounded(root: yaml.Node) -> bool:
+    waiting, seen = [root], 0
+    while waiting and seen <= _MOST_NODES:
+        seen += 1
+        waiting.extend(_children(waiting.pop()))
+    return not waiting
+
+
+def _children(node: yaml.Node) -> Iterator[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield key
+            yield value
+    elif isinstance(node, yaml.SequenceNode):
+        yield from node.value
+
+
+def _duplicate_keys(node: yaml.Node, where: str = "") -> Iterator[Fault]:
+    if isinstance(node, yaml.MappingNode):
+        first: dict[str, int] = {}
+        for key, value in node.value:
+            name = str(key.value)
+            path = f"{where}.{name}" if where else name
+            if key.tag != _MERGE and name in first:
+                yield Fault(_line(key), path, f"is given twice; the first time on line {first[name]}")
+            first.setdefault(name, _line(key))
+            yield from _duplicate_keys(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _duplicate_keys(item, f"{where}[{index}]")
+
+
+def _undeclared_environments(root: yaml.Node) -> Iterator[Fault]:
+    environments = _at(root, "environments")
+    if not isinstance(environments, yaml.MappingNode):
+        return
+    declared = {str(key.value) for key, _ in environments.value}
+    for section, path in (("targets", ("environment",)), ("budgets", ("scope", "environment"))):
+        entries = _at(root, section)
+        for index, entry in enumerate(entries.value if isinstance(entries, yaml.SequenceNode) else ()):
+            named = _at(entry, *path)
+            if isinstance(named, yaml.ScalarNode) and named.value not in declared:
+                where = f"{section}[{index}].{'.'.join(path)}"
+                yield Fault(_line(named), where, f"{named.value!r} is not one of the environments")
+
+
+def _at(node: yaml.Node | None, *path: str) -> yaml.Node | None:
+    for step in path:
+        found = _step(node, step) if node is not None else None
+        node = found[0] if found else None
+    return node
+
+
+def _fault(root: yaml.Node, error: ErrorDetails) -> Fault:
+    node, where, known = root, "", True
+    line = _line(root)
+    for step in error["loc"]:
+        where += f"[{step}]" if isinstance(step, int) else f".{step}" if where else str(step)
+        found = _step(node, step) if known else None
+        known = found is not None
+        if found is not None:
+            node, line = found
+    reason = "this key is not known" if error["type"] == "extra_forbidden" else error["msg"]
+    return Fault(line, where, reason.removeprefix("Value error, "))
+
+
+def _step(node: yaml.Node, step: int | str) -> tuple[yaml.Node, int] | None:
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return node.value[step], _line(node.value[step])
+    if isinstance(node, yaml.MappingNode):
+        return next(((value, _line(key)) for key, value in node.value if str(key.value) == str(step)), None)
+    return None
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _worded(name: str, fault: Fault) -> str:
+    where = f" {fault.where}:" if fault.where else ""
+    return f"{name}:{fault.line}:{where} {fault.reason}"

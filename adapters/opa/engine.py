@@ -1,0 +1,128 @@
+"""Asks OPA the one question of a guard pass. Whatever is not a whole answer is `PolicyUnavailable`, never an allow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
+
+import aiohttp
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from adapters.store.database import forbid_in_transaction
+from contracts.errors import ConfigurationInvalid, PolicyUnavailable
+from contracts.ports import PolicyResult, PolicyViolation
+
+SHIPPED_RULES = 4
+"""Policies in this repository. An answer that evaluated fewer is no answer."""
+
+_QUESTION = "/v1/data/sluice/verdict?strict-builtin-errors=true"
+_MOST_BYTES = 1_000_000
+_DROPPED = (aiohttp.ServerDisconnectedError, ConnectionResetError)
+
+
+class _Violation(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    rule: Annotated[str, Field(min_length=1, max_length=100)]
+    level: Literal["advisory", "soft", "hard"]
+    message: Annotated[str, Field(max_length=2_000)]
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    violations: list[_Violation]
+    rules_evaluated: int
+    revision: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _Reply(BaseModel):
+    result: _Answer
+
+
+class OpaPolicyEngine:
+    """A `PolicyEngine` over OPA's REST API, on TCP or a unix socket, with connections kept alive."""
+
+    def __init__(self, url: str, *, timeout: timedelta, least_rules: int = SHIPPED_RULES) -> None:
+        """Connect lazily to `http://host:port`, `https://host:port` or `unix:///path`.
+
+        Raises:
+            ConfigurationInvalid: the URL is none of these.
+        """
+        parts = urlsplit(url)
+        if parts.scheme == "unix" and parts.path:
+            self._socket: str | None = unquote(parts.path)
+            self._base = "http://opa"
+        elif parts.scheme in ("http", "https") and parts.netloc:
+            self._socket = None
+            self._base = url.rstrip("/")
+        else:
+            raise ConfigurationInvalid("the address of OPA must be http://host:port or unix:///path")
+        self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds())
+        self._least_rules = least_rules
+        self._session: aiohttp.ClientSession | None = None
+
+    async def evaluate(self, document: Mapping[str, JsonValue]) -> PolicyResult:
+        """Return every violation.
+
+        Raises:
+            PolicyUnavailable: no answer in time, an error, an undefined result, or too few rules evaluated.
+        """
+        forbid_in_transaction()
+        body = json.dumps({"input": document}, allow_nan=False).encode()
+        try:
+            try:
+                content = await self._ask(body)
+            except _DROPPED:
+                # A kept connection that OPA closed meanwhile, say by a restart. The question changes nothing.
+                content = await self._ask(body)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise PolicyUnavailable("the policy engine did not answer") from error
+        return self._judged(content)
+
+    async def _ask(self, body: bytes) -> bytes:
+        content = bytearray()
+        headers = {"Content-Type": "application/json"}
+        async with self._opened().post(self._base + _QUESTION, data=body, headers=headers) as response:
+            if response.status != 200:
+                raise PolicyUnavailable(f"the policy engine answered with status {response.status}")
+            async for chunk in response.content.iter_chunked(65_536):
+                content += chunk
+                if len(content) > _MOST_BYTES:
+                    raise PolicyUnavailable("the policy engine's answer is too large")
+        return bytes(content)
+
+    async def close(self) -> None:
+        """Close the kept connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector: aiohttp.BaseConnector = (
+                aiohttp.UnixConnector(self._socket) if self._socket else aiohttp.TCPConnector()
+            )
+            self._session = aiohttp.ClientSession(connector=connector, timeout=self._timeout)
+        return self._session
+
+    def _judged(self, content: bytes) -> PolicyResult:
+        try:
+            answer = _Reply.model_validate_json(content).result
+        except ValidationError as error:
+            raise PolicyUnavailable("the policy engine's answer is not one") from error
+        if answer.rules_evaluated < max(self._least_rules, 1):
+            raise PolicyUnavailable(
+                f"only {answer.rules_evaluated} of {self._least_rules} policies were evaluated"
+            )
+        return PolicyResult(
+            violations=tuple(
+                PolicyViolation(rule=one.rule, level=one.level, message=one.message)
+                for one in answer.violations
+            ),
+            rules_evaluated=answer.rules_evaluated,
+            revision=answer.revision,
+        )
