@@ -1,4 +1,4 @@
-"""The edge of every activity: our errors become Temporal's, typed by reason code; nothing of a vendor gets into a history.
+"""The edge of every activity: our errors become Temporal's, typed by reason code; no vendor text enters a history.
 
 A failure is stored in the workflow's history and shown in the UI, so only our own sentence goes there, never a cause.
 """

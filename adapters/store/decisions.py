@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import func, insert, select, update
+from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
-from adapters.store.schema import decisions
+from adapters.store.schema import decisions, evaluations
 from contracts.audit import AuditType
-from contracts.decision import DecisionStatus, SignedDecision
-from contracts.errors import AlreadyVoted
+from contracts.decision import DecisionKind, DecisionStatus, SignedDecision
+from contracts.errors import AlreadyVoted, NotFound
+from contracts.evaluation import ApprovalRequirement
 from contracts.principal import Principal
 
 
@@ -82,3 +86,101 @@ async def status_of(connection: AsyncConnection, decision_id: str) -> DecisionSt
     wanted = select(decisions.c.status).where(decisions.c.id == decision_id)
     status = (await connection.execute(wanted)).scalar_one_or_none()
     return None if status is None else DecisionStatus(status)
+
+
+async def find(connection: AsyncConnection, decision_id: str) -> Row[Any] | None:
+    """Return a stored decision, locked until the transaction ends, or None. The caller holds the proposal's lock."""
+    wanted = select(decisions).where(decisions.c.id == decision_id).with_for_update()
+    return (await connection.execute(wanted)).one_or_none()
+
+
+async def apply(connection: AsyncConnection, signed: SignedDecision) -> bool:
+    """Mark a `recorded` decision as applied, with its audit event. False: it was settled before."""
+    decision = signed.decision
+    taken = await connection.execute(
+        update(decisions)
+        .where(decisions.c.id == decision.id, decisions.c.status == DecisionStatus.RECORDED.value)
+        .values(status=DecisionStatus.APPLIED.value, settled_at=func.clock_timestamp())
+    )
+    if taken.rowcount == 0:
+        return False
+    applied = audit_log.event(
+        AuditType.DECISION_APPLIED,
+        tenant=decision.tenant,
+        subject=decision.proposal_id,
+        actor=decision.reviewer,
+        payload=signed,
+    )
+    await audit_log.append(connection, applied)
+    return True
+
+
+async def void_votes(connection: AsyncConnection, request: SignedDecision) -> None:
+    """Void every applied decision on the revision but `request`, the request for change that is the reason."""
+    wanted = request.decision
+    voided = await connection.execute(
+        update(decisions)
+        .where(
+            decisions.c.proposal_id == wanted.proposal_id,
+            decisions.c.revision == wanted.revision,
+            decisions.c.status == DecisionStatus.APPLIED.value,
+            decisions.c.id != wanted.id,
+        )
+        .values(
+            status=DecisionStatus.VOIDED.value,
+            reason_code="change_requested",
+            settled_at=func.clock_timestamp(),
+        )
+        .returning(decisions.c.id)
+    )
+    events = [
+        audit_log.event(
+            AuditType.DECISION_VOIDED,
+            tenant=wanted.tenant,
+            subject=wanted.proposal_id,
+            actor=wanted.reviewer,
+            payload={
+                "decision_id": decision_id,
+                "proposal_id": wanted.proposal_id,
+                "reason_code": "change_requested",
+            },
+        )
+        for (decision_id,) in voided.all()
+    ]
+    await audit_log.append(connection, *events)
+
+
+async def approvals(
+    connection: AsyncConnection, proposal_id: str, revision: int
+) -> tuple[SignedDecision, ...]:
+    """Return the applied approvals of a revision, oldest first."""
+    wanted = (
+        select(decisions.c.document)
+        .where(
+            decisions.c.proposal_id == proposal_id,
+            decisions.c.revision == revision,
+            decisions.c.kind == DecisionKind.APPROVE.value,
+            decisions.c.status == DecisionStatus.APPLIED.value,
+        )
+        .order_by(decisions.c.created_at, decisions.c.id)
+    )
+    found = (await connection.execute(wanted)).scalars()
+    return tuple(SignedDecision.model_validate(document) for document in found)
+
+
+async def requirement(connection: AsyncConnection, proposal_id: str, revision: int) -> ApprovalRequirement:
+    """Return what the newest pass of a revision asks for. Nobody, where it asks for nothing.
+
+    Raises:
+        NotFound: no guardrail has looked at this revision.
+    """
+    wanted = (
+        select(evaluations.c.document["requirement"])
+        .where(evaluations.c.proposal_id == proposal_id, evaluations.c.revision == revision)
+        .order_by(evaluations.c.pass_number.desc())
+        .limit(1)
+    )
+    row = (await connection.execute(wanted)).one_or_none()
+    if row is None:
+        raise NotFound(f"no evaluation of {proposal_id} at revision {revision}")
+    return ApprovalRequirement.model_validate(row[0]) if row[0] else ApprovalRequirement(quorum=0)

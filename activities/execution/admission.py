@@ -1,0 +1,191 @@
+"""EXECUTION, the intent transaction: the last place where an effect can be stopped, and the first that is written.
+
+One transaction checks everything that must hold (lease and fence, fresh pass, votes, halt, time) and writes the
+intent. Nothing is believed from the message that started the activity.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.approval.counting import valid_approvals
+from activities.closing import close_without_effect
+from activities.execution.attempt import PASS_LASTS, EffectTimings, Granted, Work
+from adapters.store import breakers, decisions, halts, intents, leases, outbox, proposals
+from adapters.store.database import Database, database_now
+from adapters.store.outbox import OutboxKind
+from adapters.store.schema import evaluations
+from contracts import eligibility
+from contracts.effect import EffectResult, Intent
+from contracts.errors import StaleFence
+from contracts.messages import EffectOutcome, PassResult
+from contracts.principal import SYSTEM
+from contracts.proposal import ProposalState
+from contracts.safety import Halt
+
+_S = ProposalState
+
+
+class Admission:
+    """Grants one attempt the right to call, or says why not."""
+
+    def __init__(
+        self, database: Database, public_keys: Mapping[str, str], mode: str, timings: EffectTimings
+    ) -> None:
+        """`mode` is what this worker's provider is: a proposal made for another one is refused."""
+        self._database = database
+        self._public_keys = public_keys
+        self._mode = mode
+        self._timings = timings
+
+    async def forward(self, work: Work) -> Granted | EffectOutcome:
+        """Admit the forward effect and move the proposal to `executing`; or close it, or ask for a new pass."""
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, work.proposal.id)
+            if ProposalState(row.state) not in (_S.READY, _S.EXECUTING):
+                return standing_outcome(row)
+            await halts.share_halt_lock(connection)
+            refusal = await self._refusal(connection, row, work)
+            if refusal is not None:
+                return await self._close(connection, row, *refusal)
+            waiting_for = await self._waiting_for(connection, row, work)
+            if waiting_for is not None:
+                return await step_back(connection, row, work, waiting_for)
+            try:
+                granted = await self._grant(connection, work)
+            except StaleFence:
+                return await step_back(connection, row, work, "lease_lost")
+            if ProposalState(row.state) is _S.READY:
+                await proposals.move(connection, row, _S.EXECUTING, actor=SYSTEM, reason_code="executing")
+            return granted
+
+    async def compensation(self, work: Work) -> Granted | EffectOutcome | None:
+        """Admit the way back. Scope and fence only; a halt holds it (None) and pages once."""
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, work.proposal.id)
+            if ProposalState(row.state) is not _S.ROLLING_BACK:
+                return standing_outcome(row)
+            await halts.share_halt_lock(connection)
+            halt = await _covering(connection, row)
+            if halt is not None:
+                await _page_once(connection, row, halt)
+                return None
+            return await self._grant(connection, work)
+
+    async def _refusal(
+        self, connection: AsyncConnection, row: Row[Any], work: Work
+    ) -> tuple[ProposalState, str] | None:
+        """What ends the proposal here, as the state and reason code it ends with."""
+        proposal = work.proposal
+        if await database_now(connection) >= proposal.execute_by:
+            return _S.EXPIRED, "execute_by_passed"
+        refused = _S.DENIED if ProposalState(row.state) is _S.READY else _S.FAILED
+        if proposal.dry_run:
+            return refused, "dry_run"
+        if proposal.mode != self._mode:
+            return refused, "mode_mismatch"
+        wanted = await decisions.requirement(connection, proposal.id, proposal.revision)
+        approvers = await valid_approvals(connection, proposal, wanted, self._public_keys)
+        return None if eligibility.is_met(wanted, approvers) else (refused, "approvals_invalid")
+
+    async def _waiting_for(self, connection: AsyncConnection, row: Row[Any], work: Work) -> str | None:
+        """What only a new pass can cure, as a reason code."""
+        if row.revision != work.proposal.revision:
+            return eligibility.STALE_REVISION
+        if await _covering(connection, row) is not None:
+            return "halted"
+        newest = await connection.execute(
+            select(evaluations.c.pass_number, evaluations.c.result, evaluations.c.created_at)
+            .where(evaluations.c.proposal_id == row.id, evaluations.c.revision == row.revision)
+            .order_by(evaluations.c.pass_number.desc())
+            .limit(1)
+        )
+        last = newest.one_or_none()
+        if last is None or last.pass_number != work.pass_number:
+            return "pass_superseded"
+        if not PassResult.model_validate(last.result).admitted:
+            return "pass_not_admitted"
+        age = await database_now(connection) - last.created_at
+        return "pass_too_old" if age > PASS_LASTS else None
+
+    async def _grant(self, connection: AsyncConnection, work: Work) -> Granted:
+        """Raise the fence and write the intent. The deadline is counted from before the database's clock is read."""
+        lasts = self._timings.call_timeout + self._timings.call_margin
+        began = asyncio.get_running_loop().time()
+        now = await database_now(connection)
+        deadline = now + lasts
+        grant = await leases.raise_fence(connection, work.domain, work.proposal.id, deadline)
+        intent = Intent(
+            key=work.key,
+            proposal_id=work.proposal.id,
+            revision=work.proposal.revision,
+            step=work.step,
+            action=work.action,
+            precondition=work.proposal.precondition,
+            prior=work.proposal.observation,
+            fence=grant.fence,
+            call_deadline=deadline,
+        )
+        await intents.write(connection, intent, work.proposal.tenant)
+        wait = (grant.wait_until - now).total_seconds() if grant.wait_until else 0.0
+        return Granted(
+            intent=intent,
+            wait=max(0.0, wait),
+            expires=began + self._timings.call_margin.total_seconds(),
+        )
+
+    async def _close(
+        self, connection: AsyncConnection, row: Row[Any], state: ProposalState, reason_code: str
+    ) -> EffectOutcome:
+        await close_without_effect(connection, row, state, reason_code)
+        return EffectOutcome(result=EffectResult.CLOSED, state=state, reason_code=reason_code)
+
+
+async def step_back(
+    connection: AsyncConnection, row: Row[Any], work: Work, reason_code: str
+) -> EffectOutcome:
+    """Give up the turn of a proposal that has called nothing: it needs a new pass, others may go first."""
+    await leases.release(connection, work.domain, row.id)
+    await breakers.release_probes(connection, row.id, tenant=row.tenant)
+    if ProposalState(row.state) is _S.EXECUTING:
+        await proposals.move(connection, row, _S.READY, actor=SYSTEM, reason_code=reason_code)
+    return EffectOutcome(result=EffectResult.NEEDS_NEW_PASS, state=_S.READY, reason_code=reason_code)
+
+
+def standing_outcome(row: Row[Any]) -> EffectOutcome:
+    """Return what a repeated activity answers about an effect that is past this stage."""
+    state = ProposalState(row.state)
+    results = {
+        _S.VERIFYING: EffectResult.ISSUED,
+        _S.ROLLING_BACK: EffectResult.ROLL_BACK,
+    }
+    result = EffectResult.CLOSED if state.is_final else results.get(state, EffectResult.NEEDS_NEW_PASS)
+    return EffectOutcome(result=result, state=state, reason_code=row.reason_code or state.value)
+
+
+async def _covering(connection: AsyncConnection, row: Row[Any]) -> Halt | None:
+    return await halts.covering(
+        connection,
+        tenant=row.tenant,
+        environment=row.environment,
+        target_key=row.target_key,
+        action_kind=row.action_kind,
+    )
+
+
+async def _page_once(connection: AsyncConnection, row: Row[Any], halt: Halt) -> None:
+    """A wrong outcome that may not be taken back needs a person: told once per halt."""
+    key = halts.held_on(halt.id)
+    if row.held_on == key:
+        return
+    code = "compensation_halted"
+    await proposals.hold(connection, row, key, code, "A halt holds the way back to the prior state.")
+    await outbox.put(
+        connection, OutboxKind.NOTIFY, row.id, {"event": "dirty", "proposal_id": row.id, "reason_code": code}
+    )

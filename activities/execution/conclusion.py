@@ -1,0 +1,147 @@
+"""EXECUTION, the end of a step: receipt, move and audit in one transaction, with everything given back that is free."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.closing import close_after_failure, close_without_effect
+from activities.execution.admission import standing_outcome, step_back
+from activities.execution.attempt import Issued, Work
+from activities.execution.recognition import compensation_of
+from adapters.store import intents, proposals
+from adapters.store.database import Database, database_now
+from contracts.configuration import BreakerLimits
+from contracts.effect import EffectResult, Intent, Receipt, ReceiptOutcome, Step
+from contracts.messages import EffectInput, EffectOutcome
+from contracts.principal import SYSTEM
+from contracts.proposal import ProposalState
+
+_S = ProposalState
+
+
+class Conclusion:
+    """Writes how a step ended. Each method is one transaction; a proposal that moved on meanwhile is left alone."""
+
+    def __init__(self, database: Database, breaker: BreakerLimits, mode: str) -> None:
+        """`mode` is written on every receipt."""
+        self._database = database
+        self._breaker = breaker
+        self._mode = mode
+
+    async def write(
+        self,
+        work: Work,
+        intent: Intent,
+        outcome: ReceiptOutcome,
+        issued: Issued | None = None,
+        error_code: str | None = None,
+    ) -> EffectOutcome:
+        """Write the receipt of an effect that took place, or was not needed, and move on."""
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, work.proposal.id)
+            await self._receipt(connection, row, intent, outcome, issued, error_code)
+            reason = error_code or outcome.value
+            failed = outcome is ReceiptOutcome.OPERATION_FAILED
+            if work.step is Step.COMPENSATION:
+                if failed:
+                    return await self._dirty(connection, row, reason)
+                return EffectOutcome(result=EffectResult.ISSUED, state=_S.ROLLING_BACK, reason_code=reason)
+            if not failed:
+                await proposals.move(connection, row, _S.VERIFYING, actor=SYSTEM, reason_code=reason)
+                return EffectOutcome(result=EffectResult.ISSUED, state=_S.VERIFYING, reason_code=reason)
+            if compensation_of(work.proposal.action, work.proposal.observation) is None:
+                return await self._dirty(connection, row, reason)
+            await proposals.move(connection, row, _S.ROLLING_BACK, actor=SYSTEM, reason_code=reason)
+            return EffectOutcome(result=EffectResult.ROLL_BACK, state=_S.ROLLING_BACK, reason_code=reason)
+
+    async def refused(self, work: Work, intent: Intent, reason_code: str) -> EffectOutcome:
+        """The provider refused the call; nothing was changed by it."""
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, work.proposal.id)
+            await self._receipt(connection, row, intent, ReceiptOutcome.REFUSED, None, reason_code)
+            if work.step is Step.COMPENSATION:
+                return await self._dirty(connection, row, reason_code)
+            await close_after_failure(connection, row, _S.FAILED, reason_code, self._breaker)
+            return _closed(_S.FAILED, reason_code)
+
+    async def unreachable(self, work: Work, intent: Intent, reason_code: str) -> EffectOutcome:
+        """The target cannot be read any more, for good; nothing was called."""
+        if work.step is Step.COMPENSATION:
+            return await self.give_up(work, reason_code)
+        state = _S.STALE if reason_code == "target_not_found" else _S.FAILED
+        return await self._close_unchanged(work, intent, state, reason_code)
+
+    async def changed(self, work: Work, intent: Intent) -> EffectOutcome:
+        """Somebody else changed the target: what was approved is no longer what would happen."""
+        if work.step is Step.COMPENSATION:
+            return await self.give_up(work, "changed_by_others")
+        return await self._close_unchanged(work, intent, _S.STALE, "target_changed")
+
+    async def step_back(self, work: Work, reason_code: str) -> EffectOutcome:
+        """Nothing was called and something is in the way: a new pass, and others may go first."""
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, work.proposal.id)
+            if ProposalState(row.state) is not _S.EXECUTING:
+                return standing_outcome(row)
+            return await step_back(connection, row, work, reason_code)
+
+    async def give_up(self, work: Work, reason_code: str) -> EffectOutcome:
+        """A person must look: the target is neither as it was nor as it should be, or nobody knows."""
+        return await self._mark_dirty(work.proposal.id, reason_code)
+
+    async def abandon(self, given: EffectInput, reason_code: str) -> EffectOutcome:
+        """No call could take the effect back."""
+        return await self._mark_dirty(given.proposal_id, reason_code)
+
+    async def _mark_dirty(self, proposal_id: str, reason_code: str) -> EffectOutcome:
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, proposal_id)
+            if ProposalState(row.state) not in (_S.EXECUTING, _S.ROLLING_BACK):
+                return standing_outcome(row)
+            return await self._dirty(connection, row, reason_code)
+
+    async def _dirty(self, connection: AsyncConnection, row: Row[Any], reason_code: str) -> EffectOutcome:
+        await close_after_failure(connection, row, _S.DIRTY, reason_code, self._breaker)
+        return _closed(_S.DIRTY, reason_code)
+
+    async def _close_unchanged(
+        self, work: Work, intent: Intent, state: ProposalState, reason_code: str
+    ) -> EffectOutcome:
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, work.proposal.id)
+            await intents.withdraw(connection, intent.key, intent.proposal_id, intent.fence)
+            if ProposalState(row.state) is not _S.EXECUTING:
+                return standing_outcome(row)
+            await close_without_effect(connection, row, state, reason_code)
+            return _closed(state, reason_code)
+
+    async def _receipt(
+        self,
+        connection: AsyncConnection,
+        row: Row[Any],
+        intent: Intent,
+        outcome: ReceiptOutcome,
+        issued: Issued | None,
+        error_code: str | None,
+    ) -> None:
+        receipt = Receipt(
+            key=intent.key,
+            proposal_id=intent.proposal_id,
+            step=intent.step,
+            fence=intent.fence,
+            outcome=outcome,
+            operation=issued.operation if issued else None,
+            adopted=issued.adopted if issued else False,
+            error_code=error_code,
+            mode=self._mode,
+            issued_at=issued.at if issued else None,
+            finished_at=await database_now(connection),
+        )
+        await intents.conclude(connection, receipt, row.tenant)
+
+
+def _closed(state: ProposalState, reason_code: str) -> EffectOutcome:
+    return EffectOutcome(result=EffectResult.CLOSED, state=state, reason_code=reason_code)

@@ -1,0 +1,200 @@
+"""VERIFICATION: waits, within bounds, until what runs is what was decided, and closes or turns back in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.closing import close_after_failure, close_after_success, close_without_effect
+from activities.execution.attempt import EffectTimings
+from activities.execution.recognition import compensation_of
+from activities.heartbeat import beating
+from activities.verification.judgement import Judgement, expected_of, judge
+from adapters.store import intents, proposals
+from adapters.store.database import Database, database_now
+from contracts.action import Action
+from contracts.configuration import Configuration
+from contracts.effect import Receipt, ReceiptOutcome, Step, Verification, idempotency_key
+from contracts.errors import NotFound, ProviderError, SluiceError, TargetNotFound
+from contracts.messages import EffectInput, VerifyOutcome
+from contracts.observation import NodePoolObservation
+from contracts.ports import NodePoolReader, ReadyNodeCounter
+from contracts.principal import SYSTEM
+from contracts.proposal import Proposal, ProposalState
+
+_S = ProposalState
+logger = structlog.get_logger(__name__)
+
+
+class VerificationActivities:
+    """Registered on the effects queue; it only reads the provider."""
+
+    def __init__(
+        self,
+        database: Database,
+        reader: NodePoolReader,
+        ready_nodes: ReadyNodeCounter,
+        configuration: Configuration,
+        timings: EffectTimings,
+    ) -> None:
+        """`timings.operation_timeout` bounds the wait, counted from the receipt."""
+        self._database = database
+        self._reader = reader
+        self._ready_nodes = ready_nodes
+        self._breaker = configuration.limits.breaker
+        self._timings = timings
+
+    @activity.defn
+    async def verify_effect(self, given: EffectInput) -> VerifyOutcome:
+        """Verify one step of a proposal: `succeeded`, `rolling_back`, `rolled_back` or `dirty`. Safe to repeat.
+
+        Raises:
+            ApplicationError: typed by reason code, always retryable: nothing is concluded without a reading.
+        """
+        async with beating():
+            try:
+                return await self._verify(given)
+            except SluiceError as error:
+                logger.warning("verification.attempt_failed", reason_code=error.reason_code, exc_info=True)
+                raise ApplicationError(str(error), type=error.reason_code) from None
+
+    async def _verify(self, given: EffectInput) -> VerifyOutcome:
+        key = idempotency_key(given.proposal_id, given.revision, given.step)
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, given.proposal_id)
+            record = await intents.find(connection, key)
+            now = await database_now(connection)
+        if ProposalState(row.state) is not _verified_in(given.step):
+            return _standing(row)
+        if record is None or record.receipt is None:
+            raise NotFound(f"{key} has no receipt")
+        receipt = Receipt.model_validate(record.receipt)
+        proposal = Proposal.model_validate(row.document)
+        action = _action(proposal, given.step)
+        left = receipt.finished_at + self._timings.operation_timeout - now
+        seen, judgement, ready = await self._wait(action, given.step, left)
+        return await self._conclude(proposal, action, receipt, seen, judgement, ready)
+
+    async def _wait(
+        self, action: Action, step: Step, left: timedelta
+    ) -> tuple[NodePoolObservation | None, Judgement, int | None]:
+        """Look until it matches, cannot match any more, or the time is over."""
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + left.total_seconds()
+        while True:
+            is_last = clock() >= give_up
+            try:
+                seen = await self._reader.observe(action.target)
+            except TargetNotFound:
+                return None, Judgement(matches=False, settled=True, reason_code="target_not_found"), None
+            judgement = judge(action, step, seen, None)
+            ready = None
+            if judgement.matches:
+                ready, reached = await self._count_ready(action)
+                judgement = judge(action, step, seen, ready)
+                if not reached and not is_last:
+                    judgement = Judgement(matches=False, settled=False, reason_code="ready_nodes_unknown")
+            if judgement.matches or judgement.settled or is_last:
+                return seen, judgement, ready
+            await asyncio.sleep(self._timings.poll_interval.total_seconds())
+
+    async def _count_ready(self, action: Action) -> tuple[int | None, bool]:
+        """Return the count, and whether it is known that there is none. An outage is no answer yet."""
+        try:
+            return await self._ready_nodes.count_ready(action.target), True
+        except ProviderError:
+            return None, False
+
+    async def _conclude(
+        self,
+        proposal: Proposal,
+        action: Action,
+        receipt: Receipt,
+        seen: NodePoolObservation | None,
+        judgement: Judgement,
+        ready: int | None,
+    ) -> VerifyOutcome:
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, proposal.id)
+            if ProposalState(row.state) is not _verified_in(receipt.step):
+                return _standing(row)
+            now = await database_now(connection)
+            found = _verification(receipt, action, seen, judgement, ready, now)
+            state = _next_state(proposal, receipt, judgement)
+            await self._close(connection, row, receipt, state, judgement.reason_code)
+            await intents.verify(connection, found, proposal.tenant)
+        return VerifyOutcome(state=state, reason_code=judgement.reason_code)
+
+    async def _close(
+        self,
+        connection: AsyncConnection,
+        row: Row[Any],
+        receipt: Receipt,
+        state: ProposalState,
+        reason_code: str,
+    ) -> None:
+        if state is _S.ROLLING_BACK:
+            await proposals.move(connection, row, state, actor=SYSTEM, reason_code=reason_code)
+        elif state is not _S.SUCCEEDED:
+            await close_after_failure(connection, row, state, reason_code, self._breaker)
+        elif receipt.outcome is ReceiptOutcome.NO_OP:
+            await close_without_effect(connection, row, state, ReceiptOutcome.NO_OP.value)
+        else:
+            await close_after_success(connection, row, reason_code, self._breaker)
+
+
+def _verified_in(step: Step) -> ProposalState:
+    return _S.VERIFYING if step is Step.FORWARD else _S.ROLLING_BACK
+
+
+def _action(proposal: Proposal, step: Step) -> Action:
+    if step is Step.FORWARD:
+        return proposal.action
+    undo = compensation_of(proposal.action, proposal.observation)
+    if undo is None:
+        raise NotFound(f"{proposal.id} has no way back")
+    return undo
+
+
+def _next_state(proposal: Proposal, receipt: Receipt, judgement: Judgement) -> ProposalState:
+    if receipt.step is Step.COMPENSATION:
+        return _S.ROLLED_BACK if judgement.matches else _S.DIRTY
+    if judgement.matches:
+        return _S.SUCCEEDED
+    is_ours = receipt.outcome is not ReceiptOutcome.NO_OP
+    reversible = compensation_of(proposal.action, proposal.observation) is not None
+    return _S.ROLLING_BACK if is_ours and reversible else _S.DIRTY
+
+
+def _verification(
+    receipt: Receipt,
+    action: Action,
+    seen: NodePoolObservation | None,
+    judgement: Judgement,
+    ready: int | None,
+    now: datetime,
+) -> Verification:
+    return Verification(
+        key=receipt.key,
+        proposal_id=receipt.proposal_id,
+        step=receipt.step,
+        expected=expected_of(action, seen) if seen else {},
+        observed_zones=seen.zones if seen else (),
+        observed_bounds=seen.autoscaling if seen else None,
+        ready_nodes=ready,
+        matches=judgement.matches,
+        reason_code=judgement.reason_code,
+        took_seconds=max(0.0, (now - receipt.finished_at).total_seconds()),
+        at=now,
+    )
+
+
+def _standing(row: Row[Any]) -> VerifyOutcome:
+    return VerifyOutcome(state=ProposalState(row.state), reason_code=row.reason_code or row.state)
