@@ -41,6 +41,8 @@ class Registration:
     workflows: Sequence[type] = ()
     plugins: Sequence[Plugin] = ()
     """Fresh ones: a plugin changes the graph it is given, so no two workers share one."""
+    refusals: RefusalRecorder | None = None
+    """Where refused Updates of its workflows go."""
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:
@@ -57,7 +59,6 @@ def workflow_runner() -> SandboxedWorkflowRunner:
 def build_workers(
     client: Client,
     registrations: Mapping[str, Registration],
-    refusals: RefusalRecorder,
     *,
     interceptors: Sequence[Interceptor] = (),
     sticky_timeout: timedelta = timedelta(seconds=2),
@@ -76,7 +77,7 @@ def build_workers(
             activities=registration.activities,
             workflow_runner=workflow_runner(),
             plugins=registration.plugins,
-            interceptors=[*interceptors, ErrorTranslation(), refusals],
+            interceptors=[*interceptors, ErrorTranslation(), *_recorders(registration)],
             identity=name,
             max_cached_workflows=MAX_CACHED_WORKFLOWS,
             sticky_queue_schedule_to_start_timeout=sticky_timeout,
@@ -88,13 +89,20 @@ def build_workers(
     ]
 
 
-async def run_workers(workers: Sequence[Worker], refusals: RefusalRecorder, stop: asyncio.Event) -> None:
-    """Run workers until `stop` is set, then let them finish what they hold.
+def _recorders(registration: Registration) -> list[Interceptor]:
+    return [registration.refusals] if registration.refusals else []
+
+
+async def run_workers(
+    workers: Sequence[Worker], registrations: Mapping[str, Registration], stop: asyncio.Event
+) -> None:
+    """Run workers and the recorders beside them until `stop` is set, then let them finish what they hold.
 
     Raises:
         Exception: a worker failed for good; the others are stopped first.
     """
-    draining = asyncio.create_task(refusals.run())
+    recorders = [one.refusals for one in registrations.values() if one.refusals]
+    draining = [asyncio.create_task(recorder.run()) for recorder in recorders]
     running = [asyncio.create_task(worker.run()) for worker in workers]
     stopped = asyncio.create_task(stop.wait())
     try:
@@ -104,7 +112,7 @@ async def run_workers(workers: Sequence[Worker], refusals: RefusalRecorder, stop
         )
         await asyncio.gather(*running)
     finally:
-        for task in (draining, stopped):
+        for task in (*draining, stopped):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task

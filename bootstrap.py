@@ -1,0 +1,326 @@
+"""The one place that wires: settings → adapters → activities and API. Everything else is given what it needs.
+
+Each process holds only what its work needs. The agent's queue gets the model's key; the effects' queue the identity
+that may change things; the API the keys that sign. What is opened is closed in reverse order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from adapters.configuration import load
+from adapters.keys import load_private_key, load_public_keys
+from adapters.store.database import Database
+from adapters.telemetry.logging import install_logging
+from adapters.telemetry.tracing import install_tracing
+from contracts.configuration import Configuration
+from contracts.errors import ConfigurationInvalid
+from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
+from settings import GkeMode, Settings
+
+if TYPE_CHECKING:
+    from adapters.gke.effector import GkeNodePoolEffector
+    from adapters.gke.reader import GkeNodePoolReader
+    from adapters.opa.engine import OpaPolicyEngine
+    from agents.planners.openai import OpenAIPlanner
+    from api.parts import ApiParts
+    from worker import Registration
+
+T = TypeVar("T")
+
+
+class _Closeable(Protocol):
+    async def close(self) -> None: ...
+
+
+C = TypeVar("C", bound=_Closeable)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What a process has open; `stack` closes it."""
+
+    settings: Settings
+    stack: AsyncExitStack
+
+    def keep(self, part: C) -> C:
+        """Close `part` when the process ends, and return it."""
+        self.stack.push_async_callback(part.close)
+        return part
+
+    def database(self) -> Database:
+        """Open the pool."""
+        return self.keep(Database(database_url(self.settings), self.settings.database.pool_size))
+
+    def public_keys(self) -> dict[str, str]:
+        """Return the keys under which decisions are believed."""
+        named = required(
+            self.settings.keys.decision_public, "SLUICE_KEYS__DECISION_PUBLIC", "public keys in PEM form"
+        )
+        return load_public_keys(named)
+
+    def configuration(self) -> Configuration:
+        """Read what the operator declared."""
+        return load(required(self.settings.config, "SLUICE_CONFIG", "the declarative YAML file"))
+
+    def mode(self) -> GkeMode:
+        """Return where effects go. There is no default: nobody should change Google's pools by omission."""
+        return required(self.settings.gke.mode, "SLUICE_GKE__MODE", "practice, endpoint or google")
+
+
+def required(value: T | None, name: str, what: str) -> T:
+    """Return a setting that has no safe default.
+
+    Raises:
+        ConfigurationInvalid: it is not set.
+    """
+    if value is None:
+        raise ConfigurationInvalid(f"{name} is not set: it names {what}")
+    return value
+
+
+def database_url(settings: Settings) -> str:
+    """Return the database's URL, password included.
+
+    Raises:
+        ConfigurationInvalid: it is not set.
+    """
+    url = required(settings.database.url, "SLUICE_DATABASE__URL", "a PostgreSQL database")
+    return url.get_secret_value()
+
+
+async def migrate(settings: Settings) -> None:
+    """Bring the database's tables to the newest revision and register Temporal's search attributes."""
+    from adapters.store.migrate import upgrade
+    from adapters.temporal.connection import connect
+    from adapters.temporal.search_attributes import register
+
+    await upgrade(database_url(settings))
+    if settings.temporal.address is not None:
+        await register(await connect(settings.temporal), settings.temporal.namespace)
+
+
+async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
+    """Serve task queues until SIGTERM or SIGINT, then let activities end by themselves.
+
+    Raises:
+        ConfigurationInvalid: a setting is missing; above all `SLUICE_GKE__MODE`.
+    """
+    from adapters.temporal.connection import connect
+    from worker import build_workers, run_workers
+
+    install_logging(settings.telemetry)
+    async with AsyncExitStack() as stack:
+        stack.callback(install_tracing(settings.telemetry, "worker").shutdown)
+        opened = Opened(settings, stack)
+        opened.mode()
+        registrations = {queue: _registration(queue, opened) for queue in queues}
+        client = await connect(settings.temporal)
+        workers = build_workers(client, registrations, sticky_timeout=settings.temporal.sticky_timeout)
+        if settings.ready_file is not None:
+            settings.ready_file.touch()
+        await run_workers(workers, registrations, stop_on_signals())
+
+
+def _registration(queue: str, opened: Opened) -> Registration:
+    makers: Mapping[str, Callable[[Opened], Registration]] = {
+        QUEUE_MAIN: _serve_main,
+        QUEUE_AGENT: _serve_agent,
+        QUEUE_EFFECTS: _serve_effects,
+    }
+    if queue not in makers:
+        raise ConfigurationInvalid(f"there is no task queue {queue!r}; there are {', '.join(makers)}")
+    return makers[queue](opened)
+
+
+def _serve_main(opened: Opened) -> Registration:
+    """Workflows, guards, approval, read-only tools: a viewer's identity, no key that signs."""
+    from activities.approval.activities import ApprovalActivities
+    from activities.guardrail.activities import GuardActivities
+    from activities.request.closing import RequestActivities
+    from adapters.prices.price_table import PriceTable
+    from agents.capacity.tools.tool import Evidence
+    from agents.port import agent_plugin
+    from worker import Registration
+    from workflows.proposal import ProposalWorkflow
+    from workflows.refusals import RefusalRecorder
+    from workflows.request import RequestWorkflow
+
+    database, configuration, mode = opened.database(), opened.configuration(), opened.mode()
+    reader, prices = _reader(opened), PriceTable.load()
+    guards = GuardActivities(database, reader, _policy_engine(opened), prices, configuration, mode)
+    approval = ApprovalActivities(database, opened.public_keys())
+    requests = RequestActivities(database, configuration, mode)
+    return Registration(
+        workflows=[RequestWorkflow, ProposalWorkflow],
+        activities=[
+            guards.check_proposal,
+            guards.admit_proposal,
+            approval.record_decision,
+            approval.record_refusal,
+            approval.close_proposal,
+            approval.read_state,
+            requests.mark_request_planning,
+            requests.close_request,
+        ],
+        plugins=[
+            agent_plugin(
+                evidence=Evidence(reader, database, configuration, prices),
+                model_timeout=opened.settings.llm.timeout,
+            )
+        ],
+        refusals=RefusalRecorder(approval.record_refusal),
+    )
+
+
+def _serve_agent(opened: Opened) -> Registration:
+    """Model calls: the model's key and nothing else."""
+    from agents.port import agent_plugin
+    from worker import Registration
+
+    plugin = agent_plugin(planner=_planner(opened), model_timeout=opened.settings.llm.timeout)
+    return Registration(activities=[], plugins=[plugin])
+
+
+def _planner(opened: Opened) -> OpenAIPlanner:
+    from adapters.llm.openai_chat import OpenAIChat
+    from agents.planners.openai import ModelOptions, OpenAIPlanner
+
+    llm = opened.settings.llm
+    options = ModelOptions(name=llm.model, max_steps=llm.max_steps)
+    if llm.api_key is None:
+        return OpenAIPlanner(None, options)
+    model = OpenAIChat(
+        api_key=llm.api_key,
+        model=llm.model,
+        base_url=llm.base_url,
+        timeout=llm.timeout,
+        max_output_tokens=llm.max_output_tokens,
+    )
+    return OpenAIPlanner(opened.keep(model), options)
+
+
+def _serve_effects(opened: Opened) -> Registration:
+    """Execution and verification: the one identity that may change things."""
+    from activities.execution.activities import EffectActivities
+    from activities.execution.attempt import EffectTimings
+    from activities.verification.activities import VerificationActivities
+    from adapters.kubernetes.nodes import KubernetesReadyNodeCounter
+    from worker import Registration
+
+    database, configuration, mode = opened.database(), opened.configuration(), opened.mode()
+    reader, gke = _reader(opened), opened.settings.gke
+    timings = EffectTimings(
+        call_timeout=gke.call_timeout,
+        operation_timeout=gke.operation_timeout,
+        poll_interval=gke.poll_interval,
+    )
+    effects = EffectActivities(
+        database, reader, _effector(opened), configuration, opened.public_keys(), mode, timings
+    )
+    ready_nodes = opened.keep(KubernetesReadyNodeCounter(opened.settings.kubernetes.kubeconfig))
+    verification = VerificationActivities(database, reader, ready_nodes, configuration, timings)
+    return Registration(activities=[effects.execute_action, verification.verify_effect])
+
+
+def _reader(opened: Opened) -> GkeNodePoolReader:
+    from adapters.gke.reader import GkeNodePoolReader
+
+    if opened.mode() is GkeMode.GOOGLE:
+        return opened.keep(GkeNodePoolReader.to_google())
+    return opened.keep(GkeNodePoolReader.to_endpoint(*_endpoints(opened.settings)))
+
+
+def _effector(opened: Opened) -> GkeNodePoolEffector:
+    from adapters.gke.effector import GkeNodePoolEffector
+
+    if opened.mode() is GkeMode.GOOGLE:
+        return opened.keep(GkeNodePoolEffector.to_google())
+    return opened.keep(GkeNodePoolEffector.to_endpoint(*_endpoints(opened.settings)))
+
+
+def _endpoints(settings: Settings) -> tuple[str, str]:
+    return (
+        required(settings.gke.endpoint, "SLUICE_GKE__ENDPOINT", "host:port of a ClusterManager"),
+        required(
+            settings.gke.compute_endpoint, "SLUICE_GKE__COMPUTE_ENDPOINT", "an http URL of the Compute API"
+        ),
+    )
+
+
+def _policy_engine(opened: Opened) -> OpaPolicyEngine:
+    from adapters.opa.engine import OpaPolicyEngine
+
+    opa = opened.settings.opa
+    url = required(opa.url, "SLUICE_OPA__URL", "Open Policy Agent: http://host:port or unix:///path")
+    return opened.keep(OpaPolicyEngine(url, timeout=opa.timeout))
+
+
+def run_api(settings: Settings) -> None:
+    """Serve the API and its background loops until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationInvalid: a setting is missing or a file it names is wrong.
+    """
+    asyncio.run(_run_api(settings))
+
+
+async def _run_api(settings: Settings) -> None:
+    from api.app import create_app
+    from api.server import serve
+
+    install_logging(settings.telemetry)
+    async with AsyncExitStack() as stack:
+        stack.callback(install_tracing(settings.telemetry, "api").shutdown)
+        app = create_app(_api_parts(Opened(settings, stack)))
+        await serve(app, settings.http.host, settings.http.port)
+
+
+def _api_parts(opened: Opened) -> ApiParts:
+    from adapters.audit.checkpoint import CheckpointSigner
+    from adapters.dispatch.loops import background_loops
+    from adapters.store import halts
+    from adapters.temporal.gateway import TemporalGateway
+    from api.parts import ApiParts
+
+    keys, database, configuration = opened.settings.keys, opened.database(), opened.configuration()
+    signing = required(keys.decision_private, "SLUICE_KEYS__DECISION_PRIVATE", "the key that signs decisions")
+    audit = required(keys.audit_private, "SLUICE_KEYS__AUDIT_PRIVATE", "the key that signs audit checkpoints")
+    public_keys = opened.public_keys()
+    gateway = TemporalGateway(opened.settings.temporal)
+    loops = background_loops(
+        database,
+        gateway,
+        signer=CheckpointSigner(load_private_key(audit)),
+        public_keys=public_keys,
+        notifications=configuration.notifications,
+        settle_halts=halts.settle,
+    )
+    return ApiParts(
+        database=database,
+        configuration=configuration,
+        gateway=gateway,
+        signing_key=load_private_key(signing),
+        public_keys=public_keys,
+        mode=opened.mode(),
+        probes=_probes(opened),
+        loops=loops,
+    )
+
+
+def _probes(opened: Opened) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    return {"opa": _policy_engine(opened).check} if opened.settings.opa.url is not None else {}
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Return an event that SIGTERM or SIGINT sets."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, partial(stop.set))
+    return stop
