@@ -97,9 +97,10 @@ def database_url(settings: Settings) -> str:
 
 async def migrate(settings: Settings) -> None:
     """Bring the database's tables to the newest revision and register Temporal's search attributes."""
-    from adapters.store.migrate import upgrade
     from adapters.temporal.connection import connect
     from adapters.temporal.search_attributes import register
+
+    from adapters.store.migrate import upgrade
 
     await upgrade(database_url(settings))
     if settings.temporal.address is not None:
@@ -113,6 +114,7 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
         ConfigurationInvalid: a setting is missing; above all `SLUICE_GKE__MODE`.
     """
     from adapters.temporal.connection import connect
+
     from worker import build_workers, run_workers
 
     install_logging(settings.telemetry)
@@ -141,8 +143,9 @@ def _registration(queue: str, opened: Opened) -> Registration:
 
 def _serve_main(opened: Opened) -> Registration:
     """Workflows, guards, approval, read-only tools: a viewer's identity, no key that signs."""
-    from activities.approval.activities import ApprovalActivities
     from activities.guardrail.activities import GuardActivities
+
+    from activities.approval.activities import ApprovalActivities
     from activities.request.closing import RequestActivities
     from adapters.prices.price_table import PriceTable
     from agents.capacity.tools.tool import Evidence
@@ -283,10 +286,11 @@ async def _run_api(settings: Settings) -> None:
 
 
 def _api_parts(opened: Opened) -> ApiParts:
-    from adapters.audit.checkpoint import CheckpointSigner
     from adapters.dispatch.loops import background_loops
-    from adapters.store import halts
     from adapters.temporal.gateway import TemporalGateway
+
+    from adapters.audit.checkpoint import CheckpointSigner
+    from adapters.store import halts
     from api.parts import ApiParts
 
     keys, database, configuration = opened.settings.keys, opened.database(), opened.configuration()

@@ -11,7 +11,7 @@ KEEP_ALIVE = 20
 """Seconds an idle connection stays open."""
 
 
-def serve(app: FastAPI, host: str, port: int) -> None:
+async def serve(app: FastAPI, host: str, port: int) -> None:
     """Serve until told to stop. Logs go the way `adapters.telemetry.logging` set up."""
     config = uvicorn.Config(
         app,
@@ -25,4 +25,4 @@ def serve(app: FastAPI, host: str, port: int) -> None:
         timeout_graceful_shutdown=STOP_WITHIN,
         timeout_keep_alive=KEEP_ALIVE,
     )
-    uvicorn.Server(config).run()
+    await uvicorn.Server(config).serve()
