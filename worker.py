@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -40,9 +40,8 @@ class Registration:
     activities: Sequence[Activity]
     workflows: Sequence[type] = ()
     plugins: Sequence[Plugin] = ()
-    """Fresh ones: a plugin changes the graph it is given, so no two workers share one."""
     refusals: RefusalRecorder | None = None
-    """Where refused Updates of its workflows go."""
+    """Audits refused Updates; given where `ProposalWorkflow` is served."""
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:
@@ -77,7 +76,7 @@ def build_workers(
             activities=registration.activities,
             workflow_runner=workflow_runner(),
             plugins=registration.plugins,
-            interceptors=[*interceptors, ErrorTranslation(), *_recorders(registration)],
+            interceptors=[*interceptors, ErrorTranslation(), *_recorders([registration])],
             identity=name,
             max_cached_workflows=MAX_CACHED_WORKFLOWS,
             sticky_queue_schedule_to_start_timeout=sticky_timeout,
@@ -89,30 +88,28 @@ def build_workers(
     ]
 
 
-def _recorders(registration: Registration) -> list[Interceptor]:
-    return [registration.refusals] if registration.refusals else []
-
-
 async def run_workers(
     workers: Sequence[Worker], registrations: Mapping[str, Registration], stop: asyncio.Event
 ) -> None:
-    """Run workers and the recorders beside them until `stop` is set, then let them finish what they hold.
+    """Run workers until `stop` is set, then let them finish what they hold.
 
     Raises:
         Exception: a worker failed for good; the others are stopped first.
     """
-    recorders = [one.refusals for one in registrations.values() if one.refusals]
-    draining = [asyncio.create_task(recorder.run()) for recorder in recorders]
+    beside = [asyncio.create_task(one.run()) for one in _recorders(registrations.values())]
     running = [asyncio.create_task(worker.run()) for worker in workers]
     stopped = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait([*running, stopped], return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.gather(
-            *(worker.shutdown() for worker, task in zip(workers, running, strict=True) if not task.done())
-        )
+        alive = [worker for worker, task in zip(workers, running, strict=True) if not task.done()]
+        await asyncio.gather(*(worker.shutdown() for worker in alive))
         await asyncio.gather(*running)
     finally:
-        for task in (*draining, stopped):
+        for task in (*beside, stopped):
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+def _recorders(registrations: Iterable[Registration]) -> list[RefusalRecorder]:
+    return [one.refusals for one in registrations if one.refusals is not None]

@@ -1,4 +1,4 @@
-"""VERIFICATION: waits, within bounds, until what runs is what was decided, and closes or turns back in one transaction."""
+"""VERIFICATION: waits, within bounds, until what runs is what was decided; then closes or turns back."""
 
 from __future__ import annotations
 
