@@ -23,6 +23,7 @@ from agents.capacity.graph import PLAN, READ, RECURSION_LIMIT, RULES, CapacityNo
 from agents.capacity.reading import ToolReading
 from agents.capacity.state import AgentState, initial_state
 from agents.capacity.tools.tool import Evidence
+from agents.heartbeat import HEARTBEAT_TIMEOUT
 from agents.planners.openai import MAX_CALLS_PER_STEP, MODEL_ATTEMPTS, OpenAIPlanner
 from agents.planners.rules import RULES_VERSION, RulesPlanner
 from contracts.errors import ModelUnavailable
@@ -36,6 +37,8 @@ AGENT_FAILURES: tuple[type[Exception], ...] = (GraphRecursionError, ValidationEr
 """For `failure_exception_types`: what must never leave a workflow task retrying for ever."""
 
 _PLAN_ACTIVITY = f"{CAPACITY_GRAPH}.{PLAN}"
+MODEL_WAIT = timedelta(seconds=30)
+"""Between two calls of the model, at most."""
 _SLACK = timedelta(seconds=15)
 _READ_RETRIES = RetryPolicy(
     initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10), maximum_attempts=6
@@ -55,11 +58,13 @@ def agent_plugin(
     evidence: Evidence | None = None,
     model_queue: str = QUEUE_AGENT,
     model_timeout: timedelta = timedelta(seconds=30),
+    model_wait: timedelta = MODEL_WAIT,
 ) -> SimplePlugin:
     """Return a fresh plugin for one worker; never share one between workers.
 
     The worker of `model_queue` is given `planner` and nothing else; the worker of the workflows is given `evidence`.
-    A replayer needs neither. `model_timeout` bounds one call of the model (`SLUICE_LLM__TIMEOUT`).
+    A replayer needs neither. `model_timeout` bounds one call of the model (`SLUICE_LLM__TIMEOUT`), `model_wait` what
+    comes between two of them: backing off, and a free worker.
     """
     elsewhere: Node = _Elsewhere().serve
     nodes = CapacityNodes(
@@ -67,35 +72,39 @@ def agent_plugin(
         read=ToolReading(evidence).read if evidence else elsewhere,
         rules=RulesPlanner(evidence.reader, evidence.configuration).answer if evidence else elsewhere,
     )
-    graph = build_graph(nodes, _where_nodes_run(model_queue, model_timeout))
+    graph = build_graph(nodes, _where_nodes_run(model_queue, model_timeout, model_wait))
     return LangGraphPlugin(graphs={CAPACITY_GRAPH: graph})
 
 
-def _where_nodes_run(model_queue: str, model_timeout: timedelta) -> dict[str, dict[str, Any]]:
-    one_call = model_timeout + _SLACK
+def _where_nodes_run(
+    model_queue: str, model_timeout: timedelta, model_wait: timedelta
+) -> dict[str, dict[str, Any]]:
     asking = RetryPolicy(
         initial_interval=timedelta(seconds=1),
-        maximum_interval=timedelta(seconds=30),
+        maximum_interval=MODEL_WAIT,
         maximum_attempts=MODEL_ATTEMPTS,
     )
     return {
         PLAN: {
             "execute_in": "activity",
+            "heartbeat_timeout": HEARTBEAT_TIMEOUT,
             "task_queue": model_queue,
-            "start_to_close_timeout": one_call,
+            "start_to_close_timeout": model_timeout + _SLACK,
             # Also when no worker serves the model's queue: then the rules planner takes over.
-            "schedule_to_close_timeout": MODEL_ATTEMPTS * (one_call + timedelta(seconds=30)),
+            "schedule_to_close_timeout": MODEL_ATTEMPTS * (model_timeout + model_wait),
             "retry_policy": asking,
             "summary": "ask the model",
         },
         READ: {
             "execute_in": "activity",
+            "heartbeat_timeout": HEARTBEAT_TIMEOUT,
             "start_to_close_timeout": MAX_CALLS_PER_STEP * timedelta(seconds=20) + _SLACK,
             "retry_policy": _READ_RETRIES,
             "summary": "read what the model asked for",
         },
         RULES: {
             "execute_in": "activity",
+            "heartbeat_timeout": HEARTBEAT_TIMEOUT,
             "start_to_close_timeout": timedelta(seconds=60),
             "retry_policy": _READ_RETRIES,
             "summary": "apply the rules planner",

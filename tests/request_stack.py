@@ -32,7 +32,7 @@ from adapters.store.schema import audit_events, proposals
 from adapters.store.schema import requests as requests_table
 from agents.capacity.tools.tool import Evidence
 from agents.planners.openai import ModelOptions, OpenAIPlanner
-from agents.port import agent_plugin
+from agents.port import MODEL_WAIT, agent_plugin
 from contracts.base import new_id, utc_now
 from contracts.configuration import Configuration
 from contracts.messages import CloseRequestResult, ProposalInput, RequestInput, request_workflow_id
@@ -145,6 +145,7 @@ async def running_stack(
     max_steps: int = 4,
     model_worker: bool = True,
     model_timeout: timedelta = timedelta(seconds=1),
+    model_wait: timedelta = MODEL_WAIT,
 ) -> AsyncIterator[RequestStack]:
     """Run the two workers. Without `chat_server` no model is configured; without `model_worker` nobody asks it."""
     client = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
@@ -167,7 +168,14 @@ async def running_stack(
         task_queue=queue,
         workflows=[RequestWorkflow, ChildStandIn],
         activities=_activities(database),
-        plugins=[agent_plugin(evidence=stack.evidence, model_queue=model_queue, model_timeout=model_timeout)],
+        plugins=[
+            agent_plugin(
+                evidence=stack.evidence,
+                model_queue=model_queue,
+                model_timeout=model_timeout,
+                model_wait=model_wait,
+            )
+        ],
         workflow_runner=workflow_runner(),
         interceptors=[ErrorTranslation()],
     )

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from agents.capacity.state import AgentState
 from agents.capacity.tools.catalogue import TOOLS
 from agents.capacity.tools.tool import MAX_ARGUMENTS, Evidence, answer
+from agents.heartbeat import heartbeating
 from contracts.ports import ToolCall
 from contracts.request import AgentStep
 
@@ -21,6 +22,7 @@ class ToolReading:
         """`evidence` is what the tools read from."""
         self._evidence = evidence
 
+    @heartbeating
     async def read(self, state: AgentState) -> dict[str, Any]:
         """Return one tool message and one audit step per pending call, in the model's order."""
         messages: list[dict[str, Any]] = []

@@ -18,6 +18,7 @@ from agents.capacity.prompts import Prompt, load_prompt
 from agents.capacity.state import AgentState
 from agents.capacity.tools.catalogue import TOOLS
 from agents.capacity.tools.tool import MAX_ARGUMENTS
+from agents.heartbeat import heartbeating
 from contracts.errors import ModelRefused, ModelUnavailable
 from contracts.messages import AgentResult
 from contracts.ports import ChatModel, ModelReply, ToolCall
@@ -58,6 +59,7 @@ class OpenAIPlanner:
         self._prompt = prompt or load_prompt()
         self._tools = [tool.wire_schema() for tool in TOOLS.values()] + [finish_schema()]
 
+    @heartbeating
     async def plan(self, state: AgentState) -> dict[str, Any]:
         """Ask the model once.
 

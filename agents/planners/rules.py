@@ -10,6 +10,7 @@ from typing import Any
 
 from agents.capacity.state import AgentState
 from agents.capacity.tools.list_targets import registered_pools
+from agents.heartbeat import heartbeating
 from agents.planners.openai import NO_MODEL
 from agents.planners.phrases import Bounds, Named, Phrase, Plain, Scale, Size, parse
 from agents.planners.pool_names import find_labelled, find_named, spell
@@ -58,6 +59,7 @@ class RulesPlanner:
         self._reader = reader
         self._configuration = configuration
 
+    @heartbeating
     async def answer(self, state: AgentState) -> dict[str, Any]:
         """Return the outcome for the request in the state.
 
