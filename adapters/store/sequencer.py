@@ -36,7 +36,8 @@ CHECKPOINT_EVERY = timedelta(seconds=60)
 CHECKPOINT_ENTRIES = 1_000
 POLL = timedelta(seconds=1)
 
-_LOCK = 0x5C1C_0002
+_LOCK = 0x5C1C_0003
+"""Advisory lock, apart from those of halts and migrations."""
 
 _NUMBER = text(
     "update audit_events set number = new.number, leaf_hash = new.hash "
