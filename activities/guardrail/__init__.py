@@ -1,0 +1,1 @@
+"""PROPOSAL → VERDICT: a guard pass, as a local activity."""

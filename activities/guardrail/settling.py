@@ -1,0 +1,201 @@
+"""The end of a guard pass: what its evaluation means for the proposal, written in the pass's one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from activities.closing import close_without_effect
+from adapters.store import audit_log, breakers, guard_pass, leases, ledger, proposals, rate
+from adapters.store.batch import Batch
+from adapters.store.guard_pass import Locked, Place
+from adapters.store.ledger import Amount
+from adapters.store.schema import proposals as proposal_rows
+from contracts.audit import AuditType
+from contracts.decision import DecisionRules
+from contracts.evaluation import Evaluation, Outcome, Verdict
+from contracts.messages import PassResult
+from contracts.principal import SYSTEM
+from contracts.proposal import Proposal, ProposalState
+from guardrails.circuit_breaker.decision import is_due_for_probe
+from guardrails.facts import Facts
+
+ADMITTED = "admitted"
+ALLOWED = "allowed"
+DRY_RUN = "dry_run"
+DECIDE_LATE = "decide_by_passed"
+EXECUTE_LATE = "execute_by_passed"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the pass leaves the proposal, and why."""
+
+    state: ProposalState
+    reason_code: str
+    message: str
+    held_on: str | None = None
+    admitted: bool = False
+
+
+def standing_after(facts: Facts, evaluation: Evaluation) -> Standing:
+    """Return what an evaluation comes to. Pure."""
+    worst = evaluation.worst
+    if facts.draft.dry_run:
+        message = f"Dry run: {evaluation.outcome.value.replace('_', ' ')}. {worst.message}"
+        return Standing(ProposalState.CANCELLED, DRY_RUN, message)
+    if evaluation.outcome is Outcome.DENY:
+        return Standing(ProposalState.DENIED, worst.reason_code, worst.message)
+    if evaluation.outcome is Outcome.HOLD and facts.admitting:
+        return Standing(ProposalState.READY, worst.reason_code, worst.message, held_on=worst.held_on)
+    if evaluation.outcome is Outcome.ALLOW or evaluation.requirement is None:
+        code = ADMITTED if facts.admitting else ALLOWED
+        return Standing(ProposalState.READY, code, "Every guardrail allows.", admitted=facts.admitting)
+    if facts.now >= facts.draft.decide_by:
+        return Standing(ProposalState.EXPIRED, DECIDE_LATE, "It was not approved in time.")
+    asking = _asking(evaluation)
+    return Standing(ProposalState.AWAITING_APPROVAL, asking.reason_code, asking.message)
+
+
+async def settle(
+    connection: AsyncConnection,
+    facts: Facts,
+    evaluation: Evaluation,
+    proposal: Proposal | None,
+    locked: Locked,
+    place: Place,
+) -> PassResult:
+    """Write evaluation, move, reservation, lease, rate and probe, with their audit events; return the result."""
+    standing = standing_after(facts, evaluation)
+    result = _result(standing, facts, evaluation, proposal)
+    batch = Batch()
+    batch.add(guard_pass.storing(evaluation, result))
+    batch.audit(
+        audit_log.event(
+            AuditType.PROPOSAL_EVALUATED,
+            tenant=locked.row.tenant,
+            subject=locked.row.id,
+            actor=SYSTEM,
+            payload=evaluation,
+            at=facts.now,
+        )
+    )
+    _add_postings(batch, standing, facts, evaluation, locked)
+    if standing.admitted:
+        _add_admission(batch, facts, place)
+    _add_standing(batch, standing, facts, evaluation, proposal, locked)
+    await batch.send(connection)
+    if not standing.admitted:
+        await _give_back(connection, facts, place)
+    return result
+
+
+async def expire(connection: AsyncConnection, locked: Locked, reason_code: str) -> PassResult:
+    """Close a proposal whose time is over, without an evaluation, and give back what it holds."""
+    message = "Its last moment to start is over." if reason_code == EXECUTE_LATE else "It came too late."
+    await close_without_effect(connection, locked.row, ProposalState.EXPIRED, reason_code, message)
+    return PassResult(state=ProposalState.EXPIRED, execute_by=locked.row.execute_by, reason_code=reason_code)
+
+
+def overdue(locked: Locked, *, admitting: bool) -> str | None:
+    """Return the reason code when the time to decide or to execute is over, else None."""
+    if locked.now >= locked.row.execute_by:
+        return EXECUTE_LATE
+    if not admitting and locked.now >= locked.row.decide_by:
+        return DECIDE_LATE
+    return None
+
+
+def _asking(evaluation: Evaluation) -> Verdict:
+    return next(verdict for verdict in evaluation.verdicts if verdict.outcome is Outcome.REQUIRE_APPROVAL)
+
+
+def _result(
+    standing: Standing, facts: Facts, evaluation: Evaluation, proposal: Proposal | None
+) -> PassResult:
+    rules = None
+    if standing.state is ProposalState.AWAITING_APPROVAL and proposal and evaluation.requirement:
+        rules = DecisionRules(
+            proposal_digest=proposal.digest,
+            revision=proposal.revision,
+            decide_by=proposal.decide_by,
+            authors=proposal.authors,
+            requirement=evaluation.requirement,
+            public_keys={},
+        )
+    return PassResult(
+        state=standing.state,
+        admitted=standing.admitted,
+        held_on=standing.held_on,
+        rules=rules,
+        execute_by=facts.draft.execute_by,
+        reason_code=standing.reason_code,
+    )
+
+
+def _add_postings(
+    batch: Batch, standing: Standing, facts: Facts, evaluation: Evaluation, locked: Locked
+) -> None:
+    if standing.held_on is not None or (
+        facts.admitting and standing.state is ProposalState.AWAITING_APPROVAL
+    ):
+        return
+    wanted: dict[tuple[str, str], Amount] = {}
+    if not standing.state.is_final and evaluation.cost is not None:
+        for line in evaluation.cost.lines:
+            amount = Amount(line.scope, line.window, line.currency, line.amount)
+            known = wanted.setdefault(amount.key, amount)
+            if amount.amount > known.amount:
+                wanted[amount.key] = amount
+    postings = ledger.plan_reservation(locked.positions, wanted.values(), shrink=not facts.admitting)
+    ledger.add_postings(batch, locked.row.tenant, locked.row.id, postings)
+
+
+def _add_admission(batch: Batch, facts: Facts, place: Place) -> None:
+    draft = facts.draft
+    if facts.lease_owner != draft.id:
+        batch.add(leases.taking(place.domain, draft.id))
+        batch.audit(leases.taken_event(place.domain, draft.id, draft.tenant))
+    batch.add(rate.consuming(draft.id, place.target_key, place.agent))
+    for breaker in facts.breakers:
+        if is_due_for_probe(breaker, facts):
+            breakers.add_probe(batch, breaker, draft.id, facts.now, tenant=draft.tenant)
+
+
+def _add_standing(
+    batch: Batch,
+    standing: Standing,
+    facts: Facts,
+    evaluation: Evaluation,
+    proposal: Proposal | None,
+    locked: Locked,
+) -> None:
+    if standing.held_on is not None:
+        batch.add(proposals.holding(locked.row, standing.held_on, standing.reason_code, standing.message))
+    elif standing.admitted:
+        batch.add(
+            update(proposal_rows)
+            .where(proposal_rows.c.id == locked.row.id)
+            .values(held_on=None, reason_code=standing.reason_code, message=standing.message)
+        )
+    else:
+        proposals.add_move(
+            batch,
+            locked.row,
+            standing.state,
+            actor=SYSTEM,
+            reason_code=standing.reason_code,
+            message=standing.message,
+            proposal=None if facts.admitting else proposal,
+            facts={"evaluation_digest": evaluation.digest, "pass_number": evaluation.pass_number},
+        )
+
+
+async def _give_back(connection: AsyncConnection, facts: Facts, place: Place) -> None:
+    """Let others at the cluster: a lease and a probe are kept only by what is about to act."""
+    if any(breaker.probe_owner == facts.draft.id for breaker in facts.breakers):
+        await breakers.release_probes(connection, facts.draft.id, tenant=facts.draft.tenant)
+    if facts.lease_owner == facts.draft.id:
+        await leases.release(connection, place.domain, facts.draft.id)
