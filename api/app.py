@@ -18,6 +18,7 @@ from api import problems
 from api.audit.endpoints import router as audit
 from api.authentication import assert_every_route_is_guarded
 from api.bodies import StrictBodies
+from api.events.endpoints import router as events
 from api.observed import HttpMetrics, Observed
 from api.operations.endpoints import router as operations
 from api.operations.metrics import BacklogMetrics
@@ -27,7 +28,7 @@ from api.proposals.endpoints import router as proposals
 from api.requests.endpoints import router as requests
 from api.safety.endpoints import router as safety
 
-ROUTERS = (requests, proposals, safety, audit, operations)
+ROUTERS = (requests, events, proposals, safety, audit, operations)
 """Every room's router. A route without a role keeps the application from being built."""
 
 _FIRST_PAUSE = 1.0

@@ -10,7 +10,9 @@ from typing import Annotated, cast
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Depends, Request
 
+from adapters.audit.checkpoint import CheckpointKey
 from adapters.store.database import Database
+from adapters.store.sequencer import Sequencer
 from contracts.configuration import Configuration
 from contracts.ports import WorkflowGateway
 from contracts.signature import key_id_of
@@ -33,6 +35,10 @@ class ApiParts:
     """Signs decisions (docs/adr/0005). It never leaves this process."""
     public_keys: Mapping[str, str]
     """Key id → base64 raw Ed25519 public key, for the inputs of workflows."""
+    sequencer: Sequencer
+    """Numbers audit events and signs checkpoints; one of the loops runs it too."""
+    audit_key: CheckpointKey
+    """The key that verifies checkpoints."""
     mode: str
     """`practice`, `endpoint` or `google`: stamped on every proposal."""
     probes: Mapping[str, Probe] = field(default_factory=dict)

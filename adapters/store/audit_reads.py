@@ -9,26 +9,40 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store.schema import audit_events
+from adapters.store.schema import audit_checkpoints, audit_events
 
 
 async def page(
-    connection: AsyncConnection, tenant: str, *, after: int, subject: str | None, limit: int
+    connection: AsyncConnection, tenant: str | None, *, after: int, subject: str | None, limit: int
 ) -> Sequence[Row[Any, Any, Any]]:
-    """Return up to `limit` rows (number, leaf, leaf_hash) above `after`, in the order of the tree."""
+    """Return up to `limit` rows (number, leaf, leaf_hash) above `after`, in the order of the tree.
+
+    `tenant=None` reads all of them: only the export does, since the tree is one.
+    """
     wanted = (
         select(audit_events.c.number, audit_events.c.leaf, audit_events.c.leaf_hash)
-        .where(audit_events.c.number > after, audit_events.c.tenant == tenant)
+        .where(audit_events.c.number > after)
         .order_by(audit_events.c.number)
         .limit(limit)
     )
+    if tenant is not None:
+        wanted = wanted.where(audit_events.c.tenant == tenant)
     if subject is not None:
         wanted = wanted.where(audit_events.c.subject == subject)
     return (await connection.execute(wanted)).all()
 
 
-async def counts(connection: AsyncConnection) -> tuple[int, int]:
-    """Return how many events have a number, and how many do not yet."""
-    highest = await connection.execute(select(func.coalesce(func.max(audit_events.c.number) + 1, 0)))
-    waiting = await connection.execute(select(func.count()).where(audit_events.c.number.is_(None)))
-    return int(highest.scalar_one()), int(waiting.scalar_one())
+async def notes(connection: AsyncConnection, size: int) -> list[tuple[int, str]]:
+    """Return size and note of every stored checkpoint up to `size`, by rising size."""
+    wanted = (
+        select(audit_checkpoints.c.size, audit_checkpoints.c.note)
+        .where(audit_checkpoints.c.size <= size)
+        .order_by(audit_checkpoints.c.size)
+    )
+    return [(row.size, row.note) for row in (await connection.execute(wanted)).all()]
+
+
+async def unnumbered(connection: AsyncConnection) -> int:
+    """Return how many events are committed and have no number yet."""
+    waiting = select(func.count()).where(audit_events.c.number.is_(None))
+    return int((await connection.execute(waiting)).scalar_one())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
 from api.audit import service
 from api.audit.schemas import CheckpointView, Events
@@ -28,5 +29,11 @@ async def events(
 
 @router.get("/checkpoint")
 async def checkpoint(parts: Parts, _: Reader) -> CheckpointView:
-    """Show the newest signed checkpoint, and how much is not under it yet."""
+    """Sign a checkpoint over everything that is committed by now, and show it."""
     return await service.checkpoint(parts)
+
+
+@router.get("/export", response_class=StreamingResponse)
+async def export(parts: Parts, _: Reader) -> StreamingResponse:
+    """Export the whole log as JSON lines that `sluice audit verify --file` checks offline."""
+    return StreamingResponse(await service.export(parts), media_type="application/jsonl")

@@ -25,15 +25,15 @@ class Events(BaseModel):
 
 
 class CheckpointView(BaseModel):
-    """The newest signed checkpoint, and how much is not under it yet."""
+    """A signed checkpoint over everything that was committed when it was asked for."""
 
     size: int
     root_hash: str
-    """Hex; the note has it in base64."""
+    """Base64, as in the note."""
     note: str
     """C2SP tlog-checkpoint: keep it elsewhere, and truncation can be found."""
     created_at: datetime
-    numbered: int
-    """Events in the tree by now."""
+    verifier_key: str
+    """The key that signed it (C2SP signed-note). Compare it with the one you keep."""
     unnumbered: int
-    """Events committed but not yet numbered."""
+    """Events that were committed since."""

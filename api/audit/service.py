@@ -1,13 +1,18 @@
-"""AUDIT over HTTP: read numbered events and the newest checkpoint. Nothing here writes."""
+"""AUDIT over HTTP: numbered events, a checkpoint over all that is committed, and the whole log as a file.
+
+A checkpoint and an export are made up to date when somebody asks: the sequencer numbers what is committed and signs.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import AsyncIterator
 
-from adapters.store import audit_reads, sequencer
+from adapters.audit.export import Entry, Note, export_lines
+from adapters.store import audit_reads
 from api.audit.schemas import CheckpointView, Events, NumberedEvent
 from api.parts import ApiParts
-from api.problems import Problem
 from contracts.audit import AuditEvent
 
 MAX_PAGE = 1_000
@@ -30,23 +35,42 @@ async def events(parts: ApiParts, after: int, subject: str | None, limit: int) -
 
 
 async def checkpoint(parts: ApiParts) -> CheckpointView:
-    """Return the newest checkpoint.
-
-    Raises:
-        Problem: 404, none was signed yet.
-    """
+    """Return a signed checkpoint over everything that is committed by now."""
+    newest = await parts.sequencer.checkpoint()
     async with parts.database.reading() as connection:
-        newest = await sequencer.newest_checkpoint(connection)
-        numbered, unnumbered = await audit_reads.counts(connection)
-    if newest is None:
-        raise Problem(
-            404, "checkpoint_not_found", "No checkpoint was signed yet; the first comes in a minute."
-        )
+        unnumbered = await audit_reads.unnumbered(connection)
     return CheckpointView(
         size=newest.size,
-        root_hash=newest.root_hash.hex(),
+        root_hash=base64.b64encode(newest.root_hash).decode(),
         note=newest.note,
         created_at=newest.created_at,
-        numbered=numbered,
+        verifier_key=parts.audit_key.encode(),
         unnumbered=unnumbered,
     )
+
+
+async def export(parts: ApiParts) -> AsyncIterator[bytes]:
+    """Return the lines of the whole log up to a checkpoint made now (format: `adapters/audit/export.py`).
+
+    The log is one tree for all tenants of a database, so the file has them all.
+
+    Raises:
+        StoreUnavailable: before the first line, so that the status still can say so.
+    """
+    newest = await parts.sequencer.checkpoint()
+    async with parts.database.reading() as connection:
+        notes = [Note(size, note) for size, note in await audit_reads.notes(connection, newest.size)]
+        tail = await audit_reads.unnumbered(connection)
+    return export_lines(_entries(parts, newest.size), notes, origin=parts.audit_key.name, tail=tail)
+
+
+async def _entries(parts: ApiParts, size: int) -> AsyncIterator[Entry]:
+    after = -1
+    while after + 1 < size:
+        async with parts.database.reading() as connection:
+            rows = await audit_reads.page(connection, None, after=after, subject=None, limit=MAX_PAGE)
+        for row in rows:
+            yield Entry(row.number, row.leaf, row.leaf_hash)
+        if not rows:
+            return
+        after = rows[-1].number

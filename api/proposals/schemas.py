@@ -139,8 +139,8 @@ class BlastRadius(View):
     nodes_before: int
     nodes_after: int
     node_delta: int
-    share_of_pool: float | None
-    """Absolute change over the pool's size; None for an empty pool."""
+    share_of_pool: float
+    """Absolute change over the pool's size; an empty pool counts as one node per zone."""
     share_of_cluster: float | None
     reversible: bool
     why_not_reversible: str = ""
@@ -267,7 +267,7 @@ class ProposalView(View):
     held_on: str | None
     revision: int
     digest: str | None
-    evaluation_digest: str | None
+    evaluation_digest: str | None = None
     verb: str
     summary: str
     action: Action
@@ -280,13 +280,13 @@ class ProposalView(View):
     before: Before | None
     after: After
     blast_radius: BlastRadius | None
-    cost: Cost | None
-    outcome: Outcome | None
-    pass_number: int | None
-    policy_revision: str | None
-    verdicts: tuple[Verdict, ...]
+    cost: Cost | None = None
+    outcome: Outcome | None = None
+    pass_number: int | None = None
+    policy_revision: str | None = None
+    verdicts: tuple[Verdict, ...] = ()
     """Worst first."""
-    requirement: ApprovalRequirement | None
+    requirement: ApprovalRequirement | None = None
     approvals: tuple[Vote, ...]
     approvals_given: int
     eligibility: Eligibility

@@ -34,6 +34,8 @@ from contracts.observation import NodePoolObservation
 from contracts.principal import Principal
 from contracts.proposal import Draft, PlannerKind, Proposal, ProposalState
 from contracts.request import Trust
+from guardrails.blast_radius.decision import share_of_pool
+from guardrails.change import change_of
 
 COUNTED = frozenset({DecisionStatus.RECORDED, DecisionStatus.APPLIED})
 """Decisions that count, or will as soon as the workflow takes them."""
@@ -65,69 +67,93 @@ class Stored:
 
 def view_of(stored: Stored, caller: Principal, *, is_production: bool) -> ProposalView:
     """Return the whole screen of one proposal, as `caller` sees it."""
-    row, draft, evaluation = stored.row, stored.draft, stored.evaluation
-    seen = draft.observation if isinstance(draft, Proposal) else None
-    effects = tuple(effect_of(one) for one in stored.effects)
-    forward = next((one for one in effects if one.step is Step.FORWARD), None)
-    votes = tuple(vote_of(one) for one in stored.votes)
-    verdicts = sorted(
-        evaluation.verdicts if evaluation else (), key=lambda one: (-one.outcome.severity, one.guardrail)
-    )
+    draft = stored.draft
     return ProposalView(
-        id=row.id,
-        tenant=row.tenant,
-        state=stored.state,
-        state_since=row.state_since,
-        is_final=stored.state.is_final,
-        reason_code=row.reason_code,
-        message=row.message,
-        held_on=row.held_on,
-        revision=row.revision,
-        digest=row.digest,
-        evaluation_digest=evaluation.digest if evaluation else None,
-        verb=draft.action.verb,
-        summary=summary_of(draft.action),
-        action=draft.action,
-        target=draft.action.target.key,
-        environment=draft.environment,
+        **_standing(stored),
+        **_change(draft),
+        **_judgement(stored),
+        **_origin(draft),
+        **_outcome(stored),
         is_production=is_production,
-        team=draft.team,
-        mode=draft.mode,
-        dry_run=draft.dry_run,
-        before=before_of(seen) if seen else None,
-        after=after_of(draft.action, seen),
-        blast_radius=blast_radius_of(draft.action, seen) if seen else None,
-        cost=cost_of(evaluation.cost) if evaluation and evaluation.cost else None,
-        outcome=evaluation.outcome if evaluation else None,
-        pass_number=evaluation.pass_number if evaluation else None,
-        policy_revision=evaluation.policy_revision if evaluation else None,
-        verdicts=tuple(verdicts),
-        requirement=evaluation.requirement if evaluation else None,
-        approvals=votes,
-        approvals_given=approvals_given(votes, row.revision),
         eligibility=_eligibility(stored, caller),
-        requester=actor_of(draft.requester),
-        authors=tuple(actor_of(author) for author in draft.authors),
-        channel=draft.channel,
-        trust=draft.trust,
-        request_id=draft.request_id,
-        undoes=draft.undoes,
-        planner=draft.planner,
-        confidence=draft.confidence,
-        evidence=draft.evidence,
-        reason=draft.reason,
-        reason_is_unverified=_is_unverified(draft),
-        created_at=row.created_at,
-        decide_by=row.decide_by,
-        execute_by=row.execute_by,
         seconds_left=_seconds_left(stored),
-        observation_age_seconds=(stored.now - seen.taken_at).total_seconds() if seen else None,
-        receipt=forward.receipt if forward else None,
-        verification=forward.verification if forward else None,
-        effects=effects,
-        workflow_id=proposal_workflow_id(row.id),
+        workflow_id=proposal_workflow_id(stored.row.id),
         timeline=tuple(timeline_entry_of(event) for event in stored.events),
     )
+
+
+def _standing(stored: Stored) -> dict[str, Any]:
+    row = stored.row
+    copied = (
+        "id", "tenant", "state_since", "reason_code", "message", "held_on", "revision", "digest",
+        "created_at", "decide_by", "execute_by",
+    )  # fmt: skip
+    named = {name: getattr(row, name) for name in copied}
+    return named | {"state": stored.state, "is_final": stored.state.is_final}
+
+
+def _change(draft: Draft) -> dict[str, Any]:
+    seen = draft.observation if isinstance(draft, Proposal) else None
+    return {
+        "verb": draft.action.verb,
+        "summary": summary_of(draft.action),
+        "action": draft.action,
+        "target": draft.action.target.key,
+        "before": before_of(seen) if seen else None,
+        "after": after_of(draft.action, seen),
+        "blast_radius": blast_radius_of(draft.action, seen) if seen else None,
+        "environment": draft.environment,
+        "team": draft.team,
+        "mode": draft.mode,
+        "dry_run": draft.dry_run,
+    }
+
+
+def _judgement(stored: Stored) -> dict[str, Any]:
+    draft, evaluation = stored.draft, stored.evaluation
+    votes = tuple(vote_of(one) for one in stored.votes)
+    given = {"approvals": votes, "approvals_given": approvals_given(votes, stored.row.revision)}
+    age = (stored.now - draft.observation.taken_at).total_seconds() if isinstance(draft, Proposal) else None
+    if evaluation is None:
+        return given | {"observation_age_seconds": age}
+    return given | {
+        "evaluation_digest": evaluation.digest,
+        "outcome": evaluation.outcome,
+        "pass_number": evaluation.pass_number,
+        "policy_revision": evaluation.policy_revision,
+        "verdicts": tuple(
+            sorted(evaluation.verdicts, key=lambda one: (-one.outcome.severity, one.guardrail))
+        ),
+        "requirement": evaluation.requirement,
+        "cost": cost_of(evaluation.cost) if evaluation.cost else None,
+        "observation_age_seconds": age,
+    }
+
+
+def _origin(draft: Draft) -> dict[str, Any]:
+    return {
+        "requester": actor_of(draft.requester),
+        "authors": tuple(actor_of(author) for author in draft.authors),
+        "channel": draft.channel,
+        "trust": draft.trust,
+        "request_id": draft.request_id,
+        "undoes": draft.undoes,
+        "planner": draft.planner,
+        "confidence": draft.confidence,
+        "evidence": draft.evidence,
+        "reason": draft.reason,
+        "reason_is_unverified": _is_unverified(draft),
+    }
+
+
+def _outcome(stored: Stored) -> dict[str, Any]:
+    effects = tuple(effect_of(one) for one in stored.effects)
+    forward = next((one for one in effects if one.step is Step.FORWARD), None)
+    return {
+        "effects": effects,
+        "receipt": forward.receipt if forward else None,
+        "verification": forward.verification if forward else None,
+    }
 
 
 def summary_view_of(row: Row[Any]) -> ProposalSummary:
@@ -187,35 +213,22 @@ def after_of(action: Action, seen: NodePoolObservation | None) -> After:
 
 def blast_radius_of(action: Action, seen: NodePoolObservation) -> BlastRadius:
     """Return how much would change, and whether one call can take it back."""
-    zones = len(seen.zones)
-    if isinstance(action, ResizeNodePool):
-        before, after = seen.total_target, action.node_count * zones
-        why_not = (
-            "" if seen.even_node_count is not None else "zones differ in size: no one call restores them"
-        )
-    else:
-        bounds = seen.autoscaling
-        before = _upper_bound(seen)
-        after = action.max_node_count * zones
-        restorable = bounds is not None and not bounds.is_pool_wide
-        why_not = "" if restorable else "the pool has no bounds per zone to return to"
-    delta = after - before
+    change = change_of(action, seen)
     return BlastRadius(
-        nodes_before=before,
-        nodes_after=after,
-        node_delta=delta,
-        share_of_pool=abs(delta) / before if before else None,
-        share_of_cluster=abs(delta) / seen.cluster_node_count if seen.cluster_node_count else None,
-        reversible=not why_not,
-        why_not_reversible=why_not,
+        nodes_before=change.nodes_before,
+        nodes_after=change.nodes_after,
+        node_delta=change.delta,
+        share_of_pool=share_of_pool(change),
+        share_of_cluster=abs(change.delta) / seen.cluster_node_count if seen.cluster_node_count else None,
+        reversible=change.is_reversible,
+        why_not_reversible="" if change.is_reversible else _irreversible(action),
     )
 
 
-def _upper_bound(seen: NodePoolObservation) -> int:
-    bounds = seen.autoscaling
-    if bounds is None:
-        return seen.total_target
-    return bounds.total_max_node_count or bounds.max_node_count * len(seen.zones)
+def _irreversible(action: Action) -> str:
+    if isinstance(action, ResizeNodePool):
+        return "its zones differ in size, and one call sets one size for all"
+    return "it has no bounds per zone to return to"
 
 
 def cost_of(cost: CostEstimate) -> Cost:

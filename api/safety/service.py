@@ -19,9 +19,9 @@ from api.safety.schemas import (
     Halts,
     HaltView,
 )
-from api.safety.windows import window_at
 from contracts.principal import Principal
 from contracts.safety import Breaker, Halt
+from guardrails.budget.windows import window_at
 
 
 async def halt(parts: ApiParts, body: HaltBody, operator: Principal, claim: Claim) -> Answer:

@@ -20,10 +20,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 from sqlalchemy import insert, select, text, update
 
+from adapters.audit.checkpoint import CheckpointSigner
 from adapters.store import proposals, tokens
 from adapters.store.database import Database
 from adapters.store.schema import audit_events, evaluations, outbox
 from adapters.store.schema import proposals as proposals_table
+from adapters.store.sequencer import Sequencer
 from api.app import create_app
 from api.parts import ApiParts
 from contracts.configuration import Configuration
@@ -158,7 +160,13 @@ class Api:
         """A proposal that waits for approval, as its view."""
         proposal_id = await self.propose(**changes)
         await self.observe(proposal_id, sizes)
-        return (await self.get(f"/v1/proposals/{proposal_id}")).json()
+        return await self.view(proposal_id)
+
+    async def view(self, proposal_id: str, *, by: str = "vera") -> dict[str, Any]:
+        answer = await self.get(f"/v1/proposals/{proposal_id}", by=by)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
 
     async def observe(self, proposal_id: str, sizes: tuple[int, ...] = (2, 2)) -> None:
         """Do what the first guard pass does: fix the observation, store an evaluation, wait for approval."""
@@ -308,6 +316,7 @@ async def serving(database_url: str, **changes: Any) -> AsyncIterator[Api]:
     """Serve an API on an already migrated database."""
     database = Database(database_url, pool_size=10)
     key = Ed25519PrivateKey.generate()
+    signer = CheckpointSigner(Ed25519PrivateKey.generate())
     gateway = changes.pop("gateway", None) or RecordingGateway()
     parts = ApiParts(
         database=database,
@@ -315,6 +324,8 @@ async def serving(database_url: str, **changes: Any) -> AsyncIterator[Api]:
         gateway=gateway,
         signing_key=key,
         public_keys={key_id_of(key.public_key()): encode_public_key(key.public_key())},
+        sequencer=Sequencer(database, signer),
+        audit_key=signer.key,
         mode="practice",
         gateway_timeout=timedelta(seconds=changes.pop("gateway_seconds", 3)),
         **changes,

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from api.app import create_app
+from tests.api.serving import Api, serving
+
+
+async def test_health_asks_nobody_and_readiness_asks_every_part(api: Api) -> None:
+    assert (await api.http.get("/healthz")).json() == {"status": "ok"}
+    ready = await api.http.get("/readyz")
+    assert (ready.status_code, ready.json()["ready"]) == (200, True)
+    assert set(ready.json()["checks"]) == {"database", "temporal"}
+
+
+async def test_readiness_fails_when_one_part_does_not_answer(api: Api) -> None:
+    async def broken() -> None:
+        raise OSError("refused at 10.0.0.7")
+
+    url = api.database.engine.url.render_as_string(hide_password=False)
+    async with serving(url, probes={"opa": broken}) as other:
+        answer = await other.http.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.json()["checks"]["opa"] == {"ok": False, "age_seconds": None}
+        assert answer.json()["checks"]["database"]["ok"] is True
+        assert "10.0.0.7" not in answer.text
+
+
+async def test_metrics_count_by_route_and_show_what_waits(api: Api) -> None:
+    api.gateway.is_down = True
+    await api.waiting()
+    text = (await api.get("/metrics")).text
+    assert 'route="/v1/proposals/{proposal_id}"' in text
+    assert 'sluice_proposals{state="awaiting_approval"} 1.0' in text
+    assert "sluice_outbox_pending 2.0" in text
+    assert "prp_" not in text
+
+
+async def test_openapi_is_3_1_and_names_security_and_actions(api: Api) -> None:
+    document: dict[str, Any] = (await api.http.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    assert "HTTPBearer" in document["components"]["securitySchemes"]
+    assert "ResizeNodePool" in document["components"]["schemas"]
+    assert document["paths"]["/v1/proposals"]["post"]["security"] == [{"HTTPBearer": []}]
+
+
+async def test_background_loops_run_with_the_application_and_are_started_again(api: Api) -> None:
+    runs = asyncio.Semaphore(0)
+
+    async def loop() -> None:
+        runs.release()
+        raise RuntimeError("lost its connection")
+
+    app = create_app(replace(api.parts, loops=(loop,)))
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://sluice.test") as http:
+            assert (await http.get("/healthz")).status_code == 200
+        async with asyncio.timeout(5):
+            await runs.acquire()
+            await runs.acquire()

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from api.bodies import MAX_BODY, InvalidJson, parse_strict
+from tests.api.serving import Api
+
+REFUSED = {
+    "duplicate key": b'{"text": "a", "text": "b"}',
+    "nested duplicate key": b'{"text": {"a": 1, "a": 2}}',
+    "NaN": b'{"text": NaN}',
+    "Infinity": b'{"text": -Infinity}',
+    "overflow": b'{"text": 1e999}',
+    "surrogate": b'{"text": "\\ud800"}',
+    "surrogate key": b'{"\\udfff": 1}',
+    "NUL": b'{"text": "a\\u0000b"}',
+    "deep": b"[" * 200 + b"]" * 200,
+    "very deep": b"[" * 30_000 + b"]" * 30_000,
+    "huge integer": b'{"text": ' + b"9" * 10_000 + b"}",
+    "not JSON": b"{text: 1}",
+    "not UTF-8": b'{"text": "\xff"}',
+    "UTF-16": '{"text": "a"}'.encode("utf-16"),
+    "trailing": b'{"text": "a"} {}',
+}
+
+
+@pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED.keys())
+def test_what_two_readers_could_understand_differently_is_not_json(body: bytes) -> None:
+    with pytest.raises(InvalidJson):
+        parse_strict(body)
+
+
+def test_ordinary_json_is_parsed_unchanged() -> None:
+    value: dict[str, object] = {"text": "naïve 🙂", "n": [1, 2.5, None, True, {"a": {}}]}
+    assert parse_strict(json.dumps(value).encode()) == value
+    assert parse_strict(b'{"text": "\\ud83d\\ude42"}') == {"text": "🙂"}
+
+
+async def _send(api: Api, body: bytes, **headers: str) -> tuple[int, str]:
+    sent = api.headers("ana") | {"Content-Type": "application/json"} | headers
+    answer = await api.http.post("/v1/requests", content=body, headers=sent)
+    return answer.status_code, answer.json().get("reason_code", "")
+
+
+async def test_a_body_that_is_not_strict_json_reaches_no_endpoint(api: Api) -> None:
+    for body in REFUSED.values():
+        assert await _send(api, body) == (400, "json_invalid")
+    assert await api.count("requests") == 0
+
+
+async def test_a_body_above_the_limit_is_refused_whether_announced_or_not(api: Api) -> None:
+    body = json.dumps({"text": "x" * MAX_BODY}).encode()
+    assert await _send(api, body) == (413, "body_too_large")
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), 8_192):
+            yield body[start : start + 8_192]
+
+    headers = api.headers("ana") | {"Content-Type": "application/json"}
+    answer = await api.http.post("/v1/requests", content=chunks(), headers=headers)
+    assert answer.status_code == 413
+
+
+async def test_other_media_types_charsets_and_encodings_are_refused(api: Api) -> None:
+    body = b'{"text": "a"}'
+    for headers in (
+        {"Content-Type": "text/plain"},
+        {"Content-Type": "application/json; charset=latin-1"},
+        {"Content-Encoding": "gzip"},
+    ):
+        assert await _send(api, body, **headers) == (415, "media_type_not_supported")
+    assert (await _send(api, body, **{"Content-Type": "application/json; charset=UTF-8"}))[0] == 202
