@@ -1,0 +1,1 @@
+"""Temporal, from the outside: the connection, starting and messaging workflows, search attributes."""

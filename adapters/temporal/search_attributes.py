@@ -1,0 +1,59 @@
+"""Keyword search attributes: registered once by `sluice migrate`, set at a workflow's start and never again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+from temporalio.service import RPCError, RPCStatusCode
+
+from adapters.temporal.connection import CONNECT_TIMEOUT, our_errors
+from contracts.errors import ConfigurationInvalid
+from contracts.messages import SEARCH_ATTRIBUTES
+
+_MAX_KEYWORD = 255
+"""Characters of a keyword in Temporal's SQL visibility stores."""
+
+
+def typed(values: Mapping[str, str]) -> TypedSearchAttributes:
+    """Return search attributes for a start."""
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(SearchAttributeKey.for_keyword(name), value[:_MAX_KEYWORD])
+            for name, value in values.items()
+        ]
+    )
+
+
+async def register(client: Client) -> list[str]:
+    """Register what the namespace does not have yet; return the names that were added. A second call adds none.
+
+    Raises:
+        WorkflowUnavailable: Temporal did not answer.
+        ConfigurationInvalid: this server lets only its operator add them; the message says which.
+    """
+    keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    async with our_errors(2 * CONNECT_TIMEOUT):
+        try:
+            known = await client.operator_service.list_search_attributes(
+                ListSearchAttributesRequest(namespace=client.namespace)
+            )
+            missing = [name for name in SEARCH_ATTRIBUTES if name not in known.custom_attributes]
+            if missing:
+                await client.operator_service.add_search_attributes(
+                    AddSearchAttributesRequest(
+                        namespace=client.namespace, search_attributes=dict.fromkeys(missing, keyword)
+                    )
+                )
+        except RPCError as error:
+            if error.status is RPCStatusCode.ALREADY_EXISTS:
+                return []
+            if error.status in (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED):
+                names = ", ".join(SEARCH_ATTRIBUTES)
+                message = f"add the keyword search attributes {names} to namespace {client.namespace} by hand"
+                raise ConfigurationInvalid(message) from error
+            raise
+    return missing
