@@ -1,8 +1,9 @@
 """REQUEST intake from alerts: the whole notification in one transaction, each firing of an alert once.
 
-A resolved alert closes its request while it is not planned, and cancels its proposals while they wait. The dispatcher
-starts and wakes the workflows from the outbox. Rows are taken in one fixed order, so that copies of a storm, sent to
-several processes at once, wait for one another and never block one another.
+A resolved alert closes its request while it is not planned, and cancels its proposals while they wait: each in a
+transaction of its own, since one that held several proposals would break the store's order of locks. Whatever fails
+is a 5xx, Alertmanager sends the notification again, and what was done already is not done twice. The dispatcher
+starts and wakes the workflows from the outbox.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class _Batch:
     now: datetime
     created: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
-    cancelled: list[str] = field(default_factory=list)
+    to_cancel: list[str] = field(default_factory=list)
     known: int = 0
 
 
@@ -53,13 +54,15 @@ async def take(parts: ApiParts, message: WebhookMessage, caller: Principal) -> T
         batch = _Batch(parts.tenant, caller, await database_now(connection))
         for key in resolved:
             await _resolve(connection, batch, key)
+        # In one order everywhere: copies of a storm wait for one another instead of blocking one another.
         for key in sorted(alerts):
             await _fire(connection, batch, key, alerts[key])
+    cancelled = [one for one in batch.to_cancel if await _cancel(parts, one, caller)]
     return Taken(
         request_ids=tuple(batch.created),
         known=batch.known,
         closed_request_ids=tuple(batch.closed),
-        cancelled_proposal_ids=tuple(batch.cancelled),
+        cancelled_proposal_ids=tuple(cancelled),
     )
 
 
@@ -93,12 +96,14 @@ async def _resolve(connection: AsyncConnection, batch: _Batch, key: str) -> None
         await requests.close(connection, request_id, status, text, ALERT_RESOLVED, actor=batch.caller)
         batch.closed.append(request_id)
         return
-    for proposal_id in sorted(await proposal_reads.of_request(connection, batch.tenant, request_id)):
-        wake = await cancellation.cancel(
-            connection, proposal_id, batch.caller, ALERT_RESOLVED, "The alert that asked for it resolved."
-        )
-        if wake is not None:
-            batch.cancelled.append(proposal_id)
+    batch.to_cancel += await proposal_reads.of_request(connection, batch.tenant, request_id)
+
+
+async def _cancel(parts: ApiParts, proposal_id: str, caller: Principal) -> bool:
+    message = "The alert that asked for it resolved."
+    async with parts.database.transaction() as connection:
+        wake = await cancellation.cancel(connection, proposal_id, caller, ALERT_RESOLVED, message)
+    return wake is not None
 
 
 def _noun(alert: WebhookAlert) -> Alert:
