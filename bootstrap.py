@@ -196,7 +196,9 @@ def _planner(opened: Opened) -> OpenAIPlanner:
     from agents.planners.openai import ModelOptions, OpenAIPlanner
 
     llm = opened.settings.llm
-    options = ModelOptions(name=llm.model, max_steps=llm.max_steps)
+    options = ModelOptions(
+        name=llm.model, max_steps=llm.max_steps, input_price=llm.input_price, output_price=llm.output_price
+    )
     if llm.api_key is None:
         return OpenAIPlanner(None, options)
     model = OpenAIChat(
@@ -291,6 +293,7 @@ def _api_parts(opened: Opened) -> ApiParts:
 
     from adapters.audit.checkpoint import CheckpointSigner
     from adapters.store import halts
+    from adapters.store.sequencer import Sequencer
     from api.parts import ApiParts
 
     keys, database, configuration = opened.settings.keys, opened.database(), opened.configuration()
@@ -298,10 +301,11 @@ def _api_parts(opened: Opened) -> ApiParts:
     audit = required(keys.audit_private, "SLUICE_KEYS__AUDIT_PRIVATE", "the key that signs audit checkpoints")
     public_keys = opened.public_keys()
     gateway = TemporalGateway(opened.settings.temporal)
+    signer = CheckpointSigner(load_private_key(audit))
     loops = background_loops(
         database,
         gateway,
-        signer=CheckpointSigner(load_private_key(audit)),
+        signer=signer,
         public_keys=public_keys,
         notifications=configuration.notifications,
         settle_halts=halts.settle,
@@ -312,6 +316,8 @@ def _api_parts(opened: Opened) -> ApiParts:
         gateway=gateway,
         signing_key=load_private_key(signing),
         public_keys=public_keys,
+        sequencer=Sequencer(database, signer),
+        audit_key=signer.key,
         mode=opened.mode(),
         probes=_probes(opened),
         loops=loops,

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import uvicorn
 from fastapi import FastAPI
 
@@ -9,6 +14,22 @@ STOP_WITHIN = 10
 """Seconds that requests under way get to finish."""
 KEEP_ALIVE = 20
 """Seconds an idle connection stays open."""
+
+
+class _Server(uvicorn.Server):
+    """Stops on a signal and returns. Uvicorn's own way raises the signal again, which would skip our cleaning up."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
 
 
 async def serve(app: FastAPI, host: str, port: int) -> None:
@@ -25,4 +46,4 @@ async def serve(app: FastAPI, host: str, port: int) -> None:
         timeout_graceful_shutdown=STOP_WITHIN,
         timeout_keep_alive=KEEP_ALIVE,
     )
-    await uvicorn.Server(config).serve()
+    await _Server(config).serve()
