@@ -25,6 +25,8 @@ from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
 from settings import GkeMode, Settings
 
 if TYPE_CHECKING:
+    from temporalio.contrib.opentelemetry import TracingInterceptor
+
     from adapters.gke.effector import GkeNodePoolEffector
     from adapters.gke.reader import GkeNodePoolReader
     from adapters.opa.engine import OpaPolicyEngine
@@ -97,14 +99,13 @@ def database_url(settings: Settings) -> str:
 
 async def migrate(settings: Settings) -> None:
     """Bring the database's tables to the newest revision and register Temporal's search attributes."""
+    from adapters.store.migrate import upgrade
     from adapters.temporal.connection import connect
     from adapters.temporal.search_attributes import register
 
-    from adapters.store.migrate import upgrade
-
     await upgrade(database_url(settings))
     if settings.temporal.address is not None:
-        await register(await connect(settings.temporal), settings.temporal.namespace)
+        await register(await connect(settings.temporal))
 
 
 async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
@@ -114,7 +115,6 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
         ConfigurationInvalid: a setting is missing; above all `SLUICE_GKE__MODE`.
     """
     from adapters.temporal.connection import connect
-
     from worker import build_workers, run_workers
 
     install_logging(settings.telemetry)
@@ -123,7 +123,7 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
         opened = Opened(settings, stack)
         opened.mode()
         registrations = {queue: _registration(queue, opened) for queue in queues}
-        client = await connect(settings.temporal)
+        client = await connect(settings.temporal, interceptors=[_tracing()])
         workers = build_workers(client, registrations, sticky_timeout=settings.temporal.sticky_timeout)
         if settings.ready_file is not None:
             settings.ready_file.touch()
@@ -143,9 +143,8 @@ def _registration(queue: str, opened: Opened) -> Registration:
 
 def _serve_main(opened: Opened) -> Registration:
     """Workflows, guards, approval, read-only tools: a viewer's identity, no key that signs."""
-    from activities.guardrail.activities import GuardActivities
-
     from activities.approval.activities import ApprovalActivities
+    from activities.guardrail.activities import GuardActivities
     from activities.request.closing import RequestActivities
     from adapters.prices.price_table import PriceTable
     from agents.capacity.tools.tool import Evidence
@@ -289,18 +288,20 @@ async def _run_api(settings: Settings) -> None:
 
 def _api_parts(opened: Opened) -> ApiParts:
     from adapters.dispatch.loops import background_loops
-    from adapters.temporal.gateway import TemporalGateway
 
     from adapters.audit.checkpoint import CheckpointSigner
     from adapters.store import halts
     from adapters.store.sequencer import Sequencer
+    from adapters.temporal.gateway import TemporalGateway
     from api.parts import ApiParts
 
     keys, database, configuration = opened.settings.keys, opened.database(), opened.configuration()
     signing = required(keys.decision_private, "SLUICE_KEYS__DECISION_PRIVATE", "the key that signs decisions")
     audit = required(keys.audit_private, "SLUICE_KEYS__AUDIT_PRIVATE", "the key that signs audit checkpoints")
     public_keys = opened.public_keys()
-    gateway = TemporalGateway(opened.settings.temporal)
+    gateway = TemporalGateway(opened.settings.temporal, interceptors=[_tracing()])
+    signer = CheckpointSigner(load_private_key(audit))
+    sequencer = Sequencer(database, signer)
     signer = CheckpointSigner(load_private_key(audit))
     loops = background_loops(
         database,
@@ -326,6 +327,13 @@ def _api_parts(opened: Opened) -> ApiParts:
 
 def _probes(opened: Opened) -> Mapping[str, Callable[[], Awaitable[None]]]:
     return {"opa": _policy_engine(opened).check} if opened.settings.opa.url is not None else {}
+
+
+def _tracing() -> TracingInterceptor:
+    """Carries the trace through Temporal's headers: one trace from request to effect."""
+    from temporalio.contrib.opentelemetry import TracingInterceptor
+
+    return TracingInterceptor()
 
 
 def stop_on_signals() -> asyncio.Event:
