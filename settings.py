@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -92,6 +92,11 @@ class LlmSettings(Group):
     """USD per million input tokens; 0 = unknown, and recorded as 0."""
     output_price: Decimal = Field(default=Decimal(0), ge=0)
     """USD per million output tokens."""
+
+    @field_validator("api_key")
+    @classmethod
+    def _empty_is_none(cls, value: SecretStr | None) -> SecretStr | None:
+        return value if value and value.get_secret_value() else None
 
 
 class GkeSettings(Group):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import os
 import socket
 import sys
 import urllib.error
@@ -47,9 +48,11 @@ async def check_worker(queue: str, hostname: str) -> None:
     # Imported here: the HTTP check runs often and must not pay a second for this.
     from temporalio.service import RPCError
 
+    from contracts.errors import SluiceError
+
     try:
         identities = await asyncio.wait_for(_recent_pollers(queue), LIMIT)
-    except (TimeoutError, RuntimeError, RPCError) as cause:
+    except (TimeoutError, SluiceError, RPCError) as cause:
         raise UnhealthyError(f"Temporal does not answer: {type(cause).__name__}") from cause
     if not any(identity.endswith(f"@{hostname}") for identity in identities):
         raise UnhealthyError(f"{hostname} does not poll {queue}")
@@ -59,19 +62,12 @@ async def _recent_pollers(queue: str) -> set[str]:
     from temporalio.api.enums.v1 import TaskQueueType
     from temporalio.api.taskqueue.v1 import TaskQueue
     from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-    from temporalio.client import Client
 
+    from adapters.temporal.connection import connect
     from settings import Settings
 
     temporal = Settings().temporal
-    if temporal.address is None:
-        raise UnhealthyError("SLUICE_TEMPORAL__ADDRESS is not set")
-    client = await Client.connect(
-        temporal.address,
-        namespace=temporal.namespace,
-        tls=temporal.tls,
-        api_key=temporal.api_key.get_secret_value() if temporal.api_key else None,
-    )
+    client = await connect(temporal)
     oldest = datetime.now(UTC) - _RECENT
     identities: set[str] = set()
     # A worker polls for workflow tasks, for activity tasks, or for both.
@@ -108,4 +104,7 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    verdict = main(sys.argv[1:])
+    sys.stderr.flush()
+    # Not sys.exit: a thread of the SDK that still runs can abort an interpreter which is shutting down.
+    os._exit(verdict)

@@ -52,6 +52,11 @@ def test_a_kubernetes_volume_with_its_links_works(secrets: Path) -> None:
     assert url_of(Settings()) == "postgresql://a/b"
 
 
+def test_an_empty_file_for_the_models_key_means_no_key(secrets: Path) -> None:
+    (secrets / "sluice_llm__api_key").write_text("\n")
+    assert Settings().llm.api_key is None
+
+
 def test_a_misspelled_name_in_a_group_is_refused(secrets: Path) -> None:
     (secrets / "sluice_database__ulr").write_text("postgresql://a/b")
     with pytest.raises(ValidationError, match="ulr"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN, SEARCH_ATTRIBUTES
+from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
 from tools.catalogue import OPA, TEMPORAL
 from tools.compose_check import COMPOSE_FILE, ROOT, check
 
@@ -106,12 +106,6 @@ def test_temporal_and_opa_have_the_versions_that_the_tools_pin(services: dict[st
     assert services["temporal"]["image"] == f"sluice-temporal:{TEMPORAL.pinned}"
     recipe = (ROOT / "deploy" / "temporal" / "Dockerfile").read_text()
     assert f"\nFROM temporalio/temporal:{TEMPORAL.pinned}\n" in recipe
-
-
-def test_temporal_starts_with_our_search_attributes(services: dict[str, dict[str, Any]]) -> None:
-    command = services["temporal"]["command"]
-    declared = [word for word in command if word.startswith("--search-attribute=")]
-    assert declared == [f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES]
 
 
 def test_every_task_queue_has_one_worker_that_is_checked_on_that_queue(

@@ -55,16 +55,25 @@ def test_a_server_that_is_not_ready_is_unhealthy(http_url: str) -> None:
         check_http(f"{http_url}/other")
 
 
-def test_the_check_as_a_program_tells_its_reason() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["http", "http://127.0.0.1:1/readyz"], "http://127.0.0.1:1/readyz: "),
+        (["worker", "sluice-main"], "Temporal does not answer: "),
+        (["other"], "usage: "),
+    ],
+)
+def test_the_check_as_a_program_tells_its_reason(arguments: list[str], reason: str) -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "deploy" / "health.py"), "http", "http://127.0.0.1:1/readyz"],
+        [sys.executable, str(ROOT / "deploy" / "health.py"), *arguments],
         capture_output=True,
         text=True,
         timeout=30,
+        env={"PYTHONPATH": str(ROOT), "SLUICE_TEMPORAL__ADDRESS": "127.0.0.1:1"},
     )
     assert done.returncode == 1
-    assert "http://127.0.0.1:1/readyz: " in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith(reason)
+    assert done.stderr.count("\n") == 1
 
 
 async def test_a_polling_worker_is_healthy_and_another_container_is_not(
