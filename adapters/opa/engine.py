@@ -95,6 +95,20 @@ class OpaPolicyEngine:
                     raise PolicyUnavailable("the policy engine's answer is too large")
         return bytes(content)
 
+    async def check(self) -> None:
+        """Return when OPA serves, for readiness.
+
+        Raises:
+            PolicyUnavailable: it does not.
+        """
+        forbid_in_transaction()
+        try:
+            async with self._opened().get(self._base + "/health") as response:
+                if response.status != 200:
+                    raise PolicyUnavailable(f"the policy engine answered with status {response.status}")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise PolicyUnavailable("the policy engine did not answer") from error
+
     async def close(self) -> None:
         """Close the kept connections."""
         if self._session is not None:

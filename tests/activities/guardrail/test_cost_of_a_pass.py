@@ -1,0 +1,60 @@
+"""Design §9: a guard pass takes at most six round trips to the database, BEGIN and COMMIT counted, and one commit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from asyncpg.connection import LoggedQuery
+from sqlalchemy import event
+
+from contracts.proposal import ProposalState
+from tests.activities.guardrail.conftest import Guards
+
+
+@contextmanager
+def round_trips(guards: Guards) -> Iterator[list[str]]:
+    """Collect every query that goes over the wire, from the driver's own log."""
+    seen: list[str] = []
+
+    def log(record: LoggedQuery) -> None:
+        seen.append(record.query.strip())
+
+    def connected(dbapi_connection: Any, *_: object) -> None:
+        dbapi_connection.driver_connection.add_query_logger(log)
+
+    def returned(dbapi_connection: Any, *_: object) -> None:
+        dbapi_connection.driver_connection.remove_query_logger(log)
+
+    pool = guards.database.engine.sync_engine.pool
+    event.listen(pool, "checkout", connected)
+    event.listen(pool, "checkin", returned)
+    try:
+        yield seen
+    finally:
+        event.remove(pool, "checkout", connected)
+        event.remove(pool, "checkin", returned)
+
+
+async def test_both_passes_take_at_most_six_round_trips_and_one_commit(guards: Guards) -> None:
+    proposal = await guards.propose_in_development()
+    with round_trips(guards) as first:
+        assert (await guards.check(proposal)).state is ProposalState.READY
+    with round_trips(guards) as second:
+        assert (await guards.admit(proposal)).admitted
+    for queries in (first, second):
+        assert len(queries) <= 6, queries
+        assert [query for query in queries if query.startswith("COMMIT")] == ["COMMIT;"]
+
+
+async def test_a_pass_stays_within_its_time(guards: Guards) -> None:
+    """A generous bound that only a defect breaks; the benchmark has the real numbers."""
+    proposals = [await guards.propose_in_development(cluster=f"dev-{number}") for number in range(25)]
+    took = []
+    for proposal in proposals:
+        began = time.perf_counter()
+        await guards.check(proposal)
+        took.append(time.perf_counter() - began)
+    assert sorted(took)[len(took) // 2] < 0.1
