@@ -71,7 +71,8 @@ async def settle(
     standing = standing_after(facts, evaluation)
     result = _result(standing, facts, evaluation, proposal)
     batch = Batch()
-    batch.add(guard_pass.storing(evaluation, result))
+    digest = evaluation.digest
+    batch.add(guard_pass.storing(evaluation, digest, result))
     batch.audit(
         audit_log.event(
             AuditType.PROPOSAL_EVALUATED,
@@ -85,7 +86,7 @@ async def settle(
     _add_postings(batch, standing, facts, evaluation, locked)
     if standing.admitted:
         _add_admission(batch, facts, place)
-    _add_standing(batch, standing, facts, evaluation, proposal, locked)
+    _add_standing(batch, standing, facts, digest, proposal, locked)
     await batch.send(connection)
     if not standing.admitted:
         await _give_back(connection, facts, place)
@@ -168,7 +169,7 @@ def _add_standing(
     batch: Batch,
     standing: Standing,
     facts: Facts,
-    evaluation: Evaluation,
+    evaluation_digest: str,
     proposal: Proposal | None,
     locked: Locked,
 ) -> None:
@@ -189,7 +190,7 @@ def _add_standing(
             reason_code=standing.reason_code,
             message=standing.message,
             proposal=None if facts.admitting else proposal,
-            facts={"evaluation_digest": evaluation.digest, "pass_number": evaluation.pass_number},
+            facts={"evaluation_digest": evaluation_digest, "pass_number": facts.pass_number},
         )
 
 

@@ -290,14 +290,14 @@ async def stored_result(connection: AsyncConnection, given: PassInput) -> PassRe
     return _result(found.scalar_one_or_none())
 
 
-def storing(evaluation: Evaluation, result: PassResult) -> Insert:
-    """Return the statement that keeps an evaluation and what the pass returned."""
+def storing(evaluation: Evaluation, digest: str, result: PassResult) -> Insert:
+    """Return the statement that keeps an evaluation, under its digest, and what the pass returned."""
     return insert(evaluations).values(
         proposal_id=evaluation.proposal_id,
         revision=evaluation.revision,
         pass_number=evaluation.pass_number,
         outcome=evaluation.outcome.value,
-        digest=evaluation.digest,
+        digest=digest,
         document=evaluation.model_dump(mode="json"),
         result=result.model_dump(mode="json"),
     )
