@@ -73,4 +73,4 @@ async def put(
 async def settle(connection: AsyncConnection, row_id: int) -> None:
     """Mark a row as delivered. A second call changes nothing."""
     statement = update(outbox).where(outbox.c.id == row_id, outbox.c.done_at.is_(None))
-    await connection.execute(statement.values(done_at=func.clock_timestamp()))
+    await connection.execute(statement.values(done_at=func.clock_timestamp(), last_error=None))

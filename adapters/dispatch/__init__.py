@@ -1,0 +1,1 @@
+"""The dispatcher: delivers what committed transactions left in the outbox, to Temporal and to webhooks."""

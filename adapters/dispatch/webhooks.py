@@ -1,0 +1,184 @@
+"""Outgoing webhooks, signed after Standard Webhooks: `waiting`, `dirty` and `breaker_open`.
+
+A notification becomes one outbox row per configured URL, so that each is delivered, retried and given up by itself.
+Rows and errors name an endpoint by the hash of its URL: the URL itself may be a secret.
+
+Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Self
+
+import httpx
+from pydantic import JsonValue, SecretBytes
+from sqlalchemy import select
+
+from adapters.dispatch.delivery import Delivery, DeliveryFailed, Undeliverable
+from adapters.store import outbox_queue
+from adapters.store.database import Database, forbid_in_transaction
+from adapters.store.outbox import OutboxKind
+from adapters.store.outbox_queue import OutboxRow
+from adapters.store.schema import proposals
+from contracts.configuration import Notification, NotificationEvent
+from contracts.errors import ConfigurationInvalid
+from contracts.messages import summary_of
+from contracts.proposal import Draft
+
+TIMEOUT = timedelta(seconds=10)
+_SECRET_PREFIX = "whsec_"  # noqa: S105 -- marks a secret, is none
+_SECRET_BYTES = range(24, 65)
+_GONE = 410
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One configured URL with its secret."""
+
+    url: SecretBytes
+    secret: SecretBytes
+    events: frozenset[NotificationEvent]
+
+    @property
+    def key(self) -> str:
+        """Name of the endpoint in rows and logs."""
+        return hashlib.sha256(self.url.get_secret_value()).hexdigest()[:16]
+
+    @classmethod
+    def of(cls, notification: Notification) -> Self:
+        """Return the endpoint that the configuration names, its secret read from its file.
+
+        Raises:
+            ConfigurationInvalid: the file does not hold `whsec_` and base64 of 24 to 64 bytes.
+        """
+        url = SecretBytes(str(notification.url).encode())
+        return cls(url, read_secret(Path(notification.secret_file)), frozenset(notification.events))
+
+
+def read_secret(file: Path) -> SecretBytes:
+    """Return the signing key in a secret file.
+
+    Raises:
+        ConfigurationInvalid: missing, or not `whsec_` and base64 of 24 to 64 bytes. The message holds no secret.
+    """
+    try:
+        text = file.read_text(encoding="ascii").strip()
+        key = base64.b64decode(text.removeprefix(_SECRET_PREFIX), validate=True)
+    except (OSError, ValueError, binascii.Error) as error:
+        raise ConfigurationInvalid(f"{file} does not hold a webhook secret") from error
+    if not text.startswith(_SECRET_PREFIX) or len(key) not in _SECRET_BYTES:
+        raise ConfigurationInvalid(f"{file} must hold {_SECRET_PREFIX} and base64 of 24 to 64 bytes")
+    return SecretBytes(key)
+
+
+def signature(secret: SecretBytes, message_id: str, timestamp: int, body: bytes) -> str:
+    """Return `v1,` and the base64 HMAC-SHA256 over id, timestamp and body."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    digest = hmac.new(secret.get_secret_value(), signed, hashlib.sha256).digest()
+    return "v1," + base64.b64encode(digest).decode()
+
+
+class WebhookDeliveries:
+    """Delivers notifications. Redirects are not followed, answers are not read."""
+
+    def __init__(self, database: Database, notifications: Sequence[Notification]) -> None:
+        """Read every secret once.
+
+        Raises:
+            ConfigurationInvalid: a secret file is wrong.
+        """
+        self._database = database
+        self._endpoints = {endpoint.key: endpoint for endpoint in map(Endpoint.of, notifications)}
+
+    def by_kind(self) -> dict[OutboxKind, Delivery]:
+        """Return the delivery of each kind of row."""
+        return {OutboxKind.NOTIFY: self.notify}
+
+    async def notify(self, row: OutboxRow) -> None:
+        """Deliver a row that names an endpoint; split one that does not.
+
+        Raises:
+            DeliveryFailed: the endpoint did not take it.
+        """
+        key = row.payload.get("endpoint")
+        if key is None:
+            event = NotificationEvent(str(row.payload["event"]))
+            wanted = [one.key for one in self._endpoints.values() if event in one.events]
+            async with self._database.transaction() as connection:
+                parts = [{**row.payload, "endpoint": one} for one in wanted]
+                await outbox_queue.split(connection, row, parts)
+            return
+        endpoint = self._endpoints.get(str(key))
+        if endpoint is None:
+            raise Undeliverable("endpoint_not_configured")
+        await self._send(endpoint, row, await self._body(row))
+
+    async def _body(self, row: OutboxRow) -> bytes:
+        data: dict[str, JsonValue] = {
+            name: value for name, value in row.payload.items() if name not in ("event", "endpoint")
+        }
+        body = {
+            "type": f"sluice.{row.payload['event']}",
+            "timestamp": row.created_at.isoformat(),
+            "data": data | await self._proposal(row.subject),
+        }
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+    async def _proposal(self, proposal_id: str) -> dict[str, JsonValue]:
+        async with self._database.reading() as connection:
+            wanted = select(proposals).where(proposals.c.id == proposal_id)
+            found = (await connection.execute(wanted)).one_or_none()
+        if found is None:
+            return {}
+        return {
+            "state": found.state,
+            "revision": found.revision,
+            "digest": found.digest,
+            "summary": summary_of(Draft.model_validate(found.draft).action),
+            "target": found.target_key,
+            "environment": found.environment,
+            "team": found.team,
+            "requester": found.requester,
+            "decide_by": found.decide_by.isoformat(),
+            "execute_by": found.execute_by.isoformat(),
+        }
+
+    async def _send(self, endpoint: Endpoint, row: OutboxRow, body: bytes) -> None:
+        forbid_in_transaction()
+        message_id, timestamp = f"msg_{row.id}", int(time.time())
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "sluice",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": signature(endpoint.secret, message_id, timestamp, body),
+        }
+        limit = TIMEOUT.total_seconds()
+        try:
+            async with (
+                asyncio.timeout(limit),
+                httpx.AsyncClient(follow_redirects=False, timeout=limit) as client,
+                client.stream(
+                    "POST", endpoint.url.get_secret_value().decode(), content=body, headers=headers
+                ) as answer,
+            ):
+                status = answer.status_code
+        except (TimeoutError, httpx.TimeoutException) as error:
+            raise DeliveryFailed("timeout") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise DeliveryFailed("unreachable") from error
+        if status == _GONE:
+            raise Undeliverable("http_410")
+        if not 200 <= status < 300:
+            raise DeliveryFailed(f"http_{status}")

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import AnyHttpUrl, SecretBytes
+from sqlalchemy import text
+
+from adapters.dispatch.delivery import Backoff
+from adapters.dispatch.dispatcher import Dispatcher
+from adapters.dispatch.webhooks import WebhookDeliveries, read_secret, signature
+from adapters.store import proposals
+from adapters.store.database import Database
+from adapters.store.outbox import OutboxKind
+from contracts.configuration import Notification, NotificationEvent
+from contracts.errors import ConfigurationInvalid
+from contracts.principal import SYSTEM
+from contracts.proposal import ProposalState
+from tests.adapters.dispatch.recording import Receiver, receiving
+from tests.adapters.dispatch.running import QUICK, all_done, eventually, put, rows, running
+from tests.adapters.store.samples import stored_proposal
+
+KEY = bytes(range(32))
+CAPPED = Backoff(first=timedelta(0), longest=timedelta(0), attempts=3)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as started:
+        yield started
+
+
+@pytest.fixture
+def secret_file(tmp_path: Path) -> Path:
+    file = tmp_path / "webhook.secret"
+    file.write_text("whsec_" + base64.b64encode(KEY).decode() + "\n")
+    return file
+
+
+def notification(url: str, secret_file: Path, *events: NotificationEvent) -> Notification:
+    return Notification(
+        url=AnyHttpUrl(url), secret_file=str(secret_file), events=events or tuple(NotificationEvent)
+    )
+
+
+async def deliver(database: Database, *configured: Notification, backoff: Backoff = CAPPED) -> None:
+    deliveries = WebhookDeliveries(database, configured).by_kind()
+    async with running(Dispatcher(database, deliveries, backoff).run):
+        await eventually(lambda: all_done(database))
+
+
+def test_the_signature_is_that_of_the_specification() -> None:
+    # Example of the reference libraries of Standard Webhooks.
+    secret = SecretBytes(base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+    signed = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+async def test_a_waiting_proposal_is_told_to_every_url_signed(
+    database: Database, receiver: Receiver, secret_file: Path
+) -> None:
+    made = await stored_proposal(database)
+    async with database.transaction() as connection:
+        row = await proposals.lock(connection, made.id)
+        await proposals.move(
+            connection,
+            row,
+            ProposalState.AWAITING_APPROVAL,
+            actor=SYSTEM,
+            reason_code="quorum",
+            proposal=made,
+        )
+    await deliver(
+        database,
+        notification(f"{receiver.url}/a", secret_file),
+        notification(f"{receiver.url}/b", secret_file, NotificationEvent.WAITING),
+        notification(f"{receiver.url}/c", secret_file, NotificationEvent.DIRTY),
+    )
+    assert sorted(one.path for one in receiver.received) == ["/a", "/b"]
+    assert len({one.headers["webhook-id"] for one in receiver.received}) == 2
+    for one in receiver.received:
+        signed = f"{one.headers['webhook-id']}.{one.headers['webhook-timestamp']}.".encode() + one.body
+        expected = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
+        assert one.headers["webhook-signature"] == f"v1,{expected}"
+        body = json.loads(one.body)
+        assert body["type"] == "sluice.waiting"
+        assert body["data"]["proposal_id"] == made.id
+        assert body["data"]["summary"] == "resize acme-prod/serving/inference to 4 per zone"
+        assert body["data"]["digest"] == made.digest
+
+
+async def test_an_event_that_is_no_proposal_is_told_too(
+    database: Database, receiver: Receiver, secret_file: Path
+) -> None:
+    await put(database, OutboxKind.NOTIFY, "kind:x", event="breaker_open", breaker_id="kind:x")
+    await deliver(database, notification(f"{receiver.url}/a", secret_file))
+    assert json.loads(receiver.received[0].body)["data"] == {"breaker_id": "kind:x"}
+
+
+async def test_one_url_that_fails_keeps_its_id_and_holds_up_no_other(
+    database: Database, receiver: Receiver, secret_file: Path
+) -> None:
+    receiver.answers["/flaky"] = [500, 302]
+    await put(database, OutboxKind.NOTIFY, "kind:x", event="breaker_open")
+    configured = [notification(f"{receiver.url}/{name}", secret_file) for name in ("flaky", "good")]
+    await deliver(database, *configured, backoff=QUICK)
+    assert [one.path for one in receiver.received].count("/good") == 1
+    flaky = [one.headers["webhook-id"] for one in receiver.received if one.path == "/flaky"]
+    assert len(flaky) == 3
+    assert len(set(flaky)) == 1
+    assert not [one for one in receiver.received if one.path == "/elsewhere"]
+    assert {row.last_error for row in await rows(database)} == {None}
+
+
+@pytest.mark.parametrize(
+    ("answers", "code", "attempts"), [([500] * 9, "http_500", 3), ([410], "http_410", 1)]
+)
+async def test_a_url_that_never_takes_it_is_given_up(
+    database: Database, receiver: Receiver, secret_file: Path, answers: list[int], code: str, attempts: int
+) -> None:
+    receiver.answers["/a"] = answers
+    await put(database, OutboxKind.NOTIFY, "kind:x", event="breaker_open")
+    await deliver(database, notification(f"{receiver.url}/a", secret_file))
+    assert len(receiver.received) == attempts
+    assert (await rows(database))[-1].last_error == code
+
+
+async def test_neither_url_nor_secret_is_kept_with_a_row(
+    database: Database, free_port: Callable[[], int], secret_file: Path
+) -> None:
+    await put(database, OutboxKind.NOTIFY, "kind:x", event="breaker_open")
+    await deliver(database, notification(f"http://127.0.0.1:{free_port()}/hidden", secret_file))
+    async with database.reading() as connection:
+        stored = (
+            (await connection.execute(text("select outbox::text from outbox order by id"))).scalars().all()
+        )
+    assert "unreachable" in stored[-1]
+    assert not [row for row in stored if "hidden" in row or "127.0.0.1" in row]
+
+
+async def test_a_url_that_is_no_longer_configured_is_given_up(database: Database) -> None:
+    await put(database, OutboxKind.NOTIFY, "kind:x", event="breaker_open", endpoint="0" * 16)
+    await deliver(database)
+    assert (await rows(database))[0].last_error == "endpoint_not_configured"
+
+
+async def test_without_any_url_a_notification_is_simply_done(database: Database) -> None:
+    await put(database, OutboxKind.NOTIFY, "kind:x", event="dirty")
+    await deliver(database)
+    assert [row.last_error for row in await rows(database)] == [None]
+
+
+@pytest.mark.parametrize("content", ["", "whsec_", "whsec_AAAA", "no prefix", "whsec_" + "!" * 40, "ü"])
+def test_a_secret_file_that_holds_none_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(content)
+    with pytest.raises(ConfigurationInvalid) as refused:
+        read_secret(file)
+    held = content.removeprefix("whsec_")
+    assert not held or held not in str(refused.value)
