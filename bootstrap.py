@@ -287,9 +287,12 @@ async def _run_api(settings: Settings) -> None:
 
 
 def _api_parts(opened: Opened) -> ApiParts:
-    from adapters.dispatch.loops import background_loops
-
     from adapters.audit.checkpoint import CheckpointSigner
+    from adapters.dispatch.delivery import TO_TEMPORAL, TO_WEBHOOKS
+    from adapters.dispatch.dispatcher import Dispatcher
+    from adapters.dispatch.loops import background_loops
+    from adapters.dispatch.webhooks import WebhookDeliveries
+    from adapters.dispatch.workflows import WorkflowDeliveries
     from adapters.store import halts
     from adapters.store.sequencer import Sequencer
     from adapters.temporal.gateway import TemporalGateway
@@ -302,14 +305,9 @@ def _api_parts(opened: Opened) -> ApiParts:
     gateway = TemporalGateway(opened.settings.temporal, interceptors=[_tracing()])
     signer = CheckpointSigner(load_private_key(audit))
     sequencer = Sequencer(database, signer)
-    signer = CheckpointSigner(load_private_key(audit))
-    loops = background_loops(
-        database,
-        gateway,
-        signer=signer,
-        public_keys=public_keys,
-        notifications=configuration.notifications,
-        settle_halts=halts.settle,
+    dispatchers = (
+        Dispatcher(database, WorkflowDeliveries(database, gateway, public_keys).by_kind(), TO_TEMPORAL),
+        Dispatcher(database, WebhookDeliveries(database, configuration.notifications).by_kind(), TO_WEBHOOKS),
     )
     return ApiParts(
         database=database,
@@ -317,11 +315,11 @@ def _api_parts(opened: Opened) -> ApiParts:
         gateway=gateway,
         signing_key=load_private_key(signing),
         public_keys=public_keys,
-        sequencer=Sequencer(database, signer),
+        sequencer=sequencer,
         audit_key=signer.key,
         mode=opened.mode(),
         probes=_probes(opened),
-        loops=loops,
+        loops=background_loops(database, sequencer, dispatchers, halts.settle),
     )
 
 
