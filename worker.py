@@ -40,6 +40,7 @@ class Registration:
     activities: Sequence[Activity]
     workflows: Sequence[type] = ()
     plugins: Sequence[Plugin] = ()
+    """Fresh ones: a plugin changes the graph it is given, so no two workers share one."""
     refusals: RefusalRecorder | None = None
     """Audits refused Updates; given where `ProposalWorkflow` is served."""
 

@@ -43,6 +43,8 @@ MAX_RECORDED_REFUSALS = 100
 """Refused signals of one run that are audited one by one; a flood beyond is dropped."""
 
 _S = ProposalState
+_FAILED = (ActivityError, ApplicationError)
+"""How an activity that failed for good shows: a local one without the wrapper."""
 
 
 @workflow.defn(name=PROPOSAL_WORKFLOW)
@@ -94,7 +96,7 @@ class ProposalWorkflow:
                 break
             try:
                 self._state, reason_code = await stage[self._state]()
-            except ActivityError as failure:
+            except _FAILED as failure:
                 self._state, reason_code = await self._give_up(failure)
         self._describe(reason_code)
         return Standing(state=self._state, revision=self._revision, reason_code=reason_code)
@@ -211,7 +213,7 @@ class ProposalWorkflow:
                 self._ballot.take(signed)
                 self._state = ProposalState(result.state)
                 return result
-        except ActivityError as failure:
+        except _FAILED as failure:
             refuse(_code_of(failure))
         finally:
             self._applying -= 1
@@ -219,7 +221,7 @@ class ProposalWorkflow:
     async def _record_refusal(self, parts: Sequence[object], reason_code: str) -> None:
         self._refusals += 1
         if self._refusals <= MAX_RECORDED_REFUSALS:
-            with contextlib.suppress(ActivityError):
+            with contextlib.suppress(*_FAILED):
                 await stages.record_refusal(refusal_input(self.start, parts, reason_code))
 
     async def _pass(self, stage: Callable[[PassInput], Awaitable[PassResult]]) -> PassResult:
@@ -255,7 +257,7 @@ class ProposalWorkflow:
         self._revision = standing.revision
         return standing.state, standing.reason_code
 
-    async def _give_up(self, failure: ActivityError) -> tuple[ProposalState, str]:
+    async def _give_up(self, failure: ActivityError | ApplicationError) -> tuple[ProposalState, str]:
         """Fail closed: a guard pass that cannot succeed is a denial. After that only a person can help."""
         if self._state not in (_S.EVALUATING, _S.READY):
             raise failure
@@ -281,6 +283,6 @@ class ProposalWorkflow:
         )
 
 
-def _code_of(failure: ActivityError) -> str:
-    cause = failure.cause
+def _code_of(failure: ActivityError | ApplicationError) -> str:
+    cause = failure.cause if isinstance(failure, ActivityError) else failure
     return (cause.type if isinstance(cause, ApplicationError) else None) or "internal_error"

@@ -1,0 +1,428 @@
+"""ProposalWorkflow on real parts: Temporal (a namespace per test), PostgreSQL, the practice fleet.
+
+Only the guard passes are scripted, so that a test can say what they answer; they write the rows a real pass writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import insert, select
+from temporalio import activity
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+
+from activities.approval.activities import ApprovalActivities
+from activities.execution.activities import EffectActivities
+from activities.execution.attempt import EffectTimings
+from activities.verification.activities import VerificationActivities
+from adapters.gke.effector import GkeNodePoolEffector
+from adapters.gke.reader import GkeNodePoolReader
+from adapters.store import decisions, leases, proposals
+from adapters.store.database import Database, database_now
+from adapters.store.schema import audit_events, evaluations, intents
+from adapters.store.schema import proposals as proposals_table
+from contracts.action import ACTION, Action, ResizeNodePool
+from contracts.base import new_id, utc_now
+from contracts.configuration import Configuration, Environment
+from contracts.decision import Decision, DecisionKind, DecisionResult, DecisionRules, SignedDecision
+from contracts.evaluation import ApprovalRequirement, Evaluation, Outcome, Verdict
+from contracts.messages import (
+    DECIDE_UPDATE,
+    PROPOSAL_WORKFLOW,
+    QUEUE_EFFECTS,
+    QUEUE_MAIN,
+    PassInput,
+    PassResult,
+    ProposalInput,
+    Standing,
+    proposal_workflow_id,
+)
+from contracts.observation import BoundsPrecondition, SizesPrecondition
+from contracts.ports import NodePoolEffector, NodePoolReader
+from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
+from contracts.proposal import Draft, Planner, PlannerKind, Proposal, ProposalState
+from contracts.request import Channel, Trust
+from contracts.signature import encode_public_key, key_id_of, sign
+from tests.contracts.samples import ANA, BEN
+from tests.gke_fixtures import RunningEmulator
+from worker import Registration, build_workers, run_workers
+from workflows.proposal import ProposalWorkflow
+from workflows.refusals import RefusalRecorder
+
+T = TypeVar("T")
+
+CAROL = Principal(kind=PrincipalKind.HUMAN, subject="carol", roles=(Role.APPROVER,))
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PUBLIC_KEYS = {key_id_of(KEY.public_key()): encode_public_key(KEY.public_key())}
+CONFIGURATION = Configuration(environments={"production": Environment()})
+MODE = "practice"
+SERVING = {"project": "acme-prod", "location": "europe-west4", "cluster": "serving"}
+TIMINGS = EffectTimings(
+    call_timeout=timedelta(seconds=1),
+    call_margin=timedelta(seconds=2),
+    operation_timeout=timedelta(seconds=4),
+    poll_interval=timedelta(seconds=0.05),
+    busy_wait=timedelta(seconds=5),
+)
+
+
+def resize(node_count: int = 3, node_pool: str = "web") -> ResizeNodePool:
+    return ResizeNodePool(**SERVING, node_pool=node_pool, node_count=node_count)
+
+
+class NoKubernetes:
+    """No cluster is configured."""
+
+    async def count_ready(self, target: object) -> int | None:
+        return None
+
+
+@dataclass
+class ScriptedGuard:
+    """Answers as a test says: `quorums` per pass (the last one lasts), `denied`, and how many passes to hold."""
+
+    database: Database
+    reader: NodePoolReader
+    quorums: list[int] = field(default_factory=lambda: [1])
+    denied: bool = False
+    holds: int = 0
+    fails: list[Exception] = field(default_factory=list)
+
+    @activity.defn
+    async def check_proposal(self, given: PassInput) -> PassResult:
+        return await self._pass(given, first=True)
+
+    @activity.defn
+    async def admit_proposal(self, given: PassInput) -> PassResult:
+        return await self._pass(given, first=False)
+
+    async def _pass(self, given: PassInput, *, first: bool) -> PassResult:
+        if self.fails:
+            raise self.fails.pop(0)
+        async with self.database.reading() as connection:
+            wanted = select(proposals_table).where(proposals_table.c.id == given.proposal_id)
+            row = (await connection.execute(wanted)).one()
+        seen = await self.reader.observe(Draft.model_validate(row.draft).action.target)
+        async with self.database.transaction() as connection:
+            row = await proposals.lock(connection, given.proposal_id)
+            state = ProposalState(row.state)
+            if state not in (ProposalState.EVALUATING, ProposalState.READY):
+                return _result(row, state)
+            proposal = _observed(row, seen) if first else Proposal.model_validate(row.document)
+            quorum = self.quorums.pop(0) if len(self.quorums) > 1 else self.quorums[0]
+            requirement = ApprovalRequirement(quorum=quorum, rules=("test",))
+            result, to = await self._answer(connection, row, proposal, requirement, first=first)
+            await _store(connection, row, given, requirement, result)
+            if to is not state:
+                await proposals.move(
+                    connection,
+                    row,
+                    to,
+                    actor=SYSTEM,
+                    reason_code="test",
+                    proposal=proposal if first else None,
+                )
+            return result
+
+    async def _answer(
+        self, connection: Any, row: Any, proposal: Proposal, requirement: ApprovalRequirement, *, first: bool
+    ) -> tuple[PassResult, ProposalState]:
+        if self.denied:
+            return _result(row, ProposalState.DENIED, "denied_by_test"), ProposalState.DENIED
+        approved = len(await decisions.approvals(connection, row.id, row.revision))
+        if approved < requirement.quorum:
+            rules = DecisionRules(
+                proposal_digest=proposal.digest,
+                revision=row.revision,
+                decide_by=row.decide_by,
+                authors=proposal.authors,
+                requirement=requirement,
+                public_keys=PUBLIC_KEYS,
+            )
+            waiting = ProposalState.AWAITING_APPROVAL
+            return _result(row, waiting).model_copy(update={"rules": rules}), waiting
+        if first:
+            return _result(row, ProposalState.READY), ProposalState.READY
+        domain = proposal.action.target.serialisation_domain
+        if self.holds > 0 or not await leases.take(connection, domain, row.id):
+            self.holds -= 1
+            await proposals.hold(connection, row, domain, "held_by_test", "")
+            held = _result(row, ProposalState.READY, "held_by_test")
+            return held.model_copy(update={"held_on": domain}), ProposalState.READY
+        return _result(row, ProposalState.READY).model_copy(update={"admitted": True}), ProposalState.READY
+
+
+def _observed(row: Any, seen: Any) -> Proposal:
+    if ACTION.validate_python(row.draft["action"]).kind == "gke.node_pool.resize":
+        precondition: Any = SizesPrecondition(machine_type=seen.machine_type, target_sizes=seen.target_sizes)
+    else:
+        precondition = BoundsPrecondition(machine_type=seen.machine_type, bounds=seen.autoscaling)
+    return Proposal.model_validate(
+        row.draft | {"observation": seen.model_dump(), "precondition": precondition.model_dump()}
+    )
+
+
+def _result(row: Any, state: ProposalState, reason_code: str = "ok") -> PassResult:
+    return PassResult(state=state, execute_by=row.execute_by, reason_code=reason_code)
+
+
+async def _store(
+    connection: Any, row: Any, given: PassInput, requirement: ApprovalRequirement, result: PassResult
+) -> None:
+    evaluation = Evaluation(
+        proposal_id=row.id,
+        revision=given.revision,
+        pass_number=given.pass_number,
+        at=await database_now(connection),
+        outcome=Outcome.ALLOW,
+        verdicts=(
+            Verdict(guardrail="test", outcome=Outcome.ALLOW, rule="test", reason_code="ok", message=""),
+        ),
+        requirement=requirement if requirement.quorum else None,
+    )
+    await connection.execute(
+        insert(evaluations).values(
+            proposal_id=row.id,
+            revision=given.revision,
+            pass_number=given.pass_number,
+            outcome=evaluation.outcome.value,
+            digest=evaluation.digest,
+            document=evaluation.model_dump(mode="json"),
+            result=result.model_dump(mode="json"),
+        )
+    )
+
+
+@dataclass
+class ProposalStack:
+    """What a test holds."""
+
+    client: Client
+    database: Database
+    fleet: RunningEmulator
+    reader: NodePoolReader
+    effector: NodePoolEffector
+    guard: ScriptedGuard
+    timings: EffectTimings = TIMINGS
+    public_keys: dict[str, str] = field(default_factory=lambda: dict(PUBLIC_KEYS))
+    recorder: RefusalRecorder | None = None
+
+    @property
+    def approval(self) -> ApprovalActivities:
+        return ApprovalActivities(self.database, PUBLIC_KEYS)
+
+    @property
+    def effects(self) -> EffectActivities:
+        return EffectActivities(
+            self.database, self.reader, self.effector, CONFIGURATION, PUBLIC_KEYS, MODE, self.timings
+        )
+
+    @property
+    def verification(self) -> VerificationActivities:
+        return VerificationActivities(self.database, self.reader, NoKubernetes(), CONFIGURATION, self.timings)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Run one worker process' worth of workers."""
+        recorder = self.recorder = RefusalRecorder(self.approval.record_refusal)
+        stop = asyncio.Event()
+        registrations = self.registrations(recorder)
+        workers = build_workers(self.client, registrations)
+        running = asyncio.create_task(run_workers(workers, registrations, stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await running
+
+    def registrations(self, recorder: RefusalRecorder) -> dict[str, Registration]:
+        approval = self.approval
+        return {
+            QUEUE_MAIN: Registration(
+                workflows=[ProposalWorkflow],
+                activities=[
+                    self.guard.check_proposal,
+                    self.guard.admit_proposal,
+                    approval.record_decision,
+                    approval.record_refusal,
+                    approval.close_proposal,
+                    approval.read_state,
+                ],
+                refusals=recorder,
+            ),
+            QUEUE_EFFECTS: Registration(
+                activities=[self.effects.execute_action, self.verification.verify_effect]
+            ),
+        }
+
+    async def create(self, action: Action | None = None, **changes: Any) -> Draft:
+        """Store a proposal of Ana's in state `evaluating`."""
+        now = utc_now()
+        fields: dict[str, Any] = {
+            "id": new_id("prp"),
+            "tenant": "default",
+            "revision": 1,
+            "authors": (ANA,),
+            "channel": Channel.API,
+            "trust": Trust.TRUSTED,
+            "action": action or resize(),
+            "reason": "the queue grows",
+            "planner": Planner(kind=PlannerKind.DIRECT),
+            "environment": "production",
+            "team": "inference",
+            "mode": MODE,
+            "created_at": now,
+            "decide_by": now + timedelta(hours=4),
+            "execute_by": now + timedelta(hours=5),
+        }
+        draft = Draft.model_validate(fields | changes)
+        async with self.database.transaction() as connection:
+            await proposals.create(connection, draft)
+        return draft
+
+    async def start(self, draft: Draft) -> WorkflowHandle[Any, Standing]:
+        return await self.client.start_workflow(
+            PROPOSAL_WORKFLOW,
+            ProposalInput.for_draft(draft, self.public_keys),
+            id=proposal_workflow_id(draft.id),
+            task_queue=QUEUE_MAIN,
+            result_type=Standing,
+        )
+
+    async def propose(self, action: Action | None = None, **changes: Any) -> WorkflowHandle[Any, Standing]:
+        return await self.start(await self.create(action, **changes))
+
+    async def signed(
+        self,
+        proposal_id: str,
+        reviewer: Principal = BEN,
+        kind: DecisionKind = DecisionKind.APPROVE,
+        key: Ed25519PrivateKey = KEY,
+        **changes: Any,
+    ) -> SignedDecision:
+        """Return a decision as the API signs it, on the present digest."""
+        row = await self.row(proposal_id)
+        fields: dict[str, Any] = {
+            "id": new_id("dec"),
+            "tenant": row.tenant,
+            "proposal_id": proposal_id,
+            "revision": row.revision,
+            "kind": kind,
+            "reviewer": reviewer,
+            "proposal_digest": row.digest or "none",
+            "evaluation_digest": "sha256:seen",
+            "at": utc_now(),
+            "key_id": key_id_of(key.public_key()),
+        }
+        return sign(Decision.model_validate(fields | changes), key)
+
+    async def record(self, signed: SignedDecision) -> None:
+        async with self.database.transaction() as connection:
+            await decisions.record(connection, signed, signed.decision.reviewer)
+
+    async def send(self, signed: SignedDecision) -> DecisionResult:
+        """Deliver a decision as the API does."""
+        handle = self.client.get_workflow_handle(proposal_workflow_id(signed.decision.proposal_id))
+        result: DecisionResult = await handle.execute_update(
+            DECIDE_UPDATE, signed, id=signed.decision.id, result_type=DecisionResult
+        )
+        return result
+
+    async def decide(
+        self, proposal_id: str, reviewer: Principal = BEN, kind: DecisionKind = DecisionKind.APPROVE
+    ) -> DecisionResult:
+        """Sign, record and deliver."""
+        signed = await self.signed(proposal_id, reviewer, kind)
+        await self.record(signed)
+        return await self.send(signed)
+
+    async def row(self, proposal_id: str) -> Any:
+        async with self.database.reading() as connection:
+            wanted = select(proposals_table).where(proposals_table.c.id == proposal_id)
+            return (await connection.execute(wanted)).one()
+
+    async def until(self, proposal_id: str, *states: ProposalState, limit: float = 30) -> Any:
+        """Return the row once it is in one of the states."""
+
+        async def there() -> Any:
+            row = await self.row(proposal_id)
+            return row if row.state in states else None
+
+        return await eventually(there, limit=limit)
+
+    async def intent(self, proposal_id: str, step: str = "forward") -> Any:
+        async with self.database.reading() as connection:
+            wanted = select(intents).where(intents.c.key == f"{proposal_id}/1/{step}")
+            return (await connection.execute(wanted)).one_or_none()
+
+    async def audit(self, proposal_id: str) -> list[dict[str, Any]]:
+        async with self.database.reading() as connection:
+            wanted = select(audit_events.c.leaf).where(audit_events.c.subject == proposal_id)
+            leaves = (await connection.execute(wanted.order_by(audit_events.c.ordinal))).scalars()
+            return [json.loads(leaf) for leaf in leaves]
+
+    def sizes_set(self) -> Sequence[int]:
+        """What the emulator accepted, in its own words."""
+        return [call.request["node_count"] for call in self.fleet.calls().accepted("SetNodePoolSize")]
+
+
+async def own_namespace(address: str) -> Client:
+    """A namespace of this test's own: task queues have fixed names."""
+    name = f"t-{uuid.uuid4().hex[:12]}"
+    client = await Client.connect(address, namespace=name, data_converter=pydantic_data_converter)
+    retention = timedelta(days=1)
+    request = RegisterNamespaceRequest(namespace=name)
+    request.workflow_execution_retention_period.FromTimedelta(retention)
+    await client.workflow_service.register_namespace(request)
+
+    async def knows() -> bool:
+        with contextlib.suppress(RPCError):
+            await client.count_workflows()
+            return True
+        return False
+
+    await eventually(knows, limit=20)
+    return client
+
+
+async def eventually(ask: Callable[[], Awaitable[T]], *, limit: float = 10) -> T:
+    """Ask until the answer is true; return it."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limit
+    for _ in range(int(limit / 0.02)):
+        if answer := await ask():
+            return answer
+        if loop.time() > end:
+            break
+        await asyncio.sleep(0.02)
+    raise TimeoutError
+
+
+@asynccontextmanager
+async def proposal_stack(
+    address: str, database: Database, fleet: RunningEmulator
+) -> AsyncIterator[ProposalStack]:
+    client = await own_namespace(address)
+    reader = GkeNodePoolReader.to_endpoint(fleet.address, fleet.compute_url)
+    effector = GkeNodePoolEffector.to_endpoint(fleet.address, fleet.compute_url)
+    yield ProposalStack(client, database, fleet, reader, effector, ScriptedGuard(database, reader))
+    await reader.close()
+    await effector.close()
+
+
+def forged(signed: SignedDecision) -> SignedDecision:
+    """The same decision under a signature nobody made."""
+    return signed.model_copy(update={"signature": base64.b64encode(bytes(64)).decode()})

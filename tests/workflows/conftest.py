@@ -1,0 +1,29 @@
+"""The proposal stack for tests of the whole workflow."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters.store.database import Database
+from adapters.store.migrate import upgrade
+from tests.gke_fixtures import RunningEmulator
+from tests.gke_fixtures import practice_fleet as practice_fleet
+from tests.proposal_stack import ProposalStack, proposal_stack
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    await upgrade(database_url)
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def stack(
+    temporal_address: str, database: Database, practice_fleet: RunningEmulator
+) -> AsyncIterator[ProposalStack]:
+    async with proposal_stack(temporal_address, database, practice_fleet) as ready:
+        yield ready
