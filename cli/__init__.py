@@ -1,0 +1,1 @@
+"""The command line: speaks HTTP like everybody else, and starts the parts one by one or all at once."""

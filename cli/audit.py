@@ -1,0 +1,180 @@
+"""AUDIT: `sluice audit verify|export|checkpoint`. Verifying happens here, not in the server that is verified."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.exit_codes import CommandFailed, ExitCode
+from cli.output import say, write_json
+from cli.session import Session, command
+from cli.text import harmless
+
+if TYPE_CHECKING:
+    from adapters.audit.checkpoint import CheckpointKey
+    from adapters.audit.verify import Report
+
+_SHOWN_FAULTS = 20
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(help="The tamper-evident log.", no_args_is_help=True, rich_markup_mode=None)
+    group.command()(verify)
+    group.command()(export)
+    group.command()(checkpoint)
+    app.add_typer(group, name="audit")
+
+
+@command
+def verify(
+    session: Session,
+    file: Annotated[Path | None, typer.Option("--file", "-f", help="An export, to verify offline.")] = None,
+    kept: Annotated[
+        Path | None, typer.Option("--checkpoint", help="A checkpoint kept elsewhere: finds truncation too.")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Public key that signs checkpoints: PEM, or a verifier key.")
+    ] = None,
+) -> None:
+    """Verify the audit log: online through the API, or offline on an exported file."""
+    from adapters.audit.checkpoint import CheckpointInvalid
+    from adapters.audit.verify import verify_export
+
+    trusted = None if kept is None else _read(kept).decode("utf-8", "replace")
+    known = _local_key(session, key)
+    try:
+        if file is not None:
+            if known is None:
+                hint = "pass --key FILE with the public key that signs checkpoints"
+                raise CommandFailed("offline there is no key to verify with", ExitCode.USAGE, hint)
+            with _open(file) as lines:
+                report = verify_export(lines, [known], trusted)
+        else:
+            known = known or _key_of_server(session)
+            with session.api.lines("/v1/audit/export") as streamed:
+                report = verify_export(streamed, [known], trusted)
+    except CheckpointInvalid as error:
+        raise CommandFailed(f"the checkpoint: {error}", ExitCode.VERIFICATION) from error
+    _tell(session, report)
+
+
+def _open(file: Path) -> Any:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise CommandFailed(f"{file} cannot be read", ExitCode.USAGE) from error
+
+
+def _read(file: Path) -> bytes:
+    with _open(file) as opened:
+        content: bytes = opened.read(64 * 1024)
+        return content
+
+
+def _local_key(session: Session, given: Path | None) -> CheckpointKey | None:
+    if given is not None:
+        return _parse_key(_read(given), given)
+    local = session.settings.state_dir / "keys" / "audit.pub"
+    return _parse_key(local.read_bytes(), local) if local.exists() else None
+
+
+def _parse_key(content: bytes, file: Path) -> CheckpointKey:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    from adapters.audit.checkpoint import DEFAULT_ORIGIN, CheckpointInvalid, CheckpointKey
+
+    try:
+        if content.startswith(b"-----"):
+            loaded = load_pem_public_key(content)
+            if isinstance(loaded, Ed25519PublicKey):
+                return CheckpointKey(DEFAULT_ORIGIN, loaded)
+        else:
+            return CheckpointKey.parse(content.decode("ascii"))
+    except (ValueError, CheckpointInvalid) as error:
+        raise CommandFailed(f"{file} does not hold an Ed25519 public key", ExitCode.USAGE) from error
+    raise CommandFailed(f"{file} does not hold an Ed25519 public key", ExitCode.USAGE)
+
+
+def _key_of_server(session: Session) -> CheckpointKey:
+    from adapters.audit.checkpoint import CheckpointKey
+
+    say("the key comes from the server that is verified; pass --key FILE to trust one you keep")
+    return CheckpointKey.parse(session.api.get("/v1/audit/checkpoint")["verifier_key"])
+
+
+def _tell(session: Session, report: Report) -> None:
+    shown: dict[str, Any] = {
+        "sound": report.is_sound,
+        "entries": report.entries,
+        "proved_size": report.proved_size,
+        "tail": report.tail,
+        "anchored": report.is_anchored,
+        "fault_count": report.fault_count,
+        "faults": [
+            {"kind": one.kind.value, "line": one.line, "number": one.number, "message": one.message}
+            for one in report.faults
+        ],
+    }
+    if session.is_json:
+        write_json(shown)
+    else:
+        for one in report.faults[:_SHOWN_FAULTS]:
+            say(f"line {one.line}, entry {one.number}: {one.kind.value}: {harmless(one.message, 300)}")
+        verdict = "SOUND" if report.is_sound else f"NOT SOUND, {report.fault_count} faults"
+        anchored = (
+            "with a checkpoint kept elsewhere" if report.is_anchored else "no checkpoint kept elsewhere"
+        )
+        say(f"{verdict}: {report.proved_size} of {report.entries} entries proved, {anchored}")
+        if report.tail:
+            say(f"{report.tail} newer events are not under a checkpoint yet: nothing is proved about them")
+    if not report.is_sound:
+        raise typer.Exit(ExitCode.VERIFICATION)
+
+
+@command
+def export(
+    session: Session,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Where to; standard output without.")
+    ] = None,
+) -> None:
+    """Export the whole log as JSON lines that verify offline."""
+    with session.api.lines("/v1/audit/export") as lines:
+        if file is None:
+            _copy(lines, sys.stdout.buffer)
+            return
+        temporary = file.with_name(f".{file.name}.part")
+        try:
+            with temporary.open("wb") as output:
+                count = _copy(lines, output)
+            temporary.replace(file)
+        except OSError as error:
+            raise CommandFailed(f"{file} cannot be written") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+    say(f"{count} lines in {file}; verify: sluice audit verify --file {file}")
+
+
+def _copy(lines: Iterable[bytes], output: Any) -> int:
+    count = 0
+    for line in lines:
+        output.write(line)
+        count += 1
+    output.flush()
+    return count
+
+
+@command
+def checkpoint(session: Session) -> None:
+    """Print a signed checkpoint over everything committed by now. Keep it elsewhere."""
+    found = session.api.get("/v1/audit/checkpoint")
+    if session.is_json:
+        write_json(found)
+    else:
+        sys.stdout.write(found["note"])

@@ -1,0 +1,31 @@
+"""`sluice`: the root of the command line. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import typer
+
+from cli import audit, decisions, operate, proposals, requests, safety, up
+from cli.session import AsName, Given, Output, Url
+
+app = typer.Typer(
+    name="sluice",
+    help="Agents propose, gates decide, Temporal makes it durable.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def root(ctx: typer.Context, as_name: AsName = None, url: Url = None, output: Output = None) -> None:
+    """Agents propose, gates decide, Temporal makes it durable."""
+    ctx.obj = Given(as_name, url, output)
+
+
+for room in (up, requests, proposals, decisions, safety, audit, operate):
+    room.register(app)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,166 @@
+"""What stops effects: `sluice halt|halts|resume`, `sluice breakers`, `sluice budgets`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from cli.exit_codes import CommandFailed, ExitCode
+from cli.following import path_part
+from cli.output import say, table, write_json
+from cli.session import Session, command
+from cli.text import money, words
+
+_POLL = 0.5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(halt)
+    app.command()(halts)
+    app.command()(resume)
+    app.command()(budgets)
+    group = typer.Typer(help="Circuit breakers.", no_args_is_help=False, rich_markup_mode=None)
+    group.callback(invoke_without_command=True)(_list_by_default)
+    group.command("list")(list_breakers)
+    group.command("reset")(reset)
+    app.add_typer(group, name="breakers")
+
+
+@command
+def halt(
+    session: Session,
+    reason: Annotated[str, typer.Option(help="Why. Needed.")],
+    everything: Annotated[bool, typer.Option("--everything", help="Stop every effect.")] = False,
+    environment: Annotated[str | None, typer.Option(help="Stop effects in this environment.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Stop effects on this target; a trailing * is a prefix.")
+    ] = None,
+    action_kind: Annotated[str | None, typer.Option(help="Stop effects of this kind.")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until nothing is in flight.")] = True,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait.")] = 120,
+) -> None:
+    """Stop effects. Draining until none that it covers can still begin, then effective."""
+    named = {"environment": environment, "target": target, "action_kind": action_kind}
+    scope: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    if everything:
+        scope["everything"] = True
+    made = session.api.post("/v1/halts", {"scope": scope, "reason": reason}).body
+    if not session.is_json:
+        say(f"{made['id']} is {made['status']}; end it: sluice {session.identity()}resume {made['id']}")
+    deadline = time.monotonic() + timeout
+    while wait and made["status"] == "draining":
+        if time.monotonic() > deadline:
+            raise CommandFailed(f"{made['id']} still drains after {timeout:g} s", ExitCode.PENDING)
+        time.sleep(_POLL)
+        made = _find(session, made)
+    if session.is_json:
+        write_json(made)
+    elif wait:
+        say(f"{made['id']} is {made['status']}")
+
+
+def _find(session: Session, made: dict[str, Any]) -> dict[str, Any]:
+    for one in session.api.get("/v1/halts")["items"]:
+        if one["id"] == made["id"]:
+            return {"id": one["id"], "status": one["status"]}
+    return {"id": made["id"], "status": "ended"}
+
+
+@command
+def halts(session: Session) -> None:
+    """List halts that have not ended."""
+    found = session.api.get("/v1/halts")
+    if session.is_json:
+        write_json(found)
+        return
+    rows = [
+        (one["id"], one["status"].upper(), _scope(one["scope"]), one["created_by"], one["reason"])
+        for one in found["items"]
+    ]
+    table(("ID", "STATUS", "COVERS", "BY", "REASON"), rows, "nothing is halted")
+
+
+def _scope(scope: dict[str, Any]) -> str:
+    named = [f"{name} {value}" for name, value in scope.items() if value and name != "everything"]
+    return ", ".join(named) or "everything"
+
+
+@command
+def resume(
+    session: Session, halt_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a halt, hlt_…")]
+) -> None:
+    """End a halt; what it held goes on."""
+    ended = session.api.delete(f"/v1/halts/{path_part(halt_id)}")
+    write_json(ended) if session.is_json else say(f"{ended['id']} is {ended['status']}")
+
+
+def _breakers(session: Session) -> None:
+    found = session.api.get("/v1/breakers")
+    if session.is_json:
+        write_json(found)
+        return
+    rows = [
+        (
+            one["id"],
+            words(one["state"]).upper(),
+            str(one["consecutive_failures"]),
+            one["open_until"] or "-",
+            one["last_reason_code"] or "-",
+        )
+        for one in found["items"]
+    ]
+    table(("ID", "STATE", "FAILURES", "OPEN UNTIL", "LAST REASON"), rows, "no breaker ever counted a failure")
+
+
+@command
+def _list_when_bare(session: Session) -> None:
+    _breakers(session)
+
+
+def _list_by_default(ctx: typer.Context) -> None:
+    """List circuit breakers, or reset one."""
+    if ctx.invoked_subcommand is None:
+        _list_when_bare(ctx=ctx, as_name=None, url=None, output=None)
+
+
+@command
+def list_breakers(session: Session) -> None:
+    """List circuit breakers."""
+    _breakers(session)
+
+
+@command
+def reset(
+    session: Session,
+    breaker_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a breaker, target:… or kind:…")],
+    reason: Annotated[str, typer.Option(help="Why. Needed.")],
+) -> None:
+    """Close a breaker before its time; what it held goes on."""
+    from urllib.parse import quote
+
+    reply = session.api.post(f"/v1/breakers/{quote(breaker_id, safe=':/')}/reset", {"reason": reason})
+    write_json(reply.body) if session.is_json else say(f"{reply.body['id']} is {reply.body['state']}")
+
+
+@command
+def budgets(session: Session) -> None:
+    """List budgets: limit, reserved, committed and left in the present window."""
+    found = session.api.get("/v1/budgets")
+    if session.is_json:
+        write_json(found)
+        return
+    from decimal import Decimal
+
+    rows = [
+        (
+            one["scope"],
+            one["window"],
+            *(money(Decimal(one[name])) for name in ("limit", "reserved", "committed")),
+            money(Decimal(one["left"]), one["currency"]),
+        )
+        for one in found["items"]
+    ]
+    table(("SCOPE", "WINDOW", "LIMIT", "RESERVED", "COMMITTED", "LEFT"), rows, "no budgets are configured")
