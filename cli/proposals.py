@@ -94,9 +94,7 @@ def propose(
     """Propose an action by file or flags. It changes nothing unless the gates let it."""
     if (file is None) == (pool is None):
         raise CommandFailed("give either --file or --pool", ExitCode.USAGE, "see `sluice propose --help`")
-    body = (
-        _from_file(file) if file is not None else {"action": _from_flags(str(pool), nodes, minimum, maximum)}
-    )
+    body = _from_file(file) if file is not None else _from_flags(str(pool), nodes, minimum, maximum)
     if reason is not None:
         body["reason"] = reason
     body.setdefault("reason", "asked for on the command line")
