@@ -13,12 +13,16 @@ counts the events that were not covered yet when the file was made.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from typing import Literal, NamedTuple
 
 from contracts.base import Contract, canonical_json
 
-FORMAT = "sluice.audit.export.v1"
+_ENTRY_BEGIN = b'{"leaf":'
+_ENTRY_END = re.compile(rb',"leaf_hash":"([0-9a-f]{64})","number":(0|[1-9][0-9]{0,18})\}\n\Z')
+_ENDING_BYTES = 120
+"""More than the longest ending of an entry's line."""
 
 
 class Header(Contract):
@@ -69,7 +73,18 @@ def line_of(value: Contract) -> bytes:
 def entry_line(entry: Entry) -> bytes:
     """Return an entry's line. It is canonical because its leaf is."""
     ending = f',"leaf_hash":"{entry.leaf_hash.hex()}","number":{entry.number}}}\n'
-    return b'{"leaf":' + entry.leaf + ending.encode()
+    return _ENTRY_BEGIN + entry.leaf + ending.encode()
+
+
+def read_entry(line: bytes) -> Entry | None:
+    """Return the entry on a line that is spelled exactly as `entry_line` does, its hash as claimed; else None."""
+    if not line.startswith(_ENTRY_BEGIN):
+        return None
+    match = _ENTRY_END.search(line, max(len(_ENTRY_BEGIN), len(line) - _ENDING_BYTES))
+    if match is None:
+        return None
+    leaf = line[len(_ENTRY_BEGIN) : match.start()]
+    return Entry(int(match[2]), leaf, bytes.fromhex(match[1].decode()))
 
 
 async def export_lines(

@@ -6,7 +6,6 @@ checkpoint, and with a checkpoint kept elsewhere, the file neither ends before i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -17,13 +16,9 @@ from rfc8785 import CanonicalizationError
 
 from adapters.audit import checkpoint as checkpoints
 from adapters.audit.checkpoint import Checkpoint, CheckpointInvalid, CheckpointKey
-from adapters.audit.export import CheckpointLine, Footer, Header, line_of
+from adapters.audit.export import CheckpointLine, Footer, Header, line_of, read_entry
 from adapters.audit.merkle import Tree, leaf_hash
 
-_ENTRY_BEGIN = b'{"leaf":'
-_ENTRY_END = re.compile(rb',"leaf_hash":"([0-9a-f]{64})","number":(0|[1-9][0-9]{0,18})\}\n\Z')
-_ENDING_BYTES = 120
-"""More than the longest ending of an entry's line."""
 MAX_FAULTS = 100
 """Faults that are listed; the rest is counted."""
 
@@ -133,12 +128,9 @@ def verify_export(
 
 def _parse(index: int, raw: bytes) -> _Line:
     is_whole = raw.endswith(b"\n")
-    if raw.startswith(_ENTRY_BEGIN):
-        match = _ENTRY_END.search(raw, max(len(_ENTRY_BEGIN), len(raw) - _ENDING_BYTES))
-        if match is None:
-            return _Line(index, None, is_whole)
-        computed = leaf_hash(raw[len(_ENTRY_BEGIN) : match.start()])
-        return _Line(index, _Entry(int(match[2]), bytes.fromhex(match[1].decode()), computed), is_whole)
+    entry = read_entry(raw)
+    if entry is not None:
+        return _Line(index, _Entry(entry.number, entry.leaf_hash, leaf_hash(entry.leaf)), is_whole)
     for model in (CheckpointLine, Header, Footer):
         try:
             content = model.model_validate_json(raw, strict=True)
