@@ -23,6 +23,7 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
+from temporalio.testing import ActivityEnvironment
 
 from activities.approval.activities import ApprovalActivities
 from activities.execution.activities import EffectActivities
@@ -38,16 +39,20 @@ from contracts.action import ACTION, Action, ResizeNodePool
 from contracts.base import new_id, utc_now
 from contracts.configuration import Configuration, Environment
 from contracts.decision import Decision, DecisionKind, DecisionResult, DecisionRules, SignedDecision
+from contracts.effect import Receipt, Step
 from contracts.evaluation import ApprovalRequirement, Evaluation, Outcome, Verdict
 from contracts.messages import (
     DECIDE_UPDATE,
     PROPOSAL_WORKFLOW,
     QUEUE_EFFECTS,
     QUEUE_MAIN,
+    EffectInput,
+    EffectOutcome,
     PassInput,
     PassResult,
     ProposalInput,
     Standing,
+    VerifyOutcome,
     proposal_workflow_id,
 )
 from contracts.observation import BoundsPrecondition, SizesPrecondition
@@ -207,18 +212,15 @@ async def _store(
 
 
 @dataclass
-class ProposalStack:
-    """What a test holds."""
+class EffectStack:
+    """What a test of single activities holds: everything but Temporal."""
 
-    client: Client
     database: Database
     fleet: RunningEmulator
     reader: NodePoolReader
     effector: NodePoolEffector
     guard: ScriptedGuard
     timings: EffectTimings = TIMINGS
-    public_keys: dict[str, str] = field(default_factory=lambda: dict(PUBLIC_KEYS))
-    recorder: RefusalRecorder | None = None
 
     @property
     def approval(self) -> ApprovalActivities:
@@ -233,6 +235,127 @@ class ProposalStack:
     @property
     def verification(self) -> VerificationActivities:
         return VerificationActivities(self.database, self.reader, NoKubernetes(), CONFIGURATION, self.timings)
+
+    async def create(self, action: Action | None = None, **changes: Any) -> Draft:
+        """Store a proposal of Ana's in state `evaluating`."""
+        now = utc_now()
+        fields: dict[str, Any] = {
+            "id": new_id("prp"),
+            "tenant": "default",
+            "revision": 1,
+            "authors": (ANA,),
+            "channel": Channel.API,
+            "trust": Trust.TRUSTED,
+            "action": action or resize(),
+            "reason": "the queue grows",
+            "planner": Planner(kind=PlannerKind.DIRECT),
+            "environment": "production",
+            "team": "inference",
+            "mode": MODE,
+            "created_at": now,
+            "decide_by": now + timedelta(hours=4),
+            "execute_by": now + timedelta(hours=5),
+        }
+        draft = Draft.model_validate(fields | changes)
+        async with self.database.transaction() as connection:
+            await proposals.create(connection, draft)
+        return draft
+
+    async def ready(self, action: Action | None = None, **changes: Any) -> str:
+        """Bring a proposal that nobody must approve through both passes; return its id."""
+        self.guard.quorums = [0]
+        draft = await self.create(action, **changes)
+        await self.guard.check_proposal(PassInput(proposal_id=draft.id, revision=1, pass_number=1))
+        await self.admit(draft.id, 2)
+        return draft.id
+
+    async def admit(self, proposal_id: str, pass_number: int) -> PassResult:
+        given = PassInput(proposal_id=proposal_id, revision=1, pass_number=pass_number)
+        return await self.guard.admit_proposal(given)
+
+    async def execute(
+        self, proposal_id: str, step: Step = Step.FORWARD, *, pass_number: int = 2
+    ) -> EffectOutcome:
+        """Run one attempt of the activity, as a worker does."""
+        given = EffectInput(proposal_id=proposal_id, revision=1, step=step, pass_number=pass_number)
+        return await ActivityEnvironment().run(self.effects.execute_action, given)
+
+    async def verify(self, proposal_id: str, step: Step = Step.FORWARD) -> VerifyOutcome:
+        given = EffectInput(proposal_id=proposal_id, revision=1, step=step, pass_number=2)
+        return await ActivityEnvironment().run(self.verification.verify_effect, given)
+
+    async def lease_owner(self) -> str | None:
+        async with self.database.reading() as connection:
+            return await leases.owner_of(connection, resize().target.serialisation_domain)
+
+    async def receipt(self, proposal_id: str, step: str = "forward") -> Receipt:
+        return Receipt.model_validate((await self.intent(proposal_id, step)).receipt)
+
+    async def signed(
+        self,
+        proposal_id: str,
+        reviewer: Principal = BEN,
+        kind: DecisionKind = DecisionKind.APPROVE,
+        key: Ed25519PrivateKey = KEY,
+        **changes: Any,
+    ) -> SignedDecision:
+        """Return a decision as the API signs it, on the present digest."""
+        row = await self.row(proposal_id)
+        fields: dict[str, Any] = {
+            "id": new_id("dec"),
+            "tenant": row.tenant,
+            "proposal_id": proposal_id,
+            "revision": row.revision,
+            "kind": kind,
+            "reviewer": reviewer,
+            "proposal_digest": row.digest or "none",
+            "evaluation_digest": "sha256:seen",
+            "at": utc_now(),
+            "key_id": key_id_of(key.public_key()),
+        }
+        return sign(Decision.model_validate(fields | changes), key)
+
+    async def record(self, signed: SignedDecision) -> None:
+        async with self.database.transaction() as connection:
+            await decisions.record(connection, signed, signed.decision.reviewer)
+
+    async def row(self, proposal_id: str) -> Any:
+        async with self.database.reading() as connection:
+            wanted = select(proposals_table).where(proposals_table.c.id == proposal_id)
+            return (await connection.execute(wanted)).one()
+
+    async def until(self, proposal_id: str, *states: ProposalState, limit: float = 30) -> Any:
+        """Return the row once it is in one of the states."""
+
+        async def there() -> Any:
+            row = await self.row(proposal_id)
+            return row if row.state in states else None
+
+        return await eventually(there, limit=limit)
+
+    async def intent(self, proposal_id: str, step: str = "forward") -> Any:
+        async with self.database.reading() as connection:
+            wanted = select(intents).where(intents.c.key == f"{proposal_id}/1/{step}")
+            return (await connection.execute(wanted)).one_or_none()
+
+    async def audit(self, proposal_id: str) -> list[dict[str, Any]]:
+        async with self.database.reading() as connection:
+            wanted = select(audit_events.c.leaf).where(audit_events.c.subject == proposal_id)
+            leaves = (await connection.execute(wanted.order_by(audit_events.c.ordinal))).scalars()
+            return [json.loads(leaf) for leaf in leaves]
+
+    def sizes_set(self) -> Sequence[int]:
+        """What the emulator accepted, in its own words."""
+        return [call.request["node_count"] for call in self.fleet.calls().accepted("SetNodePoolSize")]
+
+
+@dataclass
+class ProposalStack(EffectStack):
+    """What a test of the whole workflow holds."""
+
+    client: Client = field(kw_only=True)
+    public_keys: dict[str, str] = field(default_factory=lambda: dict(PUBLIC_KEYS))
+    recorder: RefusalRecorder | None = None
 
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
@@ -268,31 +391,6 @@ class ProposalStack:
             ),
         }
 
-    async def create(self, action: Action | None = None, **changes: Any) -> Draft:
-        """Store a proposal of Ana's in state `evaluating`."""
-        now = utc_now()
-        fields: dict[str, Any] = {
-            "id": new_id("prp"),
-            "tenant": "default",
-            "revision": 1,
-            "authors": (ANA,),
-            "channel": Channel.API,
-            "trust": Trust.TRUSTED,
-            "action": action or resize(),
-            "reason": "the queue grows",
-            "planner": Planner(kind=PlannerKind.DIRECT),
-            "environment": "production",
-            "team": "inference",
-            "mode": MODE,
-            "created_at": now,
-            "decide_by": now + timedelta(hours=4),
-            "execute_by": now + timedelta(hours=5),
-        }
-        draft = Draft.model_validate(fields | changes)
-        async with self.database.transaction() as connection:
-            await proposals.create(connection, draft)
-        return draft
-
     async def start(self, draft: Draft) -> WorkflowHandle[Any, Standing]:
         return await self.client.start_workflow(
             PROPOSAL_WORKFLOW,
@@ -304,34 +402,6 @@ class ProposalStack:
 
     async def propose(self, action: Action | None = None, **changes: Any) -> WorkflowHandle[Any, Standing]:
         return await self.start(await self.create(action, **changes))
-
-    async def signed(
-        self,
-        proposal_id: str,
-        reviewer: Principal = BEN,
-        kind: DecisionKind = DecisionKind.APPROVE,
-        key: Ed25519PrivateKey = KEY,
-        **changes: Any,
-    ) -> SignedDecision:
-        """Return a decision as the API signs it, on the present digest."""
-        row = await self.row(proposal_id)
-        fields: dict[str, Any] = {
-            "id": new_id("dec"),
-            "tenant": row.tenant,
-            "proposal_id": proposal_id,
-            "revision": row.revision,
-            "kind": kind,
-            "reviewer": reviewer,
-            "proposal_digest": row.digest or "none",
-            "evaluation_digest": "sha256:seen",
-            "at": utc_now(),
-            "key_id": key_id_of(key.public_key()),
-        }
-        return sign(Decision.model_validate(fields | changes), key)
-
-    async def record(self, signed: SignedDecision) -> None:
-        async with self.database.transaction() as connection:
-            await decisions.record(connection, signed, signed.decision.reviewer)
 
     async def send(self, signed: SignedDecision) -> DecisionResult:
         """Deliver a decision as the API does."""
@@ -348,35 +418,6 @@ class ProposalStack:
         signed = await self.signed(proposal_id, reviewer, kind)
         await self.record(signed)
         return await self.send(signed)
-
-    async def row(self, proposal_id: str) -> Any:
-        async with self.database.reading() as connection:
-            wanted = select(proposals_table).where(proposals_table.c.id == proposal_id)
-            return (await connection.execute(wanted)).one()
-
-    async def until(self, proposal_id: str, *states: ProposalState, limit: float = 30) -> Any:
-        """Return the row once it is in one of the states."""
-
-        async def there() -> Any:
-            row = await self.row(proposal_id)
-            return row if row.state in states else None
-
-        return await eventually(there, limit=limit)
-
-    async def intent(self, proposal_id: str, step: str = "forward") -> Any:
-        async with self.database.reading() as connection:
-            wanted = select(intents).where(intents.c.key == f"{proposal_id}/1/{step}")
-            return (await connection.execute(wanted)).one_or_none()
-
-    async def audit(self, proposal_id: str) -> list[dict[str, Any]]:
-        async with self.database.reading() as connection:
-            wanted = select(audit_events.c.leaf).where(audit_events.c.subject == proposal_id)
-            leaves = (await connection.execute(wanted.order_by(audit_events.c.ordinal))).scalars()
-            return [json.loads(leaf) for leaf in leaves]
-
-    def sizes_set(self) -> Sequence[int]:
-        """What the emulator accepted, in its own words."""
-        return [call.request["node_count"] for call in self.fleet.calls().accepted("SetNodePoolSize")]
 
 
 async def own_namespace(address: str) -> Client:
@@ -412,15 +453,23 @@ async def eventually(ask: Callable[[], Awaitable[T]], *, limit: float = 10) -> T
 
 
 @asynccontextmanager
+async def effect_stack(database: Database, fleet: RunningEmulator) -> AsyncIterator[EffectStack]:
+    reader = GkeNodePoolReader.to_endpoint(fleet.address, fleet.compute_url)
+    effector = GkeNodePoolEffector.to_endpoint(fleet.address, fleet.compute_url)
+    yield EffectStack(database, fleet, reader, effector, ScriptedGuard(database, reader))
+    await reader.close()
+    await effector.close()
+
+
+@asynccontextmanager
 async def proposal_stack(
     address: str, database: Database, fleet: RunningEmulator
 ) -> AsyncIterator[ProposalStack]:
     client = await own_namespace(address)
-    reader = GkeNodePoolReader.to_endpoint(fleet.address, fleet.compute_url)
-    effector = GkeNodePoolEffector.to_endpoint(fleet.address, fleet.compute_url)
-    yield ProposalStack(client, database, fleet, reader, effector, ScriptedGuard(database, reader))
-    await reader.close()
-    await effector.close()
+    async with effect_stack(database, fleet) as parts:
+        yield ProposalStack(
+            parts.database, parts.fleet, parts.reader, parts.effector, parts.guard, client=client
+        )
 
 
 def forged(signed: SignedDecision) -> SignedDecision:

@@ -9,7 +9,7 @@ import pytest
 from adapters.store.database import Database
 from adapters.store.migrate import upgrade
 from tests.gke_fixtures import RunningEmulator
-from tests.gke_fixtures import practice_fleet as practice_fleet
+from tests.gke_fixtures import local_fleet as local_fleet
 from tests.proposal_stack import ProposalStack, proposal_stack
 
 
@@ -23,7 +23,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def stack(
-    temporal_address: str, database: Database, practice_fleet: RunningEmulator
+    temporal_address: str, database: Database, local_fleet: RunningEmulator
 ) -> AsyncIterator[ProposalStack]:
-    async with proposal_stack(temporal_address, database, practice_fleet) as ready:
+    async with proposal_stack(temporal_address, database, local_fleet) as ready:
         yield ready
