@@ -270,3 +270,20 @@ async def test_while_the_database_is_gone_nothing_is_decided_and_once_it_answers
         assert (await guards.check(proposal)).state is ProposalState.READY
     finally:
         await database.close()
+
+
+async def test_of_many_at_once_only_as_many_are_granted_as_the_budget_holds(guards: Guards) -> None:
+    first = await guards.propose_in_development(cluster="dev-0")
+    await guards.check(first)
+    cost = (await guards.evaluation(first)).cost
+    assert cost is not None
+    limit = 4 * max(line.amount for line in cost.lines)
+    guards.configuration = parse(CONFIGURATION.replace("40000", str(limit)))
+    others = [await guards.propose_in_development(cluster=f"dev-{number}") for number in range(1, 13)]
+    results = await asyncio.gather(*[guards.check(proposal) for proposal in others])
+    granted = [result for result in results if result.state is ProposalState.READY]
+    # Prices fall with every second that passes in the window: a fifth may just fit.
+    assert 3 <= len(granted) <= 4
+    assert {result.reason_code for result in results if result not in granted} == {"budget_exceeded"}
+    for row in await guards.rows("budget_windows", scope="environment=development"):
+        assert row.reserved + row.committed <= limit

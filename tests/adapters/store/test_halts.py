@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from adapters.store import halts
+from adapters.store.database import Database, database_now
+from adapters.store.schema import audit_events, intents, outbox, proposals
+from contracts.proposal import Proposal
+from contracts.safety import Halt, HaltScope, HaltStatus
+from tests.adapters.store.samples import stored_proposal
+from tests.contracts.samples import BEN
+
+EVERYTHING = HaltScope(everything=True)
+
+
+async def halt(database: Database, scope: HaltScope = EVERYTHING) -> Halt:
+    async with database.transaction() as connection:
+        return await halts.create(connection, scope, "smoke", actor=BEN, tenant="default")
+
+
+async def settle(database: Database) -> list[str]:
+    async with database.transaction() as connection:
+        return [one.id for one in await halts.settle(connection)]
+
+
+async def intend(database: Database, proposal: Proposal, seconds: float) -> None:
+    async with database.transaction() as connection:
+        deadline = await database_now(connection) + timedelta(seconds=seconds)
+        values = {"key": f"{proposal.id}/1/forward", "proposal_id": proposal.id, "step": "forward"}
+        await connection.execute(
+            insert(intents).values(**values, document={}, fence=1, call_deadline=deadline)
+        )
+
+
+async def types(database: Database, subject: str) -> list[str]:
+    async with database.reading() as connection:
+        found = select(audit_events.c.type).where(audit_events.c.subject == subject)
+        return list((await connection.execute(found.order_by(audit_events.c.ordinal))).scalars())
+
+
+async def test_with_nothing_in_flight_it_is_effective_at_once(database: Database) -> None:
+    made = await halt(database)
+    assert made.status is HaltStatus.EFFECTIVE
+    assert made.effective_at is not None
+    assert await types(database, made.id) == ["halt.created", "halt.effective"]
+
+
+async def test_it_drains_until_the_calls_it_covers_are_past_their_deadline(database: Database) -> None:
+    await intend(database, await stored_proposal(database), 0.5)
+    made = await halt(database)
+    assert made.status is HaltStatus.DRAINING
+    assert await settle(database) == []
+    await asyncio.sleep(0.6)
+    assert await settle(database) == [made.id]
+    assert await settle(database) == []
+
+
+async def test_a_receipt_ends_the_wait(database: Database) -> None:
+    proposal = await stored_proposal(database)
+    await intend(database, proposal, 60)
+    made = await halt(database)
+    async with database.transaction() as connection:
+        await connection.execute(update(intents).values(receipt={}))
+    assert await settle(database) == [made.id]
+
+
+async def test_what_it_does_not_cover_it_does_not_wait_for(database: Database) -> None:
+    await intend(database, await stored_proposal(database), 60)
+    assert (await halt(database, HaltScope(environment="development"))).status is HaltStatus.EFFECTIVE
+    assert (await halt(database, HaltScope(target="gke.node_pool/acme-prod/*"))).status is HaltStatus.DRAINING
+
+
+async def test_a_new_halt_waits_for_the_intents_that_are_being_written(database: Database) -> None:
+    proposal = await stored_proposal(database)
+    async with database.transaction() as connection:
+        await halts.share_halt_lock(connection)
+        assert await halts.open_halts(connection) == ()
+        creating = asyncio.create_task(halt(database))
+        await asyncio.sleep(0.2)
+        assert not creating.done()
+        deadline = await database_now(connection) + timedelta(minutes=1)
+        values = {"key": "k", "proposal_id": proposal.id, "step": "forward", "document": {}, "fence": 1}
+        await connection.execute(insert(intents).values(**values, call_deadline=deadline))
+    assert (await creating).status is HaltStatus.DRAINING
+
+
+async def test_intents_do_not_keep_each_other_out(database: Database) -> None:
+    async with database.transaction() as first, database.transaction() as second:
+        await halts.share_halt_lock(first)
+        await asyncio.wait_for(halts.share_halt_lock(second), 2)
+
+
+async def test_the_oldest_halt_that_covers_an_effect_is_named(database: Database) -> None:
+    await halt(database, HaltScope(environment="development"))
+    made = await halt(database, HaltScope(action_kind="gke.node_pool.resize"))
+    await halt(database)
+    attributes = {"tenant": "default", "environment": "production", "target_key": "gke.node_pool/p/l/c/n"}
+    async with database.reading() as connection:
+        found = await halts.covering(connection, **attributes, action_kind="gke.node_pool.resize")
+    assert found == made
+
+
+async def test_its_end_wakes_everything_it_held_and_is_ended_once(database: Database) -> None:
+    made = await halt(database)
+    held = [await stored_proposal(database) for _ in range(3)]
+    async with database.transaction() as connection:
+        await connection.execute(update(proposals).values(state="ready", held_on=halts.held_on(made.id)))
+    for _ in range(2):
+        async with database.transaction() as connection:
+            ended = await halts.end(connection, made.id, actor=BEN)
+        assert ended is not None
+        assert ended.status is HaltStatus.ENDED
+    async with database.reading() as connection:
+        assert await halts.open_halts(connection) == ()
+        woken = (await connection.execute(select(outbox.c.subject))).scalars()
+        assert sorted(woken) == sorted(proposal.id for proposal in held)
+    assert (await types(database, made.id))[-1] == "halt.ended"
+
+
+@pytest.mark.parametrize("halt_id", ["hlt_unknown"])
+async def test_a_halt_nobody_knows_cannot_be_ended(database: Database, halt_id: str) -> None:
+    async with database.transaction() as connection:
+        assert await halts.end(connection, halt_id, actor=BEN) is None
