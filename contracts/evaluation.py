@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from contracts.base import Contract, digest_of
+from contracts.money import Money, plain
 from contracts.principal import Role
 
 
@@ -71,18 +72,18 @@ class BudgetLine(Contract):
     window: str
     """The window it falls in, for example `month:2026-11`."""
     currency: str
-    limit: Decimal
-    reserved: Decimal
+    limit: Money
+    reserved: Money
     """Reserved by others at the time."""
-    committed: Decimal
-    amount: Decimal
+    committed: Money
+    amount: Money
     """What this change takes."""
     hours_left: Decimal
 
     @property
     def left_after(self) -> Decimal:
         """What would remain with this change counted."""
-        return self.limit - self.reserved - self.committed - self.amount
+        return plain(self.limit - self.reserved - self.committed - self.amount)
 
 
 class CostEstimate(Contract):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from contracts.evaluation import BudgetLine, CostEstimate, Verdict
+from contracts.money import plain
 from guardrails.answers import Answers
 from guardrails.budget.cost import estimate
 from guardrails.facts import Facts
@@ -59,7 +60,7 @@ def _unknown(facts: Facts) -> Verdict:
 
 
 def _exceeded(line: BudgetLine) -> str:
-    left = line.limit - line.reserved - line.committed
+    left = plain(line.limit - line.reserved - line.committed)
     return (
         f"It takes {line.amount} {line.currency} until the end of {line.window}, but {line.scope} "
         f"has only {left} of {line.limit} left."

@@ -1,0 +1,25 @@
+"""Amounts of money as `Decimal`: exact, and spelled the same wherever they come from."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+CENT = Decimal("0.01")
+
+
+def plain(amount: Decimal) -> Decimal:
+    """Return the same amount with two decimals, or with as many more as it needs.
+
+    A database column of ten decimals gives `0E-10` and `4939.1000000000`; people and digests get `0.00` and `4939.10`.
+    """
+    in_cents = amount.quantize(CENT)
+    if in_cents == amount:
+        return in_cents
+    return Decimal(f"{amount:f}".rstrip("0"))
+
+
+Money = Annotated[Decimal, AfterValidator(plain)]
+"""A field that holds an amount in its plain spelling."""
