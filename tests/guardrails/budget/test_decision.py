@@ -54,7 +54,7 @@ def test_every_budget_must_hold_it_and_the_one_that_does_not_is_named() -> None:
     )
     verdict = decide(facts(budgets=(BUDGET, tight)))
     assert verdict.reason_code == "budget_exceeded"
-    assert "team=inference has only 10 of 10 left" in verdict.message
+    assert "team=inference has only 10.00 of 10.00 left" in verdict.message
 
 
 @pytest.mark.parametrize("wanted", [0, 1, 2])
