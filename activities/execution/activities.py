@@ -99,7 +99,7 @@ class EffectActivities:
             return EffectOutcome(result=EffectResult.ISSUED, state=state, reason_code=row.reason_code or "")
         work = _work(Proposal.model_validate(row.document), given, key)
         if work is None:
-            return await self._conclusion.abandon(given, "not_reversible")
+            return await self._conclusion.abandon(given.proposal_id, "not_reversible")
         issued: Issued | EffectOutcome | None = None
         if record is not None and record.settled_at is None:
             issued = await self._recover(work)
@@ -119,7 +119,7 @@ class EffectActivities:
                 await intents.take_over(connection, work.key, grant.fence)
                 record = await intents.find(connection, work.key)
         except StaleFence:
-            return await self._conclusion.give_up(work, "lease_lost")
+            return await self._conclusion.abandon(work.proposal.id, "lease_lost")
         if record is None or record.fence != grant.fence:
             raise StaleFence(f"{work.key}: a newer attempt acts")
         intent = Intent.model_validate(record.document).model_copy(update={"fence": grant.fence})
@@ -154,9 +154,9 @@ class EffectActivities:
                     return begun
                 await self._until_idle(work, give_up)
                 if work.step is Step.FORWARD:
-                    return await self._conclusion.step_back(work, "foreign_operation")
+                    return await self._conclusion.step_back(work, granted.intent, "foreign_operation")
                 if _clock() > give_up:
-                    return await self._conclusion.give_up(work, "target_stayed_busy")
+                    return await self._conclusion.give_up(granted.intent, "target_stayed_busy")
             await asyncio.sleep(self._timings.poll_interval.total_seconds())
 
     async def _admit(self, work: Work) -> Granted | EffectOutcome | None:

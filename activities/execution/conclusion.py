@@ -15,7 +15,8 @@ from adapters.store import intents, proposals
 from adapters.store.database import Database, database_now
 from contracts.configuration import BreakerLimits
 from contracts.effect import EffectResult, Intent, Receipt, ReceiptOutcome, Step
-from contracts.messages import EffectInput, EffectOutcome
+from contracts.errors import StaleFence
+from contracts.messages import EffectOutcome
 from contracts.principal import SYSTEM
 from contracts.proposal import ProposalState
 
@@ -70,35 +71,38 @@ class Conclusion:
     async def unreachable(self, work: Work, intent: Intent, reason_code: str) -> EffectOutcome:
         """The target cannot be read any more, for good; nothing was called."""
         if work.step is Step.COMPENSATION:
-            return await self.give_up(work, reason_code)
+            return await self.give_up(intent, reason_code)
         state = _S.STALE if reason_code == "target_not_found" else _S.FAILED
         return await self._close_unchanged(work, intent, state, reason_code)
 
     async def changed(self, work: Work, intent: Intent) -> EffectOutcome:
         """Somebody else changed the target: what was approved is no longer what would happen."""
         if work.step is Step.COMPENSATION:
-            return await self.give_up(work, "changed_by_others")
+            return await self.give_up(intent, "changed_by_others")
         return await self._close_unchanged(work, intent, _S.STALE, "target_changed")
 
-    async def step_back(self, work: Work, reason_code: str) -> EffectOutcome:
+    async def step_back(self, work: Work, intent: Intent, reason_code: str) -> EffectOutcome:
         """Nothing was called and something is in the way: a new pass, and others may go first."""
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, work.proposal.id)
+            await _still_ours(connection, intent)
             if ProposalState(row.state) is not _S.EXECUTING:
                 return standing_outcome(row)
             return await step_back(connection, row, work, reason_code)
 
-    async def give_up(self, work: Work, reason_code: str) -> EffectOutcome:
-        """A person must look: the target is neither as it was nor as it should be, or nobody knows."""
-        return await self._mark_dirty(work.proposal.id, reason_code)
+    async def give_up(self, intent: Intent, reason_code: str) -> EffectOutcome:
+        """A person must look: the target is neither as it was nor as it should be."""
+        return await self._mark_dirty(intent.proposal_id, reason_code, intent)
 
-    async def abandon(self, given: EffectInput, reason_code: str) -> EffectOutcome:
-        """No call could take the effect back."""
-        return await self._mark_dirty(given.proposal_id, reason_code)
+    async def abandon(self, proposal_id: str, reason_code: str) -> EffectOutcome:
+        """A person must look: no call may be made for this effect any more."""
+        return await self._mark_dirty(proposal_id, reason_code, None)
 
-    async def _mark_dirty(self, proposal_id: str, reason_code: str) -> EffectOutcome:
+    async def _mark_dirty(self, proposal_id: str, reason_code: str, intent: Intent | None) -> EffectOutcome:
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, proposal_id)
+            if intent is not None:
+                await _still_ours(connection, intent)
             if ProposalState(row.state) not in (_S.EXECUTING, _S.ROLLING_BACK):
                 return standing_outcome(row)
             return await self._dirty(connection, row, reason_code)
@@ -112,6 +116,7 @@ class Conclusion:
     ) -> EffectOutcome:
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, work.proposal.id)
+            await _still_ours(connection, intent)
             await intents.withdraw(connection, intent.key, intent.proposal_id, intent.fence)
             if ProposalState(row.state) is not _S.EXECUTING:
                 return standing_outcome(row)
@@ -141,6 +146,12 @@ class Conclusion:
             finished_at=await database_now(connection),
         )
         await intents.conclude(connection, receipt, row.tenant)
+
+
+async def _still_ours(connection: AsyncConnection, intent: Intent) -> None:
+    """A late attempt may not close under a newer one that acts."""
+    if not await intents.is_current(connection, intent.key, intent.fence):
+        raise StaleFence(f"{intent.key}: a newer attempt acts")
 
 
 def _closed(state: ProposalState, reason_code: str) -> EffectOutcome:

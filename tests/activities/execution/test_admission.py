@@ -1,0 +1,210 @@
+"""The intent transaction: the last place where an effect can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import func, select, update
+
+from adapters.store import decisions, halts, leases, proposals
+from adapters.store.schema import decisions as decisions_table
+from adapters.store.schema import evaluations, outbox
+from contracts.base import utc_now
+from contracts.effect import EffectResult, Step
+from contracts.messages import DecisionInput, PassInput
+from contracts.principal import Principal, PrincipalKind, Role
+from contracts.proposal import ProposalState
+from contracts.safety import Halt, HaltScope
+from emulators.gke.faults import FaultKind
+from tests.contracts.samples import ANA, BEN
+from tests.proposal_stack import EffectStack, resize
+
+S = ProposalState
+OPERATOR = Principal(kind=PrincipalKind.HUMAN, subject="olga", roles=(Role.OPERATOR,))
+
+
+async def halt(stack: EffectStack) -> Halt:
+    async with stack.database.transaction() as connection:
+        return await halts.create(
+            connection, HaltScope(environment="production"), "stop", actor=OPERATOR, tenant="default"
+        )
+
+
+async def approved(stack: EffectStack) -> str:
+    """A proposal that Ben approved and a pass admitted."""
+    stack.guard.quorums = [1]
+    draft = await stack.create(resize(3))
+    await stack.guard.check_proposal(PassInput(proposal_id=draft.id, revision=1, pass_number=1))
+    signed = await stack.signed(draft.id, BEN)
+    await stack.record(signed)
+    await stack.approval.record_decision(DecisionInput(signed=signed))
+    await stack.admit(draft.id, 2)
+    return draft.id
+
+
+async def change_vote(stack: EffectStack, proposal_id: str, document: dict[str, Any]) -> None:
+    async with stack.database.transaction() as connection:
+        await connection.execute(
+            update(decisions_table)
+            .where(decisions_table.c.proposal_id == proposal_id)
+            .values(document=document)
+        )
+
+
+async def test_a_halt_between_pass_and_effect_stops_it(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    assert (await halt(stack)).status == "effective"
+    outcome = await stack.execute(proposal_id)
+    assert (outcome.result, outcome.reason_code) == (EffectResult.NEEDS_NEW_PASS, "halted")
+    assert stack.sizes_set() == []
+    assert await stack.lease_owner() is None
+
+
+async def test_a_halt_drains_only_as_long_as_a_call_may_be_in_flight(stack: EffectStack) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.SLOW, delay=0.5)
+    await stack.fleet.admin.settings(operation=2.0)
+    proposal_id = await stack.ready(resize(3))
+    attempt = asyncio.create_task(stack.execute(proposal_id))
+    await asyncio.sleep(0.3)
+    assert (await halt(stack)).status == "draining"
+    await asyncio.sleep(0.7)
+    async with stack.database.transaction() as connection:
+        assert len(await halts.settle(connection)) == 1
+    assert (await attempt).state is S.VERIFYING
+
+
+async def test_a_halt_holds_the_way_back_and_pages_once(stack: EffectStack) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.STOCKOUT)
+    proposal_id = await stack.ready(resize(3))
+    await stack.execute(proposal_id)
+    stop = await halt(stack)
+    undoing = asyncio.create_task(stack.execute(proposal_id, Step.COMPENSATION))
+    await asyncio.sleep(0.5)
+    assert not undoing.done()
+    assert stack.sizes_set() == [3]
+    async with stack.database.reading() as connection:
+        told = (await connection.execute(select(outbox.c.payload).where(outbox.c.kind == "notify"))).scalars()
+        assert [one["reason_code"] for one in told] == ["compensation_halted"]
+    async with stack.database.transaction() as connection:
+        await halts.end(connection, stop.id, actor=OPERATOR)
+    assert (await undoing).state is S.ROLLING_BACK
+    assert stack.sizes_set() == [3, 2]
+
+
+async def test_a_pass_older_than_thirty_seconds_admits_nothing(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    async with stack.database.transaction() as connection:
+        await connection.execute(
+            update(evaluations)
+            .where(evaluations.c.pass_number == 2)
+            .values(created_at=func.now() - timedelta(seconds=31))
+        )
+    outcome = await stack.execute(proposal_id)
+    assert (outcome.result, outcome.reason_code) == (EffectResult.NEEDS_NEW_PASS, "pass_too_old")
+    assert stack.sizes_set() == []
+
+
+async def test_a_pass_that_was_never_run_or_did_not_admit_admits_nothing(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    assert (await stack.execute(proposal_id, pass_number=7)).reason_code == "pass_superseded"
+    assert (await stack.execute(proposal_id, pass_number=1)).reason_code == "pass_superseded"
+    stack.guard.holds = 1
+    await stack.admit(proposal_id, 3)
+    assert (await stack.execute(proposal_id, pass_number=3)).reason_code == "pass_not_admitted"
+    assert stack.sizes_set() == []
+
+
+async def test_after_execute_by_nothing_starts(stack: EffectStack) -> None:
+    now = utc_now()
+    proposal_id = await stack.ready(resize(3), decide_by=now, execute_by=now + timedelta(seconds=0.4))
+    await asyncio.sleep(0.5)
+    outcome = await stack.execute(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.EXPIRED, "execute_by_passed")
+    assert await stack.lease_owner() is None
+    assert stack.sizes_set() == []
+
+
+async def test_a_lost_lease_needs_a_new_pass(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    async with stack.database.transaction() as connection:
+        await leases.release(connection, resize().target.serialisation_domain, proposal_id)
+    assert (await stack.execute(proposal_id)).reason_code == "lease_lost"
+    assert stack.sizes_set() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"), [({"mode": "google"}, "mode_mismatch"), ({"dry_run": True}, "dry_run")]
+)
+async def test_what_was_not_proposed_for_this_provider_is_denied(
+    stack: EffectStack, changes: dict[str, Any], code: str
+) -> None:
+    proposal_id = await stack.ready(resize(3), **changes)
+    outcome = await stack.execute(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.DENIED, code)
+    assert stack.sizes_set() == []
+
+
+async def test_a_valid_vote_lets_the_effect_through(stack: EffectStack) -> None:
+    assert (await stack.execute(await approved(stack))).state is S.VERIFYING
+
+
+async def test_a_vote_whose_signature_is_not_ours_does_not(stack: EffectStack) -> None:
+    proposal_id = await approved(stack)
+    foreign = await stack.signed(proposal_id, BEN, key=Ed25519PrivateKey.generate())
+    await change_vote(stack, proposal_id, foreign.model_dump(mode="json"))
+    outcome = await stack.execute(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.DENIED, "approvals_invalid")
+    assert stack.sizes_set() == []
+
+
+async def test_a_vote_of_an_author_or_on_another_digest_or_too_late_does_not(stack: EffectStack) -> None:
+    author = ANA.model_copy(update={"roles": (Role.APPROVER,)})
+    proposal_id = await approved(stack)
+    row = await stack.row(proposal_id)
+    for signed in (
+        await stack.signed(proposal_id, author),
+        await stack.signed(proposal_id, BEN, proposal_digest="sha256:other"),
+        await stack.signed(proposal_id, BEN, at=row.decide_by + timedelta(seconds=1)),
+    ):
+        await change_vote(stack, proposal_id, signed.model_dump(mode="json"))
+        async with stack.database.reading() as connection:
+            kept = await decisions.approvals(connection, proposal_id, 1)
+        assert kept == (signed,)
+    assert (await stack.execute(proposal_id)).reason_code == "approvals_invalid"
+
+
+async def test_votes_fall_short_of_what_the_newest_pass_asks_for(stack: EffectStack) -> None:
+    proposal_id = await approved(stack)
+    async with stack.database.transaction() as connection:
+        requirement = {"quorum": 2, "roles": ["approver"], "rules": []}
+        newest = (
+            await connection.execute(select(evaluations.c.document).where(evaluations.c.pass_number == 2))
+        ).scalar_one()
+        await connection.execute(
+            update(evaluations)
+            .where(evaluations.c.pass_number == 2)
+            .values(document=newest | {"requirement": requirement})
+        )
+    assert (await stack.execute(proposal_id)).reason_code == "approvals_invalid"
+
+
+async def test_a_closed_proposal_stays_closed(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    async with stack.database.transaction() as connection:
+        row = await proposals.lock(connection, proposal_id)
+        await proposals.move(connection, row, S.CANCELLED, actor=ANA, reason_code="cancelled")
+    outcome = await stack.execute(proposal_id)
+    assert (outcome.result, outcome.state) == (EffectResult.CLOSED, S.CANCELLED)
+    assert stack.sizes_set() == []
+
+
+async def test_the_intent_holds_the_fence_and_the_state_to_return_to(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    await stack.execute(proposal_id)
+    document = (await stack.intent(proposal_id)).document
+    assert document["fence"] == 1
+    assert document["prior"]["zones"][0]["target_size"] == 2
