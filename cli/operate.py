@@ -6,12 +6,15 @@ These run in this process and read the settings; everything else on the command 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -74,6 +77,14 @@ def _our_errors() -> Iterator[None]:
         raise CommandFailed(f"{error} ({error.reason_code})", ExitCode.ERROR, "`sluice doctor`") from error
 
 
+def _end(code: int = 0) -> NoReturn:
+    """End the process now. Threads of Temporal's runtime may outlive the interpreter and abort it on its way out."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 @command
 def api(session: Session) -> None:
     """Serve the API, with its dispatcher and sequencer, until SIGTERM."""
@@ -81,6 +92,7 @@ def api(session: Session) -> None:
 
     with _our_errors():
         run_api(session.settings)
+    _end()
 
 
 @command
@@ -96,6 +108,7 @@ def worker(
 
     with _our_errors():
         asyncio.run(run_worker(session.settings, _queues(queues)))
+    _end()
 
 
 def _queues(given: str | None) -> list[str]:
@@ -119,6 +132,7 @@ def migrate(session: Session) -> None:
     with _our_errors():
         asyncio.run(run(session.settings))
     say("the database is at the newest revision")
+    _end()
 
 
 @command

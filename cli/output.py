@@ -22,8 +22,9 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
-WIDTH_OF_PIPES = 120
+WIDTH_OF_PIPES = 100
 """Columns assumed where no terminal tells."""
+_UNBOUNDED = 500
 
 
 def data_console() -> Console:
@@ -66,6 +67,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], empty: s
     from rich.table import Table
 
     drawn = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in drawn.columns:
+        column.no_wrap = True
     for row in rows:
         drawn.add_row(*(harmless(cell) if isinstance(cell, str) else cell for cell in row))
-    data_console().print(drawn)
+    console = data_console()
+    # A pipe gets every line whole; a terminal gets what fits.
+    console.print(drawn, width=None if console.is_terminal else _UNBOUNDED)

@@ -6,6 +6,7 @@ escapes nor markup in them can act. No state is told by colour alone.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
@@ -21,6 +22,7 @@ from contracts.proposal import ProposalState
 MAX_LINES = 40
 WIDTH = 100
 _LABEL = 12
+_MESSAGE = WIDTH - _LABEL - 5 - 16
 _MAX_VERDICTS = 12
 _MAX_ZONES = 4
 _MAX_BUDGETS = 3
@@ -90,7 +92,8 @@ def _facts(view: ProposalView) -> Iterator[tuple[str, list[Text]]]:
     yield "State", _standing(view)
     yield "Change", _change(view)
     yield "Blast", _blast(view)
-    yield "Cost", _cost(view)
+    yield "Cost", [_cost(view)]
+    yield "Budget", _budgets(view)
     yield "Verdicts", _verdicts(view)
     yield "Human", [_why_a_person(view)]
     yield "Asked by", [_asked_by(view)]
@@ -165,35 +168,44 @@ def _blast(view: ProposalView) -> list[Text]:
     return [told]
 
 
-def _cost(view: ProposalView) -> list[Text]:
+def _cost(view: ProposalView) -> Text:
     cost = view.cost
     if cost is None:
-        return [Text("not known")]
+        return Text("not known")
     stale = ", STALE" if cost.is_stale else ""
-    first = Text(f"{money(cost.monthly_delta, cost.currency, signed=True)} per month", style="bold")
-    first.append(f"  (list prices of {cost.price_as_of}{stale})", style="not bold")
-    return [first, *(_budget(line) for line in cost.budgets[:_MAX_BUDGETS])]
+    told = Text(f"{money(cost.monthly_delta, cost.currency, signed=True)} per month", style="bold")
+    return told.append(f"  (list prices of {cost.price_as_of}{stale})", style="not bold")
+
+
+def _budgets(view: ProposalView) -> list[Text]:
+    if view.cost is None:
+        return []
+    lines = [_budget(line) for line in view.cost.budgets[:_MAX_BUDGETS]]
+    return lines or [Text("no budget covers this")]
 
 
 def _budget(line: BudgetEffect) -> Text:
-    left = money(line.left_after)
-    told = Text(f"budget {line.scope}, {line.window}: takes {money(line.amount)}, leaves ")
-    told.append(left, style="bold red" if line.left_after < Decimal(0) else "")
+    told = Text(f"{line.scope}, {line.window}: takes {money(line.amount)}, leaves ")
+    told.append(money(line.left_after), style="bold red" if line.left_after < Decimal(0) else "")
     return told.append(f" of {money(line.limit, line.currency)}")
 
 
 def _verdicts(view: ProposalView) -> list[Text]:
-    shown = [_verdict(verdict) for verdict in view.verdicts[:_MAX_VERDICTS]]
+    shown = [line for verdict in view.verdicts[:_MAX_VERDICTS] for line in _verdict(verdict)]
     more = len(view.verdicts) - _MAX_VERDICTS
     return [*shown, Text(f"and {more} more")] if more > 0 else shown or [Text("none yet")]
 
 
-def _verdict(verdict: Verdict) -> Text:
+def _verdict(verdict: Verdict) -> list[Text]:
+    """One line for what allows; what does not gets a second one when its message is long."""
     mark, style = _MARKS[verdict.outcome]
     code = "" if verdict.reason_code == "ok" else f"{verdict.reason_code}: "
-    return Text.assemble(
-        (f"{mark:<5}", style), f"{verdict.guardrail:<16}", harmless(f"{code}{verdict.message}", 300)
-    )
+    message = harmless(f"{code}{verdict.message}", 300)
+    rows = [message]
+    if verdict.outcome is not Outcome.ALLOW:
+        rows = textwrap.wrap(message, _MESSAGE, max_lines=2, placeholder=" …")
+    head = Text.assemble((f"{mark:<5}", style), f"{verdict.guardrail:<16}", rows[0])
+    return [head, *(Text(" " * (5 + 16) + row) for row in rows[1:])]
 
 
 def _why_a_person(view: ProposalView) -> Text:
@@ -229,13 +241,17 @@ def _time_left(view: ProposalView) -> Text:
 def _approvals(view: ProposalView) -> list[Text]:
     quorum = view.requirement.quorum if view.requirement else 0
     roles = ", ".join(view.requirement.roles) if view.requirement else "nobody"
-    told = Text(f"{view.approvals_given} of {quorum} by {roles}; ")
+    told = Text(f"{view.approvals_given} of {quorum} by {roles}")
     if view.eligibility.may_decide:
-        told.append("YOU MAY DECIDE", style="bold green")
+        told.append("; ").append("YOU MAY DECIDE", style="bold green")
     elif not view.is_final:
-        told.append(harmless(f"you may not: {view.eligibility.message} ({view.eligibility.why_not})", 200))
+        told.append(harmless(f"; you may not: {view.eligibility.message} ({view.eligibility.why_not})", 200))
     votes = [
-        Text(harmless(f"{_name(vote.reviewer)}: {words(vote.decision)} ({vote.status}) {vote.reason}", 200))
+        Text(
+            harmless(
+                f"{_name(vote.reviewer)}: {words(vote.decision)} ({vote.status}) {vote.reason}", 200
+            ).rstrip()
+        )
         for vote in view.approvals[-_MAX_VOTES:]
     ]
     return [told, *votes]

@@ -1,0 +1,122 @@
+"""What needs no API: help, exit codes, who one is, settings and files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import ROOT, Sluice
+
+HEAVY = (
+    "httpx",
+    "pydantic",
+    "rich",
+    "sqlalchemy",
+    "fastapi",
+    "temporalio",
+    "yaml",
+    "cryptography",
+    "structlog",
+)
+COMMANDS = {
+    "up", "ask", "propose", "proposals", "approve", "reject", "cancel", "undo", "resolve", "halt", "halts",
+    "resume", "breakers", "budgets", "audit", "api", "worker", "migrate", "tokens", "config", "doctor",
+}  # fmt: skip
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"import sys, cli.main; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
+def test_help_names_every_command(sluice: Sluice) -> None:
+    done = sluice.run("--help")
+    assert done.returncode == 0
+    shown = {line.split()[0] for line in done.stdout.splitlines() if line.startswith("  ")}
+    assert shown >= COMMANDS
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("proposals", "show"),
+        ("reject", "prp_1"),
+        ("propose",),
+        ("propose", "--pool", "a/b", "--nodes", "1"),
+        ("propose", "--pool", "a/b/c/d"),
+        ("propose", "--file", "/nonexistent"),
+        ("proposals", "show", "../../v1/halts"),
+        ("resolve", "prp_1", "--outcome", "failed"),
+        ("tokens", "issue", "bot", "--kind", "agent", "--role", "approver"),
+        ("config", "check"),
+        ("worker", "--queues", "sluice-main,nope"),
+    ],
+)
+def test_what_is_not_valid_is_a_usage_error(sluice: Sluice, arguments: tuple[str, ...]) -> None:
+    done = sluice.run(*arguments, SLUICE_TOKEN="x")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_api_that_does_not_answer_is_an_error_with_a_next_step(sluice: Sluice) -> None:
+    done = sluice.run("proposals", "list", SLUICE_TOKEN="x")
+    assert done.returncode == 1
+    assert "http://127.0.0.1:9 does not answer" in done.stderr
+    assert "sluice up" in done.stderr
+    assert done.stdout == ""
+
+
+def test_without_a_token_it_is_said_who_one_could_be(sluice: Sluice) -> None:
+    (sluice.state / "tokens.json").write_text(json.dumps({"requester": "r" * 40, "approver": "a" * 40}))
+    unclear = sluice.run("proposals", "list")
+    assert (unclear.returncode, "--as requester | --as approver" in unclear.stderr) == (4, True)
+    unknown = sluice.run("proposals", "list", by="root")
+    assert (unknown.returncode, "requester, approver" in unknown.stderr) == (4, True)
+
+
+def test_the_declarative_file_is_checked_with_line_and_reason(sluice: Sluice, tmp_path: Path) -> None:
+    good = sluice.run("config", "check", str(ROOT / "local" / "practice.yaml"), "-o", "json")
+    assert (good.returncode, json.loads(good.stdout)["targets"]) == (0, 4)
+    wrong = tmp_path / "sluice.yaml"
+    wrong.write_text("environments:\n  production: {approval: {quorum: -1}}\ncolour: red\n")
+    done = sluice.run("config", "check", str(wrong))
+    assert done.returncode == 2
+    assert f"{wrong}:2" in done.stderr
+    assert f"{wrong}:3" in done.stderr
+
+
+def test_the_schema_of_the_declarative_file_is_json(sluice: Sluice) -> None:
+    assert "properties" in json.loads(sluice.run("config", "schema").stdout)
+
+
+def test_a_worker_refuses_to_run_without_a_mode(sluice: Sluice) -> None:
+    done = sluice.run("worker", SLUICE_TEMPORAL__ADDRESS="127.0.0.1:9")
+    assert done.returncode == 2
+    assert "SLUICE_GKE__MODE" in done.stderr
+
+
+def test_settings_that_are_not_valid_are_named(sluice: Sluice) -> None:
+    done = sluice.run("config", "check", SLUICE_GKE__MODE="production")
+    assert done.returncode == 2
+    assert "gke.mode" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_token_is_issued_used_and_revoked(sluice: Sluice, database_url: str) -> None:
+    environment = {"SLUICE_DATABASE__URL": database_url}
+    assert sluice.run("migrate", **environment).returncode == 0
+    issued = sluice.run("tokens", "issue", "ana", "--role", "approver", "-o", "json", **environment)
+    assert issued.returncode == 0, issued.stderr
+    token = json.loads(issued.stdout)
+    assert token["token"].startswith("slc_")
+    assert token["token"] not in issued.stderr
+    assert sluice.run("tokens", "revoke", token["id"], **environment).returncode == 0
+    again = sluice.run("tokens", "revoke", token["id"], **environment)
+    assert (again.returncode, "no such token" in again.stderr) == (1, True)
