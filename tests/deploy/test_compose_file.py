@@ -86,12 +86,14 @@ def test_only_the_api_and_the_temporal_ui_are_published_and_on_loopback_only(
     assert published == {("api", 8470, "127.0.0.1"), ("temporal", 8233, "127.0.0.1")}
 
 
-def test_database_policy_engine_and_emulator_are_on_the_inner_network_only(
+def test_database_policy_engine_and_emulator_cannot_be_reached_from_outside_or_by_the_agent(
     project: dict[str, Any], services: dict[str, dict[str, Any]]
 ) -> None:
-    assert project["networks"]["inside"]["internal"] is True
-    for name in ("postgres", "opa", "gke", "migrate", "tokens"):
-        assert set(services[name]["networks"]) == {"inside"}, name
+    assert project["networks"]["data"]["internal"] is True
+    for name in ("postgres", "opa", "gke", "tokens"):
+        assert set(services[name]["networks"]) == {"data"}, name
+    assert set(services["agent"]["networks"]) == {"workflows", "outside"}
+    assert services["policies"]["network_mode"] == "none"
 
 
 def test_every_image_is_pinned_to_a_version(services: dict[str, dict[str, Any]]) -> None:
