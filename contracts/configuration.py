@@ -28,6 +28,8 @@ _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 def _duration(value: object) -> object:
     """Read `1d12h`, `90m`, `0s`. Everything else is left to Pydantic: ISO 8601, seconds, a timedelta."""
+    if isinstance(value, bool):
+        raise ValueError("must be a length of time, for example 5m")  # noqa: TRY004  pydantic takes ValueError only
     found = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
     if found is None:
         return value

@@ -20,7 +20,7 @@ SHIPPED_RULES = 4
 
 _QUESTION = "/v1/data/sluice/verdict?strict-builtin-errors=true"
 _MOST_BYTES = 1_000_000
-_DROPPED = (aiohttp.ServerDisconnectedError, ConnectionResetError)
+_DROPPED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
 
 class _Violation(BaseModel):
@@ -76,7 +76,9 @@ class OpaPolicyEngine:
         try:
             try:
                 content = await self._ask(body)
-            except _DROPPED:
+            except _DROPPED as error:
+                if isinstance(error, aiohttp.ClientConnectorError):
+                    raise
                 # A kept connection that OPA closed meanwhile, say by a restart. The question changes nothing.
                 content = await self._ask(body)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

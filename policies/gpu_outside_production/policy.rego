@@ -10,11 +10,14 @@ evaluated := true
 violations contains violation if {
 	not input.production
 	input.change.nodes_after > input.change.nodes_before
-	some gpu in larger_gpus
+	count(larger_gpus) > 0
 	violation := {
 		"rule": "gpu_outside_production",
 		"level": "hard",
-		"message": sprintf("%s is larger than A100-40GB and only for production, not for %s.", [gpu, input.environment]),
+		"message": sprintf("GPUs larger than A100-40GB are only for production, not for %s: %s.", [
+			input.environment,
+			concat(", ", sort(larger_gpus)),
+		]),
 	}
 }
 

@@ -28,7 +28,7 @@ test_a100_80gb_is_denied_and_named if {
 		[{"type": "nvidia-a100-80gb", "count": 1}],
 	)
 	violation.level == "hard"
-	violation.message == "nvidia-a100-80gb is larger than A100-40GB and only for production, not for development."
+	violation.message == "GPUs larger than A100-40GB are only for production, not for development: a2-ultragpu-1g, nvidia-a100-80gb."
 }
 
 test_a_machine_type_that_brings_its_gpu_along_is_denied if {

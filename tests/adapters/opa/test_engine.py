@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from adapters.opa.engine import SHIPPED_RULES, OpaPolicyEngine
+from contracts.errors import ConfigurationInvalid, PolicyUnavailable
+from local.opa import POLICIES
+from tests.opa_fixtures import TIMEOUT, running_opa
+
+WHOLE = {"violations": [], "rules_evaluated": SHIPPED_RULES, "revision": "sha256:1"}
+
+
+@asynccontextmanager
+async def answering(
+    handler: Callable[[web.Request], Any], timeout: timedelta = TIMEOUT
+) -> AsyncIterator[OpaPolicyEngine]:
+    """An engine that talks to a server of our own, for answers that a real OPA does not give."""
+    app = web.Application()
+    app.router.add_post("/v1/data/sluice/verdict", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    (address,) = [socket.getsockname() for socket in site._server.sockets]  # type: ignore[union-attr]
+    engine = OpaPolicyEngine(f"http://127.0.0.1:{address[1]}", timeout=timeout)
+    try:
+        yield engine
+    finally:
+        await engine.close()
+        await runner.cleanup()
+
+
+def saying(body: object, status: int = 200) -> Callable[[web.Request], Any]:
+    async def handler(_: web.Request) -> web.Response:
+        text = body if isinstance(body, str) else json.dumps(body)
+        return web.Response(text=text, status=status, content_type="application/json")
+
+    return handler
+
+
+async def test_real_opa_answers_with_violations_the_sentinel_and_the_revision(
+    policy_engine: OpaPolicyEngine,
+) -> None:
+    result = await policy_engine.evaluate({"action": {"cluster": "c", "node_pool": "n"}, "target": None})
+    assert [violation.rule for violation in result.violations] == ["owning_team"]
+    assert result.rules_evaluated == SHIPPED_RULES
+    assert result.revision.startswith("sha256:")
+
+
+async def test_one_connection_serves_many_questions_at_once(policy_engine: OpaPolicyEngine) -> None:
+    results = await asyncio.gather(*[policy_engine.evaluate({"target": {"team": "a"}}) for _ in range(20)])
+    assert all(result.violations == () for result in results)
+    await policy_engine.check()
+
+
+async def test_the_question_is_strict_about_errors_of_built_in_functions(
+    opa_binary: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "policies"
+    for file in [*POLICIES.glob("*.rego"), *POLICIES.glob("*.yaml"), *POLICIES.glob("*/policy.rego")]:
+        target = copy / file.relative_to(POLICIES)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(file.read_text())
+    (copy / "broken.rego").write_text(
+        "package sluice.policies.broken\n\nevaluated := true\n\n"
+        'violations contains {"rule": "broken", "level": "hard", "message": "m"} if {\n'
+        "\ttime.parse_rfc3339_ns(input.when) > 0\n}\n"
+    )
+    with running_opa(opa_binary, copy) as url:
+        engine = OpaPolicyEngine(url, timeout=TIMEOUT)
+        try:
+            with pytest.raises(PolicyUnavailable):
+                await engine.evaluate({"when": "not a time", "target": {"team": "a"}})
+            result = await engine.evaluate({"when": "2026-11-21T12:00:00Z", "target": {"team": "a"}})
+            assert [violation.rule for violation in result.violations] == ["broken"]
+        finally:
+            await engine.close()
+
+
+async def test_a_restarted_opa_is_found_again(opa_binary: Path, tmp_path: Path) -> None:
+    link = tmp_path / "opa.sock"
+    engine = OpaPolicyEngine(f"unix://{link}", timeout=TIMEOUT)
+    try:
+        for _ in range(2):
+            with running_opa(opa_binary) as url:
+                link.unlink(missing_ok=True)
+                link.symlink_to(url.removeprefix("unix://"))
+                assert (await engine.evaluate({"target": {"team": "a"}})).violations == ()
+        with pytest.raises(PolicyUnavailable):
+            await engine.evaluate({})
+        with pytest.raises(PolicyUnavailable):
+            await engine.check()
+    finally:
+        await engine.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"result": None},
+        {"result": {"violations": []}},
+        {"result": WHOLE | {"rules_evaluated": 0}},
+        {"result": WHOLE | {"rules_evaluated": SHIPPED_RULES - 1}},
+        {"result": WHOLE | {"rules_evaluated": "4"}},
+        {"result": WHOLE | {"revision": ""}},
+        {"result": WHOLE | {"violations": None}},
+        {"result": WHOLE | {"violations": [{"rule": "r", "level": "mandatory", "message": "m"}]}},
+        {"result": WHOLE | {"violations": [{"rule": "r", "level": "hard"}]}},
+        [],
+        "not json",
+        "",
+        "x" * 1_100_000,
+    ],
+    ids=lambda value: str(value)[:40],
+)
+async def test_whatever_is_not_a_whole_answer_is_none(answer: object) -> None:
+    async with answering(saying(answer)) as engine:
+        with pytest.raises(PolicyUnavailable):
+            await engine.evaluate({})
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 400, 404, 500, 503])
+async def test_only_status_200_is_an_answer(status: int) -> None:
+    async with answering(saying({"result": WHOLE}, status)) as engine:
+        with pytest.raises(PolicyUnavailable):
+            await engine.evaluate({})
+
+
+async def test_a_whole_answer_is_taken() -> None:
+    async with answering(saying({"result": WHOLE, "decision_id": "1"})) as engine:
+        assert (await engine.evaluate({})).rules_evaluated == SHIPPED_RULES
+
+
+async def test_a_hang_ends_with_the_timeout() -> None:
+    async def hang(_: web.Request) -> web.Response:
+        await asyncio.sleep(30)
+        return web.Response()
+
+    async with answering(hang, timedelta(milliseconds=200)) as engine:
+        async with asyncio.timeout(5):
+            with pytest.raises(PolicyUnavailable):
+                await engine.evaluate({})
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8181", "ftp://x", "unix://", "http://"])
+def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ConfigurationInvalid):
+        OpaPolicyEngine(url, timeout=TIMEOUT)

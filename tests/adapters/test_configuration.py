@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from adapters.configuration import InvalidFile, json_schema, load, parse
+from contracts.configuration import Configuration
+from contracts.errors import ConfigurationInvalid
+
+WHOLE = """\
+environments:
+  production: {approval: {quorum: 1}}
+  development: {approval: {quorum: 0}}
+targets:
+  - {kind: gke.node_pool, project: acme-prod, location: europe-west4, cluster: serving, node_pool: "*",
+     environment: production, team: inference, max_nodes_per_zone: 12}
+budgets:
+  - {scope: {environment: production}, window: month, limit: "40000", currency: USD, time_zone: Europe/Berlin}
+limits: {cooldown: 0s, max_share: 1.0, effects_per_hour: 30}
+"""
+
+
+def faults(text: str) -> list[tuple[int, str]]:
+    with pytest.raises(InvalidFile) as refused:
+        parse(text, "sluice.yaml")
+    return [(fault.line, fault.where) for fault in refused.value.faults]
+
+
+def test_the_promised_file_is_understood() -> None:
+    configuration = parse(WHOLE)
+    assert configuration.environments["production"].approval.quorum == 1
+    assert configuration.budgets[0].limit == Decimal(40_000)
+    assert configuration.limits.cooldown == timedelta(0)
+
+
+def test_the_practice_file_is_sound() -> None:
+    assert load(Path("local/practice.yaml")).targets
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("0s", timedelta(0)),
+        ("90s", timedelta(seconds=90)),
+        ("5m", timedelta(minutes=5)),
+        ("1d12h", timedelta(hours=36)),
+        ("1h30m", timedelta(minutes=90)),
+        ("PT5M", timedelta(minutes=5)),
+        ("30", timedelta(seconds=30)),
+    ],
+)
+def test_durations_are_written_as_people_write_them(text: str, length: timedelta) -> None:
+    assert parse(WHOLE.replace("cooldown: 0s", f"cooldown: {text}")).limits.cooldown == length
+
+
+@pytest.mark.parametrize("text", ["5 minutes", "-5m", "1h30", "m", '""', "[]", "yes"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    assert faults(WHOLE.replace("cooldown: 0s", f"cooldown: {text}")) == [(9, "limits.cooldown")]
+
+
+def test_every_fault_is_named_at_once_with_its_line() -> None:
+    text = (
+        WHOLE.replace("quorum: 1", "quorum: 99")
+        .replace("window: month", "window: year")
+        .replace("max_share: 1.0", "max_shares: 1.0")
+        .replace("environment: production, team", "environment: staging, team")
+    )
+    assert faults(text) == [
+        (2, "environments.production.approval.quorum"),
+        (6, "targets[0].environment"),
+        (8, "budgets[0].window"),
+        (9, "limits.max_shares"),
+    ]
+
+
+def test_a_message_has_file_line_key_and_reason() -> None:
+    with pytest.raises(ConfigurationInvalid) as refused:
+        parse(WHOLE.replace("effects_per_hour", "efects_per_hour"), "sluice.yaml")
+    assert str(refused.value) == "sluice.yaml:9: limits.efects_per_hour: this key is not known"
+
+
+def test_keys_given_twice_are_refused_although_yaml_takes_the_last() -> None:
+    text = WHOLE.replace("limits:", "environments: {production: {approval: {quorum: 0}}}\nlimits:")
+    assert faults(text) == [(9, "environments")]
+    assert faults(WHOLE.replace("quorum: 1", "quorum: 1, quorum: 0")) == [
+        (2, "environments.production.approval.quorum")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("environment: production, team", "environment: prod, team", (6, "targets[0].environment")),
+        ("{environment: production}, window", "{environment: prod}, window", (8, "budgets[0].scope.environment")),
+    ],
+)  # fmt: skip
+def test_an_environment_nobody_declared_is_named_where_it_stands(
+    old: str, new: str, where: tuple[int, str]
+) -> None:
+    assert faults(WHOLE.replace(old, new)) == [where]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# nothing\n",
+        "just words",
+        "- a list",
+        "a: [",
+        "a: b: c",
+        "a: !!python/object:os.system x",
+        "a: &a [*a]",
+        "environments: {}",
+        "\tx: 1",
+        "a: 1\n---\nb: 2",
+    ],
+)
+def test_what_is_no_configuration_is_refused_and_nothing_else_is_raised(text: str) -> None:
+    with pytest.raises(ConfigurationInvalid) as refused:
+        parse(text, "sluice.yaml")
+    assert str(refused.value).startswith("sluice.yaml:")
+
+
+def test_a_few_lines_that_expand_to_billions_are_refused_at_once() -> None:
+    lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    with pytest.raises(ConfigurationInvalid):
+        parse("\n".join(lines))
+
+
+def test_a_file_that_is_missing_too_large_or_not_text_is_refused(tmp_path: Path) -> None:
+    large, binary = tmp_path / "large.yaml", tmp_path / "binary.yaml"
+    large.write_text("#" * 1_000_001)
+    binary.write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path / "none.yaml", large, binary, tmp_path):
+        with pytest.raises(ConfigurationInvalid) as refused:
+            load(path)
+        assert str(path) in str(refused.value)
+
+
+def test_the_schema_names_every_key_and_refuses_others() -> None:
+    schema = json_schema()
+    assert schema["$schema"].endswith("2020-12/schema")
+    assert set(schema["properties"]) == set(Configuration.model_fields)
+    assert schema["additionalProperties"] is False
+    json.dumps(schema)
+
+
+def test_anchors_may_be_used_to_say_a_thing_once() -> None:
+    text = WHOLE.replace("production: {approval: {quorum: 1}}", "production: &e {approval: {quorum: 1}}")
+    text = text.replace("development: {approval: {quorum: 0}}", "development: *e")
+    assert parse(text).environments["development"].approval.quorum == 1
+    assert yaml.safe_load(text)
