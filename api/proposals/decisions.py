@@ -176,6 +176,8 @@ async def _refuse(parts: ApiParts, recorded: _Recorded, claim: Claim, code: str)
         await outbox.settle(connection, recorded.outbox_row)
         if not marked and await decisions.status_of(connection, decision.id) is DecisionStatus.APPLIED:
             # The dispatcher was faster, and the workflow has closed since.
-            return recorded.answer
+            row = await proposal_reads.find(connection, parts.tenant, decision.proposal_id)
+            applied = recorded.answer.body | {"status": DecisionStatus.APPLIED.value}
+            return await claim.amend(connection, Answer(200, applied | ({"state": row.state} if row else {})))
         await claim.amend(connection, Answer(409, document))
     raise refused

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -87,7 +88,7 @@ async def test_somebody_who_is_not_eligible_is_forbidden(api: Api, by: str, code
     ],
 )
 async def test_a_decision_on_something_older_is_stale(
-    api: Api, changes: dict[str, object], code: str
+    api: Api, changes: dict[str, Any], code: str
 ) -> None:
     view = await api.waiting()
     answer = await api.post(_path(view["id"]), decision_on(view, **changes), by="ben")
