@@ -99,7 +99,7 @@ class Demo:
 
     async def _undo(self, proposal: str) -> None:
         say("7. Take the second change back: a new proposal, through all gates.")
-        await self.sluice("requester", "undo", proposal, "--reason", "tests are done")
+        await self.sluice("requester", "undo", proposal, "--reason", "tests are done", brief=True)
 
     async def _look_back(self) -> None:
         say("8. Money and proof.")
@@ -119,7 +119,7 @@ class Demo:
 
     async def _propose(self, pool: str, nodes: int, reason: str, *, status: int = 0) -> str:
         given = ["--pool", f"{_DEV}/{pool}", "--nodes", str(nodes), "--reason", reason]
-        return await self.sluice("requester", "propose", *given, status=status)
+        return await self.sluice("requester", "propose", *given, status=status, brief=True)
 
     async def _until_listed(self, state: str, pool: str) -> None:
         for _ in range(100):
@@ -162,11 +162,14 @@ class Demo:
     def _token(self, identity: str) -> str:
         return str(json.loads(self.ready.tokens.read_text())[identity])
 
-    async def sluice(self, identity: str, *arguments: str, status: int = 0) -> str:
-        """Run the command line as somebody, show it, and insist on its exit status."""
+    async def sluice(self, identity: str, *arguments: str, status: int = 0, brief: bool = False) -> str:
+        """Run the command line as somebody, show it, and insist on its exit status.
+
+        `brief` leaves out standard output and shows the progress on standard error only.
+        """
         shown = " ".join(f"'{one}'" if " " in one else one for one in arguments)
-        say(f"\n   $ sluice --as {identity} {shown}")
-        got, output = await self._run(identity, arguments)
+        say(f"\n   $ sluice --as {identity} {shown}{' >/dev/null' if brief else ''}")
+        got, output = await self._run(identity, arguments, brief=brief)
         for line in output.rstrip().splitlines():
             say(f"   {line}".rstrip())
         say(f"   (exit {got})\n" if got else "")
@@ -174,12 +177,12 @@ class Demo:
             raise DemoFailed(f"`sluice --as {identity} {shown}` ended with {got}, expected {status}")
         return output
 
-    async def _run(self, identity: str, arguments: Sequence[str]) -> tuple[int, str]:
+    async def _run(self, identity: str, arguments: Sequence[str], *, brief: bool = False) -> tuple[int, str]:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "cli.main", "--as", identity, *arguments),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=asyncio.subprocess.DEVNULL if brief else asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE if brief else asyncio.subprocess.STDOUT,
             env={
                 "PYTHONPATH": str(ROOT),
                 "SLUICE_STATE_DIR": str(self.ready.state_dir),
@@ -188,8 +191,8 @@ class Demo:
                 "NO_COLOR": "1",
             },
         )
-        output, _ = await asyncio.wait_for(process.communicate(), _PATIENCE)
-        return process.returncode or 0, output.decode(errors="replace")
+        output, progress = await asyncio.wait_for(process.communicate(), _PATIENCE)
+        return process.returncode or 0, (progress if brief else output).decode(errors="replace")
 
 
 def say(line: str) -> None:
