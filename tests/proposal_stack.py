@@ -363,7 +363,7 @@ class ProposalStack(EffectStack):
         recorder = self.recorder = RefusalRecorder(self.approval.record_refusal)
         stop = asyncio.Event()
         registrations = self.registrations(recorder)
-        workers = build_workers(self.client, registrations)
+        workers = build_workers(self.client, registrations, identity="sluice-test")
         running = asyncio.create_task(run_workers(workers, registrations, stop))
         try:
             yield

@@ -1,0 +1,79 @@
+"""Stored histories of ProposalWorkflow still replay: twice, on one thread, to show state that leaks between runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio import workflow
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+
+from contracts.messages import PROPOSAL_WORKFLOW, ProposalInput, Standing
+from tests.replay.record_proposals import PATHS
+from worker import workflow_runner
+from workflows.proposal import ProposalWorkflow
+from workflows.refusals import RefusalRecorder
+
+HISTORIES = sorted((Path(__file__).parent / "histories").glob("proposal_*.json"))
+
+
+async def stored() -> AsyncIterator[WorkflowHistory]:
+    for path in HISTORIES:
+        yield WorkflowHistory.from_json(path.stem, path.read_text())
+
+
+async def refuse_nothing(refusal: object) -> None:
+    raise AssertionError(f"replay recorded {refusal}")
+
+
+async def replay(*workflows: type, times: int = 1) -> dict[str, Any]:
+    with ThreadPoolExecutor(1) as one_thread:
+        replayer = Replayer(
+            workflows=workflows,
+            data_converter=pydantic_data_converter,
+            workflow_runner=workflow_runner(),
+            workflow_task_executor=one_thread,
+            interceptors=[RefusalRecorder(refuse_nothing)],
+        )
+        failures: dict[str, Any] = {}
+        for _ in range(times):
+            results = await replayer.replay_workflows(stored(), raise_on_replay_failure=False)
+            failures |= results.replay_failures
+    return failures
+
+
+def test_every_recorded_path_has_its_history() -> None:
+    assert {path.stem.removeprefix("proposal_") for path in HISTORIES} >= set(PATHS)
+
+
+async def test_the_stored_histories_replay_twice_on_one_thread() -> None:
+    assert await replay(ProposalWorkflow, times=2) == {}
+
+
+@workflow.defn(name=PROPOSAL_WORKFLOW, sandboxed=False)
+class SleepsFirst(ProposalWorkflow):
+    """The same with a wait that the recorded ones did not have."""
+
+    @workflow.init
+    def __init__(self, start: ProposalInput) -> None:
+        super().__init__(start)
+
+    @workflow.run
+    async def run(self, start: ProposalInput) -> Standing:
+        await workflow.sleep(1)
+        return await super().run(start)
+
+
+async def test_a_planted_change_of_order_is_found_in_every_history() -> None:
+    assert len(await replay(SleepsFirst)) == len(HISTORIES)
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+def test_histories_name_no_machine(path: Path) -> None:
+    assert '"stackTrace"' not in path.read_text()
+    assert "@" not in path.read_text()
