@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Update, func, or_, select, update
+from sqlalchemy import Update, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -108,20 +108,6 @@ async def release_probes(connection: AsyncConnection, proposal_id: str, *, tenan
         batch.audit(_moved_event(breaker, waiting, tenant=tenant, actor=SYSTEM, reason_code="probe_released"))
         await batch.send(connection)
         await wake_held(connection, held_on(breaker.id))
-
-
-async def wake_due(connection: AsyncConnection) -> None:
-    """Wake one held proposal per breaker that is open past its time and has no live probe. For a schedule."""
-    now = func.clock_timestamp()
-    due = await connection.execute(
-        select(breakers.c.id).where(
-            breakers.c.state != BreakerState.CLOSED.value,
-            breakers.c.open_until <= now,
-            or_(breakers.c.probe_owner.is_(None), breakers.c.probe_expires_at <= now),
-        )
-    )
-    for (breaker_id,) in due.all():
-        await wake_held(connection, held_on(breaker_id))
 
 
 def add_probe(batch: Batch, breaker: Breaker, proposal_id: str, now: datetime, *, tenant: str) -> None:

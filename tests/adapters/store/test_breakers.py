@@ -9,7 +9,6 @@ from adapters.store import breakers
 from adapters.store.batch import Batch
 from adapters.store.database import Database, database_now
 from adapters.store.schema import audit_events, outbox, proposals
-from adapters.store.schema import breakers as breaker_rows
 from contracts.configuration import BreakerLimits
 from contracts.safety import Breaker, BreakerState
 from tests.adapters.store.samples import stored_proposal
@@ -153,21 +152,6 @@ async def test_a_probe_given_back_lets_the_next_one_probe(database: Database) ->
     assert found is not None
     assert (found.state, found.probe_owner) == (BreakerState.OPEN, None)
     assert await subjects(database, "wake") == [waiting]
-
-
-async def test_what_waits_for_a_due_breaker_is_woken_one_at_a_time(database: Database) -> None:
-    for _ in range(3):
-        await record(database, ok=False)
-    first = await held(database, KIND)
-    await held(database, KIND)
-    async with database.transaction() as connection:
-        await breakers.wake_due(connection)
-    assert await subjects(database, "wake") == []
-    async with database.transaction() as connection:
-        past = await database_now(connection) - timedelta(seconds=1)
-        await connection.execute(update(breaker_rows).values(open_until=past))
-        await breakers.wake_due(connection)
-    assert await subjects(database, "wake") == [first]
 
 
 async def test_a_person_can_reset_it_with_a_reason(database: Database) -> None:
