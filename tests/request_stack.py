@@ -9,12 +9,11 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import SecretStr
 from sqlalchemy import select
 from temporalio import workflow
@@ -24,8 +23,10 @@ from temporalio.worker import Worker
 
 from activities.errors import ErrorTranslation
 from activities.request.closing import RequestActivities
+from adapters.configuration import load
 from adapters.gke.reader import GkeNodePoolReader
 from adapters.llm.openai_chat import OpenAIChat
+from adapters.prices.price_table import PriceTable
 from adapters.store import requests
 from adapters.store.database import Database
 from adapters.store.schema import audit_events, proposals
@@ -34,10 +35,8 @@ from agents.capacity.tools.tool import Evidence
 from agents.planners.openai import ModelOptions, OpenAIPlanner
 from agents.port import MODEL_WAIT, agent_plugin
 from contracts.base import new_id, utc_now
-from contracts.configuration import Configuration
 from contracts.messages import CloseRequestResult, ProposalInput, RequestInput, request_workflow_id
-from contracts.observation import NodePoolObservation
-from contracts.ports import ChatModel, NodePrice
+from contracts.ports import ChatModel
 from contracts.request import Alert, Channel, Request, Trust
 from tests.contracts.samples import ANA
 from tests.gke_fixtures import RunningEmulator
@@ -46,18 +45,9 @@ from worker import workflow_runner
 from workflows.request import RequestWorkflow
 
 ROOT = Path(__file__).resolve().parent.parent
-_DECLARED = yaml.safe_load((ROOT / "local" / "practice.yaml").read_text())
-CONFIGURATION = Configuration.model_validate(
-    {name: _DECLARED[name] for name in ("environments", "targets", "budgets")}
-)
+CONFIGURATION = load(ROOT / "local" / "practice.yaml")
 """The registered targets of the practice fleet."""
-
-
-class FlatPrices:
-    """One price for everything."""
-
-    def node_price(self, location: str, observation: NodePoolObservation) -> NodePrice:
-        return NodePrice(per_hour=Decimal("0.85"), currency="USD", source="test", as_of=date(2026, 11, 1))
+PRICES = PriceTable.load()
 
 
 @workflow.defn(name="ProposalWorkflow", sandboxed=False)
@@ -96,7 +86,7 @@ class RequestStack:
 
     @property
     def evidence(self) -> Evidence:
-        return Evidence(self.reader, self.database, CONFIGURATION, FlatPrices())
+        return Evidence(self.reader, self.database, CONFIGURATION, PRICES)
 
     async def store(self, request: Request) -> None:
         async with self.database.transaction() as connection:

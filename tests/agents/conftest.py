@@ -11,7 +11,7 @@ from adapters.store.database import Database
 from adapters.store.migrate import upgrade
 from agents.capacity.tools.tool import Evidence
 from tests.gke_fixtures import RunningEmulator, local_fleet
-from tests.request_stack import CONFIGURATION, FlatPrices
+from tests.request_stack import CONFIGURATION, PRICES
 
 __all__ = ["local_fleet"]
 
@@ -33,4 +33,4 @@ async def reader(local_fleet: RunningEmulator) -> AsyncIterator[GkeNodePoolReade
 
 @pytest.fixture
 def evidence(reader: GkeNodePoolReader, database: Database) -> Evidence:
-    return Evidence(reader, database, CONFIGURATION, FlatPrices())
+    return Evidence(reader, database, CONFIGURATION, PRICES)

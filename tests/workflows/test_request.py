@@ -10,27 +10,18 @@ from temporalio.client import WorkflowExecutionStatus
 
 from adapters.store import requests
 from adapters.store.database import Database
-from adapters.store.migrate import upgrade
 from contracts.messages import proposal_workflow_id, request_workflow_id
 from contracts.request import RequestStatus
 from tests import openai_server
-from tests.gke_fixtures import RunningEmulator, local_fleet
+from tests.gke_fixtures import RunningEmulator
 from tests.openai_server import ChatServer, chat_server
 from tests.request_stack import RequestStack, request_of, running_stack
 
-__all__ = ["chat_server", "local_fleet"]
+__all__ = ["chat_server"]
 
 POOL = {"project": "acme-prod", "location": "europe-west4", "cluster": "serving", "node_pool": "inference"}
 RESIZE: dict[str, Any] = {"kind": "gke.node_pool.resize", **POOL, "node_count": 4}
 READ = openai_server.tools(("read_node_pool", POOL))
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    await upgrade(database_url)
-    opened = Database(database_url)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -8,17 +8,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.testing import ActivityEnvironment
 
+from activities.guardrail.activities import GuardActivities
+from adapters.opa.engine import OpaPolicyEngine
 from adapters.store.database import Database
-from adapters.store.migrate import upgrade
 from contracts.base import utc_now
+from contracts.messages import PassInput, PassResult
 from contracts.request import Alert
 from tests import openai_server
-from tests.gke_fixtures import RunningEmulator, local_fleet
+from tests.gke_fixtures import RunningEmulator
+from tests.opa_fixtures import opa_url, policy_engine
 from tests.openai_server import Behaviour, ChatServer, chat_server
-from tests.request_stack import RequestStack, request_of, running_stack
+from tests.request_stack import CONFIGURATION, PRICES, RequestStack, request_of, running_stack
 
-__all__ = ["chat_server", "local_fleet"]
+__all__ = ["chat_server", "opa_url", "policy_engine"]
 
 POOL = {"project": "acme-prod", "location": "europe-west4", "cluster": "serving", "node_pool": "inference"}
 RESIZE: dict[str, Any] = {"kind": "gke.node_pool.resize", **POOL, "node_count": 4}
@@ -29,24 +33,21 @@ WORDS = "the queue of inference grows, do something"
 
 @pytest.fixture
 async def stack(
-    temporal_address: str, database_url: str, local_fleet: RunningEmulator, chat_server: ChatServer
+    temporal_address: str, database: Database, local_fleet: RunningEmulator, chat_server: ChatServer
 ) -> AsyncIterator[RequestStack]:
-    await upgrade(database_url)
-    database = Database(database_url)
     timeout = timedelta(seconds=0.5)
     async with running_stack(
         temporal_address, database, local_fleet, chat_server, model_timeout=timeout
     ) as running:
         yield running
-    await database.close()
 
 
 def finishing(arguments: str) -> Behaviour:
     return openai_server.tools(("finish", arguments))
 
 
-def refused(behaviour: Behaviour, reason_code: str, name: str) -> Any:
-    return pytest.param(behaviour, reason_code, id=name)
+def refused(behaviour: Behaviour, reason_code: str, name: str) -> tuple[str, Behaviour, str]:
+    return name, behaviour, reason_code
 
 
 INVALID = "model_output_invalid"
@@ -93,56 +94,67 @@ async def nothing_happened(stack: RequestStack, fleet: RunningEmulator) -> None:
     assert [call for call in fleet.calls() if call.method in CHANGING] == []
 
 
-@pytest.mark.parametrize(("behaviour", "reason_code"), REFUSED)
 async def test_what_is_no_valid_outcome_is_refused_with_a_reason_and_never_repaired(
+    stack: RequestStack, chat_server: ChatServer, local_fleet: RunningEmulator, subtests: pytest.Subtests
+) -> None:
+    for name, behaviour, reason_code in REFUSED:
+        with subtests.test(name):
+            chat_server.script(behaviour)
+            chat_server.calls.clear()
+            request = request_of(WORDS)
+            await stack.run(request)
+            row = await stack.row(request)
+            assert (row.status, row.reason_code) == ("refused", reason_code)
+            assert 20 < len(row.answer) < 600
+            assert openai_server.KEY not in row.answer
+            assert len(chat_server.calls) <= 4
+            await nothing_happened(stack, local_fleet)
+
+
+DOWN = {
+    "429": openai_server.status(429, {"Retry-After": "0"}),
+    "500": openai_server.status(500, {"Retry-After": "0"}),
+    "hang": openai_server.hang(),
+    "trickle": openai_server.trickle(),
+    "hang up": openai_server.hang_up(),
+}
+
+
+async def test_a_model_that_is_down_leaves_the_request_to_the_rules_planner(
+    stack: RequestStack, chat_server: ChatServer, local_fleet: RunningEmulator, subtests: pytest.Subtests
+) -> None:
+    for name, behaviour in DOWN.items():
+        with subtests.test(name):
+            chat_server.script(behaviour)
+            chat_server.calls.clear()
+            request = request_of(WORDS)
+            await stack.run(request)
+            row = await stack.row(request)
+            assert row.status == "asked"
+            assert "because the language model does not answer" in row.answer
+            assert len(chat_server.calls) == 3
+            await nothing_happened(stack, local_fleet)
+
+
+async def judge(stack: RequestStack, policy: OpaPolicyEngine) -> PassResult:
+    """Run the real first guard pass over the one proposal there is."""
+    [draft] = await stack.drafts()
+    guards = GuardActivities(stack.database, stack.reader, policy, PRICES, CONFIGURATION, "practice")
+    given = PassInput(proposal_id=draft["id"], revision=1, pass_number=1)
+    judged: PassResult = await ActivityEnvironment().run(guards.check_proposal, given)
+    return judged
+
+
+async def test_an_unregistered_cluster_is_denied_by_the_guardrails(
     stack: RequestStack,
     chat_server: ChatServer,
     local_fleet: RunningEmulator,
-    behaviour: Behaviour,
-    reason_code: str,
-) -> None:
-    chat_server.script(behaviour)
-    request = request_of(WORDS)
-    await stack.run(request)
-    row = await stack.row(request)
-    assert (row.status, row.reason_code) == ("refused", reason_code)
-    assert 20 < len(row.answer) < 600
-    assert openai_server.KEY not in row.answer
-    assert len(chat_server.calls) <= 4
-    await nothing_happened(stack, local_fleet)
-
-
-@pytest.mark.parametrize(
-    "behaviour",
-    [
-        openai_server.status(429, {"Retry-After": "0"}),
-        openai_server.status(500, {"Retry-After": "0"}),
-        openai_server.hang(),
-        openai_server.trickle(),
-        openai_server.hang_up(),
-    ],
-    ids=["429", "500", "hang", "trickle", "hang-up"],
-)
-async def test_a_model_that_is_down_leaves_the_request_to_the_rules_planner(
-    stack: RequestStack, chat_server: ChatServer, local_fleet: RunningEmulator, behaviour: Behaviour
-) -> None:
-    chat_server.script(behaviour)
-    request = request_of(WORDS)
-    await stack.run(request)
-    row = await stack.row(request)
-    assert row.status == "asked"
-    assert "because the language model does not answer" in row.answer
-    assert len(chat_server.calls) == 3
-    await nothing_happened(stack, local_fleet)
-
-
-async def test_an_unregistered_cluster_is_left_to_the_guardrails_as_out_of_scope(
-    stack: RequestStack, chat_server: ChatServer, local_fleet: RunningEmulator
+    policy_engine: OpaPolicyEngine,
 ) -> None:
     chat_server.script(openai_server.propose(RESIZE | {"cluster": "somebody-elses"}))
     await stack.run(request_of(WORDS))
-    [draft] = await stack.drafts()
-    assert (draft["environment"], draft["team"]) == ("", "")
+    judged = await judge(stack, policy_engine)
+    assert (judged.state, judged.reason_code) == ("denied", "target_not_registered")
     assert [call for call in local_fleet.calls() if call.method in CHANGING] == []
 
 
@@ -185,16 +197,19 @@ def obey(body: dict[str, Any]) -> dict[str, Any]:
     return openai_server.calling(("finish", {"outcome": "proposed", "text": told, "actions": [action]}))
 
 
-async def test_a_model_that_obeys_an_injected_label_only_makes_a_guarded_untrusted_proposal(
-    stack: RequestStack, chat_server: ChatServer, local_fleet: RunningEmulator
+async def test_what_a_model_proposes_that_obeys_an_injected_label_is_denied_by_the_guardrails(
+    stack: RequestStack,
+    chat_server: ChatServer,
+    local_fleet: RunningEmulator,
+    policy_engine: OpaPolicyEngine,
 ) -> None:
-    """100 per zone is above the registered 12: the scope guardrail denies it. Here it is marked for that."""
     chat_server.script(openai_server.answering(obey))
     await stack.run(request_of(alert=alert()))
     [draft] = await stack.drafts()
     assert (draft["trust"], draft["channel"]) == ("untrusted", "event")
     assert draft["action"]["node_count"] == 100
     assert draft["authors"][-1]["kind"] == "agent"
+    assert (await judge(stack, policy_engine)).state == "denied"
     assert [call for call in local_fleet.calls() if call.method in CHANGING] == []
 
 
