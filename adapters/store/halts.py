@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
+from adapters.store.advisory_locks import AdvisoryLock
 from adapters.store.database import database_now
 from adapters.store.proposals import wake_held
 from adapters.store.schema import halts, intents, proposals
@@ -21,7 +22,7 @@ from contracts.base import new_id
 from contracts.principal import SYSTEM, Principal
 from contracts.safety import Halt, HaltScope, HaltStatus
 
-HALT_LOCK = 0x5C1C_0002
+HALT_LOCK = AdvisoryLock.HALT
 """Advisory lock: exclusive for a new halt, shared for an intent."""
 
 

@@ -16,10 +16,11 @@ from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from adapters.store.advisory_locks import AdvisoryLock
 from adapters.store.database import Database, asyncpg_url
 from contracts.errors import StoreUnavailable
 
-_MIGRATION_LOCK = 0x5C1C_0001
+_MIGRATION_LOCK = AdvisoryLock.MIGRATION
 """Advisory lock: two processes that start together migrate one after the other."""
 
 

@@ -24,6 +24,7 @@ from adapters.audit import merkle
 from adapters.audit.checkpoint import CheckpointSigner
 from adapters.audit.merkle import Node
 from adapters.store import audit_tree
+from adapters.store.advisory_locks import AdvisoryLock
 from adapters.store.audit_tree import StoredCheckpoint
 from adapters.store.database import Database, database_now
 from adapters.store.schema import audit_events
@@ -36,7 +37,7 @@ CHECKPOINT_EVERY = timedelta(seconds=60)
 CHECKPOINT_ENTRIES = 1_000
 POLL = timedelta(seconds=1)
 
-_LOCK = 0x5C1C_0003
+_LOCK = AdvisoryLock.SEQUENCER
 """Advisory lock, apart from those of halts and migrations."""
 
 _NUMBER = text(
