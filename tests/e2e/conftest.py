@@ -1,0 +1,33 @@
+"""A worker process on real parts: Temporal, PostgreSQL, OPA, the practice fleet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from adapters.store.database import Database
+from adapters.store.migrate import upgrade
+from tests.e2e.worker_process import WorkerProcess
+from tests.gke_fixtures import RunningEmulator
+from tests.gke_fixtures import practice_fleet as practice_fleet
+from tests.opa_fixtures import opa_url as opa_url
+from tests.proposal_stack import proposal_stack
+
+
+@pytest.fixture
+async def worker(
+    temporal_address: str,
+    database_url: str,
+    practice_fleet: RunningEmulator,
+    opa_url: str,
+    tmp_path: Path,
+) -> AsyncIterator[WorkerProcess]:
+    await upgrade(database_url)
+    database = Database(database_url)
+    async with proposal_stack(temporal_address, database, practice_fleet) as stack:
+        process = WorkerProcess(stack, database_url, opa_url, tmp_path)
+        yield process
+        await process.stop()
+    await database.close()
