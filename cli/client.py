@@ -52,7 +52,10 @@ class ApiClient:
             headers["Authorization"] = f"Bearer {token}"
         self._url = url
         # Proxies of the environment never see a token.
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False)
+        try:
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False)
+        except httpx.InvalidURL as error:
+            raise CommandFailed(f"{harmless(url, 120)!r} is not a URL", ExitCode.USAGE) from error
 
     def get(self, path: str, **parameters: Any) -> Any:
         """Return the JSON of a GET."""
@@ -93,11 +96,18 @@ class ApiClient:
                     raise self._unreachable(error) from error
             else:
                 if not answer.is_error:
-                    return Reply(answer.status_code, answer.json())
+                    return Reply(answer.status_code, self._parsed(answer))
                 if last or answer.status_code != _BUSY:
                     raise _failed(answer)
             time.sleep(_PAUSE * attempt)
         raise AssertionError("the last attempt returns or raises")
+
+    def _parsed(self, answer: httpx.Response) -> Any:
+        try:
+            return answer.json()
+        except ValueError as error:
+            told = f"what answers at {self._url} is not the API of Sluice"
+            raise CommandFailed(told, ExitCode.ERROR, "check --url and SLUICE_URL") from error
 
     def _unreachable(self, error: httpx.HTTPError) -> CommandFailed:
         told = f"the API at {self._url} does not answer ({type(error).__name__})"

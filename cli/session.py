@@ -78,7 +78,10 @@ class Session:
         if self._client is None:
             from cli.client import ApiClient
 
-            self._client = ApiClient(self._url(), self._token())
+            token = self._token()
+            if token is not None and not (token.isascii() and token.isprintable()):
+                raise CommandFailed("the token is not one of ours", ExitCode.AUTH)
+            self._client = ApiClient(self._url(), token)
         return self._client
 
     def close(self) -> None:

@@ -109,7 +109,7 @@ async def _record(
     except AlreadyVoted as error:
         raise Problem(409, error.reason_code, "You have decided on this revision already.") from error
     outbox_row = await outbox.put(connection, OutboxKind.DECIDE, decision.id, delay=HANDOFF_DELAY)
-    given = sum(vote.status == DecisionStatus.APPLIED and vote.kind == DecisionKind.APPROVE for vote in votes)
+    given = sum(_is_applied_approval(vote, row.revision) for vote in votes)
     quorum = judged.requirement.quorum if judged.requirement else 1
     decided = Decided(
         decision_id=decision.id,
@@ -119,6 +119,11 @@ async def _record(
         quorum=quorum,
     )
     return _Recorded(signed, outbox_row, Answer.of(202, decided), quorum)
+
+
+def _is_applied_approval(vote: Row[Any], revision: int) -> bool:
+    stands = (vote.status, vote.revision, vote.kind)
+    return stands == (DecisionStatus.APPLIED, revision, DecisionKind.APPROVE)
 
 
 def _up_to_date(row: Row[Any], evaluation: Evaluation | None, body: DecideBody) -> Evaluation:

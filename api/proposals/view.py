@@ -54,9 +54,10 @@ class Stored:
 
     @property
     def draft(self) -> Draft:
-        """The draft, or the whole proposal once it was observed."""
-        if self.row.document is not None:
-            return Proposal.model_validate(self.row.document)
+        """The draft of the present revision, or the whole proposal once that revision was observed."""
+        document = self.row.document
+        if document is not None and document["revision"] == self.row.revision:
+            return Proposal.model_validate(document)
         return Draft.model_validate(self.row.draft)
 
     @property

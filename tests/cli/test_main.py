@@ -73,6 +73,15 @@ def test_an_api_that_does_not_answer_is_an_error_with_a_next_step(sluice: Sluice
     assert done.stdout == ""
 
 
+def test_a_url_that_is_none_and_a_token_that_is_none_are_told(sluice: Sluice) -> None:
+    url = sluice.run("proposals", "list", "--url", "http://[::", SLUICE_TOKEN="x")
+    assert (url.returncode, "is not a URL" in url.stderr) == (2, True)
+    scheme = sluice.run("proposals", "list", "--url", "ftp://here", SLUICE_TOKEN="x")
+    assert (scheme.returncode, "Traceback" in scheme.stderr) == (1, False)
+    token = sluice.run("proposals", "list", SLUICE_TOKEN="tökén")
+    assert (token.returncode, "Traceback" in token.stderr) == (4, False)
+
+
 def test_without_a_token_it_is_said_who_one_could_be(sluice: Sluice) -> None:
     (sluice.state / "tokens.json").write_text(json.dumps({"requester": "r" * 40, "approver": "a" * 40}))
     unclear = sluice.run("proposals", "list")
