@@ -121,7 +121,9 @@ def status(code: int, headers: dict[str, str] | None = None, *, echo_key: bool =
     return behave
 
 
-def raw(content: bytes, content_type: str = "application/json", headers: dict[str, str] | None = None) -> Behaviour:
+def raw(
+    content: bytes, content_type: str = "application/json", headers: dict[str, str] | None = None
+) -> Behaviour:
     """Answer 200 with these bytes."""
 
     async def behave(request: web.Request, body: Body) -> web.StreamResponse:

@@ -39,4 +39,6 @@ async def cancel(
     await proposals.move(
         connection, row, ProposalState.CANCELLED, actor=actor, reason_code=reason_code, message=message
     )
-    return await outbox.put(connection, OutboxKind.WAKE, proposal_id, {"reason_code": reason_code}, delay=delay)
+    return await outbox.put(
+        connection, OutboxKind.WAKE, proposal_id, {"reason_code": reason_code}, delay=delay
+    )
