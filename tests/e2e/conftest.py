@@ -1,4 +1,4 @@
-"""A worker process on real parts: Temporal, PostgreSQL, OPA, the practice fleet."""
+"""A worker process on real parts (Temporal, PostgreSQL, OPA, the practice fleet), and the whole stack."""
 
 from __future__ import annotations
 
@@ -9,11 +9,21 @@ import pytest
 
 from adapters.store.database import Database
 from adapters.store.migrate import upgrade
+from tests.e2e.stack_fixtures import programs as programs
+from tests.e2e.stack_fixtures import rough_stack as rough_stack
+from tests.e2e.stack_fixtures import stack as stack
 from tests.e2e.worker_process import WorkerProcess
 from tests.gke_fixtures import RunningEmulator
 from tests.gke_fixtures import practice_fleet as practice_fleet
 from tests.opa_fixtures import opa_url as opa_url
 from tests.proposal_stack import proposal_stack
+
+_HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run this folder last: what a unit test finds, it finds sooner, and the stacks here stay until the end."""
+    items.sort(key=lambda item: _HERE in item.path.parents)
 
 
 @pytest.fixture
@@ -26,8 +36,8 @@ async def worker(
 ) -> AsyncIterator[WorkerProcess]:
     await upgrade(database_url)
     database = Database(database_url)
-    async with proposal_stack(temporal_address, database, practice_fleet) as stack:
-        process = WorkerProcess(stack, database_url, opa_url, tmp_path)
+    async with proposal_stack(temporal_address, database, practice_fleet) as parts:
+        process = WorkerProcess(parts, database_url, opa_url, tmp_path)
         yield process
         await process.stop()
     await database.close()
