@@ -49,7 +49,8 @@ _LOCK = text("""
         FROM lease WHERE :agent_lock IS NOT NULL
     ), breaker AS MATERIALIZED (
         SELECT b.id FROM breakers b
-        WHERE b.id = ANY (:breaker_ids) AND :admitting AND (SELECT count(taken) FROM agent) >= 0
+        WHERE b.id = ANY (:breaker_ids) AND :admitting
+            AND (SELECT count(*) FROM lease) >= 0 AND (SELECT count(taken) FROM agent) >= 0
         ORDER BY b.id FOR UPDATE
     ), position AS (
         SELECT scope, "window", currency,
@@ -82,7 +83,7 @@ _FACTS = text("""
         SELECT * FROM unnest(:scopes, :windows, :currencies) AS w (scope, "window", currency)
     ), windows AS (
         INSERT INTO budget_windows (tenant, scope, "window", currency)
-        SELECT :tenant, scope, "window", currency FROM wanted ORDER BY scope, "window"
+        SELECT :tenant, scope, "window", currency FROM wanted ORDER BY scope COLLATE "C", "window" COLLATE "C"
         ON CONFLICT (tenant, scope, "window") DO UPDATE SET currency = budget_windows.currency
         RETURNING scope, "window", currency, CAST(reserved AS text) AS reserved, CAST(committed AS text) AS committed
     ), target_uses AS (

@@ -164,7 +164,7 @@ async def lock_windows(
             budget_windows.c.tenant == tenant,
             func.row(budget_windows.c.scope, budget_windows.c.window).in_(keys),
         )
-        .order_by(budget_windows.c.scope, budget_windows.c.window)
+        .order_by(budget_windows.c.scope.collate("C"), budget_windows.c.window.collate("C"))
         .with_for_update()
     )
     return tuple(

@@ -337,3 +337,32 @@ async def test_a_proposal_that_is_not_ready_is_returned_as_it_stands(guards: Gua
     assert (result.state, result.admitted) == (ProposalState.AWAITING_APPROVAL, False)
     async with guards.database.reading() as connection:
         assert (await connection.execute(select(lease_rows))).all() == []
+
+
+async def test_passes_and_closings_in_a_crowd_never_deadlock(guards: Guards) -> None:
+    """A deadlock would surface as `StoreUnavailable`. Two clusters, agents and people, breakers in use."""
+    crowd = [
+        await ready(
+            guards,
+            cluster=f"dev-{number % 2}",
+            authors=(ANA, AGENT) if number % 3 else (ANA,),
+            confidence=0.9,
+        )
+        for number in range(12)
+    ]
+    await fail(guards, crowd[0], 1, timedelta(0))
+    done = []
+
+    async def live(proposal: Proposal) -> None:
+        for number in range(2, 200):
+            if (await guards.admit(proposal, number)).admitted:
+                await fail(guards, proposal, 1, timedelta(0))
+                await close(guards, proposal)
+                done.append(proposal.id)
+                return
+            await asyncio.sleep(0.05)
+
+    await asyncio.wait_for(asyncio.gather(*[live(proposal) for proposal in crowd]), 60)
+    assert len(done) == len(crowd)
+    assert {row.reserved for row in await guards.rows("budget_windows")} == {Decimal(0)}
+    assert {row.owner for row in await guards.rows("leases")} == {None}
