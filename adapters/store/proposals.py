@@ -112,17 +112,7 @@ def add_move(
     present = ProposalState(row.state)
     if to not in TRANSITIONS.get(present, frozenset()):
         raise IllegalTransition(f"{row.id}: {present} → {to}")
-    values: dict[str, Any] = {
-        "state": to.value,
-        "state_since": func.clock_timestamp(),
-        "reason_code": reason_code,
-        "message": message,
-        "held_on": None,
-    }
-    if to.is_final:
-        values["closed_at"] = func.clock_timestamp()
-    if proposal is not None:
-        values |= {"document": proposal.model_dump(mode="json"), "digest": proposal.digest}
+    values = {"reason_code": reason_code, "message": message} | _columns(to, proposal)
     unchanged = (
         proposals.c.id == row.id,
         proposals.c.state == present.value,
@@ -140,13 +130,9 @@ def add_move(
         "facts": dict(facts or {}),
     }
     if proposal is not None:
-        payload["proposal"] = proposal.model_dump(mode="json")
-        payload["digest"] = proposal.digest
-    batch.audit(
-        audit_log.event(
-            AuditType.PROPOSAL_MOVED, tenant=row.tenant, subject=row.id, actor=actor, payload=payload
-        )
-    )
+        payload |= {"proposal": proposal.model_dump(mode="json"), "digest": proposal.digest}
+    moved = AuditType.PROPOSAL_MOVED
+    batch.audit(audit_log.event(moved, tenant=row.tenant, subject=row.id, actor=actor, payload=payload))
     named = _NOTIFIED.get(to)
     if named is not None:
         batch.queue(
@@ -154,6 +140,19 @@ def add_move(
             row.id,
             {"event": named, "proposal_id": row.id, "reason_code": reason_code},
         )
+
+
+def _columns(to: ProposalState, proposal: Proposal | None) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "state": to.value,
+        "state_since": func.clock_timestamp(),
+        "held_on": None,
+    }
+    if to.is_final:
+        values["closed_at"] = func.clock_timestamp()
+    if proposal is not None:
+        values |= {"document": proposal.model_dump(mode="json"), "digest": proposal.digest}
+    return values
 
 
 _NOTIFIED = {ProposalState.AWAITING_APPROVAL: "waiting", ProposalState.DIRTY: "dirty"}
