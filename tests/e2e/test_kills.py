@@ -17,8 +17,8 @@ from tests.proposal_stack import ProposalStack, eventually, resize
 
 S = ProposalState
 POOL = {"project": "acme-prod", "cluster": "serving", "node_pool": "web"}
-OBSERVATIONS_BEFORE_EXECUTION = 2
-"""One by each guard pass."""
+OBSERVATIONS_BEFORE_EXECUTION = 1
+"""By the first guard pass; the second judges what was approved."""
 
 
 async def slow(stack: ProposalStack, method: str, *, skip: int = 0, seconds: float = 3.0) -> None:
