@@ -6,6 +6,8 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
+# Test files that run side by side. Each gets a PostgreSQL and a Temporal of its own; most of their time is waiting.
+WORKERS ?= 3
 
 .PHONY: help
 help: ## list the targets
@@ -26,7 +28,7 @@ demo: setup ## the whole path without a person watching; fails unless the emulat
 
 .PHONY: test
 test: setup ## every test, on real parts
-	@exec $(BIN)/pytest
+	@exec $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: lint
 lint: setup ## style, import direction, compose file, no host names or machine paths
