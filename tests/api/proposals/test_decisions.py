@@ -87,9 +87,7 @@ async def test_somebody_who_is_not_eligible_is_forbidden(api: Api, by: str, code
         ({"evaluation_digest": "sha256:" + "0" * 64}, "stale_evaluation"),
     ],
 )
-async def test_a_decision_on_something_older_is_stale(
-    api: Api, changes: dict[str, Any], code: str
-) -> None:
+async def test_a_decision_on_something_older_is_stale(api: Api, changes: dict[str, Any], code: str) -> None:
     view = await api.waiting()
     answer = await api.post(_path(view["id"]), decision_on(view, **changes), by="ben")
     assert (answer.status_code, answer.json()["reason_code"]) == (409, code)
