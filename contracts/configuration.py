@@ -205,6 +205,18 @@ class Configuration(Contract):
                 raise ValueError(f"budgets[{index}]: environment {named!r} is not declared")
         return self
 
+    @model_validator(mode="after")
+    def _one_budget_per_window(self) -> Self:
+        seen: set[tuple[str, BudgetWindow]] = set()
+        for index, budget in enumerate(self.budgets):
+            window = (budget.scope.key, budget.window)
+            if window in seen:
+                raise ValueError(
+                    f"budgets[{index}]: {budget.scope.key} has a budget by {budget.window} already"
+                )
+            seen.add(window)
+        return self
+
     def registered(self, target: NodePoolTarget) -> Target | None:
         """Return the entry that registers the target, or None: out of scope."""
         return next((entry for entry in self.targets if entry.matches(target)), None)

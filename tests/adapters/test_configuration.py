@@ -84,6 +84,12 @@ def test_a_message_has_file_line_key_and_reason() -> None:
     assert str(refused.value) == "sluice.yaml:9: limits.efects_per_hour: this key is not known"
 
 
+def test_two_budgets_of_one_scope_and_window_are_refused_since_they_would_share_their_sums() -> None:
+    line = '  - {scope: {environment: production}, window: month, limit: "1"}\n'
+    with pytest.raises(InvalidFile, match="has a budget by month already"):
+        parse(WHOLE.replace("limits:", line + "limits:"))
+
+
 def test_keys_given_twice_are_refused_although_yaml_takes_the_last() -> None:
     text = WHOLE.replace("limits:", "environments: {production: {approval: {quorum: 0}}}\nlimits:")
     assert faults(text) == [(9, "environments")]
