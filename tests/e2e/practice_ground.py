@@ -109,7 +109,7 @@ class Ground:
             "targets": [_target(place) for place in places],
             "budgets": [{"scope": {"team": place.name}, **money} for place in places],
             # One test's failures must not stop the next one's effects.
-            "limits": {"breaker": {"failures": 100}},
+            "limits": {"max_share": 10.0, "breaker": {"failures": 100}},
             "approval": approval,
         }
 
