@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,18 +11,22 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import func, select, update
 
+from activities.execution.admission import Admission
+from activities.execution.attempt import Work
 from adapters.store import decisions, halts, leases, proposals
 from adapters.store.schema import decisions as decisions_table
 from adapters.store.schema import evaluations, outbox
 from contracts.base import utc_now
-from contracts.effect import EffectResult, Step
+from contracts.effect import EffectResult, ReceiptOutcome, Step, idempotency_key
+from contracts.errors import StaleFence
 from contracts.messages import DecisionInput, PassInput
 from contracts.principal import Principal, PrincipalKind, Role
-from contracts.proposal import ProposalState
+from contracts.proposal import Proposal, ProposalState
 from contracts.safety import Halt, HaltScope
 from emulators.gke.faults import FaultKind
+from tests.activities.execution.test_crashes import DyingEffector, PausedReader, WorkerDied
 from tests.contracts.samples import ANA, BEN
-from tests.proposal_stack import EffectStack, resize
+from tests.proposal_stack import CONFIGURATION, MODE, PUBLIC_KEYS, EffectStack, resize
 
 S = ProposalState
 OPERATOR = Principal(kind=PrincipalKind.HUMAN, subject="olga", roles=(Role.OPERATOR,))
@@ -52,6 +57,15 @@ async def change_vote(stack: EffectStack, proposal_id: str, document: dict[str, 
             update(decisions_table)
             .where(decisions_table.c.proposal_id == proposal_id)
             .values(document=document)
+        )
+
+
+async def age_pass(stack: EffectStack, age: timedelta) -> None:
+    async with stack.database.transaction() as connection:
+        await connection.execute(
+            update(evaluations)
+            .where(evaluations.c.pass_number == 2)
+            .values(created_at=func.clock_timestamp() - age)
         )
 
 
@@ -97,12 +111,7 @@ async def test_a_halt_holds_the_way_back_and_pages_once(stack: EffectStack) -> N
 
 async def test_a_pass_older_than_thirty_seconds_admits_nothing(stack: EffectStack) -> None:
     proposal_id = await stack.ready(resize(3))
-    async with stack.database.transaction() as connection:
-        await connection.execute(
-            update(evaluations)
-            .where(evaluations.c.pass_number == 2)
-            .values(created_at=func.now() - timedelta(seconds=31))
-        )
+    await age_pass(stack, timedelta(seconds=31))
     outcome = await stack.execute(proposal_id)
     assert (outcome.result, outcome.reason_code) == (EffectResult.NEEDS_NEW_PASS, "pass_too_old")
     assert stack.sizes_set() == []
@@ -126,6 +135,81 @@ async def test_after_execute_by_nothing_starts(stack: EffectStack) -> None:
     assert (outcome.state, outcome.reason_code) == (S.EXPIRED, "execute_by_passed")
     assert await stack.lease_owner() is None
     assert stack.sizes_set() == []
+
+
+async def test_an_attempt_that_was_admitted_in_time_does_not_call_after_execute_by(
+    stack: EffectStack,
+) -> None:
+    now = utc_now()
+    proposal_id = await stack.ready(resize(3), decide_by=now, execute_by=now + timedelta(seconds=1.2))
+    stack.reader = paused = PausedReader(stack.reader)
+    late = asyncio.create_task(stack.execute(proposal_id))
+    await asyncio.sleep(1.3)
+    assert (await stack.row(proposal_id)).state == S.EXECUTING
+    paused.go_on.set()
+    assert (await late).state is S.READY
+    assert stack.sizes_set() == []
+
+
+@pytest.mark.parametrize("why", ["nothing", "pass_too_old", "execute_by_passed"])
+async def test_an_attempt_that_comes_late_to_its_admission_touches_nothing_under_another_one(
+    stack: EffectStack, why: str
+) -> None:
+    """Both looked before either was admitted; one of them is calling, and what it holds must stay."""
+    proposal_id = await stack.ready(resize(3))
+    row = await stack.row(proposal_id)
+    proposal = Proposal.model_validate(row.document)
+    stack.effector = DyingEffector(stack.effector, after=True)
+    with pytest.raises(WorkerDied):
+        await stack.execute(proposal_id)
+    if why == "pass_too_old":
+        await age_pass(stack, timedelta(seconds=31))
+    if why == "execute_by_passed":
+        proposal = proposal.model_copy(update={"execute_by": utc_now()})
+    work = Work(
+        proposal=proposal,
+        step=Step.FORWARD,
+        key=idempotency_key(proposal_id, 1, Step.FORWARD),
+        action=proposal.action,
+        pass_number=2,
+    )
+    with pytest.raises(StaleFence):
+        await Admission(stack.database, PUBLIC_KEYS, MODE, stack.timings).forward(work)
+    assert (await stack.row(proposal_id)).state == S.EXECUTING
+    assert await stack.lease_owner() == proposal_id
+    assert (await stack.execute(proposal_id)).state is S.VERIFYING
+    receipt = await stack.receipt(proposal_id)
+    assert (receipt.outcome, receipt.adopted) == (ReceiptOutcome.APPLIED, True)
+    assert stack.sizes_set() == [3]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"mode": "google"}, "mode_mismatch"),
+        ({"configuration": CONFIGURATION.model_copy(update={"targets": ()})}, "target_not_registered"),
+    ],
+)
+async def test_a_worker_that_reaches_something_else_takes_nothing_back_and_calls_a_person(
+    stack: EffectStack, change: dict[str, Any], code: str
+) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.STOCKOUT)
+    proposal_id = await stack.ready(resize(3))
+    assert (await stack.execute(proposal_id)).state is S.ROLLING_BACK
+    outcome = await replace(stack, **change).execute(proposal_id, Step.COMPENSATION)
+    assert (outcome.state, outcome.reason_code) == (S.DIRTY, code)
+    assert stack.sizes_set() == [3]
+    assert await stack.lease_owner() == proposal_id
+
+
+async def test_a_worker_of_another_mode_does_not_follow_up_what_was_begun(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    stack.effector = DyingEffector(stack.effector, after=True)
+    with pytest.raises(WorkerDied):
+        await stack.execute(proposal_id)
+    outcome = await replace(stack, mode="google").execute(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.DIRTY, "mode_mismatch")
+    assert stack.sizes_set() == [3]
 
 
 async def test_a_lost_lease_needs_a_new_pass(stack: EffectStack) -> None:

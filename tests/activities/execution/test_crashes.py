@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 from temporalio.exceptions import ApplicationError
 
 from contracts.action import NodePoolTarget
@@ -175,3 +176,46 @@ async def test_a_worker_that_dies_while_the_operation_runs_is_followed_up(stack:
     assert (await stack.execute(proposal_id)).state is S.VERIFYING
     assert stack.sizes_set() == [3]
     assert (await stack.receipt(proposal_id)).adopted
+
+
+class SlowToConnect:
+    """Sends only after a while, as a client does that must connect and authenticate first."""
+
+    def __init__(self, inner: NodePoolEffector, delay: float) -> None:
+        self.inner, self.delay = inner, delay
+
+    async def set_size(self, target: NodePoolTarget, node_count: int, *, timeout: timedelta) -> str:
+        await asyncio.sleep(self.delay)
+        return await self.inner.set_size(target, node_count, timeout=timeout)
+
+    async def set_autoscaling(
+        self, target: NodePoolTarget, min_node_count: int, max_node_count: int, *, timeout: timedelta
+    ) -> str:
+        await asyncio.sleep(self.delay)
+        return await self.inner.set_autoscaling(target, min_node_count, max_node_count, timeout=timeout)
+
+
+async def test_nothing_goes_out_after_the_time_out_of_the_call(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    effector = stack.effector
+    stack.effector = SlowToConnect(effector, stack.timings.call_timeout.total_seconds() + 0.3)
+    with pytest.raises(ApplicationError) as lost:
+        await stack.execute(proposal_id)
+    assert lost.value.type == "provider_ambiguous"
+    await asyncio.sleep(0.5)
+    assert stack.sizes_set() == []
+    stack.effector = effector
+    assert (await stack.execute(proposal_id)).state is S.VERIFYING
+
+
+async def test_an_attempt_that_waited_too_long_for_the_database_does_not_call(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    stack.reader = paused = PausedReader(stack.reader)
+    late = asyncio.create_task(stack.execute(proposal_id))
+    await asyncio.sleep(0.3)
+    async with stack.database.transaction() as connection:
+        await connection.execute(text("LOCK TABLE intents IN ACCESS EXCLUSIVE MODE"))
+        paused.go_on.set()
+        await asyncio.sleep(stack.timings.call_margin.total_seconds() + 0.2)
+    assert (await late).state is S.READY
+    assert stack.sizes_set() == []

@@ -79,6 +79,12 @@ def test_a_size_is_reached_when_every_zone_asks_for_it() -> None:
     assert not is_at(TWO, scaled(min_node_count=1, max_node_count=5))
 
 
+def test_an_answer_without_zones_is_no_size_at_all() -> None:
+    seen = observation().model_copy(update={"zones": ()})
+    assert not is_at(resize(4), seen)
+    assert before_effect(resize(4), seen, holds=False) is Finding.CHANGED
+
+
 def test_bounds_are_reached_when_they_are_per_zone_and_equal() -> None:
     assert is_at(BOUNDS, scaled(min_node_count=1, max_node_count=5))
     assert not is_at(BOUNDS, scaled(min_node_count=0, max_node_count=5))

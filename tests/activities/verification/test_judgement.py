@@ -72,6 +72,11 @@ def test_bounds_match_when_their_floor_runs() -> None:
     assert judge(BOUNDS, FORWARD, running(4, 4, 4), None).reason_code == "bounds_differ"
 
 
+def test_a_floor_that_no_zone_reports_is_not_applied() -> None:
+    blank = scaled(running(4, 4, 4)).model_copy(update={"zones": ()})
+    assert code(judge(BOUNDS, FORWARD, blank, None)) == (False, False, "floor_not_applied")
+
+
 def test_the_way_back_of_bounds_leaves_the_size_to_the_autoscaler() -> None:
     assert judge(BOUNDS, BACK, scaled(running(1, 1, 1, target=4, stable=False)), None).matches
 

@@ -1,0 +1,106 @@
+"""Who may decide, and whether a signed decision counts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from contracts.decision import Decision, DecisionKind, DecisionRules, SignedDecision
+from contracts.eligibility import decision_refusal, is_met, reviewer_refusal, voter
+from contracts.evaluation import ApprovalRequirement
+from contracts.principal import Principal, PrincipalKind, Role
+from contracts.signature import encode_public_key, key_id_of, sign
+from tests.contracts.samples import AGENT, ANA, BEN, NOON
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+ONE = ApprovalRequirement(quorum=1)
+BOTH = ApprovalRequirement(quorum=2, roles=(Role.APPROVER, Role.OPERATOR))
+OLGA = Principal(kind=PrincipalKind.HUMAN, subject="olga", roles=(Role.OPERATOR,))
+RULES = DecisionRules(
+    proposal_digest="sha256:d",
+    revision=2,
+    decide_by=NOON,
+    authors=(ANA, AGENT),
+    requirement=ONE,
+    public_keys={key_id_of(KEY.public_key()): encode_public_key(KEY.public_key())},
+)
+
+
+def decided(**changes: object) -> SignedDecision:
+    fields: dict[str, object] = {
+        "id": "dec_1",
+        "tenant": "default",
+        "proposal_id": "prp_1",
+        "revision": 2,
+        "kind": DecisionKind.APPROVE,
+        "reviewer": BEN,
+        "proposal_digest": "sha256:d",
+        "evaluation_digest": "sha256:e",
+        "at": NOON,
+        "key_id": key_id_of(KEY.public_key()),
+    }
+    return sign(Decision.model_validate(fields | changes), KEY)
+
+
+def why(
+    signed: SignedDecision, *, late: timedelta = timedelta(0), voted: tuple[tuple[str, str], ...] = ()
+) -> str | None:
+    return decision_refusal(
+        signed, RULES, tenant="default", proposal_id="prp_1", now=NOON + late, voted=voted
+    )
+
+
+def test_a_timely_signed_decision_of_an_approver_counts() -> None:
+    assert why(decided()) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"tenant": "other"}, "stale_digest"),
+        ({"proposal_id": "prp_2"}, "stale_digest"),
+        ({"revision": 1}, "stale_revision"),
+        ({"proposal_digest": "sha256:other"}, "stale_digest"),
+        ({"at": NOON + timedelta(seconds=1)}, "decision_late"),
+        ({"key_id": "unknown"}, "bad_signature"),
+        ({"reviewer": AGENT}, "not_eligible_kind"),
+        ({"reviewer": ANA}, "not_eligible_requester"),
+    ],
+)
+def test_what_does_not_count_says_why(changes: dict[str, object], code: str) -> None:
+    assert why(decided(**changes)) == code
+
+
+def test_the_last_moment_is_in_time_and_the_next_is_not() -> None:
+    assert why(decided(), late=timedelta(microseconds=1)) == "decision_late"
+
+
+def test_a_changed_word_breaks_the_signature() -> None:
+    signed = decided()
+    changed = signed.decision.model_copy(update={"reason": "changed"})
+    assert why(signed.model_copy(update={"decision": changed})) == "bad_signature"
+
+
+def test_one_person_has_one_vote_whatever_their_roles_are_by_now() -> None:
+    promoted = BEN.model_copy(update={"roles": (Role.APPROVER, Role.ADMIN)})
+    assert why(decided(reviewer=promoted), voted=(voter(BEN),)) == "already_voted"
+
+
+def test_an_author_of_any_revision_may_not_decide() -> None:
+    assert reviewer_refusal(BEN, (ANA, BEN), ONE) == "not_eligible_author"
+
+
+def test_one_of_the_asked_roles_is_enough_to_vote() -> None:
+    assert reviewer_refusal(OLGA, (ANA,), BOTH) is None
+    assert reviewer_refusal(OLGA, (ANA,), ONE) == "not_eligible_role"
+
+
+def test_the_quorum_counts_people_and_every_asked_role_is_among_them() -> None:
+    carol = BEN.model_copy(update={"subject": "carol"})
+    assert is_met(BOTH, [BEN, OLGA])
+    assert not is_met(BOTH, [BEN, carol])
+    assert not is_met(BOTH, [BEN])
+    assert not is_met(ApprovalRequirement(quorum=2), [BEN, BEN])
+    assert is_met(ApprovalRequirement(quorum=0), [])

@@ -1,0 +1,67 @@
+"""A hold that makes the history long goes on in a new run, with the same proposal and its passes counted on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client, RPCError
+
+from adapters.store.database import Database
+from contracts.messages import WAKE_SIGNAL
+from contracts.proposal import ProposalState
+from local.bound import bound_command
+from local.temporal import dev_server_command
+from tests.gke_fixtures import RunningEmulator
+from tests.proposal_stack import eventually, proposal_stack, resize
+
+
+@pytest.fixture
+def impatient_temporal(temporal_binary: Path, free_port: Callable[[], int]) -> Iterator[str]:
+    """A server that suggests a continue-as-new after few events."""
+    port = free_port()
+    command = [
+        *dev_server_command(temporal_binary, port=port),
+        "--dynamic-config-value",
+        "limit.historyCount.suggestContinueAsNew=30",
+    ]
+    process = subprocess.Popen(
+        bound_command(command), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    yield f"127.0.0.1:{port}"
+    process.terminate()
+    process.wait(30)
+
+
+async def answers(address: str) -> bool:
+    try:
+        await Client.connect(address)
+    except (RuntimeError, RPCError):
+        return False
+    return True
+
+
+async def test_a_long_hold_continues_as_new_and_ends_with_one_effect(
+    impatient_temporal: str, database: Database, local_fleet: RunningEmulator
+) -> None:
+    await eventually(lambda: answers(impatient_temporal), limit=30)
+    async with proposal_stack(impatient_temporal, database, local_fleet) as stack:
+        stack.guard.quorums, stack.guard.holds = [0], 12
+        async with stack.working():
+            handle = await stack.propose(resize(3))
+            latest = stack.client.get_workflow_handle(handle.id)
+            closing = asyncio.create_task(handle.result())
+            while not closing.done():
+                with contextlib.suppress(RPCError):  # closed meanwhile
+                    await latest.signal(WAKE_SIGNAL)
+                await asyncio.wait([closing], timeout=0.1)
+            closed = await closing
+        first = stack.client.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+        events = (await first.fetch_history()).events
+        assert closed.state is ProposalState.SUCCEEDED
+        assert events[-1].HasField("workflow_execution_continued_as_new_event_attributes")
+        assert stack.sizes_set() == [3]
