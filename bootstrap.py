@@ -7,15 +7,12 @@ that may change things; the API the keys that sign. What is opened is closed in 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from adapters.configuration import load
 from adapters.keys import load_private_key, load_public_keys
@@ -343,15 +340,3 @@ def stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, partial(stop.set))
     return stop
-
-
-def leave(status: int) -> NoReturn:
-    """End this process at once, its output written.
-
-    Threads of the Temporal SDK may still hold the interpreter while it shuts down, which aborts the process: with
-    temporalio 1.35 one short program in five ended with SIGABRT after its work was done.
-    """
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)

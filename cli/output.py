@@ -71,6 +71,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], empty: s
         column.no_wrap = True
     for row in rows:
         drawn.add_row(*(harmless(cell) if isinstance(cell, str) else cell for cell in row))
+    # What names a row is never cut: people copy it.
+    drawn.columns[0].min_width = max(len(str(row[0])) for row in rows)
     console = data_console()
-    # A pipe gets every line whole; a terminal gets what fits.
-    console.print(drawn, width=None if console.is_terminal else _UNBOUNDED)
+    if not console.is_terminal:
+        # A pipe gets every line whole; a terminal gets what fits.
+        console.width = _UNBOUNDED
+    console.print(drawn)
