@@ -1,0 +1,119 @@
+"""VERIFICATION against the practice fleet: what closes a proposal, and with what given back."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from datetime import timedelta
+
+from temporalio.testing import ActivityEnvironment
+
+from activities.verification.activities import VerificationActivities
+from contracts.action import NodePoolTarget
+from contracts.effect import Step, Verification
+from contracts.errors import ProviderError, ProviderUnavailable
+from contracts.messages import EffectInput, VerifyOutcome
+from contracts.proposal import ProposalState
+from emulators.gke.faults import FaultKind
+from tests.proposal_stack import CONFIGURATION, EffectStack, resize
+
+S = ProposalState
+WEB = "acme-prod/europe-west4/serving/web"
+
+
+class Counter:
+    """Answers what a test says, the last one again and again."""
+
+    def __init__(self, *answers: int | ProviderError | None) -> None:
+        self.answers = list(answers)
+
+    async def count_ready(self, target: NodePoolTarget) -> int | None:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, ProviderError):
+            raise answer
+        return answer
+
+
+async def verify(stack: EffectStack, proposal_id: str, counter: Counter) -> VerifyOutcome:
+    verification = VerificationActivities(stack.database, stack.reader, counter, CONFIGURATION, stack.timings)
+    given = EffectInput(proposal_id=proposal_id, revision=1, step=Step.FORWARD, pass_number=2)
+    return await ActivityEnvironment().run(verification.verify_effect, given)
+
+
+async def executed(stack: EffectStack, *, limit: float = 4) -> str:
+    stack.timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(seconds=limit))
+    proposal_id = await stack.ready(resize(3))
+    await stack.execute(proposal_id)
+    return proposal_id
+
+
+async def found(stack: EffectStack, proposal_id: str) -> Verification:
+    return Verification.model_validate((await stack.intent(proposal_id)).verification)
+
+
+async def test_it_waits_until_the_nodes_are_ready(stack: EffectStack) -> None:
+    proposal_id = await executed(stack)
+    assert (await verify(stack, proposal_id, Counter(6, 7, 9))).state is S.SUCCEEDED
+    verification = await found(stack, proposal_id)
+    assert (verification.matches, verification.ready_nodes, set(verification.expected.values())) == (
+        True,
+        9,
+        {3},
+    )
+
+
+async def test_nodes_that_never_get_ready_are_a_wrong_outcome(stack: EffectStack) -> None:
+    proposal_id = await executed(stack, limit=1)
+    outcome = await verify(stack, proposal_id, Counter(6))
+    assert (outcome.state, outcome.reason_code) == (S.ROLLING_BACK, "nodes_not_ready")
+
+
+async def test_a_kubernetes_api_that_comes_back_is_asked(stack: EffectStack) -> None:
+    proposal_id = await executed(stack)
+    assert (await verify(stack, proposal_id, Counter(ProviderUnavailable("away"), 9))).state is S.SUCCEEDED
+    assert (await found(stack, proposal_id)).ready_nodes == 9
+
+
+async def test_a_kubernetes_api_that_stays_away_leaves_the_instance_groups_to_judge(
+    stack: EffectStack,
+) -> None:
+    proposal_id = await executed(stack, limit=1)
+    assert (await verify(stack, proposal_id, Counter(ProviderUnavailable("away")))).state is S.SUCCEEDED
+    assert (await found(stack, proposal_id)).ready_nodes is None
+
+
+async def test_it_waits_for_nodes_that_start_slowly(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    await stack.fleet.admin.change_pool(WEB, node_count=3, settle=False)
+    await stack.execute(proposal_id)
+    assert (await stack.verify(proposal_id)).state is S.SUCCEEDED
+    assert stack.sizes_set() == []
+
+
+async def test_a_size_that_others_asked_for_and_did_not_get_is_left_to_a_person(stack: EffectStack) -> None:
+    stack.timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(seconds=1))
+    proposal_id = await stack.ready(resize(3))
+    stock = {"europe-west4-a": 2}
+    await stack.fleet.admin.change_pool(WEB, node_count=3, settle=False, stock=stock)
+    await stack.execute(proposal_id)
+    assert (await stack.verify(proposal_id)).state is S.DIRTY
+    assert stack.sizes_set() == []
+
+
+async def test_a_provider_that_is_away_concludes_nothing(stack: EffectStack) -> None:
+    proposal_id = await executed(stack)
+    await stack.fleet.admin.add_fault("GetNodePool", FaultKind.UNAVAILABLE, times=1)
+    results = await asyncio.gather(stack.verify(proposal_id), return_exceptions=True)
+    assert "ApplicationError" in str(type(results[0]))
+    assert (await stack.row(proposal_id)).state == S.VERIFYING
+    assert (await stack.verify(proposal_id)).state is S.SUCCEEDED
+
+
+async def test_what_changed_after_the_effect_is_not_called_a_success(stack: EffectStack) -> None:
+    proposal_id = await executed(stack)
+    await stack.fleet.admin.change_pool(WEB, node_count=5)
+    outcome = await stack.verify(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.ROLLING_BACK, "target_size_differs")
+    undone = await stack.execute(proposal_id, Step.COMPENSATION)
+    assert (undone.state, undone.reason_code) == (S.DIRTY, "changed_by_others")
+    assert stack.sizes_set() == [3]
