@@ -37,7 +37,7 @@ from adapters.store.schema import audit_events, evaluations, intents
 from adapters.store.schema import proposals as proposals_table
 from contracts.action import ACTION, Action, ResizeNodePool
 from contracts.base import new_id, utc_now
-from contracts.configuration import Configuration, Environment
+from contracts.configuration import Configuration, Environment, Target
 from contracts.decision import Decision, DecisionKind, DecisionResult, DecisionRules, SignedDecision
 from contracts.effect import Receipt, Step
 from contracts.evaluation import ApprovalRequirement, Evaluation, Outcome, Verdict
@@ -72,9 +72,12 @@ T = TypeVar("T")
 CAROL = Principal(kind=PrincipalKind.HUMAN, subject="carol", roles=(Role.APPROVER,))
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC_KEYS = {key_id_of(KEY.public_key()): encode_public_key(KEY.public_key())}
-CONFIGURATION = Configuration(environments={"production": Environment()})
 MODE = "practice"
 SERVING = {"project": "acme-prod", "location": "europe-west4", "cluster": "serving"}
+REGISTERED = Target(
+    **SERVING, kind="gke.node_pool", environment="production", team="inference", max_nodes_per_zone=100
+)
+CONFIGURATION = Configuration(environments={"production": Environment()}, targets=(REGISTERED,))
 TIMINGS = EffectTimings(
     call_timeout=timedelta(seconds=1),
     call_margin=timedelta(seconds=2),
@@ -221,6 +224,8 @@ class EffectStack:
     effector: NodePoolEffector
     guard: ScriptedGuard
     timings: EffectTimings = TIMINGS
+    configuration: Configuration = CONFIGURATION
+    mode: str = MODE
 
     @property
     def approval(self) -> ApprovalActivities:
@@ -229,7 +234,13 @@ class EffectStack:
     @property
     def effects(self) -> EffectActivities:
         return EffectActivities(
-            self.database, self.reader, self.effector, CONFIGURATION, PUBLIC_KEYS, MODE, self.timings
+            self.database,
+            self.reader,
+            self.effector,
+            self.configuration,
+            PUBLIC_KEYS,
+            self.mode,
+            self.timings,
         )
 
     @property

@@ -63,6 +63,8 @@ class EffectActivities:
         self._database = database
         self._reader = reader
         self._effector = effector
+        self._configuration = configuration
+        self._mode = mode
         self._timings = timings
         self._admission = Admission(database, dict(public_keys), mode, timings)
         self._conclusion = Conclusion(database, configuration.limits.breaker, mode)
@@ -97,17 +99,28 @@ class EffectActivities:
             return standing_outcome(row)
         if record is not None and record.receipt is not None:
             return EffectOutcome(result=EffectResult.ISSUED, state=state, reason_code=row.reason_code or "")
-        work = _work(Proposal.model_validate(row.document), given, key)
+        proposal = Proposal.model_validate(row.document)
+        work = _work(proposal, given, key)
         if work is None:
             return await self._conclusion.abandon(given.proposal_id, "not_reversible")
+        has_begun = record is not None and record.settled_at is None
+        barred = self._barred(proposal) if has_begun or given.step is Step.COMPENSATION else None
+        if barred is not None:
+            return await self._conclusion.abandon(given.proposal_id, barred)
         issued: Issued | EffectOutcome | None = None
-        if record is not None and record.settled_at is None:
+        if has_begun:
             issued = await self._recover(work)
         if issued is None:
             issued = await self._begin(work)
         if isinstance(issued, EffectOutcome):
             return issued
         return await self._follow(work, issued, pulse)
+
+    def _barred(self, proposal: Proposal) -> str | None:
+        """Return why this worker can neither follow nor take back what was begun: it reaches something else."""
+        if proposal.mode != self._mode:
+            return "mode_mismatch"
+        return None if self._configuration.registered(proposal.action.target) else "target_not_registered"
 
     async def _recover(self, work: Work) -> Issued | EffectOutcome | None:
         """Find what an older attempt may have begun. None: nothing was, and nothing can be in flight any more."""
@@ -178,16 +191,20 @@ class EffectActivities:
             return await self._conclusion.write(work, granted.intent, ReceiptOutcome.NO_OP)
         if finding is Finding.CHANGED:
             return await self._conclusion.changed(work, granted.intent)
-        if finding is Finding.BUSY or _clock() >= granted.expires:
+        if finding is Finding.BUSY:
             await self._withdraw(granted.intent)
             return None
-        return await self._call(work, granted.intent)
+        return await self._call(work, granted)
 
-    async def _call(self, work: Work, intent: Intent) -> Issued | EffectOutcome | None:
-        """Make the call. None: somebody else's operation got in first."""
+    async def _call(self, work: Work, granted: Granted) -> Issued | EffectOutcome | None:
+        """Make the call. None: it came too late, or somebody else's operation got in first."""
+        intent = granted.intent
         async with self._database.reading() as connection:
             if not await intents.is_current(connection, intent.key, intent.fence):
                 raise StaleFence(f"{intent.key}: a newer attempt acts")
+        if _clock() >= granted.expires:
+            await self._withdraw(intent)
+            return None
         try:
             operation = await self._send(work)
         except ProviderAmbiguous:
@@ -207,12 +224,17 @@ class EffectActivities:
         return Issued(intent=intent, operation=operation, at=at, adopted=False)
 
     async def _send(self, work: Work) -> str:
+        """Send it. The time-out holds for connecting too: after the call deadline nothing may go out any more."""
         action, timeout = work.action, self._timings.call_timeout
-        if isinstance(action, ResizeNodePool):
-            return await self._effector.set_size(action.target, action.node_count, timeout=timeout)
-        return await self._effector.set_autoscaling(
-            action.target, action.min_node_count, action.max_node_count, timeout=timeout
-        )
+        try:
+            async with asyncio.timeout(timeout.total_seconds()):
+                if isinstance(action, ResizeNodePool):
+                    return await self._effector.set_size(action.target, action.node_count, timeout=timeout)
+                return await self._effector.set_autoscaling(
+                    action.target, action.min_node_count, action.max_node_count, timeout=timeout
+                )
+        except TimeoutError as error:
+            raise ProviderAmbiguous(f"{work.key}: no answer within {timeout}") from error
 
     async def _follow(self, work: Work, issued: Issued, pulse: Pulse) -> EffectOutcome:
         """Poll the operation to its end and write the receipt."""

@@ -22,7 +22,7 @@ from adapters.store.database import Database, database_now
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import evaluations
 from contracts import eligibility
-from contracts.effect import EffectResult, Intent
+from contracts.effect import EffectResult, Intent, Step
 from contracts.errors import StaleFence
 from contracts.messages import EffectOutcome, PassResult
 from contracts.principal import SYSTEM
@@ -45,11 +45,16 @@ class Admission:
         self._timings = timings
 
     async def forward(self, work: Work) -> Granted | EffectOutcome:
-        """Admit the forward effect and move the proposal to `executing`; or close it, or ask for a new pass."""
+        """Admit the forward effect and move the proposal to `executing`; or close it, or ask for a new pass.
+
+        Raises:
+            StaleFence: another attempt was admitted since this one looked; only a newer one may go on.
+        """
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, work.proposal.id)
             if ProposalState(row.state) not in (_S.READY, _S.EXECUTING):
                 return standing_outcome(row)
+            await intents.require_none_open(connection, work.key)
             await halts.share_halt_lock(connection)
             refusal = await self._refusal(connection, row, work)
             if refusal is not None:
@@ -66,11 +71,16 @@ class Admission:
             return granted
 
     async def compensation(self, work: Work) -> Granted | EffectOutcome | None:
-        """Admit the way back. Scope and fence only; a halt holds it (None) and pages once."""
+        """Admit the way back. Scope and fence only; a halt holds it (None) and pages once.
+
+        Raises:
+            StaleFence: as `forward`.
+        """
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, work.proposal.id)
             if ProposalState(row.state) is not _S.ROLLING_BACK:
                 return standing_outcome(row)
+            await intents.require_none_open(connection, work.key)
             await halts.share_halt_lock(connection)
             halt = await _covering(connection, row)
             if halt is not None:
@@ -134,10 +144,13 @@ class Admission:
         )
         await intents.write(connection, intent, work.proposal.tenant)
         wait = (grant.wait_until - now).total_seconds() if grant.wait_until else 0.0
+        begins_within = self._timings.call_margin
+        if work.step is Step.FORWARD:
+            begins_within = min(begins_within, work.proposal.execute_by - now)
         return Granted(
             intent=intent,
             wait=max(0.0, wait),
-            expires=began + self._timings.call_margin.total_seconds(),
+            expires=began + begins_within.total_seconds(),
         )
 
     async def _close(

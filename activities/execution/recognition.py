@@ -33,9 +33,9 @@ class Finding(StrEnum):
 
 
 def is_at(action: Action, seen: NodePoolObservation) -> bool:
-    """Tell whether what was asked of the provider equals the action already."""
+    """Tell whether what was asked of the provider equals the action already. A pool without zones equals none."""
     if isinstance(action, ResizeNodePool):
-        return seen.autoscaling is None and all(zone.target_size == action.node_count for zone in seen.zones)
+        return seen.autoscaling is None and seen.even_node_count == action.node_count
     bounds = seen.autoscaling
     return (
         bounds is not None

@@ -58,7 +58,7 @@ def _judge_bounds(action: SetNodePoolAutoscaling, step: Step, seen: NodePoolObse
     if step is Step.COMPENSATION:
         # The autoscaler brings the size back in its own time; the bounds are what was taken back.
         return Judgement(matches=True, settled=True, reason_code=VERIFIED)
-    if any(zone.running < action.min_node_count for zone in seen.zones):
+    if not seen.zones or any(zone.running < action.min_node_count for zone in seen.zones):
         return Judgement(matches=False, settled=False, reason_code="floor_not_applied")
     return Judgement(matches=True, settled=True, reason_code=VERIFIED)
 

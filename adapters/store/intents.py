@@ -27,6 +27,19 @@ async def find(connection: AsyncConnection, key: str) -> Row[Any] | None:
     return (await connection.execute(select(intents).where(intents.c.key == key))).one_or_none()
 
 
+async def require_none_open(connection: AsyncConnection, key: str) -> None:
+    """Let an attempt go on only when no call of another one can be under way. Asked under the proposal's lock.
+
+    Raises:
+        StaleFence: another attempt wrote its intent meanwhile. The next attempt finds out what became of it.
+    """
+    found = await connection.execute(
+        select(intents.c.key).where(intents.c.key == key, intents.c.settled_at.is_(None))
+    )
+    if found.one_or_none() is not None:
+        raise StaleFence(f"{key}: another attempt acts")
+
+
 async def write(connection: AsyncConnection, intent: Intent, tenant: str) -> None:
     """Write the intent of an attempt, with its audit event. From here on a call may have been made.
 
