@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from contracts.base import Contract, canonical_json
 from contracts.evaluation import ApprovalRequirement
@@ -42,7 +42,8 @@ class Decision(Contract):
     evaluation_digest: str
     """Digest of the evaluation the reviewer saw."""
     reason: str = Field(default="", max_length=MAX_REASON)
-    at: datetime
+    at: AwareDatetime
+    """Without an offset it is no moment, and comparing it with one would raise."""
     key_id: str
 
     def signing_bytes(self) -> bytes:

@@ -71,6 +71,11 @@ def test_a_signature_that_is_none_is_refused_without_an_error(signature: str) ->
     assert not is_signed_by(signed, KEYS)
 
 
+def test_a_decision_at_no_certain_moment_is_none() -> None:
+    with pytest.raises(ValueError, match="timezone"):
+        decision(at="2026-11-21T12:00:00")
+
+
 def test_an_agent_cannot_even_be_described_as_an_approver() -> None:
     with pytest.raises(ValueError, match="cannot hold the role approver"):
         Principal(kind=PrincipalKind.AGENT, subject="agent", roles=(Role.APPROVER,))

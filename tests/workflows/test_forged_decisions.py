@@ -107,6 +107,17 @@ async def test_garbage_of_any_shape_is_refused_and_the_workflow_goes_on(stack: P
     assert set(await refusals(stack, proposal_id)) == {"malformed_decision"}
 
 
+async def test_a_decision_whose_time_has_no_offset_cannot_stop_the_workflow(stack: ProposalStack) -> None:
+    async with stack.working():
+        handle, proposal_id = await waiting(stack)
+        message = (await stack.signed(proposal_id)).model_dump(mode="json")
+        message["decision"]["at"] = "2026-11-21T12:00:00"
+        assert await code_of_update(handle, message) == "malformed_decision"
+        await handle.signal(DECIDE_SIGNAL, message)
+        await stack.decide(proposal_id)
+        assert (await asyncio.wait_for(handle.result(), 20)).state is S.SUCCEEDED
+
+
 async def test_a_signed_decision_that_the_api_never_stored_does_not_count(stack: ProposalStack) -> None:
     async with stack.working():
         handle, proposal_id = await waiting(stack)
