@@ -13,6 +13,8 @@ from contracts.errors import NotFound
 from contracts.messages import PassInput
 from tests.adapters.store.samples import stored_proposal
 
+pytestmark = pytest.mark.postgres_15
+
 DOMAIN = "gke.cluster/acme-prod/europe-west4/serving"
 BREAKER = "kind:gke.node_pool.resize"
 

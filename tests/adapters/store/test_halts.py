@@ -14,6 +14,8 @@ from contracts.safety import Halt, HaltScope, HaltStatus
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import BEN
 
+pytestmark = pytest.mark.postgres_15
+
 EVERYTHING = HaltScope(everything=True)
 
 

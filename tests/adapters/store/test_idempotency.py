@@ -14,6 +14,8 @@ from adapters.store.schema import requests as table
 from contracts.errors import IdempotencyKeyReused
 from tests.adapters.store.samples import request
 
+pytestmark = pytest.mark.postgres_15
+
 BODY = body_digest(b'{"text":"x"}', operation="POST /v1/requests")
 
 

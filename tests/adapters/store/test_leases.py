@@ -12,6 +12,8 @@ from adapters.store.schema import audit_events, outbox, proposals
 from contracts.errors import StaleFence
 from tests.adapters.store.samples import stored_proposal
 
+pytestmark = pytest.mark.postgres_15
+
 DOMAIN = "gke.cluster/acme-prod/europe-west4/serving"
 
 

@@ -14,6 +14,8 @@ from adapters.store.ledger import Amount, Position, plan_reservation
 from adapters.store.schema import audit_events, budget_windows, ledger_entries
 from tests.adapters.store.samples import stored_proposal
 
+pytestmark = pytest.mark.postgres_15
+
 MONTH = Amount("environment=production", "month:2026-11", "USD", Decimal("100.50"))
 NONE = Decimal(0)
 DAY = Amount("tenant", "day:2026-11-21", "USD", Decimal("3.10"))
