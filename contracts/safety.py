@@ -23,10 +23,12 @@ class HaltStatus(StrEnum):
 class HaltScope(Contract):
     """What a halt covers. Every given field must match; all of them empty covers everything."""
 
-    tenant: str | None = None
-    environment: str | None = None
-    target: str | None = Field(default=None, description="Key of a target; a trailing `*` matches a prefix.")
-    action_kind: str | None = None
+    tenant: str | None = Field(default=None, min_length=1)
+    environment: str | None = Field(default=None, min_length=1)
+    target: str | None = Field(
+        default=None, min_length=1, description="Key of a target; a trailing `*` matches a prefix."
+    )
+    action_kind: str | None = Field(default=None, min_length=1)
     everything: bool = False
 
     @model_validator(mode="after")

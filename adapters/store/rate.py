@@ -12,16 +12,18 @@ from adapters.store.schema import rate_uses
 
 
 def consuming(proposal_id: str, target_key: str, agent: str | None) -> Insert:
-    """Return the statement that counts a proposal's use. A proposal that is admitted anew is counted once."""
+    """Return the statement that counts a proposal's use. One that is admitted anew is counted once, from now on."""
     return (
         insert(rate_uses)
         .values(proposal_id=proposal_id, target_key=target_key, agent=agent, used_at=func.clock_timestamp())
-        .on_conflict_do_nothing(index_elements=[rate_uses.c.proposal_id])
+        .on_conflict_do_update(
+            index_elements=[rate_uses.c.proposal_id], set_={"used_at": func.clock_timestamp()}
+        )
     )
 
 
 async def consume(connection: AsyncConnection, proposal_id: str, target_key: str, agent: str | None) -> None:
-    """Count one use. A second call changes nothing."""
+    """Count one use. A second call moves it to this moment: the first one came to nothing."""
     await connection.execute(consuming(proposal_id, target_key, agent))
 
 

@@ -37,7 +37,15 @@ def test_a_halt_covers_what_it_names(scope: dict[str, object], covered: bool) ->
 
 
 @pytest.mark.parametrize(
-    "scope", [{}, {"everything": True, "tenant": "default"}, {"cluster": "serving"}], ids=str
+    "scope",
+    [
+        {},
+        {"everything": True, "tenant": "default"},
+        {"cluster": "serving"},
+        {"target": ""},
+        {"tenant": "", "environment": "production"},
+    ],
+    ids=str,
 )
 def test_an_empty_or_contradictory_scope_is_refused(scope: dict[str, object]) -> None:
     with pytest.raises(ValidationError):

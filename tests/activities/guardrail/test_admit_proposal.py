@@ -259,6 +259,16 @@ async def test_a_full_hour_holds(guards: Guards, agent: bool) -> None:
     assert (await guards.admit(made[2], 3)).admitted
 
 
+async def test_a_proposal_that_is_admitted_anew_counts_from_then_on(guards: Guards) -> None:
+    proposal = await ready(guards)
+    await guards.admit(proposal)
+    async with guards.database.transaction() as connection:
+        await connection.execute(update(rate_uses).values(used_at=utc_now() - timedelta(hours=2)))
+    assert (await guards.admit(proposal, 3)).admitted
+    (use,) = await guards.rows("rate_uses")
+    assert utc_now() - use.used_at < timedelta(minutes=1)
+
+
 async def test_a_full_hour_that_outlasts_the_proposal_denies_at_once(guards: Guards) -> None:
     guards.configuration = parse(CONFIGURATION.replace("effects_per_hour: 30", "effects_per_hour: 1"))
     first = await ready(guards)
