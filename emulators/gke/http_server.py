@@ -247,7 +247,9 @@ async def _finish_operation(request: web.Request) -> web.Response:
     body = await _body(request)
     ending = Finish.model_validate(body)
     name = request.match_info["name"]
-    for cluster in service.cloud.state.clusters:
+    for known in service.cloud.state.clusters:
+        # As of now: an operation that nobody looked at since it was due to run has had its effect.
+        cluster = service.cloud.cluster(known.project, known.location, known.name)
         for operation in cluster.operations:
             if operation.name == name and operation.status != "DONE":
                 operation.error = ending.error

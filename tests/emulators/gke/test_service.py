@@ -198,6 +198,16 @@ async def test_a_stuck_operation_runs_until_it_is_told_to_end(
     assert (await client.operation(INFERENCE, started.name)).status == Status.DONE
 
 
+async def test_an_operation_has_its_effect_although_nobody_looked_before_it_was_finished(
+    local_fleet: RunningEmulator, client: Client
+) -> None:
+    await local_fleet.admin.add_fault("SetNodePoolSize", "stuck")
+    started = await client.set_size(INFERENCE, 3)
+    await asyncio.sleep(0.5)
+    await local_fleet.admin.finish_operation(started.name)
+    assert await sizes(local_fleet, INFERENCE) == [(3, 3)] * 3
+
+
 async def test_quota_of_accelerators_is_refused_as_forbidden_and_shrinking_never_is(
     local_fleet: RunningEmulator, client: Client
 ) -> None:
