@@ -141,7 +141,7 @@ class Stack:
         except TimeoutError as error:
             said = {name: shown.get(name) for name in ("state", "reason_code", "message", "held_on")}
             raise TimeoutError(f"{proposal_id} did not reach {states}: {said}") from error
-        assert shown["state"] in states, (shown["state"], shown["reason_code"], shown["message"])
+        assert shown["state"] in states, json.dumps(shown, indent=1)
         return shown
 
     async def decide(
