@@ -60,7 +60,7 @@ def verify(
                 report = verify_export(streamed, [known], trusted)
     except CheckpointInvalid as error:
         raise CommandFailed(f"the checkpoint: {error}", ExitCode.VERIFICATION) from error
-    _tell(session, report)
+    _tell(session, report, was_given=kept is not None)
 
 
 def _open(file: Path) -> Any:
@@ -108,7 +108,7 @@ def _key_of_server(session: Session) -> CheckpointKey:
     return CheckpointKey.parse(session.api.get("/v1/audit/checkpoint")["verifier_key"])
 
 
-def _tell(session: Session, report: Report) -> None:
+def _tell(session: Session, report: Report, *, was_given: bool) -> None:
     shown: dict[str, Any] = {
         "sound": report.is_sound,
         "entries": report.entries,
@@ -127,9 +127,9 @@ def _tell(session: Session, report: Report) -> None:
         for one in report.faults[:_SHOWN_FAULTS]:
             say(f"line {one.line}, entry {one.number}: {one.kind.value}: {harmless(one.message, 300)}")
         verdict = "SOUND" if report.is_sound else f"NOT SOUND, {report.fault_count} faults"
-        anchored = (
-            "with a checkpoint kept elsewhere" if report.is_anchored else "no checkpoint kept elsewhere"
-        )
+        anchored = "with a checkpoint kept elsewhere" if was_given else "no checkpoint kept elsewhere"
+        if was_given and not report.is_anchored:
+            anchored = "without what the checkpoint kept elsewhere covers"
         say(f"{verdict}: {report.proved_size} of {report.entries} entries proved, {anchored}")
         if report.tail:
             say(f"{report.tail} newer events are not under a checkpoint yet: nothing is proved about them")

@@ -25,6 +25,8 @@ class OutputFormat(StrEnum):
 WIDTH_OF_PIPES = 100
 """Columns assumed where no terminal tells."""
 _UNBOUNDED = 500
+_ID_WIDTH = 24
+"""Columns of `prp_` and 20 digits."""
 
 
 def data_console() -> Console:
@@ -37,11 +39,11 @@ def message_console() -> Console:
     return _console(error=True)
 
 
-def _console(*, error: bool) -> Console:
+def _console(*, error: bool, width_of_pipes: int = WIDTH_OF_PIPES) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if error else sys.stdout
-    width = None if stream.isatty() else WIDTH_OF_PIPES
+    width = None if stream.isatty() else width_of_pipes
     return Console(
         stderr=error, width=width, markup=False, emoji=False, highlight=False, soft_wrap=not stream.isatty()
     )
@@ -69,6 +71,9 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], empty: s
     drawn = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for column in drawn.columns:
         column.no_wrap = True
+    # Whoever reads a list types the first column next: it folds where others are cut.
+    identifier = drawn.columns[0]
+    identifier.no_wrap, identifier.overflow, identifier.min_width = False, "fold", _ID_WIDTH
     for row in rows:
         drawn.add_row(*(harmless(cell) if isinstance(cell, str) else cell for cell in row))
     # What names a row is never cut: people copy it.

@@ -10,7 +10,7 @@ import typer
 from cli.exit_codes import CommandFailed, ExitCode
 from cli.following import path_part
 from cli.output import say, table, write_json
-from cli.session import Session, command
+from cli.session import AsName, Given, Output, Session, Url, command
 from cli.text import money, words
 
 _POLL = 0.5
@@ -120,10 +120,16 @@ def _list_when_bare(session: Session) -> None:
     _breakers(session)
 
 
-def _list_by_default(ctx: typer.Context) -> None:
+def _list_by_default(
+    ctx: typer.Context, as_name: AsName = None, url: Url = None, output: Output = None
+) -> None:
     """List circuit breakers, or reset one."""
     if ctx.invoked_subcommand is None:
-        _list_when_bare(ctx=ctx, as_name=None, url=None, output=None)
+        _list_when_bare(ctx=ctx, as_name=as_name, url=url, output=output)
+        return
+    root = ctx.find_root()
+    before = root.obj or Given()
+    root.obj = Given(as_name or before.as_name, url or before.url, output or before.output)
 
 
 @command
