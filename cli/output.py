@@ -25,8 +25,6 @@ class OutputFormat(StrEnum):
 WIDTH_OF_PIPES = 100
 """Columns assumed where no terminal tells."""
 _UNBOUNDED = 500
-_ID_WIDTH = 24
-"""Columns of `prp_` and 20 digits."""
 
 
 def data_console() -> Console:
@@ -69,13 +67,10 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], empty: s
     from rich.table import Table
 
     drawn = Table(*columns, box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in drawn.columns:
-        column.no_wrap = True
-    # Whoever reads a list types the first column next: it folds where others are cut.
-    identifier = drawn.columns[0]
-    identifier.no_wrap, identifier.overflow, identifier.min_width = False, "fold", _ID_WIDTH
+    # Whoever reads a list types the first column next: the others are cut before it is.
+    drawn.columns[0].no_wrap = True
     for row in rows:
-        drawn.add_row(*(harmless(cell) if isinstance(cell, str) else cell for cell in row))
+        drawn.add_row(*(_cell(cell) for cell in row))
     # What names a row is never cut: people copy it.
     drawn.columns[0].min_width = max(len(str(row[0])) for row in rows)
     console = data_console()
@@ -83,3 +78,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]], empty: s
         # A pipe gets every line whole; a terminal gets what fits.
         console.width = _UNBOUNDED
     console.print(drawn)
+
+
+def _cell(cell: str | Text) -> Text:
+    from rich.text import Text
+
+    text = Text(harmless(cell)) if isinstance(cell, str) else cell.copy()
+    text.no_wrap, text.overflow = True, "ellipsis"
+    return text
