@@ -17,8 +17,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import insert, select
-from temporalio import activity
+from sqlalchemy import select
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -32,15 +31,14 @@ from activities.verification.activities import VerificationActivities
 from adapters.gke.effector import GkeNodePoolEffector
 from adapters.gke.reader import GkeNodePoolReader
 from adapters.store import decisions, leases, proposals
-from adapters.store.database import Database, database_now
-from adapters.store.schema import audit_events, evaluations, intents
+from adapters.store.database import Database
+from adapters.store.schema import audit_events, intents
 from adapters.store.schema import proposals as proposals_table
-from contracts.action import ACTION, Action, ResizeNodePool
+from contracts.action import Action, ResizeNodePool
 from contracts.base import new_id, utc_now
 from contracts.configuration import Configuration, Environment, Target
-from contracts.decision import Decision, DecisionKind, DecisionResult, DecisionRules, SignedDecision
+from contracts.decision import Decision, DecisionKind, DecisionResult, SignedDecision
 from contracts.effect import Receipt, Step
-from contracts.evaluation import ApprovalRequirement, Evaluation, Outcome, Verdict
 from contracts.messages import (
     DECIDE_UPDATE,
     PROPOSAL_WORKFLOW,
@@ -55,14 +53,15 @@ from contracts.messages import (
     VerifyOutcome,
     proposal_workflow_id,
 )
-from contracts.observation import BoundsPrecondition, SizesPrecondition
 from contracts.ports import NodePoolEffector, NodePoolReader
-from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
-from contracts.proposal import Draft, Planner, PlannerKind, Proposal, ProposalState
+from contracts.principal import Principal, PrincipalKind, Role
+from contracts.proposal import Draft, Planner, PlannerKind, ProposalState
 from contracts.request import Channel, Trust
-from contracts.signature import encode_public_key, key_id_of, sign
+from contracts.signature import key_id_of, sign
 from tests.contracts.samples import ANA, BEN
 from tests.gke_fixtures import RunningEmulator
+from tests.scripted_guard import KEY as KEY
+from tests.scripted_guard import PUBLIC_KEYS, ScriptedGuard
 from worker import Registration, build_workers, run_workers
 from workflows.proposal import ProposalWorkflow
 from workflows.refusals import RefusalRecorder
@@ -70,8 +69,6 @@ from workflows.refusals import RefusalRecorder
 T = TypeVar("T")
 
 CAROL = Principal(kind=PrincipalKind.HUMAN, subject="carol", roles=(Role.APPROVER,))
-KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-PUBLIC_KEYS = {key_id_of(KEY.public_key()): encode_public_key(KEY.public_key())}
 MODE = "practice"
 SERVING = {"project": "acme-prod", "location": "europe-west4", "cluster": "serving"}
 REGISTERED = Target(
@@ -96,122 +93,6 @@ class NoKubernetes:
 
     async def count_ready(self, target: object) -> int | None:
         return None
-
-
-@dataclass
-class ScriptedGuard:
-    """Answers as a test says: `quorums` per pass (the last one lasts), `denied`, and how many passes to hold."""
-
-    database: Database
-    reader: NodePoolReader
-    quorums: list[int] = field(default_factory=lambda: [1])
-    denied: bool = False
-    holds: int = 0
-    fails: list[Exception] = field(default_factory=list)
-
-    @activity.defn
-    async def check_proposal(self, given: PassInput) -> PassResult:
-        return await self._pass(given, first=True)
-
-    @activity.defn
-    async def admit_proposal(self, given: PassInput) -> PassResult:
-        return await self._pass(given, first=False)
-
-    async def _pass(self, given: PassInput, *, first: bool) -> PassResult:
-        if self.fails:
-            raise self.fails.pop(0)
-        async with self.database.reading() as connection:
-            wanted = select(proposals_table).where(proposals_table.c.id == given.proposal_id)
-            row = (await connection.execute(wanted)).one()
-        seen = await self.reader.observe(Draft.model_validate(row.draft).action.target)
-        async with self.database.transaction() as connection:
-            row = await proposals.lock(connection, given.proposal_id)
-            state = ProposalState(row.state)
-            if state not in (ProposalState.EVALUATING, ProposalState.READY):
-                return _result(row, state)
-            proposal = _observed(row, seen) if first else Proposal.model_validate(row.document)
-            quorum = self.quorums.pop(0) if len(self.quorums) > 1 else self.quorums[0]
-            requirement = ApprovalRequirement(quorum=quorum, rules=("test",))
-            result, to = await self._answer(connection, row, proposal, requirement, first=first)
-            await _store(connection, row, given, requirement, result)
-            if to is not state:
-                await proposals.move(
-                    connection,
-                    row,
-                    to,
-                    actor=SYSTEM,
-                    reason_code="test",
-                    proposal=proposal if first else None,
-                )
-            return result
-
-    async def _answer(
-        self, connection: Any, row: Any, proposal: Proposal, requirement: ApprovalRequirement, *, first: bool
-    ) -> tuple[PassResult, ProposalState]:
-        if self.denied:
-            return _result(row, ProposalState.DENIED, "denied_by_test"), ProposalState.DENIED
-        approved = len(await decisions.approvals(connection, row.id, row.revision))
-        if approved < requirement.quorum:
-            rules = DecisionRules(
-                proposal_digest=proposal.digest,
-                revision=row.revision,
-                decide_by=row.decide_by,
-                authors=proposal.authors,
-                requirement=requirement,
-                public_keys=PUBLIC_KEYS,
-            )
-            waiting = ProposalState.AWAITING_APPROVAL
-            return _result(row, waiting).model_copy(update={"rules": rules}), waiting
-        if first:
-            return _result(row, ProposalState.READY), ProposalState.READY
-        domain = proposal.action.target.serialisation_domain
-        if self.holds > 0 or not await leases.take(connection, domain, row.id):
-            self.holds -= 1
-            await proposals.hold(connection, row, domain, "held_by_test", "")
-            held = _result(row, ProposalState.READY, "held_by_test")
-            return held.model_copy(update={"held_on": domain}), ProposalState.READY
-        return _result(row, ProposalState.READY).model_copy(update={"admitted": True}), ProposalState.READY
-
-
-def _observed(row: Any, seen: Any) -> Proposal:
-    if ACTION.validate_python(row.draft["action"]).kind == "gke.node_pool.resize":
-        precondition: Any = SizesPrecondition(machine_type=seen.machine_type, target_sizes=seen.target_sizes)
-    else:
-        precondition = BoundsPrecondition(machine_type=seen.machine_type, bounds=seen.autoscaling)
-    return Proposal.model_validate(
-        row.draft | {"observation": seen.model_dump(), "precondition": precondition.model_dump()}
-    )
-
-
-def _result(row: Any, state: ProposalState, reason_code: str = "ok") -> PassResult:
-    return PassResult(state=state, execute_by=row.execute_by, reason_code=reason_code)
-
-
-async def _store(
-    connection: Any, row: Any, given: PassInput, requirement: ApprovalRequirement, result: PassResult
-) -> None:
-    evaluation = Evaluation(
-        proposal_id=row.id,
-        revision=given.revision,
-        pass_number=given.pass_number,
-        at=await database_now(connection),
-        outcome=Outcome.ALLOW,
-        verdicts=(
-            Verdict(guardrail="test", outcome=Outcome.ALLOW, rule="test", reason_code="ok", message=""),
-        ),
-        requirement=requirement if requirement.quorum else None,
-    )
-    await connection.execute(
-        insert(evaluations).values(
-            proposal_id=row.id,
-            revision=given.revision,
-            pass_number=given.pass_number,
-            outcome=evaluation.outcome.value,
-            digest=evaluation.digest,
-            document=evaluation.model_dump(mode="json"),
-            result=result.model_dump(mode="json"),
-        )
-    )
 
 
 @dataclass
