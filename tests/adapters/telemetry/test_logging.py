@@ -11,7 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 CANARIES = {
     "a bearer header in a message": ("log.info('sent Bearer abcdef123456')", "abcdef123456"),
-    "a token of ours in a field": ("log.info('hello', note='slc_canary_0123456789abcdef')", "canary_0123456789"),
+    "a token of ours in a field": (
+        "log.info('hello', note='slc_canary_0123456789abcdef')",
+        "canary_0123456789",
+    ),
     "a value under a secret name": ("log.info('hello', api_key='plain-canary')", "plain-canary"),
     "a password inside a database URL": (
         "log.info('dsn', url='postgresql://me:canarypw@db/x')",
