@@ -61,7 +61,8 @@ from contracts.signature import key_id_of, sign
 from tests.contracts.samples import ANA, BEN
 from tests.gke_fixtures import RunningEmulator
 from tests.scripted_guard import KEY as KEY
-from tests.scripted_guard import PUBLIC_KEYS, ScriptedGuard
+from tests.scripted_guard import PUBLIC_KEYS as PUBLIC_KEYS
+from tests.scripted_guard import ScriptedGuard as ScriptedGuard
 from worker import Registration, build_workers, run_workers
 from workflows.proposal import ProposalWorkflow
 from workflows.refusals import RefusalRecorder
