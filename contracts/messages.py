@@ -128,6 +128,8 @@ class CloseInput(Contract):
     revision: int
     state: Literal[ProposalState.EXPIRED, ProposalState.DENIED]
     reason_code: str
+    only_from: ProposalState | None = None
+    """Leave the proposal be in any other state. None: close it from any state before execution."""
 
 
 class StandingInput(Contract):

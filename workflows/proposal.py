@@ -124,7 +124,8 @@ class ProposalWorkflow:
         if self._woken:
             self._woken = False
             return await self._look()
-        return await self._close(_S.EXPIRED, "decide_by_passed")
+        # One may even be applied already, its result lost with a worker.
+        return await self._close(_S.EXPIRED, "decide_by_passed", only_from=_S.AWAITING_APPROVAL)
 
     async def _admit(self) -> tuple[ProposalState, str]:
         """Guard pass right before the effect. What holds the proposal is waited for, until `execute_by`."""
@@ -248,10 +249,18 @@ class ProposalWorkflow:
         return standing.state, standing.reason_code
 
     async def _close(
-        self, state: Literal[ProposalState.EXPIRED, ProposalState.DENIED], reason_code: str
+        self,
+        state: Literal[ProposalState.EXPIRED, ProposalState.DENIED],
+        reason_code: str,
+        *,
+        only_from: ProposalState | None = None,
     ) -> tuple[ProposalState, str]:
         closing = CloseInput(
-            proposal_id=self.start.proposal_id, revision=self._revision, state=state, reason_code=reason_code
+            proposal_id=self.start.proposal_id,
+            revision=self._revision,
+            state=state,
+            reason_code=reason_code,
+            only_from=only_from,
         )
         standing = await stages.close_proposal(closing)
         self._revision = standing.revision

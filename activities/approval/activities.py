@@ -73,7 +73,8 @@ class ApprovalActivities:
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, given.proposal_id)
             state = ProposalState(row.state)
-            if not state.precedes_execution or row.revision != given.revision:
+            moved_on = not state.precedes_execution or given.only_from not in (None, state)
+            if moved_on or row.revision != given.revision:
                 return _standing(row)
             await close_without_effect(connection, row, given.state, given.reason_code)
         return Standing(state=given.state, revision=row.revision, reason_code=given.reason_code)

@@ -52,7 +52,8 @@ class Admission:
         """
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, work.proposal.id)
-            if ProposalState(row.state) not in (_S.READY, _S.EXECUTING):
+            is_due = ProposalState(row.state) in (_S.READY, _S.EXECUTING)
+            if not is_due or row.revision != work.proposal.revision:
                 return standing_outcome(row)
             await intents.require_none_open(connection, work.key)
             await halts.share_halt_lock(connection)
@@ -106,8 +107,6 @@ class Admission:
 
     async def _waiting_for(self, connection: AsyncConnection, row: Row[Any], work: Work) -> str | None:
         """What only a new pass can cure, as a reason code."""
-        if row.revision != work.proposal.revision:
-            return eligibility.STALE_REVISION
         if await _covering(connection, row) is not None:
             return "halted"
         newest = await connection.execute(

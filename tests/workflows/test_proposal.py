@@ -15,7 +15,7 @@ from adapters.store import cancellation, proposals
 from contracts.base import utc_now
 from contracts.decision import DecisionKind
 from contracts.errors import PolicyUnavailable
-from contracts.messages import WAKE_SIGNAL, Standing
+from contracts.messages import WAKE_SIGNAL, DecisionInput, Standing
 from contracts.proposal import ProposalState
 from emulators.gke.faults import FaultKind
 from tests.contracts.samples import ANA, BEN
@@ -121,6 +121,19 @@ async def test_a_decision_accepted_in_time_wins_although_it_is_applied_late(stac
             await asyncio.sleep((decide_by - utc_now()).total_seconds() + 0.5)
             assert not sent.done()
         assert (await sent).state == "ready"
+        assert (await handle.result()).state is S.SUCCEEDED
+
+
+async def test_an_applied_decision_wins_although_its_result_was_lost_with_a_worker(
+    stack: ProposalStack,
+) -> None:
+    async with stack.working():
+        handle = await stack.propose(decide_by=utc_now() + timedelta(seconds=2))
+        await stack.until(id_of(handle), S.AWAITING_APPROVAL)
+        signed = await stack.signed(id_of(handle))
+        await stack.record(signed)
+        # The transaction is committed; the workflow never hears of it.
+        await stack.approval.record_decision(DecisionInput(signed=signed))
         assert (await handle.result()).state is S.SUCCEEDED
 
 

@@ -19,7 +19,7 @@ from adapters.store.schema import evaluations, outbox
 from contracts.base import utc_now
 from contracts.effect import EffectResult, ReceiptOutcome, Step, idempotency_key
 from contracts.errors import StaleFence
-from contracts.messages import DecisionInput, PassInput
+from contracts.messages import DecisionInput, EffectOutcome, PassInput
 from contracts.principal import Principal, PrincipalKind, Role
 from contracts.proposal import Proposal, ProposalState
 from contracts.safety import Halt, HaltScope
@@ -60,6 +60,18 @@ async def change_vote(stack: EffectStack, proposal_id: str, document: dict[str, 
         )
 
 
+async def work_of(stack: EffectStack, proposal_id: str, step: Step = Step.FORWARD) -> Work:
+    """What an attempt works with that has read the proposal just now."""
+    proposal = Proposal.model_validate((await stack.row(proposal_id)).document)
+    return Work(
+        proposal=proposal,
+        step=step,
+        key=idempotency_key(proposal_id, 1, step),
+        action=proposal.action if step is Step.FORWARD else resize(2),
+        pass_number=2,
+    )
+
+
 async def age_pass(stack: EffectStack, age: timedelta) -> None:
     async with stack.database.transaction() as connection:
         await connection.execute(
@@ -76,6 +88,26 @@ async def test_a_halt_between_pass_and_effect_stops_it(stack: EffectStack) -> No
     assert (outcome.result, outcome.reason_code) == (EffectResult.NEEDS_NEW_PASS, "halted")
     assert stack.sizes_set() == []
     assert await stack.lease_owner() is None
+
+
+@pytest.mark.parametrize("step", list(Step))
+async def test_an_intent_waits_for_a_halt_that_is_being_written(stack: EffectStack, step: Step) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.STOCKOUT)
+    proposal_id = await stack.ready(resize(3))
+    if step is Step.COMPENSATION:
+        await stack.execute(proposal_id)
+    before = stack.sizes_set()
+    async with stack.database.transaction() as connection:
+        stop = await halts.create(
+            connection, HaltScope(environment="production"), "stop", actor=OPERATOR, tenant="default"
+        )
+        assert stop.status == "effective"
+        attempt = asyncio.create_task(stack.execute(proposal_id, step))
+        await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)
+    assert stack.sizes_set() == before
+    attempt.cancel()
+    await asyncio.gather(attempt, return_exceptions=True)
 
 
 async def test_a_halt_drains_only_as_long_as_a_call_may_be_in_flight(stack: EffectStack) -> None:
@@ -127,6 +159,16 @@ async def test_a_pass_that_was_never_run_or_did_not_admit_admits_nothing(stack: 
     assert stack.sizes_set() == []
 
 
+async def test_a_revision_that_was_edited_meanwhile_is_not_executed(stack: EffectStack) -> None:
+    work = await work_of(stack, await stack.ready(resize(3)))
+    other = work.proposal.model_copy(update={"revision": 2, "execute_by": utc_now()})
+    admission = Admission(stack.database, PUBLIC_KEYS, MODE, stack.timings)
+    outcome = await admission.forward(replace(work, proposal=other))
+    assert isinstance(outcome, EffectOutcome)
+    assert (outcome.result, outcome.state) == (EffectResult.NEEDS_NEW_PASS, S.READY)
+    assert await stack.intent(other.id) is None
+
+
 async def test_after_execute_by_nothing_starts(stack: EffectStack) -> None:
     now = utc_now()
     proposal_id = await stack.ready(resize(3), decide_by=now, execute_by=now + timedelta(seconds=0.4))
@@ -157,22 +199,14 @@ async def test_an_attempt_that_comes_late_to_its_admission_touches_nothing_under
 ) -> None:
     """Both looked before either was admitted; one of them is calling, and what it holds must stay."""
     proposal_id = await stack.ready(resize(3))
-    row = await stack.row(proposal_id)
-    proposal = Proposal.model_validate(row.document)
     stack.effector = DyingEffector(stack.effector, after=True)
     with pytest.raises(WorkerDied):
         await stack.execute(proposal_id)
     if why == "pass_too_old":
         await age_pass(stack, timedelta(seconds=31))
+    work = await work_of(stack, proposal_id)
     if why == "execute_by_passed":
-        proposal = proposal.model_copy(update={"execute_by": utc_now()})
-    work = Work(
-        proposal=proposal,
-        step=Step.FORWARD,
-        key=idempotency_key(proposal_id, 1, Step.FORWARD),
-        action=proposal.action,
-        pass_number=2,
-    )
+        work = replace(work, proposal=work.proposal.model_copy(update={"execute_by": utc_now()}))
     with pytest.raises(StaleFence):
         await Admission(stack.database, PUBLIC_KEYS, MODE, stack.timings).forward(work)
     assert (await stack.row(proposal_id)).state == S.EXECUTING
@@ -181,6 +215,21 @@ async def test_an_attempt_that_comes_late_to_its_admission_touches_nothing_under
     receipt = await stack.receipt(proposal_id)
     assert (receipt.outcome, receipt.adopted) == (ReceiptOutcome.APPLIED, True)
     assert stack.sizes_set() == [3]
+
+
+async def test_a_late_attempt_at_the_way_back_touches_nothing_under_another_one(stack: EffectStack) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.STOCKOUT)
+    proposal_id = await stack.ready(resize(3))
+    await stack.execute(proposal_id)
+    stack.effector = DyingEffector(stack.effector, after=True)
+    with pytest.raises(WorkerDied):
+        await stack.execute(proposal_id, Step.COMPENSATION)
+    work = await work_of(stack, proposal_id, Step.COMPENSATION)
+    with pytest.raises(StaleFence):
+        await Admission(stack.database, PUBLIC_KEYS, MODE, stack.timings).compensation(work)
+    await stack.execute(proposal_id, Step.COMPENSATION)
+    assert (await stack.receipt(proposal_id, "compensation")).adopted
+    assert stack.sizes_set() == [3, 2]
 
 
 @pytest.mark.parametrize(
