@@ -144,14 +144,21 @@ class Stack:
         assert shown["state"] in states, json.dumps(shown, indent=1)
         return shown
 
+    async def ballot(self, proposal_id: str, decision: str = "approve", **changes: Any) -> dict[str, Any]:
+        """The body of a decision on what is shown now; `changes` replace parts of it."""
+        shown = await self.show(proposal_id)
+        body = {"decision": decision, "revision": shown["revision"], "digest": shown["digest"]}
+        return body | {"reason": "looked at it"} | changes
+
+    async def vote(self, proposal_id: str, ballot: Mapping[str, Any], by: str = "approver") -> httpx.Response:
+        """Send a decision."""
+        return await self.people[by].post(f"/v1/proposals/{proposal_id}/decisions", json=ballot)
+
     async def decide(
         self, proposal_id: str, decision: str = "approve", by: str = "approver", **changes: Any
     ) -> httpx.Response:
-        """Decide on what is shown now; `changes` replace parts of the body."""
-        shown = await self.show(proposal_id)
-        body = {"decision": decision, "revision": shown["revision"], "digest": shown["digest"]}
-        body |= {"reason": "looked at it"} | changes
-        return await self.people[by].post(f"/v1/proposals/{proposal_id}/decisions", json=body)
+        """Look, then decide."""
+        return await self.vote(proposal_id, await self.ballot(proposal_id, decision, **changes), by)
 
     async def approve(self, proposal_id: str, by: str = "approver") -> None:
         """Approve, once it waits."""
