@@ -5,6 +5,7 @@ Source: docs.temporal.io/evaluate/cloud/actions. Heartbeats and retries leave no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from temporalio.api.enums.v1 import EventType
@@ -30,8 +31,12 @@ class Cost:
 
 
 async def cost_of(handle: WorkflowHandle[object, object]) -> Cost:
-    """Count one run. The local activities of one workflow task are billed as one action."""
-    events = list((await handle.fetch_history()).events)
+    """Count one run."""
+    return cost_in((await handle.fetch_history()).events)
+
+
+def cost_in(events: Sequence[HistoryEvent]) -> Cost:
+    """Count the events of one run. The local activities of one workflow task are billed as one action."""
     billed = sum(event.event_type in _BILLED for event in events)
     with_markers = {
         event.marker_recorded_event_attributes.workflow_task_completed_event_id
