@@ -229,7 +229,7 @@ def _serve_effects(opened: Opened) -> Registration:
         database, reader, _effector(opened), configuration, opened.public_keys(), mode, timings
     )
     ready_nodes = opened.keep(KubernetesReadyNodeCounter(opened.settings.kubernetes.kubeconfig))
-    verification = VerificationActivities(database, reader, ready_nodes, configuration, timings)
+    verification = VerificationActivities(database, reader, ready_nodes, configuration, mode, timings)
     return Registration(activities=[effects.execute_action, verification.verify_effect])
 
 

@@ -127,7 +127,9 @@ class EffectStack:
 
     @property
     def verification(self) -> VerificationActivities:
-        return VerificationActivities(self.database, self.reader, NoKubernetes(), CONFIGURATION, self.timings)
+        return VerificationActivities(
+            self.database, self.reader, NoKubernetes(), self.configuration, self.mode, self.timings
+        )
 
     async def create(self, action: Action | None = None, **changes: Any) -> Draft:
         """Store a proposal of Ana's in state `evaluating`."""

@@ -42,13 +42,15 @@ class VerificationActivities:
         reader: NodePoolReader,
         ready_nodes: ReadyNodeCounter,
         configuration: Configuration,
+        mode: str,
         timings: EffectTimings,
     ) -> None:
-        """`timings.operation_timeout` bounds the wait, counted from the receipt."""
+        """`mode` is what `reader` reaches; `timings.operation_timeout` bounds the wait, counted from the receipt."""
         self._database = database
         self._reader = reader
         self._ready_nodes = ready_nodes
         self._breaker = configuration.limits.breaker
+        self._mode = mode
         self._timings = timings
 
     @activity.defn
@@ -77,10 +79,21 @@ class VerificationActivities:
             raise NotFound(f"{key} has no receipt")
         receipt = Receipt.model_validate(record.receipt)
         proposal = Proposal.model_validate(row.document)
+        if proposal.mode != self._mode:
+            return await self._abandon(proposal, given.step, "mode_mismatch")
         action = _action(proposal, given.step)
         left = receipt.finished_at + self._timings.operation_timeout - now
         seen, judgement, ready = await self._wait(action, given.step, left)
         return await self._conclude(proposal, action, receipt, seen, judgement, ready)
+
+    async def _abandon(self, proposal: Proposal, step: Step, reason_code: str) -> VerifyOutcome:
+        """A person must look: what this worker reads is not what the effect was made on."""
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, proposal.id)
+            if ProposalState(row.state) is not _verified_in(step):
+                return _standing(row)
+            await close_after_failure(connection, row, _S.DIRTY, reason_code, self._breaker)
+        return VerifyOutcome(state=_S.DIRTY, reason_code=reason_code)
 
     async def _wait(
         self, action: Action, step: Step, left: timedelta

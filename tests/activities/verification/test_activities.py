@@ -35,7 +35,9 @@ class Counter:
 
 
 async def verify(stack: EffectStack, proposal_id: str, counter: Counter) -> VerifyOutcome:
-    verification = VerificationActivities(stack.database, stack.reader, counter, CONFIGURATION, stack.timings)
+    verification = VerificationActivities(
+        stack.database, stack.reader, counter, CONFIGURATION, stack.mode, stack.timings
+    )
     given = EffectInput(proposal_id=proposal_id, revision=1, step=Step.FORWARD, pass_number=2)
     return await ActivityEnvironment().run(verification.verify_effect, given)
 
@@ -49,6 +51,16 @@ async def executed(stack: EffectStack, *, limit: float = 4) -> str:
 
 async def found(stack: EffectStack, proposal_id: str) -> Verification:
     return Verification.model_validate((await stack.intent(proposal_id)).verification)
+
+
+async def test_a_worker_that_reads_another_provider_verifies_nothing_and_calls_a_person(
+    stack: EffectStack,
+) -> None:
+    proposal_id = await executed(stack)
+    outcome = await dataclasses.replace(stack, mode="google").verify(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.DIRTY, "mode_mismatch")
+    assert (await stack.intent(proposal_id)).verification is None
+    assert await stack.lease_owner() == proposal_id
 
 
 async def test_it_waits_until_the_nodes_are_ready(stack: EffectStack) -> None:
