@@ -179,6 +179,19 @@ async def test_when_a_breaker_is_due_exactly_one_proposal_probes_it(guards: Guar
     assert len(await woken(guards)) == 1
 
 
+async def test_a_hold_gives_the_probe_to_the_next(guards: Guards) -> None:
+    first, second = [await ready(guards, cluster=f"dev-{number}") for number in range(2)]
+    await fail(guards, first, 3, timedelta(0))
+    assert (await guards.admit(first)).admitted
+    assert (await guards.admit(second)).reason_code == "breaker_half_open"
+    only_first = HaltScope(target=first.action.target.key)
+    async with guards.database.transaction() as connection:
+        await halts.create(connection, only_first, "stop", actor=BEN, tenant="default")
+    assert (await guards.admit(first, 3)).reason_code == "halted"
+    assert await woken(guards) == [second.id]
+    assert (await guards.admit(second, 3)).admitted
+
+
 async def test_past_its_last_moment_it_expires_and_gives_its_budget_back(guards: Guards) -> None:
     proposal = await ready(guards)
     assert (await guards.admit(proposal)).admitted
