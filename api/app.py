@@ -51,6 +51,8 @@ def create_app(parts: ApiParts) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
         redirect_slashes=False,
+        # `Observed` makes the one server span of a request; the framework's own would stand beside it.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[
             Middleware(Observed, metrics=HttpMetrics(registry)),
             Middleware(StrictBodies),
