@@ -12,6 +12,7 @@ from adapters.store.migrate import upgrade
 from tests.e2e.stack_fixtures import programs as programs
 from tests.e2e.stack_fixtures import rough_stack as rough_stack
 from tests.e2e.stack_fixtures import stack as stack
+from tests.e2e.watched import watched as watched
 from tests.e2e.worker_process import WorkerProcess
 from tests.gke_fixtures import RunningEmulator
 from tests.gke_fixtures import practice_fleet as practice_fleet

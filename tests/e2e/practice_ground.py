@@ -72,8 +72,10 @@ class Place:
 class Ground:
     """Hands out clusters that no other test uses. The team of a cluster carries its name."""
 
-    def __init__(self, clusters: int = CLUSTERS) -> None:
+    def __init__(self, clusters: int = CLUSTERS, **more: Any) -> None:
+        """`more` are further sections of the configuration."""
         self._clusters = clusters
+        self._more = more
         self._free: dict[str, Iterator[Place]] = {one.name: iter(self.places(one)) for one in ENVIRONMENTS}
 
     def places(self, environment: Environment) -> list[Place]:
@@ -111,6 +113,7 @@ class Ground:
             # One test's failures must not stop the next one's effects.
             "limits": {"max_share": 10.0, "breaker": {"failures": 100}},
             "approval": approval,
+            **self._more,
         }
 
 
