@@ -10,7 +10,7 @@ from contracts.observation import NodePoolObservation
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Nodes over all zones. For an autoscaled pool these are the most it may have."""
+    """Nodes over all zones. For an autoscaled pool the most it may have; a floor that rises starts at what it has."""
 
     zones: int
     nodes_before: int
@@ -41,10 +41,17 @@ def change_of(action: Action, seen: NodePoolObservation) -> Change:
         )
     bounds = seen.autoscaling
     wanted = (action.min_node_count, action.max_node_count)
+    before, after = seen.total_target, action.max_node_count * zones
+    if bounds is not None:
+        before = bounds.max_node_count * zones
+        if action.min_node_count > bounds.min_node_count:
+            # Nodes that start at once are a change, although the autoscaler might have had them before.
+            forced = action.min_node_count * zones - seen.total_target
+            before = min(before, after - max(forced, 0))
     return Change(
         zones=zones,
-        nodes_before=seen.total_target if bounds is None else bounds.max_node_count * zones,
-        nodes_after=action.max_node_count * zones,
+        nodes_before=before,
+        nodes_after=after,
         per_zone_after=action.max_node_count,
         is_no_op=bounds is not None and (bounds.min_node_count, bounds.max_node_count) == wanted,
         is_reversible=bounds is not None and not bounds.is_pool_wide,

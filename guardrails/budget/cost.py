@@ -19,7 +19,7 @@ def estimate(facts: Facts) -> CostEstimate | None:
     """Return the cost, or None without an observation or a price.
 
     A budget's amount is max(0, nodes gained × price × hours left in the window), rounded up to the cent. For an
-    autoscaled pool the nodes gained are those of its upper bound.
+    autoscaled pool the nodes gained are those of its upper bound, or of its floor where that forces more.
     """
     seen, price = facts.observation, facts.price
     if seen is None or price is None:

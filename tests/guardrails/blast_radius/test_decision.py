@@ -62,6 +62,12 @@ def test_bounds_count_with_the_most_they_allow() -> None:
     assert verdict.facts["reversible"] is True
 
 
+def test_a_floor_that_starts_many_nodes_at_once_is_a_large_change() -> None:
+    verdict = decide(facts(observation=autoscaled(1, 50), draft=draft(action=bounds(50, 50))))
+    assert (verdict.outcome, verdict.reason_code) == (Outcome.REQUIRE_APPROVAL, "large_change")
+    assert (verdict.facts["nodes_before"], verdict.facts["nodes_after"]) == (6, 150)
+
+
 @pytest.mark.parametrize("seen", [None, observation().model_copy(update={"zones": ()})])
 def test_an_unknown_size_denies(seen: Any) -> None:
     verdict = decide(facts(observation=seen))

@@ -71,6 +71,25 @@ def test_bounds_cost_what_the_pool_may_grow_to_in_every_zone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("low", "high", "gained"),
+    [
+        (2, 50, 0),
+        (3, 50, 3),
+        (50, 50, 144),
+        (50, 60, 144),
+        (3, 60, 30),
+        (1, 40, -30),
+        (40, 40, 114),
+    ],
+)
+def test_a_floor_that_rises_costs_the_nodes_it_starts(low: int, high: int, gained: int) -> None:
+    """Three zones with two nodes each, between 1 and 50: the upper bound alone would call most of these free."""
+    cost = estimate(facts(observation=autoscaled(1, 50), draft=draft(action=bounds(low, high))))
+    assert cost is not None
+    assert cost.node_delta == gained
+
+
+@pytest.mark.parametrize(
     ("changes", "reason_code"),
     [
         ({"price": None, "price_error": "price_unknown"}, "price_unknown"),
