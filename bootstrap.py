@@ -22,6 +22,7 @@ from adapters.telemetry.tracing import install_tracing
 from contracts.configuration import Configuration
 from contracts.errors import ConfigurationInvalid
 from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
+from contracts.signature import key_id_of
 from settings import GkeMode, Settings
 
 if TYPE_CHECKING:
@@ -301,7 +302,9 @@ def _api_parts(opened: Opened) -> ApiParts:
     keys, database, configuration = opened.settings.keys, opened.database(), opened.configuration()
     signing = required(keys.decision_private, "SLUICE_KEYS__DECISION_PRIVATE", "the key that signs decisions")
     audit = required(keys.audit_private, "SLUICE_KEYS__AUDIT_PRIVATE", "the key that signs audit checkpoints")
-    public_keys = opened.public_keys()
+    signing_key, public_keys = load_private_key(signing), opened.public_keys()
+    if key_id_of(signing_key.public_key()) not in public_keys:
+        raise ConfigurationInvalid(f"{signing}: its public key is not among SLUICE_KEYS__DECISION_PUBLIC")
     gateway = TemporalGateway(opened.settings.temporal, interceptors=[_tracing()])
     signer = CheckpointSigner(load_private_key(audit))
     sequencer = Sequencer(database, signer)
@@ -313,7 +316,7 @@ def _api_parts(opened: Opened) -> ApiParts:
         database=database,
         configuration=configuration,
         gateway=gateway,
-        signing_key=load_private_key(signing),
+        signing_key=signing_key,
         public_keys=public_keys,
         sequencer=sequencer,
         audit_key=signer.key,

@@ -119,12 +119,6 @@ class KubernetesSettings(Group):
     kubeconfig: Path | None = None
 
 
-class PrometheusSettings(Group):
-    """Optional source of metrics."""
-
-    url: str | None = None
-
-
 class ProgramSettings(Group):
     """Explicit paths of programs; otherwise `tools/` finds or gets them."""
 
@@ -168,7 +162,6 @@ class Settings(BaseSettings):
     llm: LlmSettings = LlmSettings()
     gke: GkeSettings = GkeSettings()
     kubernetes: KubernetesSettings = KubernetesSettings()
-    prometheus: PrometheusSettings = PrometheusSettings()
     programs: ProgramSettings = ProgramSettings()
     keys: KeySettings = KeySettings()
     telemetry: TelemetrySettings = TelemetrySettings()

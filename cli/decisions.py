@@ -116,7 +116,7 @@ def _follow_decided(session: Session, proposal_id: str, decision_id: str, timeou
         raise CommandFailed("the workflow refused the decision", ExitCode.CONFLICT)
     if view.is_final:
         tell_next(session, view)
-        raise typer.Exit(of_state(view.state.value))
+        raise typer.Exit(of_state(view.state.value, view.reason_code))
     if not session.is_json:
         say("your vote is in; it waits for others")
 

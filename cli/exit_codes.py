@@ -26,6 +26,8 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
 
 
+DRY_RUN = "dry_run"
+"""Reason code under which an evaluated dry run is closed."""
 _BY_STATE = {
     "succeeded": ExitCode.OK,
     "denied": ExitCode.DENIED,
@@ -39,8 +41,13 @@ _BY_STATE = {
 }
 
 
-def of_state(state: str) -> ExitCode:
-    """Return the exit code for a proposal that was followed to a final state."""
+def of_state(state: str, reason_code: str | None = None) -> ExitCode:
+    """Return the exit code for a proposal that was followed to a final state.
+
+    A dry run that no guardrail denied is closed as cancelled, and is what was asked for.
+    """
+    if reason_code == DRY_RUN:
+        return ExitCode.OK
     return _BY_STATE.get(state, ExitCode.PENDING)
 
 

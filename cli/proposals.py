@@ -71,7 +71,7 @@ def follow_new(session: Session, proposal_id: str, *, wait: bool, timeout: float
     show_view(session, view)
     tell_next(session, view)
     if view.is_final:
-        raise typer.Exit(of_state(view.state.value))
+        raise typer.Exit(of_state(view.state.value, view.reason_code))
 
 
 @command
@@ -198,4 +198,4 @@ def watch(session: Session, proposal_id: ProposalId, timeout: Timeout = 3_600) -
     show_view(session, view)
     if not session.is_json:
         say(f"{view.id} is {words(view.state.value)}")
-    raise typer.Exit(of_state(view.state.value))
+    raise typer.Exit(of_state(view.state.value, view.reason_code))

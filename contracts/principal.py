@@ -42,7 +42,7 @@ class Principal(Contract):
     @model_validator(mode="after")
     def _agents_never_approve(self) -> Self:
         if self.kind is not PrincipalKind.HUMAN and Role.APPROVER in self.roles:
-            raise ValueError(f"a {self.kind} cannot hold the role approver")
+            raise ValueError(f"only humans hold the role approver, and this is kind {self.kind}")
         return self
 
     def same_as(self, other: Principal) -> bool:

@@ -137,6 +137,7 @@ def test_a_dry_run_and_a_file_change_nothing(stack: Sluice, tmp_path: Path) -> N
     view: dict[str, Any] = json.loads(done.stdout)
     assert view["dry_run"] is True
     assert view["effects"] == []
+    assert done.returncode == 0
 
 
 def test_an_invalid_action_is_a_usage_error_with_the_field(stack: Sluice) -> None:

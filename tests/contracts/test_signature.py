@@ -77,5 +77,5 @@ def test_a_decision_at_no_certain_moment_is_none() -> None:
 
 
 def test_an_agent_cannot_even_be_described_as_an_approver() -> None:
-    with pytest.raises(ValueError, match="cannot hold the role approver"):
+    with pytest.raises(ValueError, match="only humans hold the role approver"):
         Principal(kind=PrincipalKind.AGENT, subject="agent", roles=(Role.APPROVER,))

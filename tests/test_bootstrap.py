@@ -1,0 +1,90 @@
+"""Processes start whole or not at all: what is missing or does not fit together is said before anything is served."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+import bootstrap
+from contracts.errors import ConfigurationInvalid
+from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
+from local.identities import ensure_keys
+from local.stack import PRACTICE_CONFIGURATION
+from settings import (
+    DatabaseSettings,
+    GkeMode,
+    GkeSettings,
+    KeySettings,
+    LlmSettings,
+    OpaSettings,
+    Settings,
+    TemporalSettings,
+)
+
+
+def whole(state: Path, **changes: object) -> Settings:
+    keys = ensure_keys(state)
+    given: dict[str, object] = {
+        "state_dir": state,
+        "config": PRACTICE_CONFIGURATION,
+        "database": DatabaseSettings(url=SecretStr("postgresql://nobody@127.0.0.1:1/none")),
+        "temporal": TemporalSettings(address="127.0.0.1:1"),
+        "opa": OpaSettings(url="http://127.0.0.1:1"),
+        "gke": GkeSettings(
+            mode=GkeMode.PRACTICE, endpoint="127.0.0.1:1", compute_endpoint="http://127.0.0.1:1"
+        ),
+        "keys": KeySettings(
+            decision_private=keys.decision_private,
+            decision_public=keys.decision_public,
+            audit_private=keys.audit_private,
+        ),
+    }
+    return Settings.model_validate(given | changes)
+
+
+async def build(settings: Settings, queue: str | None = None) -> object:
+    async with AsyncExitStack() as stack:
+        opened = bootstrap.Opened(settings, stack)
+        if queue is None:
+            return bootstrap._api_parts(opened)
+        return bootstrap._registration(queue, opened)
+
+
+@pytest.mark.parametrize("queue", [None, QUEUE_MAIN, QUEUE_AGENT, QUEUE_EFFECTS])
+async def test_every_process_can_be_built_before_anything_answers(tmp_path: Path, queue: str | None) -> None:
+    assert await build(whole(tmp_path), queue) is not None
+
+
+@pytest.mark.parametrize("queue", [None, QUEUE_MAIN, QUEUE_EFFECTS])
+async def test_nothing_starts_without_saying_where_effects_go(tmp_path: Path, queue: str | None) -> None:
+    with pytest.raises(ConfigurationInvalid, match="SLUICE_GKE__MODE"):
+        await build(whole(tmp_path, gke=GkeSettings()), queue)
+
+
+async def test_an_api_whose_signatures_nobody_would_believe_does_not_start(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    settings = whole(tmp_path)
+    mixed = settings.keys.model_copy(update={"decision_public": ensure_keys(other).decision_public})
+    with pytest.raises(ConfigurationInvalid, match="not among SLUICE_KEYS__DECISION_PUBLIC"):
+        await build(settings.model_copy(update={"keys": mixed}))
+
+
+async def test_a_worker_of_effects_or_workflows_needs_no_private_key(tmp_path: Path) -> None:
+    settings = whole(tmp_path)
+    public = KeySettings(decision_public=settings.keys.decision_public)
+    for queue in (QUEUE_MAIN, QUEUE_EFFECTS):
+        assert await build(settings.model_copy(update={"keys": public}), queue) is not None
+
+
+async def test_the_agents_process_needs_the_models_key_and_nothing_else(tmp_path: Path) -> None:
+    bare = Settings(state_dir=tmp_path, llm=LlmSettings(api_key=SecretStr("key-of-the-model")))
+    assert await build(bare, QUEUE_AGENT) is not None
+
+
+async def test_a_queue_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationInvalid, match="there is no task queue 'sluice-mian'"):
+        await build(whole(tmp_path), "sluice-mian")
