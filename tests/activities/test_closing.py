@@ -1,0 +1,89 @@
+"""What each end of a proposal does with its money and its lease."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select
+
+from activities.closing import close_after_failure, close_after_success, close_without_effect
+from adapters.store import leases, ledger, proposals
+from adapters.store.database import Database
+from adapters.store.ledger import Amount
+from adapters.store.migrate import upgrade
+from adapters.store.schema import budget_windows
+from contracts.configuration import BreakerLimits
+from contracts.principal import SYSTEM
+from contracts.proposal import Proposal, ProposalState
+from tests.adapters.store.samples import stored_proposal
+
+S = ProposalState
+TEN = Amount(scope="tenant", window="month:2026-11", currency="USD", amount=Decimal(10))
+BEGUN = (S.READY, S.EXECUTING)
+HELD, SPENT, GIVEN_BACK = (10, 0), (0, 10), (0, 0)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    await upgrade(database_url)
+    opened = Database(database_url)
+    yield opened
+    await opened.close()
+
+
+async def under_way(database: Database, *path: ProposalState) -> Proposal:
+    """A proposal that holds the lease and ten dollars, moved along `path`."""
+    made = await stored_proposal(database)
+    async with database.transaction() as connection:
+        await leases.take(connection, made.action.target.serialisation_domain, made.id)
+        await ledger.lock_windows(connection, "default", [("tenant", "month:2026-11", "USD")])
+        await ledger.reserve(connection, "default", made.id, [TEN])
+    for state in path:
+        async with database.transaction() as connection:
+            row = await proposals.lock(connection, made.id)
+            await proposals.move(connection, row, state, actor=SYSTEM, reason_code="test", proposal=made)
+    return made
+
+
+async def close(database: Database, proposal: Proposal, state: ProposalState) -> None:
+    async with database.transaction() as connection:
+        row = await proposals.lock(connection, proposal.id)
+        if state is S.SUCCEEDED:
+            await close_after_success(connection, row, "test", BreakerLimits())
+        elif state in (S.FAILED, S.ROLLED_BACK, S.DIRTY):
+            await close_after_failure(connection, row, state, "test", BreakerLimits())
+        else:
+            await close_without_effect(connection, row, state, "test")
+
+
+@pytest.mark.parametrize(
+    ("path", "state", "money", "keeps_lease"),
+    [
+        ((), S.DENIED, GIVEN_BACK, False),
+        ((S.AWAITING_APPROVAL,), S.EXPIRED, GIVEN_BACK, False),
+        ((S.READY,), S.EXPIRED, GIVEN_BACK, False),
+        (BEGUN, S.STALE, GIVEN_BACK, False),
+        (BEGUN, S.FAILED, GIVEN_BACK, False),
+        (BEGUN, S.DIRTY, HELD, True),
+        ((*BEGUN, S.VERIFYING), S.SUCCEEDED, SPENT, False),
+        ((*BEGUN, S.VERIFYING), S.DIRTY, HELD, True),
+        ((*BEGUN, S.ROLLING_BACK), S.ROLLED_BACK, GIVEN_BACK, False),
+        ((*BEGUN, S.ROLLING_BACK), S.DIRTY, HELD, True),
+    ],
+)
+async def test_every_end_settles_money_and_lease(
+    database: Database,
+    path: tuple[ProposalState, ...],
+    state: ProposalState,
+    money: tuple[int, int],
+    keeps_lease: bool,
+) -> None:
+    proposal = await under_way(database, *path)
+    await close(database, proposal, state)
+    async with database.reading() as connection:
+        owner = await leases.owner_of(connection, proposal.action.target.serialisation_domain)
+        (sums,) = await connection.execute(select(budget_windows.c.reserved, budget_windows.c.committed))
+    assert tuple(sums) == money
+    assert owner == (proposal.id if keeps_lease else None)
