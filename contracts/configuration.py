@@ -154,7 +154,8 @@ class ApprovalLimits(Contract):
     max_monthly_delta: Decimal | None = Field(default=None, ge=0)
     """Above this rise in cost per month a person must approve."""
     untrusted_needs_person: bool = False
-    """Whether a proposal that stems from untrusted text always needs a person."""
+    """Whether every proposal that stems from untrusted text needs a person. One that a model made of such text always
+    does; the rules planner reads a few labels and nothing else."""
     decide_within: Duration = timedelta(hours=4)
     execute_within: Duration = timedelta(hours=1)
     """Added to `decide_within`: the last moment an effect may start."""

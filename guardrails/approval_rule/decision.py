@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from contracts.evaluation import Verdict
 from contracts.principal import Role
+from contracts.proposal import PlannerKind
 from contracts.request import Trust
 from guardrails.answers import Answers
 from guardrails.budget.cost import estimate
@@ -94,7 +95,13 @@ def _monthly_delta(facts: Facts) -> _Need | None:
 
 
 def _untrusted_text(facts: Facts) -> _Need | None:
-    if facts.draft.trust is Trust.TRUSTED or not facts.approval_limits.untrusted_needs_person:
+    if facts.draft.trust is Trust.TRUSTED:
+        return None
+    if facts.draft.planner.kind is PlannerKind.OPENAI:
+        return _Need(
+            "untrusted_text", "model_read_untrusted_text", "A model read text that anybody may have written."
+        )
+    if not facts.approval_limits.untrusted_needs_person:
         return None
     return _Need(
         "untrusted_text", "untrusted_text", "It stems from text that anybody who can fire an alert may write."

@@ -8,6 +8,7 @@ import pytest
 from contracts.configuration import ApprovalLimits, Environment, EnvironmentApproval
 from contracts.evaluation import Outcome
 from contracts.principal import Role
+from contracts.proposal import Planner, PlannerKind
 from contracts.request import Trust
 from guardrails.approval_rule.decision import decide
 from tests.contracts.samples import AGENT, ANA
@@ -15,6 +16,9 @@ from tests.guardrails.samples import draft, facts
 
 UNSURE = draft(authors=(ANA, AGENT), confidence=0.49)
 UNTRUSTED = draft(trust=Trust.UNTRUSTED)
+
+
+MODEL = Planner(kind=PlannerKind.OPENAI, model="some-model")
 
 
 def environment(quorum: int, *roles: Role) -> Environment:
@@ -49,6 +53,7 @@ def test_where_no_rule_asks_it_is_automatic(changes: dict[str, Any]) -> None:
             {"draft": UNTRUSTED, "approval_limits": ApprovalLimits(untrusted_needs_person=True)},
             "untrusted_text",
         ),
+        ({"draft": draft(trust=Trust.UNTRUSTED, planner=MODEL)}, "model_read_untrusted_text"),
     ],
 )
 def test_each_rule_asks_for_a_person(changes: dict[str, Any], reason_code: str) -> None:
