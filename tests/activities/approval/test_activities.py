@@ -108,6 +108,14 @@ async def test_a_stored_decision_under_a_foreign_signature_is_refused(stack: Eff
     assert await status(stack, fake) == "refused"
 
 
+async def test_a_stored_decision_on_another_digest_is_refused(stack: EffectStack) -> None:
+    proposal_id = await waiting(stack)
+    other = await stack.signed(proposal_id, kind=DecisionKind.REJECT, proposal_digest="sha256:other")
+    await stack.record(other)
+    assert await refused(stack, other) == "stale_digest"
+    assert (await stack.row(proposal_id)).state == S.AWAITING_APPROVAL
+
+
 async def test_a_decision_after_the_close_is_marked_and_its_voter_can_be_told(stack: EffectStack) -> None:
     proposal_id = await waiting(stack)
     late = await stored(stack, proposal_id, reviewer=CAROL)

@@ -195,6 +195,13 @@ async def test_a_cancel_during_the_pass_wins(guards: Guards) -> None:
     assert await guards.rows("ledger_entries") == []
 
 
+async def test_a_pass_of_another_revision_judges_nothing(guards: Guards) -> None:
+    proposal = await guards.propose()
+    result = await guards.check(proposal.model_copy(update={"revision": 2}))
+    assert result.state is ProposalState.EVALUATING
+    assert await guards.rows("evaluations") == []
+
+
 async def test_a_proposal_past_its_time_to_decide_is_expired(guards: Guards) -> None:
     late = utc_now() - timedelta(seconds=1)
     proposal = await guards.propose(decide_by=late)

@@ -4,12 +4,13 @@ import itertools
 import json
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from adapters.store import outbox, proposals
 from adapters.store.database import Database
 from adapters.store.schema import audit_events
 from adapters.store.schema import outbox as outbox_table
+from adapters.store.schema import proposals as proposals_table
 from contracts.errors import IllegalTransition, NotFound
 from contracts.principal import SYSTEM
 from contracts.proposal import TRANSITIONS, ProposalState
@@ -66,6 +67,15 @@ async def test_a_row_that_was_moved_since_cannot_be_moved_from_its_old_state(dat
     async with database.transaction() as connection:
         row = await proposals.lock(connection, made.id)
         await proposals.move(connection, row, S.CANCELLED, actor=SYSTEM, reason_code="x")
+        with pytest.raises(IllegalTransition):
+            await proposals.move(connection, row, S.DENIED, actor=SYSTEM, reason_code="x")
+
+
+async def test_a_row_that_was_edited_since_cannot_be_moved_as_it_was(database: Database) -> None:
+    made = await stored_proposal(database)
+    async with database.transaction() as connection:
+        row = await proposals.lock(connection, made.id)
+        await connection.execute(update(proposals_table).values(revision=2))
         with pytest.raises(IllegalTransition):
             await proposals.move(connection, row, S.DENIED, actor=SYSTEM, reason_code="x")
 
