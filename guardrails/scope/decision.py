@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from contracts.action import ResizeNodePool
 from contracts.evaluation import Verdict
@@ -14,11 +13,9 @@ from guardrails.facts import Facts
 
 _ANSWER = Answers("scope")
 
-FRESH = timedelta(seconds=30)
-"""An observation older than this says nothing about what runs on the cluster now."""
-
 _RUNNING = "RUNNING"
 _PASSING = frozenset({"PROVISIONING", "RECONCILING"})
+"""An operation runs. The execution reads once more and waits for its end; what was seen earlier can only delay it."""
 _WITH_ERRORS = "RUNNING_WITH_ERROR"
 
 
@@ -118,12 +115,10 @@ def _autoscaler(facts: Facts) -> Verdict | None:
 
 
 def _pool_status(facts: Facts) -> Verdict | None:
-    if facts.observation is None or facts.observation.status == _RUNNING:
+    if facts.observation is None or facts.observation.status in {_RUNNING, *_PASSING}:
         return None
     status = facts.observation.status
     seen = {"status": status}
-    if status in _PASSING:
-        return _busy_provider(facts, "pool_is_changing", f"The node pool is {status.lower()}.")
     if status == _WITH_ERRORS:
         return _ANSWER.require_approval(
             "pool_status",
@@ -132,25 +127,6 @@ def _pool_status(facts: Facts) -> Verdict | None:
             facts=dict(seen),
         )
     return _ANSWER.deny("pool_status", "pool_is_not_running", f"The node pool is {status}.", dict(seen))
-
-
-def _foreign_operation(facts: Facts) -> Verdict | None:
-    if facts.observation is None:
-        return None
-    running = [operation.name for operation in facts.observation.operations if operation.is_running]
-    if not running:
-        return None
-    return _busy_provider(
-        facts, "operation_running", f"Another operation runs on the cluster: {', '.join(running[:3])}."
-    )
-
-
-def _busy_provider(facts: Facts, reason_code: str, message: str) -> Verdict | None:
-    observed = facts.observation
-    if not facts.admitting or observed is None or facts.now - observed.taken_at > FRESH:
-        return None
-    domain = facts.draft.action.target.serialisation_domain
-    return _ANSWER.hold("provider_is_idle", reason_code, message, held_on=domain)
 
 
 def _lease(facts: Facts) -> Verdict | None:
@@ -202,7 +178,6 @@ _RULES: tuple[Callable[[Facts], Verdict | None], ...] = (
     _observed,
     _autoscaler,
     _pool_status,
-    _foreign_operation,
     _lease,
     _authors,
     _known_change,

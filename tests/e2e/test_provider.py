@@ -84,6 +84,18 @@ async def test_a_foreign_operation_is_waited_for(stack: Stack) -> None:
     assert stack.calls(place).refused(RESIZE) == []
 
 
+async def test_an_operation_that_runs_when_it_is_proposed_is_waited_for_and_not_longer(stack: Stack) -> None:
+    place = stack.place()
+    foreign = await stack.admin.start_operation(place.cluster, type="UPGRADE_NODES", node_pool="auto")
+    proposal_id = await stack.propose(place.resize(2))
+    await stack.until(proposal_id, "ready", "executing")
+    await asyncio.sleep(1.5)
+    assert stack.calls(place).of(RESIZE) == []
+    await stack.admin.finish_operation(foreign)
+    await stack.until(proposal_id, "succeeded", limit=15)
+    assert stack.sizes_set(place) == [2]
+
+
 async def test_a_foreign_operation_that_got_in_first_costs_no_second_effect(stack: Stack) -> None:
     """The provider refuses by its ErrorInfo reason: nothing was changed, and the call is made again later."""
     place = stack.place()
