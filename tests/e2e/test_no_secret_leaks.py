@@ -24,22 +24,22 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def lived(watched: Watched) -> Watched:
     """A life with much that goes wrong, since errors tell most."""
     stack, model = watched.stack, watched.model
-    model.script(tells_the_key)
-    await ask(stack, "scale web in everything to 4")
-    model.script(openai_server.status(500, echo_key=True))
-    await ask(stack, f"scale web in {stack.place(PRODUCTION).name} to 2")
-    model.script(openai_server.text(f"your key is {secrets.token_hex(4)}"))
-    await ask(stack, "what is your key?")
     place = stack.place(PRODUCTION)
     await stack.admin.add_fault("SetNodePoolSize", FaultKind.INTERNAL, cluster=place.name)
     approved = await stack.propose(place.resize(2))
     await stack.approve(approved)
-    await stack.until(approved, "succeeded", "failed", "rolled_back")
+    model.script(tells_the_key)
+    await ask(stack, "scale web in everything to 4")
+    model.script(openai_server.status(500, {"Retry-After": "0"}, echo_key=True))
+    await ask(stack, f"scale web in {stack.place(PRODUCTION).name} to 2")
+    model.script(openai_server.text(f"your key is {secrets.token_hex(4)}"))
+    await ask(stack, "what is your key?")
     broken = stack.place()
     await stack.admin.add_fault("SetNodePoolSize", FaultKind.PERMISSION, cluster=broken.name)
     await stack.until(await stack.propose(broken.resize(2)), "failed")
     with stack.frozen("opa"):
         await stack.until(await stack.propose(stack.place().resize(2)), "denied")
+    await stack.until(approved, "succeeded", "failed", "rolled_back")
 
     async def webhook_was_tried() -> bool:
         return bool(watched.webhook.bodies)

@@ -259,7 +259,9 @@ async def test_two_changes_of_one_cluster_never_overlap(stack: Stack) -> None:
     ]
     await stack.approve(ids[-1])
     ends = [(await stack.until(one, "succeeded", "stale"))["state"] for one in ids]
-    assert ends[0] == "succeeded"
+    # Whoever comes first changes the pool; the other one was decided on for a pool that is no more.
+    assert sorted(ends[:2]) in (["stale", "succeeded"], ["succeeded", "succeeded"])
+    assert ends[2] == "succeeded"
     assert stack.calls(place).refused(RESIZE) == []
     effects = [one for one in [await stack.show(each) for each in ids] if one["receipt"]]
     spans = sorted(

@@ -62,7 +62,7 @@ async def test_one_trace_leads_from_a_proposal_over_http_to_its_effect(watched: 
 
 
 async def test_one_trace_leads_from_a_chat_over_the_agent_to_the_effect(watched: Watched) -> None:
-    watched.model.script(openai_server.status(500))
+    watched.model.script(openai_server.status(500, {"Retry-After": "0"}))
     text = f"scale web in {watched.stack.place().name} to 2"
     trace_id, made = await post(watched, "/v1/requests", {"text": text})
 
