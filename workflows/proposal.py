@@ -68,15 +68,19 @@ class ProposalWorkflow:
     @workflow.run
     async def run(self, start: ProposalInput) -> Standing:
         """Follow the path to its end. Cancelling through Temporal changes nothing: cancels go through the database."""
-        path = asyncio.create_task(self._follow())
+        path = asyncio.create_task(self._follow_and_drain())
         while not path.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(path)
         standing = path.result()
-        await workflow.wait_condition(workflow.all_handlers_finished)
         if not standing.state.is_final:
             carried = {"revision": self._revision, "passes": self._passes}
             workflow.continue_as_new(start.model_copy(update=carried))
+        return standing
+
+    async def _follow_and_drain(self) -> Standing:
+        standing = await self._follow()
+        await workflow.wait_condition(workflow.all_handlers_finished)
         return standing
 
     async def _follow(self) -> Standing:

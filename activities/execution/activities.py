@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 
 import structlog
 from temporalio import activity
@@ -73,6 +74,8 @@ class EffectActivities:
     async def execute_action(self, given: EffectInput) -> EffectOutcome:
         """Take the effect, or its compensation, and write its receipt. Safe to repeat from any point.
 
+        A provider that could not be asked for all of `operation_timeout` leaves it `dirty`: only a person can tell.
+
         Raises:
             ApplicationError: typed by reason code, always retryable: another attempt reads and goes on.
         """
@@ -80,9 +83,17 @@ class EffectActivities:
             try:
                 return await self._execute(given, pulse)
             except SluiceError as error:
+                if isinstance(error, ProviderError) and await self._is_overdue(given):
+                    return await self._conclusion.abandon(given.proposal_id, error.reason_code)
                 # An effect may be under way: giving up is never an answer. The next attempt reads and goes on.
                 logger.warning("effect.attempt_failed", reason_code=error.reason_code, exc_info=True)
                 raise ApplicationError(str(error), type=error.reason_code) from None
+
+    async def _is_overdue(self, given: EffectInput) -> bool:
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, given.proposal_id)
+            stood: timedelta = await database_now(connection) - row.state_since
+        return stood > self._timings.operation_timeout
 
     async def _execute(self, given: EffectInput, pulse: Pulse) -> EffectOutcome:
         async with self._database.transaction() as connection:

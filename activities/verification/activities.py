@@ -83,11 +83,16 @@ class VerificationActivities:
             return await self._abandon(proposal, given.step, "mode_mismatch")
         action = _action(proposal, given.step)
         left = receipt.finished_at + self._timings.operation_timeout - now
-        seen, judgement, ready = await self._wait(action, given.step, left)
+        try:
+            seen, judgement, ready = await self._wait(action, given.step, left)
+        except ProviderError as error:
+            if left > timedelta(0):
+                raise
+            return await self._abandon(proposal, given.step, error.reason_code)
         return await self._conclude(proposal, action, receipt, seen, judgement, ready)
 
     async def _abandon(self, proposal: Proposal, step: Step, reason_code: str) -> VerifyOutcome:
-        """A person must look: what this worker reads is not what the effect was made on."""
+        """A person must look: this worker cannot see what the effect was made on."""
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, proposal.id)
             if ProposalState(row.state) is not _verified_in(step):

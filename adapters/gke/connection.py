@@ -12,6 +12,7 @@ from typing import Any, Self
 import aiohttp
 
 from adapters.gke.errors import translated
+from adapters.store.database import forbid_in_transaction
 
 GOOGLE_CONTAINER = "container.googleapis.com"
 GOOGLE_COMPUTE = "https://compute.googleapis.com"
@@ -50,6 +51,7 @@ class Connection:
         Raises:
             ProviderPermissionDenied: this process has no Google credentials.
         """
+        forbid_in_transaction()
         async with self._lock:
             if self._client is None:
                 with translated("connect to GKE", mutating=False):
@@ -94,6 +96,7 @@ class Connection:
         Raises:
             ProviderPermissionDenied, ProviderUnavailable: no token could be got.
         """
+        forbid_in_transaction()
         headers = {"User-Agent": self._agent}
         if self._endpoint is not None:
             return headers

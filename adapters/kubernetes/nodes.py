@@ -12,6 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from adapters.store.database import forbid_in_transaction
 from contracts.action import NodePoolTarget
 from contracts.errors import (
     ProviderError,
@@ -47,6 +48,7 @@ class KubernetesReadyNodeCounter:
         """
         if self._kubeconfig is None:
             return None
+        forbid_in_transaction()
         return await asyncio.to_thread(self._count, self._kubeconfig, target)
 
     async def close(self) -> None:

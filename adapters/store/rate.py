@@ -6,7 +6,6 @@ import hashlib
 
 from sqlalchemy import Insert, func
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.schema import rate_uses
 
@@ -20,11 +19,6 @@ def consuming(proposal_id: str, target_key: str, agent: str | None) -> Insert:
             index_elements=[rate_uses.c.proposal_id], set_={"used_at": func.clock_timestamp()}
         )
     )
-
-
-async def consume(connection: AsyncConnection, proposal_id: str, target_key: str, agent: str | None) -> None:
-    """Count one use. A second call moves it to this moment: the first one came to nothing."""
-    await connection.execute(consuming(proposal_id, target_key, agent))
 
 
 def held_on(key: str) -> str:

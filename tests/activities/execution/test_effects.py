@@ -253,3 +253,15 @@ async def test_a_deleted_pool_makes_the_proposal_stale(stack: EffectStack) -> No
     proposal_id = await stack.ready(resize(3))
     outcome = await stack.execute(proposal_id)
     assert (outcome.state, outcome.reason_code) == (S.STALE, "target_not_found")
+
+
+async def test_an_operation_that_nobody_may_look_at_any_more_is_left_to_a_person(stack: EffectStack) -> None:
+    stack.timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(seconds=0.5))
+    await stack.fleet.admin.add_fault("GetOperation", FaultKind.PERMISSION, times=-1)
+    proposal_id = await stack.ready(resize(3))
+    assert await failing_attempt(stack, proposal_id) == "provider_permission_denied"
+    await asyncio.sleep(0.6)
+    outcome = await stack.execute(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.DIRTY, "provider_permission_denied")
+    assert stack.sizes_set() == [3]
+    assert await stack.lease_owner() == proposal_id

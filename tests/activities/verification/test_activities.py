@@ -6,6 +6,8 @@ import asyncio
 import dataclasses
 from datetime import timedelta
 
+import pytest
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.verification.activities import VerificationActivities
@@ -129,3 +131,15 @@ async def test_what_changed_after_the_effect_is_not_called_a_success(stack: Effe
     undone = await stack.execute(proposal_id, Step.COMPENSATION)
     assert (undone.state, undone.reason_code) == (S.DIRTY, "changed_by_others")
     assert stack.sizes_set() == [3]
+
+
+async def test_what_nobody_may_look_at_for_the_whole_time_is_left_to_a_person(stack: EffectStack) -> None:
+    proposal_id = await executed(stack)
+    await stack.fleet.admin.add_fault("GetNodePool", FaultKind.PERMISSION, times=-1)
+    with pytest.raises(ApplicationError):
+        await stack.verify(proposal_id)
+    assert (await stack.row(proposal_id)).state == S.VERIFYING
+    stack.timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(0))
+    outcome = await stack.verify(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.DIRTY, "provider_permission_denied")
+    assert await stack.lease_owner() == proposal_id

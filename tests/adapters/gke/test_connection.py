@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from adapters.gke.connection import Connection
+from adapters.gke.effector import GkeNodePoolEffector
+from adapters.gke.reader import GkeNodePoolReader
+from adapters.store.database import Database, NetworkInsideTransaction
+from contracts.action import NodePoolTarget
 from contracts.errors import ProviderError, ProviderPermissionDenied, ProviderUnavailable
 
 TOKEN = "a-token-of-the-test"
@@ -104,3 +109,21 @@ async def test_a_token_that_cannot_be_got_is_one_of_our_errors(
     assert type(raised.value) is error
     assert "PRIVATE KEY" not in str(raised.value)
     await connection.close()
+
+
+async def test_the_provider_is_never_asked_inside_a_transaction(
+    database_url: str, reader: GkeNodePoolReader, effector: GkeNodePoolEffector
+) -> None:
+    database = Database(database_url)
+    target = NodePoolTarget(
+        project="acme-prod", location="europe-west4", cluster="serving", node_pool="inference"
+    )
+    connection = Connection.to_endpoint("127.0.0.1:1", "http://127.0.0.1:1", agent="test")
+    async with database.transaction():
+        with pytest.raises(NetworkInsideTransaction):
+            await reader.observe(target)
+        with pytest.raises(NetworkInsideTransaction):
+            await effector.set_size(target, 3, timeout=timedelta(seconds=1))
+        with pytest.raises(NetworkInsideTransaction):
+            await connection.compute_headers()
+    await database.close()

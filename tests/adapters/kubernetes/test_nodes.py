@@ -13,6 +13,7 @@ import yaml
 from aiohttp import web
 
 from adapters.kubernetes.nodes import KubernetesReadyNodeCounter
+from adapters.store.database import Database, NetworkInsideTransaction
 from contracts.action import NodePoolTarget
 from contracts.errors import (
     ProviderError,
@@ -151,3 +152,13 @@ async def test_a_kubeconfig_that_cannot_be_used_is_refused(tmp_path: Path) -> No
             await KubernetesReadyNodeCounter(path).count_ready(TARGET)
     with pytest.raises(ProviderRefused):
         await KubernetesReadyNodeCounter(tmp_path / "absent").count_ready(TARGET)
+
+
+async def test_the_cluster_is_never_asked_inside_a_transaction(
+    database_url: str, counter: KubernetesReadyNodeCounter
+) -> None:
+    database = Database(database_url)
+    async with database.transaction():
+        with pytest.raises(NetworkInsideTransaction):
+            await counter.count_ready(TARGET)
+    await database.close()
