@@ -118,13 +118,17 @@ class PriceList(Protocol):
         ...
 
 
+MAX_TOKENS = 10**9
+"""Tokens of one reply. More is no count, and an audit entry could not carry every larger number (RFC 8785)."""
+
+
 class ModelReply(Contract):
     """One answer of a chat model: text, or calls of the tools it was offered."""
 
     text: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int = Field(default=0, ge=0, le=MAX_TOKENS)
+    output_tokens: int = Field(default=0, ge=0, le=MAX_TOKENS)
     model: str = ""
 
 

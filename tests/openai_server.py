@@ -105,6 +105,16 @@ def propose(*actions: Any) -> Behaviour:
     return finish("proposed", actions=wrapped)
 
 
+def counting(prompt_tokens: int) -> Behaviour:
+    """End with an answer, and claim that so many tokens were read."""
+
+    async def behave(request: web.Request, body: Body) -> web.StreamResponse:
+        message = calling(("finish", {"outcome": "answered", "text": "Done thinking."}))
+        return web.json_response(completion(message, prompt_tokens=prompt_tokens))
+
+    return behave
+
+
 def text(content: str) -> Behaviour:
     """Answer in free text."""
     return answering(lambda body: {"content": content})

@@ -11,6 +11,7 @@ from agents.capacity.state import AgentState
 from agents.capacity.tools.catalogue import TOOLS
 from agents.capacity.tools.tool import MAX_ARGUMENTS, Evidence, answer
 from agents.heartbeat import heartbeating
+from contracts.base import canonical_json
 from contracts.ports import ToolCall
 from contracts.request import AgentStep
 
@@ -39,9 +40,10 @@ class ToolReading:
 
 
 def _shown(arguments: str) -> dict[str, JsonValue]:
-    """Return the arguments for the audit log; what is no JSON object is named, not kept."""
+    """Return the arguments for the audit log; what is no JSON object that it can carry is named, not kept."""
     try:
         parsed = pydantic_core.from_json(arguments[:MAX_ARGUMENTS] or "{}", allow_inf_nan=False)
+        canonical_json(parsed)
     except ValueError:
         return {"unreadable": True}
     return parsed if isinstance(parsed, dict) else {"unreadable": True}

@@ -157,6 +157,8 @@ def _flaw(reply: ModelReply) -> str | None:
         return "its tool calls share an id"
     if any(_is_oversized(call) for call in calls):
         return "a tool call is too long"
+    if any(_holds_nul(call) for call in calls):
+        return "a tool call holds a NUL character"
     return None
 
 
@@ -164,6 +166,11 @@ def _is_oversized(call: ToolCall) -> bool:
     if len(call.name) > MAX_NAME or not 0 < len(call.id) <= MAX_CALL_ID:
         return True
     return call.name != FINISH and len(call.arguments) > MAX_ARGUMENTS
+
+
+def _holds_nul(call: ToolCall) -> bool:
+    """PostgreSQL stores none, so a request with one could never be closed. JSON may spell it as an escape."""
+    return "\x00" in call.id + call.name + call.arguments or "\\u0000" in call.arguments
 
 
 def _as_message(reply: ModelReply) -> dict[str, Any]:

@@ -84,6 +84,14 @@ REFUSED = [
     refused(openai_server.raw(b"{}"), INVALID, "empty-object"),
     refused(openai_server.status(400), INVALID, "400"),
     refused(openai_server.status(401, echo_key=True), INVALID, "401"),
+    refused(openai_server.finish("answered", "done\x00"), INVALID, "nul-in-the-text"),
+    refused(openai_server.propose(RESIZE | {"a\x00b": 1}), INVALID, "nul-in-a-name"),
+    refused(openai_server.propose(RESIZE | {"x" * 9_000: 1}), INVALID, "long-name"),
+    refused(openai_server.tools(("read_node_pool", {"note": "\x00"})), INVALID, "nul-in-an-argument"),
+    refused(openai_server.counting(2**60), INVALID, "senseless-token-count"),
+    refused(
+        openai_server.tools(("read_node_pool", {"n": 2**60})), "step_cap_reached", "huge-argument-for-ever"
+    ),
     refused(openai_server.tools(("delete_cluster", POOL)), "step_cap_reached", "unknown-tool-for-ever"),
     refused(openai_server.tools(("read_node_pool", "{")), "step_cap_reached", "broken-tool-call-for-ever"),
 ]

@@ -20,6 +20,8 @@ from contracts.ports import NodePoolReader, PriceList, ToolCall
 TOOL_TIMEOUT_SECONDS = 20.0
 MAX_ARGUMENTS = 4_000
 """Characters of a tool call's arguments."""
+_MAX_SHOWN = 60
+"""Characters of a field's name in an error."""
 MAX_RESULT = 6_000
 """Characters of a tool's answer: every one of them is bought again with every later step."""
 
@@ -135,6 +137,8 @@ def _failed(reason_code: str, message: str) -> ToolAnswer:
 
 
 def describe(error: ValidationError, limit: int = 3) -> str:
-    """Return what is wrong without repeating the input."""
+    """Return what is wrong without repeating the input, but for the beginning of a name that is not known."""
     found = error.errors(include_input=False, include_url=False, include_context=False)[:limit]
-    return "; ".join(f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in found)
+    return "; ".join(
+        f"{'.'.join(str(part)[:_MAX_SHOWN] for part in one['loc'])}: {one['msg']}" for one in found
+    )
