@@ -1,7 +1,7 @@
 """The boundary: how large a body may be, and what counts as JSON (RFC 8259, RFC 7493).
 
-Refused before any endpoint sees it: duplicate keys, NaN and infinities, lone surrogates, NUL characters, deep
-nesting, other media types. A body is read whole, so it is bounded first.
+Refused before any endpoint sees it: duplicate keys, NaN and infinities, lone surrogates, NUL characters (in the
+address too), deep nesting, other media types. A body is read whole, so it is bounded first.
 """
 
 from __future__ import annotations
@@ -104,7 +104,15 @@ class StrictBodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            # PostgreSQL has no such text, so whatever it names is not there.
+            problem = Problem(400, "address_invalid", "An address has no NUL character.")
+            await respond(scope, problem)(scope, receive, send)
+            return
+        if scope["method"] not in _WITH_BODY:
             await self._app(scope, receive, send)
             return
         try:

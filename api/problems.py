@@ -24,6 +24,8 @@ TRACE_ID = "sluice.trace_id"
 
 _log = structlog.get_logger(__name__)
 _MAX_MESSAGE = 300
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110 §9.2.1)."""
 _RETRY_AFTER_SECONDS = "2"
 _UNAVAILABLE = (StoreUnavailable, WorkflowUnavailable, PolicyUnavailable)
 
@@ -75,10 +77,18 @@ def respond_to(scope: Scope, error: Exception) -> JSONResponse:
         return respond(scope, _of_framework(error), error.headers)
     if isinstance(error, _UNAVAILABLE):
         _log.warning("unavailable", reason_code=error.reason_code, path=scope.get("path"))
-        problem = Problem(503, error.reason_code, "A part this needs does not answer. Nothing was changed.")
+        problem = Problem(503, error.reason_code, _unavailable(scope))
         return respond(scope, problem, {"Retry-After": _RETRY_AFTER_SECONDS})
     _log.error("internal error", path=scope.get("path"), exc_info=error)
     return respond(scope, Problem(500, "internal_error", "Something went wrong on our side."))
+
+
+def _unavailable(scope: Scope) -> str:
+    told = "A part this needs does not answer."
+    if scope.get("method") in _SAFE:
+        return f"{told} Nothing was changed."
+    # The connection may have broken during the commit, or after it.
+    return f"{told} It may have been done or not: send the same again, with the same Idempotency-Key."
 
 
 def _challenge(status: int) -> dict[str, str]:

@@ -9,7 +9,7 @@ starts and wakes the workflows from the outbox.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -110,7 +110,7 @@ def _noun(alert: WebhookAlert) -> Alert:
     shown = list(alert.annotations.items())[:MAX_LABELS]
     return Alert(
         fingerprint=alert.fingerprint,
-        starts_at=alert.starts_at.astimezone(UTC),
+        starts_at=alert.starts_at,
         status=alert.status,
         labels=alert.labels,
         annotations={name[:200]: value[:MAX_VALUE] for name, value in shown},
@@ -118,4 +118,4 @@ def _noun(alert: WebhookAlert) -> Alert:
 
 
 def _key(alert: WebhookAlert) -> str:
-    return dedupe_key(alert.fingerprint, alert.starts_at.astimezone(UTC))
+    return dedupe_key(alert.fingerprint, alert.starts_at)

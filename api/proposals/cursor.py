@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 
 from adapters.store.proposal_reads import Position
 from api.problems import Problem
@@ -26,10 +26,11 @@ def decode(cursor: str) -> Position:
     padded = cursor + "=" * (-len(cursor) % 4)
     try:
         moment, last = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        position = Position(datetime.fromisoformat(moment), last)
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        created_at = datetime.fromisoformat(moment)
+        position = Position(created_at.astimezone(UTC), last)
+    except (ValueError, TypeError, OverflowError, binascii.Error, RecursionError) as error:
         raise _invalid() from error
-    if position.created_at.tzinfo is None or not isinstance(last, str) or not last.isidentifier():
+    if created_at.tzinfo is None or not isinstance(last, str) or not last.isidentifier():
         raise _invalid()
     return position
 

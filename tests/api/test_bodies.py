@@ -73,3 +73,12 @@ async def test_other_media_types_charsets_and_encodings_are_refused(api: Api) ->
     ):
         assert await _send(api, body, **headers) == (415, "media_type_not_supported")
     assert (await _send(api, body, **{"Content-Type": "application/json; charset=UTF-8"}))[0] == 202
+
+
+@pytest.mark.parametrize(
+    "address", ["/v1/proposals/a%00b", "/v1/requests/%00", "/v1/audit/events?subject=a%00", "/v1/halts/%00"]
+)
+async def test_a_nul_in_the_address_is_refused_and_never_reaches_the_database(api: Api, address: str) -> None:
+    method = "DELETE" if "halts" in address else "GET"
+    answer = await api.http.request(method, address, headers=api.headers("olga"))
+    assert (answer.status_code, answer.json()["reason_code"]) == (400, "address_invalid")

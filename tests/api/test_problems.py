@@ -47,7 +47,12 @@ async def test_a_lost_database_is_503_and_names_no_cause(api: Api, free_port: Ca
     lost = Database(f"postgresql://sluice:hidden@127.0.0.1:{free_port()}/sluice")
     api.app.state.parts = replace(api.parts, database=lost)
     answer = await api.http.post("/v1/requests", json={"text": "x"}, headers=api.headers("ana"))
+    read = await api.get("/v1/proposals")
     await lost.close()
+    # The connection may break during a commit: then nobody knows.
+    assert "Nothing was changed" not in answer.json()["detail"]
+    assert "Idempotency-Key" in answer.json()["detail"]
+    assert "Nothing was changed" in read.json()["detail"]
     assert (answer.status_code, answer.json()["reason_code"]) == (503, "store_unavailable")
     assert "hidden" not in answer.text
     assert answer.headers["retry-after"]

@@ -204,6 +204,7 @@ async def test_what_is_no_notification_of_version_4_is_refused_with_a_reason(
         {"status": "pending"},
         {"startsAt": "yesterday"},
         {"startsAt": "2026-11-21T08:15:30"},
+        {"startsAt": "0001-01-01T00:00:00+14:00"},
         {"fingerprint": ""},
         {"fingerprint": "a b"},
         {"labels": {"n": 4}},

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -135,7 +137,23 @@ async def test_a_list_can_be_narrowed_to_states(api: Api) -> None:
     assert (await api.get("/v1/proposals", state="lost")).status_code == 422
 
 
-@pytest.mark.parametrize("cursor", ["x", "bnVsbA", "WzEsMl0", "WyIyMDI2LTExLTIxIiwgIngiXQ", "é", "A" * 399])
+def cursor_at(moment: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([moment, "prp_x"]).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        "x",
+        "bnVsbA",
+        "WzEsMl0",
+        "WyIyMDI2LTExLTIxIiwgIngiXQ",
+        "é",
+        "A" * 399,
+        cursor_at("0001-01-01T00:00:00+14:00"),
+        cursor_at("9999-12-31T23:59:59-14:00"),
+    ],
+)
 async def test_a_cursor_that_is_not_ours_is_refused(api: Api, cursor: str) -> None:
     answer = await api.get("/v1/proposals", cursor=cursor)
     assert (answer.status_code, answer.json()["reason_code"]) == (422, "cursor_invalid")
