@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import os
 import signal
+import stat
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from tools.programs import ProgramNotFoundError, explicit_path, resolve
 Seed = Literal["demo", "none"]
 
 _SEEDED = "seeded"
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _LOCK_ATTEMPTS = 5
 _LOCK_PAUSE = 0.05
 
@@ -164,6 +166,12 @@ def _make_state_directory(state: Path) -> None:
         raise StackError(f"{state} cannot be made: {cause.strerror}; set SLUICE_STATE_DIR") from cause
     if not os.access(state, os.R_OK | os.W_OK | os.X_OK):
         raise StackError(f"{state} cannot be written: change its owner or set SLUICE_STATE_DIR")
+    found = state.stat()
+    if found.st_uid != os.geteuid():
+        # Its owner could put programs there that we run, and read the keys that we make.
+        raise StackError(f"{state} belongs to somebody else: change its owner or set SLUICE_STATE_DIR")
+    if found.st_mode & _OTHERS_WRITE:
+        state.chmod(stat.S_IMODE(found.st_mode) & ~_OTHERS_WRITE)
 
 
 @contextmanager

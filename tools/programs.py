@@ -27,6 +27,7 @@ from tools.catalogue import PROGRAMS, Program, Version
 from tools.getting import GettingError, Progress, build, download
 
 _VERSION_LIMIT = 20.0
+_ROOT = 0
 
 
 class Source(StrEnum):
@@ -136,7 +137,12 @@ def _candidates(program: Program, state_dir: Path) -> Iterator[Found | Attempt]:
 
 def _judge_cache(program: Program, cache: Path) -> Found | Attempt:
     path = cached_path(program, cache)
-    return _judge(program, path, Source.CACHE) if path.exists() else Attempt(Source.CACHE, f"no {path}")
+    if not path.exists():
+        return Attempt(Source.CACHE, f"no {path}")
+    if path.stat().st_uid not in (os.geteuid(), _ROOT):
+        # Judging it means running it.
+        return Attempt(Source.CACHE, f"{path} belongs to somebody else")
+    return _judge(program, path, Source.CACHE)
 
 
 def cached_path(program: Program, cache: Path) -> Path:

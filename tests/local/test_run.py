@@ -198,3 +198,22 @@ async def test_a_mode_without_its_endpoint_is_refused_before_anything_starts(set
     with pytest.raises(StackError, match="SLUICE_GKE__ENDPOINT"):
         async with up(settings):
             pass
+
+
+async def test_a_state_directory_of_somebody_else_is_refused_before_anything_starts(
+    light: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    light.state_dir.mkdir(mode=0o777)
+    mine = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+    with pytest.raises(StackError, match=r"belongs to somebody else.*SLUICE_STATE_DIR"):
+        async with up(light):
+            pass
+    assert list(light.state_dir.iterdir()) == []
+
+
+async def test_nobody_else_may_write_in_the_state_directory(light: Settings) -> None:
+    light.state_dir.mkdir()
+    light.state_dir.chmod(0o777)
+    async with up(light):
+        assert light.state_dir.stat().st_mode & 0o022 == 0

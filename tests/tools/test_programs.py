@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import os
 import subprocess
 import sys
 import threading
@@ -71,6 +72,23 @@ def test_the_cache_of_the_default_state_directory_serves_another_one_too(
     default = tmp_path / "other-state" / "sluice" / "programs"
     cached = fake_program(cached_path(OPA, default), GOOD)
     assert resolve(OPA, state_dir=state).path == cached
+
+
+def test_a_cached_program_of_somebody_else_is_never_run(
+    bare_machine: Path, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = tmp_path / "ran"
+    cached = cached_path(OPA, state / "programs")
+    cached.parent.mkdir(parents=True)
+    cached.write_text(f"#!/bin/sh\ntouch {ran}\necho '{GOOD}'\n")
+    cached.chmod(0o755)
+    os.chown(cached, os.geteuid() or 1, -1)
+    owner = cached.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    search = locate(OPA, state_dir=state)
+    assert search.found is None
+    assert any("belongs to somebody else" in attempt.reason for attempt in search.attempts)
+    assert not ran.exists()
 
 
 @pytest.mark.parametrize("content", ["", "not a program", "#!/bin/sh\nexit 3\n"])
