@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+
+Direction = Literal[-1, 1]
+"""Down or up."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,8 @@ class Scale:
     count: int | None
     change: int | None
     per_zone: bool
+    direction: Literal[-1, 0, 1] = 0
+    """Beside `count`: the way it was said to lead, 1 up, -1 down, 0 not said."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +62,13 @@ _THE = r"(?:the )?"
 _POOL = rf"{_THE}(?P<name>{_NAME})(?: node ?pool| pool)?"
 _IN = rf"(?: (?:in|on|of) {_THE}(?P<place>{_NAME}(?:(?: in| on| of|,) {_THE}{_NAME}){{0,3}}))?"
 _UNIT = r"(?: (?:nodes?|machines?|instances?))?(?P<per_zone> (?:per|in each|in every|a) zone)?"
-_DO = r"(?:please )?(?:can you |could you )?(?:scale|resize|set|grow|shrink|bring|change)"
+_DO = r"(?:please )?(?:can you |could you )?(?P<verb>scale|resize|set|grow|shrink|bring|change)"
+_EARLY, _LATE = r"(?: (?P<early>up|down))?", r"(?: (?P<late>up|down))?"
 _COUNT = r"(?P<count>[0-9]{1,9})"
 
-_SCALE_TO = re.compile(rf"{_DO}(?: up| down)? {_POOL}{_IN}(?: up| down)? to {_COUNT}{_UNIT}")
-_SCALE_TO_THEN_PLACE = re.compile(rf"{_DO}(?: up| down)? {_POOL}(?: up| down)? to {_COUNT}{_UNIT}{_IN}")
-_SCALE_BY = re.compile(
-    rf"{_DO}(?: (?P<early>up|down))? {_POOL}{_IN}(?: (?P<late>up|down))? by {_COUNT}{_UNIT}"
-)
+_SCALE_TO = re.compile(rf"{_DO}{_EARLY} {_POOL}{_IN}{_LATE} to {_COUNT}{_UNIT}")
+_SCALE_TO_THEN_PLACE = re.compile(rf"{_DO}{_EARLY} {_POOL}{_LATE} to {_COUNT}{_UNIT}{_IN}")
+_SCALE_BY = re.compile(rf"{_DO}{_EARLY} {_POOL}{_IN}{_LATE} by {_COUNT}{_UNIT}")
 _BOUNDS = re.compile(
     rf"{_DO} (?:the )?autoscaling (?:bounds )?(?:of|for|on) {_POOL}{_IN} "
     r"(?:to|between) (?:min(?:imum)? )?(?P<low>[0-9]{1,9})(?: ?- ?| to | and |,? max(?:imum)? )(?P<high>[0-9]{1,9})"
@@ -75,6 +81,7 @@ _SIZE = re.compile(
 _LIST = re.compile(
     r"(?:list|show(?: me)?|which|what)(?: (?:the|all|are the))* (?:node ?)?pools(?: are there)?"
 )
+_DIRECTIONS: Mapping[str | None, Direction] = {"up": 1, "grow": 1, "down": -1, "shrink": -1}
 _HELP = re.compile(r"help(?: me)?|what can (?:you|i) (?:do|ask)")
 
 
@@ -88,7 +95,7 @@ def parse(text: str) -> Phrase | None:
     if found := _BOUNDS.fullmatch(plain):
         return Bounds(_named(found), int(found["low"]), int(found["high"]))
     if found := _SCALE_TO.fullmatch(plain) or _SCALE_TO_THEN_PLACE.fullmatch(plain):
-        return Scale(_named(found), int(found["count"]), None, bool(found["per_zone"]))
+        return _absolute(found)
     if found := _SCALE_BY.fullmatch(plain):
         return _relative(found)
     if found := _SIZE.fullmatch(plain):
@@ -96,12 +103,26 @@ def parse(text: str) -> Phrase | None:
     return None
 
 
+def _absolute(found: re.Match[str]) -> Phrase | None:
+    directions = _directions(found)
+    if len(directions) > 1:
+        return None
+    direction: Literal[-1, 0, 1] = directions.pop() if directions else 0
+    return Scale(_named(found), int(found["count"]), None, bool(found["per_zone"]), direction)
+
+
 def _relative(found: re.Match[str]) -> Phrase | None:
-    directions = {found["early"], found["late"]} - {None}
+    directions = _directions(found)
     if len(directions) != 1:
         return None
-    sign = 1 if "up" in directions else -1
-    return Scale(_named(found), None, sign * int(found["count"]), bool(found["per_zone"]))
+    change = directions.pop() * int(found["count"])
+    return Scale(_named(found), None, change, bool(found["per_zone"]))
+
+
+def _directions(found: re.Match[str]) -> set[Direction]:
+    """Return every way that the words lead: two of them contradict each other."""
+    words = (found["verb"], found["early"], found["late"])
+    return {_DIRECTIONS[word] for word in words if word in _DIRECTIONS}
 
 
 def _named(found: re.Match[str]) -> Named:

@@ -128,9 +128,20 @@ def _answer(
             return Asked(text=f"{spell(target)} has no autoscaler. To which size should it be set instead?")
         return _outcome(bounds_to(target, phrase.low, phrase.high, seen))
     if phrase.count is not None:
+        if _leads_elsewhere(phrase.direction, phrase.count, seen):
+            said, meant = ("up", "down") if phrase.direction > 0 else ("down", "up")
+            text = (
+                f"{spell(target)} has {describe_size(seen)}: {phrase.count} per zone is {meant}, not {said}."
+            )
+            return Asked(text=f"{text} To how many nodes per zone should it be set?")
         because = f"Chat asked for {phrase.count} nodes per zone"
         return _outcome(size_to(Wish(target, phrase.count, confidence, because), seen))
     return _relative(phrase, target, seen, confidence)
+
+
+def _leads_elsewhere(direction: int, count: int, seen: NodePoolObservation) -> bool:
+    """Tell whether somebody said "up" of a size that is below the present one in some zone, or "down" of one above."""
+    return any((count - zone.target_size) * direction < 0 for zone in seen.zones)
 
 
 def _relative(

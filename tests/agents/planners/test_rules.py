@@ -39,6 +39,34 @@ async def test_an_absolute_size_becomes_a_resize_per_zone(planner: RulesPlanner)
     assert found == {"kind": "gke.node_pool.resize", **POOL, "node_count": 4}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "scale down inference in acme-prod to 9",
+        "shrink inference in acme-prod to 3",
+        "scale inference in acme-prod up to 1",
+        "grow inference in acme-prod to 0",
+        "scale up uneven in acme-prod to 2",
+    ],
+)
+async def test_a_size_that_leads_the_other_way_than_the_words_is_asked_back(
+    planner: RulesPlanner, text: str
+) -> None:
+    outcome = await ask(planner, text)
+    assert isinstance(outcome, Asked)
+    assert "running of target nodes" in outcome.text
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [("scale up inference in acme-prod to 3", 3), ("scale inference in acme-prod down to 1", 1)],
+)
+async def test_a_size_that_leads_where_the_words_do_is_proposed(
+    planner: RulesPlanner, text: str, count: int
+) -> None:
+    assert action(await ask(planner, text))["node_count"] == count
+
+
 async def test_a_part_of_a_name_will_do_but_lowers_the_confidence(planner: RulesPlanner) -> None:
     whole, part = (
         await ask(planner, "scale gpu-a100 in acme-prod to 1"),
