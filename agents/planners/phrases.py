@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-
 Direction = Literal[-1, 1]
 """Down or up."""
 
