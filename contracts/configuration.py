@@ -218,6 +218,18 @@ class Configuration(Contract):
             seen.add(window)
         return self
 
+    @model_validator(mode="after")
+    def _one_notification_per_url(self) -> Self:
+        """Rows name a URL by its hash, so of two entries only one would be told. The URL may be a secret."""
+        seen: set[AnyHttpUrl] = set()
+        for index, notification in enumerate(self.notifications):
+            if notification.url in seen:
+                raise ValueError(
+                    f"notifications[{index}]: this URL has an entry already: list its events there"
+                )
+            seen.add(notification.url)
+        return self
+
     def registered(self, target: NodePoolTarget) -> Target | None:
         """Return the entry that registers the target, or None: out of scope."""
         return next((entry for entry in self.targets if entry.matches(target)), None)

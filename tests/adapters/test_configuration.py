@@ -90,6 +90,14 @@ def test_two_budgets_of_one_scope_and_window_are_refused_since_they_would_share_
         parse(WHOLE.replace("limits:", line + "limits:"))
 
 
+def test_two_notifications_of_one_url_are_refused_since_one_would_never_be_told() -> None:
+    one = "  - {{url: https://hooks.example/canary, secret_file: a, events: [{}]}}\n"
+    text = f"{WHOLE}notifications:\n{one.format('waiting')}{one.format('dirty')}"
+    with pytest.raises(InvalidFile, match="has an entry already") as refused:
+        parse(text)
+    assert "canary" not in str(refused.value)
+
+
 def test_keys_given_twice_are_refused_although_yaml_takes_the_last() -> None:
     text = WHOLE.replace("limits:", "environments: {production: {approval: {quorum: 0}}}\nlimits:")
     assert faults(text) == [(9, "environments")]
