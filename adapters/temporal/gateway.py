@@ -20,7 +20,7 @@ from adapters.store.database import forbid_in_transaction
 from adapters.temporal.connection import connect, our_errors
 from adapters.temporal.search_attributes import typed
 from contracts.decision import DecisionResult, SignedDecision
-from contracts.errors import DecisionNotAccepted, NotFound
+from contracts.errors import DecisionNotAccepted, NotFound, WorkflowUnavailable
 from contracts.messages import (
     DECIDE_UPDATE,
     PROPOSAL_WORKFLOW,
@@ -171,6 +171,9 @@ class TemporalGateway:
                 )
         except WorkflowAlreadyStartedError:
             return  # it ended already: this is a late second delivery
+        except NotFound as error:
+            # A start looks for nothing of ours, so this says nothing about it. NotFound would be given up.
+            raise WorkflowUnavailable("Temporal does not find the namespace") from error
 
     async def _connected(self) -> Client:
         forbid_in_transaction()

@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from typing import Any
 
+import grpc
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from temporalio import workflow
@@ -226,6 +228,32 @@ async def test_a_missing_namespace_refuses_no_decision(temporal_address: str) ->
     for call in (elsewhere.check(), elsewhere.wake("prp_1"), elsewhere.decide(signed("prp_1"))):
         with pytest.raises(WorkflowUnavailable):
             await call
+
+
+async def _greet(_: bytes, __: Any) -> bytes:
+    return b""
+
+
+async def _find_nothing(_: bytes, context: Any) -> bytes:
+    """Answer as a router does that lost the way to the namespace."""
+    await context.abort(grpc.StatusCode.NOT_FOUND, "no such place")
+    return b""
+
+
+async def test_a_start_that_finds_nothing_is_tried_again_and_never_given_up() -> None:
+    server = grpc.aio.server()
+    calls = {"GetSystemInfo": _greet, "StartWorkflowExecution": _find_nothing}
+    handlers = {name: grpc.unary_unary_rpc_method_handler(call) for name, call in calls.items()}
+    frontend = "temporal.api.workflowservice.v1.WorkflowService"
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(frontend, handlers),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    try:
+        astray = TemporalGateway(TemporalSettings(address=f"127.0.0.1:{port}"))
+        with pytest.raises(WorkflowUnavailable):
+            await astray.start_proposal(proposal_input())
+    finally:
+        await server.stop(None)
 
 
 async def test_readiness_is_answered(gateway: TemporalGateway) -> None:
