@@ -87,6 +87,9 @@ def _state_directory(settings: Settings) -> list[Check]:
     if not os.access(state, os.R_OK | os.W_OK | os.X_OK):
         hint = "change its owner, or set SLUICE_STATE_DIR to a directory of yours"
         return [Check(name, CheckStatus.FAIL, f"{state} cannot be written", hint)]
+    if state.stat().st_uid != os.geteuid():
+        hint = "change its owner, or set SLUICE_STATE_DIR to a directory of yours"
+        return [Check(name, CheckStatus.FAIL, f"{state} belongs to somebody else", hint)]
     mode = stat.S_IMODE(state.stat().st_mode)
     if mode & (stat.S_IRWXG | stat.S_IROTH | stat.S_IWOTH):
         return [Check(name, CheckStatus.WARN, f"{state} has mode {mode:04o}", f"chmod 0700 {state}")]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -113,6 +114,15 @@ async def test_secrets_that_others_may_read_fail(tmp_path: Path, file: str, mode
 def open_directory(tmp_path: Path) -> Path:
     tmp_path.chmod(0o755)
     return tmp_path
+
+
+async def test_a_state_directory_of_somebody_else_fails_as_it_does_for_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)
+    found = await check("state directory", Settings(state_dir=tmp_path))
+    assert (found.status, found.found) == (CheckStatus.FAIL, f"{tmp_path} belongs to somebody else")
 
 
 async def test_a_state_directory_open_to_others_is_a_warning(open_directory: Path) -> None:
