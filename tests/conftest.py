@@ -8,6 +8,7 @@
 | `postgres_url` | the server's maintenance database: no tables there |
 | `temporal_address` | `host:port` of a dev server in memory, shared by the session: use task queues of your own |
 | `temporal_binary`, `opa_binary` | paths of the programs, as `make setup` found them |
+| `stack_directory` | a callable: each call gives a new directory in which a whole stack may run |
 | `free_port` | a callable: each call gives a TCP port on 127.0.0.1 that is free now |
 
 A test marked `postgres_15` runs on every PostgreSQL that is here, whichever of these fixtures it uses.
@@ -81,6 +82,24 @@ def _wait(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: P
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"{process.args!r} did not start:\n{log.read_text(errors='replace')[-4000:]}")
         time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def stack_directory(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Path]]:
+    """Makes directories for whole stacks outside pytest's own, kept when a test failed.
+
+    Every start of pytest closes its own directory to other accounts, and root's PostgreSQL runs as another.
+    """
+    made: list[Path] = []
+
+    def make(name: str) -> Path:
+        made.append(Path(tempfile.mkdtemp(prefix=f"sluice-{name}-")))
+        return made[-1]
+
+    yield make
+    if not request.session.testsfailed:
+        for directory in made:
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

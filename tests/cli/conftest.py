@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,9 +61,10 @@ def sluice(tmp_path: Path) -> Sluice:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sluice]:
+def stack(stack_directory: Callable[[str], Path]) -> Iterator[Sluice]:
     """A running local stack with an empty practice fleet: no proposals yet."""
-    state = tmp_path_factory.mktemp("state")
+    state = stack_directory("cli") / "state"
+    state.mkdir(mode=0o700)
     sluice = Sluice(state)
     log = state.with_name("up.log")
     with log.open("wb") as messages:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -18,15 +18,15 @@ def programs(temporal_binary: Path, opa_binary: Path) -> Programs:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def stack(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def stack(programs: Programs, stack_directory: Callable[[str], Path]) -> AsyncIterator[Stack]:
     """The stack of tests that leave every process alive."""
-    async with running_stack(tmp_path_factory.mktemp("stack"), programs, Ground()) as running:
+    async with running_stack(stack_directory("stack"), programs, Ground()) as running:
         yield running
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def rough_stack(programs: Programs, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+async def rough_stack(programs: Programs, stack_directory: Callable[[str], Path]) -> AsyncIterator[Stack]:
     """The stack of tests that kill processes and leave operations running."""
-    directory, slow = tmp_path_factory.mktemp("rough"), {"SLUICE_GKE__OPERATION_TIMEOUT": "PT2M"}
+    directory, slow = stack_directory("rough"), {"SLUICE_GKE__OPERATION_TIMEOUT": "PT2M"}
     async with running_stack(directory, programs, Ground(10), **slow) as running:
         yield running

@@ -6,13 +6,12 @@ Every place that holds a secret holds a marked one.
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-import pytest
 import pytest_asyncio
 
 from local.postgres import SUPERUSER
@@ -68,9 +67,9 @@ async def own_database(postgres_url: str) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def watched(
-    programs: Programs, postgres_url: str, tmp_path_factory: pytest.TempPathFactory
+    programs: Programs, postgres_url: str, stack_directory: Callable[[str], Path]
 ) -> AsyncIterator[Watched]:
-    directory = tmp_path_factory.mktemp("watched")
+    directory = stack_directory("watched")
     secret = directory / "webhook.secret"
     secret.write_text(WEBHOOK_SECRET)
     secret.chmod(0o600)

@@ -260,6 +260,7 @@ async def test_the_child_can_be_found_by_its_search_attributes(
     chat_server.script(openai_server.propose(RESIZE))
     closed = await stack.run(request_of("more"))
     child = stack.client.get_workflow_handle(proposal_workflow_id(closed.proposals[0].proposal_id))
+    await child.result()
     description = await child.describe()
     found = {pair.key.name: pair.value for pair in description.typed_search_attributes}
     assert found["SluiceTarget"] == "gke.node_pool/acme-prod/europe-west4/serving/inference"
