@@ -31,7 +31,7 @@ class Role(StrEnum):
 class Principal(Contract):
     """An authenticated actor.
 
-    `subject` is unique within `issuer`. An agent never holds an approving role.
+    `subject` is unique within `issuer`. An agent never holds a role that decides, stops or resolves.
     """
 
     kind: PrincipalKind
@@ -43,6 +43,8 @@ class Principal(Contract):
     def _agents_never_approve(self) -> Self:
         if self.kind is not PrincipalKind.HUMAN and Role.APPROVER in self.roles:
             raise ValueError(f"only humans hold the role approver, and this is kind {self.kind}")
+        if self.kind is PrincipalKind.AGENT and {Role.OPERATOR, Role.ADMIN} & set(self.roles):
+            raise ValueError("an agent holds neither operator nor admin")
         return self
 
     def same_as(self, other: Principal) -> bool:

@@ -58,6 +58,7 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=10,
             pool_pre_ping=False,
+            hide_parameters=True,  # bound values must not reach logs or workflow failures
             connect_args={
                 "timeout": 5,
                 "server_settings": {

@@ -76,6 +76,12 @@ def test_a_decision_at_no_certain_moment_is_none() -> None:
         decision(at="2026-11-21T12:00:00")
 
 
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.ADMIN])
+def test_an_agent_can_neither_stop_nor_resolve_anything(role: Role) -> None:
+    with pytest.raises(ValueError, match="neither operator nor admin"):
+        Principal(kind=PrincipalKind.AGENT, subject="agent", roles=(role,))
+
+
 def test_an_agent_cannot_even_be_described_as_an_approver() -> None:
     with pytest.raises(ValueError, match="only humans hold the role approver"):
         Principal(kind=PrincipalKind.AGENT, subject="agent", roles=(Role.APPROVER,))

@@ -137,3 +137,10 @@ async def test_too_many_connections_are_unavailability(database_url: str) -> Non
         async with opened.transaction() as connection:
             await connection.execute(text("drop role nobody_at_all"))
         await opened.close()
+
+
+async def test_an_unexpected_error_never_carries_the_values_of_a_statement(database: Database) -> None:
+    with pytest.raises(DBAPIError) as broken:
+        async with database.transaction() as connection:
+            await connection.execute(text("select 1 / :zero, :secret"), {"zero": 0, "secret": "canary-value"})
+    assert "canary-value" not in str(broken.value)
