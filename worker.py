@@ -20,10 +20,8 @@ from temporalio.worker import Interceptor, Plugin, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.errors import ErrorTranslation
-from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
 from workflows.refusals import RefusalRecorder
 
-QUEUES: tuple[str, ...] = (QUEUE_MAIN, QUEUE_AGENT, QUEUE_EFFECTS)
 MAX_CACHED_WORKFLOWS = 1_000
 GRACE = timedelta(seconds=10)
 """What a running activity gets to end by itself when the worker stops."""

@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
 
 
 DRY_RUN = "dry_run"
-"""Reason code under which an evaluated dry run is closed."""
+"""`contracts.proposal.DRY_RUN`, spelled again: nothing heavy is imported before a command runs."""
 _BY_STATE = {
     "succeeded": ExitCode.OK,
     "denied": ExitCode.DENIED,

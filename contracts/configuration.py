@@ -21,7 +21,6 @@ from contracts.principal import Role
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Pattern = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[a-z0-9*?-]+$")]
-Share = Annotated[float, Field(gt=0, le=1)]
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 

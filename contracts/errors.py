@@ -133,12 +133,6 @@ class ConfigurationInvalid(SluiceError):
     reason_code = "configuration_invalid"
 
 
-class ProgramUnavailable(SluiceError):
-    """A program that Sluice runs could not be found, fetched or built."""
-
-    reason_code = "program_unavailable"
-
-
 class WorkflowUnavailable(SluiceError):
     """Temporal did not answer in time. What was committed is redelivered from the outbox."""
 

@@ -20,6 +20,10 @@ MAX_REVISIONS = 5
 """Revisions of one proposal, the first included."""
 
 
+DRY_RUN = "dry_run"
+"""Reason code under which an evaluated dry run is closed, and an effect of one refused."""
+
+
 class ProposalState(StrEnum):
     """Where a proposal stands."""
 

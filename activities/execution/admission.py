@@ -26,7 +26,7 @@ from contracts.effect import EffectResult, Intent, Step
 from contracts.errors import StaleFence
 from contracts.messages import EffectOutcome, PassResult
 from contracts.principal import SYSTEM
-from contracts.proposal import ProposalState
+from contracts.proposal import DRY_RUN, ProposalState
 from contracts.safety import Halt
 
 _S = ProposalState
@@ -98,7 +98,7 @@ class Admission:
             return _S.EXPIRED, "execute_by_passed"
         refused = _S.DENIED if ProposalState(row.state) is _S.READY else _S.FAILED
         if proposal.dry_run:
-            return refused, "dry_run"
+            return refused, DRY_RUN
         if proposal.mode != self._mode:
             return refused, "mode_mismatch"
         wanted = await decisions.requirement(connection, proposal.id, proposal.revision)

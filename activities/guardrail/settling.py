@@ -18,13 +18,12 @@ from contracts.decision import DecisionRules
 from contracts.evaluation import Evaluation, Outcome, Verdict
 from contracts.messages import PassResult
 from contracts.principal import SYSTEM
-from contracts.proposal import Proposal, ProposalState
+from contracts.proposal import DRY_RUN, Proposal, ProposalState
 from guardrails.circuit_breaker.decision import is_due_for_probe
 from guardrails.facts import Facts
 
 ADMITTED = "admitted"
 ALLOWED = "allowed"
-DRY_RUN = "dry_run"
 DECIDE_LATE = "decide_by_passed"
 EXECUTE_LATE = "execute_by_passed"
 

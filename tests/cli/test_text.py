@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import pytest
 
+from cli import exit_codes
 from cli.exit_codes import ExitCode, of_state
 from cli.text import duration, money
-from contracts.proposal import ProposalState
+from contracts.proposal import DRY_RUN, ProposalState
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,9 @@ def test_every_final_state_has_an_exit_code_and_only_success_is_zero() -> None:
     assert [state for state, code in codes.items() if code is ExitCode.OK] == [ProposalState.SUCCEEDED]
     for state, code in codes.items():
         assert (code is ExitCode.PENDING) == (not state.is_final)
+
+
+def test_a_dry_run_is_recognised_by_the_code_it_is_closed_with() -> None:
+    assert exit_codes.DRY_RUN == DRY_RUN
+    assert of_state(ProposalState.CANCELLED.value, DRY_RUN) is ExitCode.OK
+    assert of_state(ProposalState.CANCELLED.value, "cancelled") is ExitCode.CONFLICT
