@@ -19,6 +19,7 @@ class AuditType(StrEnum):
     PROPOSAL_CREATED = "proposal.created"
     PROPOSAL_EVALUATED = "proposal.evaluated"
     PROPOSAL_MOVED = "proposal.moved"
+    PROPOSAL_COMMENTED = "proposal.commented"
     DECISION_RECORDED = "decision.recorded"
     DECISION_APPLIED = "decision.applied"
     DECISION_REFUSED = "decision.refused"
@@ -36,6 +37,9 @@ class AuditType(StrEnum):
     BREAKER_MOVED = "breaker.moved"
     TOKEN_ISSUED = "token.issued"  # noqa: S105
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    LOGIN_LINK_ISSUED = "login_link.issued"
+    SESSION_OPENED = "session.opened"
+    SESSION_CLOSED = "session.closed"
 
 
 class AuditEvent(Contract):

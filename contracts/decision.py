@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, Field, SerializerFunctionWrapHandler, model_serializer
 
 from contracts.base import Contract, canonical_json
 from contracts.evaluation import ApprovalRequirement
@@ -28,6 +28,18 @@ class DecisionKind(StrEnum):
     REQUEST_CHANGE = "request_change"
 
 
+class ReasonName(StrEnum):
+    """Why a reviewer rejects or asks for a change: a fixed list, kept so that it can be learnt from."""
+
+    TOO_EXPENSIVE = "too_expensive"
+    TOO_LARGE = "too_large"
+    WRONG_TARGET = "wrong_target"
+    WRONG_TIME = "wrong_time"
+    NOT_NEEDED = "not_needed"
+    EVIDENCE_MISSING = "evidence_missing"
+    OTHER = "other"
+
+
 class Decision(Contract):
     """What is signed."""
 
@@ -42,9 +54,18 @@ class Decision(Contract):
     evaluation_digest: str
     """Digest of the evaluation the reviewer saw."""
     reason: str = Field(default="", max_length=MAX_REASON)
+    reason_name: ReasonName | None = None
     at: AwareDatetime
     """Without an offset it is no moment, and comparing it with one would raise."""
     key_id: str
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_was_not_said(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        # Decisions signed before reasons had names must keep the bytes under their signature.
+        fields: dict[str, object] = dump(self)
+        if self.reason_name is None:
+            del fields["reason_name"]
+        return fields
 
     def signing_bytes(self) -> bytes:
         """Return the exact bytes under the signature: RFC 8785 with a domain prefix."""

@@ -28,6 +28,19 @@ class Outcome(StrEnum):
         return list(Outcome).index(self)
 
 
+class RiskTier(StrEnum):
+    """How much a wrong change would hurt, from its typed facts alone (`guardrails/risk.py`)."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def severity(self) -> int:
+        """0 (low) to 2 (high)."""
+        return list(RiskTier).index(self)
+
+
 class ApprovalRequirement(Contract):
     """How many people must approve, holding which roles. `rules` names who asked for it."""
 

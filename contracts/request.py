@@ -14,6 +14,10 @@ from contracts.principal import Principal
 
 MAX_REQUEST_TEXT = 8_000
 """Characters of one chat request. Longer text is refused at intake."""
+MAX_EARLIER_TURNS = 8
+"""Turns of a conversation that a planner is shown again."""
+MAX_TURN_TEXT = 1_000
+"""Characters kept of each side of an earlier turn."""
 
 
 class Channel(StrEnum):
@@ -61,6 +65,15 @@ class Alert(Contract):
     annotations: dict[str, str] = {}
 
 
+class Turn(Contract):
+    """One earlier turn of the same conversation, cut short. `answer` are a planner's unverified words."""
+
+    text: str = Field(max_length=MAX_TURN_TEXT)
+    answer: str = Field(default="", max_length=MAX_TURN_TEXT)
+    proposals: tuple[str, ...] = ()
+    """What was proposed in that turn, each in one line (`summary_of`)."""
+
+
 class Request(Contract):
     """A request as it was received. `text` and `alert` are data for a planner, never instructions to us."""
 
@@ -72,6 +85,10 @@ class Request(Contract):
     text: str = Field(max_length=MAX_REQUEST_TEXT)
     alert: Alert | None = None
     trust: Trust
+    conversation_id: str | None = None
+    """Chat: shared by the turns of one conversation."""
+    earlier: tuple[Turn, ...] = Field(default=(), max_length=MAX_EARLIER_TURNS)
+    """Its turns before this one, oldest first."""
     received_at: datetime
 
 

@@ -52,6 +52,7 @@ def inserting(events: Sequence[AuditEvent]) -> Insert:
         "type": (Text(), [one.type.value for one in events]),
         "tenant": (Text(), [one.tenant for one in events]),
         "subject": (Text(), [one.subject for one in events]),
+        "actor": (Text(), [f"{one.actor.issuer}/{one.actor.subject}" for one in events]),
         "leaf": (LargeBinary(), [one.leaf_bytes() for one in events]),
         "created_at": (DateTime(timezone=True), [one.at for one in events]),
     }

@@ -56,6 +56,43 @@ tokens = Table(
     _now(),
 )
 
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),  # SHA-256 of a 256-bit random cookie
+    Column("principal", JSONB, nullable=False),  # contracts.principal.Principal
+    Column("display_name", Text, nullable=False),  # how the identity provider names the person
+    Column("method", Text, nullable=False),  # link, oidc
+    Column("last_seen_at", Moment, nullable=False, server_default=func.now()),
+    Column("expires_at", Moment, nullable=False),
+    Column("revoked_at", Moment),
+    _now(),
+)
+
+login_links = Table(
+    "login_links",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("token_hash", LargeBinary, nullable=False, unique=True),
+    Column("principal", JSONB, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("used_at", Moment),  # a link opens one session
+    _now(),
+)
+
+login_attempts = Table(
+    "login_attempts",
+    metadata,
+    Column("state_hash", LargeBinary, primary_key=True),  # SHA-256 of OAuth's state
+    Column("browser_hash", LargeBinary, nullable=False),  # binds the answer to the browser that asked
+    Column("code_verifier", Text, nullable=False),  # PKCE, RFC 7636
+    Column("nonce", Text, nullable=False),
+    Column("return_to", Text, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    _now(),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -74,6 +111,7 @@ requests = Table(
     Column("tenant", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("dedupe_key", Text, unique=True),  # alerts: fingerprint + startsAt; else null
+    Column("conversation_id", Text),  # chat: the turns of one conversation share it
     Column("document", JSONB, nullable=False),  # contracts.request.Request
     Column("status", Text, nullable=False),  # RequestStatus
     Column("answer", Text),
@@ -82,6 +120,12 @@ requests = Table(
     Column("closed_at", Moment),
     _now(),
     Index(None, "tenant", "created_at", "id"),
+    Index(
+        "ix_requests_conversation",
+        "conversation_id",
+        "created_at",
+        postgresql_where=text("conversation_id is not null"),
+    ),
 )
 
 proposals = Table(
@@ -105,6 +149,7 @@ proposals = Table(
     Column("team", Text, nullable=False),
     Column("requester", Text, nullable=False),  # issuer/subject
     Column("priority", Integer, nullable=False),
+    Column("risk", Text),  # RiskTier, once observed
     Column("decide_by", Moment, nullable=False),
     Column("execute_by", Moment, nullable=False),
     Column("dry_run", Boolean, nullable=False, server_default=text("false")),
@@ -116,6 +161,13 @@ proposals = Table(
         "ix_proposals_held", "held_on", "priority", "created_at", postgresql_where=text("held_on is not null")
     ),
     Index("ix_proposals_by_target", "target_key", "created_at"),
+    Index(
+        "ix_proposals_waiting",
+        "tenant",
+        "decide_by",
+        "id",
+        postgresql_where=text("state = 'awaiting_approval'"),
+    ),
 )
 
 evaluations = Table(
@@ -152,6 +204,31 @@ decisions = Table(
         unique=True,
         postgresql_where=text("status in ('recorded', 'applied')"),
     ),
+)
+
+comments = Table(
+    "comments",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("proposal_id", Text, ForeignKey("proposals.id"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("author", JSONB, nullable=False),  # contracts.principal.Principal
+    Column("text", Text, nullable=False),
+    _now(),
+    Index(None, "proposal_id", "created_at"),
+)
+
+observed_pools = Table(
+    "observed_pools",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("target_key", Text, primary_key=True),
+    Column("target", JSONB, nullable=False),  # contracts.action.NodePoolTarget
+    Column("environment", Text, nullable=False),
+    Column("team", Text, nullable=False),
+    Column("document", JSONB),  # contracts.observation.NodePoolObservation; null until the first answer
+    Column("reason_code", Text),  # why the newest look failed; null when it did not
+    Column("looked_at", Moment, nullable=False),  # the newest look, whatever came of it
 )
 
 leases = Table(
@@ -261,11 +338,14 @@ audit_events = Table(
     Column("type", Text, nullable=False),
     Column("tenant", Text, nullable=False),
     Column("subject", Text, nullable=False),
+    Column("actor", Text, nullable=False),  # issuer/subject
     Column("leaf", LargeBinary, nullable=False),  # AuditEvent.leaf_bytes(), exactly
     Column("leaf_hash", LargeBinary),
     _now(),
     Index("ix_audit_events_unnumbered", "ordinal", postgresql_where=text("number is null")),
     Index(None, "subject", "ordinal"),
+    Index("ix_audit_events_by_type", "tenant", "type", "number"),
+    Index("ix_audit_events_by_actor", "tenant", "actor", "number"),
 )
 
 audit_nodes = Table(
