@@ -14,9 +14,14 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
-setup: ## virtual environment, dependencies, the sluice command, Temporal and OPA
+setup: ## virtual environment, dependencies, the sluice command, Temporal, OPA, the web UI
 	@test -n "$(PYTHON)" || { echo "setup: no Python 3.11 or newer found; name one with PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -m tools.setup
+
+.PHONY: assets
+assets: ## the web UI's style sheet and scripts, from api/web/assets into api/web/static
+	@test -n "$(PYTHON)" || { echo "assets: no Python 3.11 or newer found; name one with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m tools.assets
 
 .PHONY: run
 run: setup ## set up, then start everything on this machine with demo data

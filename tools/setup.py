@@ -1,4 +1,4 @@
-"""`make setup`: virtual environment, hash-checked dependencies, the `sluice` command, Temporal and OPA.
+"""`make setup`: virtual environment, hash-checked dependencies, the `sluice` command, Temporal, OPA, the UI's files.
 
 Standard library only, since it runs on a bare Python. What did not change since the last run is not done again.
 """
@@ -42,6 +42,8 @@ def set_up(root: Path, environment: Path) -> None:
     python = str(environment / "bin" / "python")
     if subprocess.call([python, "-m", "tools.programs"], cwd=root, stdout=subprocess.DEVNULL) != 0:
         raise SetupError("a program is missing, see above")
+    if subprocess.call([python, "-m", "tools.assets"], cwd=root) != 0:
+        raise SetupError("the web UI's files could not be built, see above")
     _say(f"set up in {time.monotonic() - began:.1f} s")
 
 
