@@ -13,6 +13,7 @@ import structlog
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from api import problems
 from api.audit.endpoints import router as audit
@@ -27,10 +28,13 @@ from api.parts import ApiParts, Loop
 from api.proposals.endpoints import router as proposals
 from api.requests.endpoints import router as requests
 from api.safety.endpoints import router as safety
+from api.web import rooms
 
 ROUTERS = (requests, events, proposals, safety, audit, operations)
 """Every room's router. A route without a role keeps the application from being built."""
 
+_WORTH_PACKING = 1_000
+"""Bytes from which an answer is compressed."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 _log = structlog.get_logger(__name__)
@@ -55,6 +59,7 @@ def create_app(parts: ApiParts) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[
             Middleware(Observed, metrics=HttpMetrics(registry)),
+            Middleware(GZipMiddleware, minimum_size=_WORTH_PACKING),
             Middleware(StrictBodies),
         ],
     )
@@ -64,6 +69,7 @@ def create_app(parts: ApiParts) -> FastAPI:
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
+    rooms.install(app)
     assert_every_route_is_guarded(app)
     return app
 

@@ -20,7 +20,7 @@ from api.parts import Parts
 from api.problems import Problem
 from contracts.principal import Principal, Role
 
-PUBLIC = frozenset({"/healthz", "/readyz", "/openapi.json"})
+PUBLIC = frozenset({"/healthz", "/readyz", "/openapi.json", "/assets/{name}"})
 """Routes that answer anybody. They hold nothing about proposals, people or targets."""
 
 _MAX_TOKEN = 512

@@ -68,19 +68,24 @@ def respond(scope: Scope, problem: Problem, headers: Mapping[str, str] | None = 
 
 
 def respond_to(scope: Scope, error: Exception) -> JSONResponse:
-    """Map any error to its response: the one place where that is decided."""
+    """Map any error to its response."""
+    problem, headers = classify(scope, error)
+    return respond(scope, problem, headers)
+
+
+def classify(scope: Scope, error: Exception) -> tuple[Problem, dict[str, str]]:
+    """Return the problem that an error is to its caller, and headers: the one place where that is decided."""
     if isinstance(error, Problem):
-        return respond(scope, error, _challenge(error.status))
+        return error, _challenge(error.status)
     if isinstance(error, RequestValidationError):
-        return respond(scope, _invalid(error.errors()))
+        return _invalid(error.errors()), {}
     if isinstance(error, HTTPException):
-        return respond(scope, _of_framework(error), error.headers)
+        return _of_framework(error), dict(error.headers or {})
     if isinstance(error, _UNAVAILABLE):
         _log.warning("unavailable", reason_code=error.reason_code, path=scope.get("path"))
-        problem = Problem(503, error.reason_code, _unavailable(scope))
-        return respond(scope, problem, {"Retry-After": _RETRY_AFTER_SECONDS})
+        return Problem(503, error.reason_code, _unavailable(scope)), {"Retry-After": _RETRY_AFTER_SECONDS}
     _log.error("internal error", path=scope.get("path"), exc_info=error)
-    return respond(scope, Problem(500, "internal_error", "Something went wrong on our side."))
+    return Problem(500, "internal_error", "Something went wrong on our side."), {}
 
 
 def _unavailable(scope: Scope) -> str:

@@ -53,10 +53,11 @@ def _covers_something(parts: ApiParts, body: HaltBody) -> None:
 async def open_halts(parts: ApiParts) -> Halts:
     """Return every halt that has not ended."""
     async with parts.database.reading() as connection:
-        return Halts(items=tuple(_halt_view(one) for one in await halt_store.open_halts(connection)))
+        return Halts(items=tuple(halt_view(one) for one in await halt_store.open_halts(connection)))
 
 
-def _halt_view(one: Halt) -> HaltView:
+def halt_view(one: Halt) -> HaltView:
+    """Return a halt as people see it."""
     return HaltView(
         id=one.id,
         scope=one.scope,

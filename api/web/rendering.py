@@ -1,0 +1,129 @@
+"""Templates to HTML: one environment that escapes everything, and what every page carries around its own content.
+
+`page` answers with a whole document, `fragment` with a part that htmx puts into one. Both bring their own nonce.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from adapters.store import halts, inbox
+from api.parts import ApiParts, parts_of
+from api.problems import TRACE_ID
+from api.safety.schemas import HaltView
+from api.safety.service import halt_view
+from api.web import words
+from api.web.inert import inert, visible
+from api.web.security import new_nonce, page_headers
+from api.web.static_files import asset
+from contracts.errors import StoreUnavailable
+from contracts.principal import Principal
+
+TEMPLATES = Path(__file__).parent / "templates"
+THEME_COOKIE = "sluice_theme"
+
+Theme = Literal["light", "dark", "system"]
+Navigation = Literal["inbox", "chat", "activity", "operations", "audit", "docs", ""]
+
+_environment = Environment(
+    loader=FileSystemLoader(TEMPLATES),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.globals["asset"] = asset
+_environment.filters.update(
+    inert=inert,
+    visible=visible,
+    words=words.words,
+    sentence=words.sentence,
+    money=words.money,
+    delta=words.delta,
+    signed=words.signed,
+    percent=words.percent,
+    duration=words.duration,
+    utc=words.utc,
+    ending=words.ending,
+)
+
+
+async def page(
+    request: Request,
+    template: str,
+    *,
+    me: Principal | None,
+    active: Navigation = "",
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> HTMLResponse:
+    """Return a whole document. The shell around it never fails it: what cannot be read is not shown."""
+    shell = await _shell(parts_of(request), me)
+    return _respond(request, template, status, headers, {"me": me, "active": active} | shell | context)
+
+
+def fragment(
+    request: Request,
+    template: str,
+    *,
+    me: Principal | None,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> HTMLResponse:
+    """Return a part of a document, for htmx."""
+    return _respond(request, template, status, headers, {"me": me} | context)
+
+
+def is_fragment_wanted(request: Request) -> bool:
+    """Tell whether htmx asked, and not the browser itself."""
+    return "hx-request" in request.headers
+
+
+def theme_of(request: Request) -> Theme:
+    """Return the theme the reader chose."""
+    chosen = request.cookies.get(THEME_COOKIE)
+    return cast("Theme", chosen) if chosen in ("light", "dark") else "system"
+
+
+async def _shell(parts: ApiParts, me: Principal | None) -> dict[str, Any]:
+    if me is None:
+        return {"halts": (), "waiting_count": None}
+    try:
+        async with asyncio.timeout(2), parts.database.reading() as connection:
+            open_halts = await halts.open_halts(connection)
+            waiting = await inbox.count_waiting_for(connection, parts.tenant, me)
+    except (StoreUnavailable, TimeoutError):
+        return {"halts": (), "waiting_count": None}
+    shown: tuple[HaltView, ...] = tuple(halt_view(one) for one in open_halts)
+    return {"halts": shown, "waiting_count": waiting}
+
+
+def _respond(
+    request: Request,
+    template: str,
+    status: int,
+    headers: Mapping[str, str] | None,
+    context: Mapping[str, Any],
+) -> HTMLResponse:
+    nonce, parts = new_nonce(), parts_of(request)
+    about = {
+        "nonce": nonce,
+        "theme": theme_of(request),
+        "mode": parts.mode,
+        "version": parts.version,
+        "now": datetime.now(UTC),
+        "path": request.url.path,
+        "trace_id": request.scope.get(TRACE_ID, ""),
+    }
+    html = _environment.get_template(template).render(about | dict(context))
+    return HTMLResponse(html, status, page_headers(nonce) | dict(headers or {}))

@@ -1,0 +1,17 @@
+"""Every room of the web pages. A new one adds its router here; a route without a gate keeps the API from starting."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from api.web import static_files
+from api.web.routes import show_failures
+
+ROOMS: tuple[APIRouter, ...] = (static_files.router,)
+
+
+def install(app: FastAPI) -> None:
+    """Add every room, and pages for addresses that none has."""
+    for room in ROOMS:
+        app.include_router(room)
+    show_failures(app)
