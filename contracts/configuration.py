@@ -59,6 +59,13 @@ class Environment(Contract):
     """Whether the rules for production apply. By default the environment named `production` is."""
 
 
+def counts_as_production(name: str, declared: Environment | None) -> bool:
+    """Tell whether the rules for production apply. An undeclared environment counts as production."""
+    if declared is None or declared.production is None:
+        return declared is None or name == "production"
+    return declared.production
+
+
 class Target(Contract):
     """Registered node pools. `*` and `?` are wildcards in `node_pool` and `cluster`. The first match counts."""
 
@@ -235,7 +242,4 @@ class Configuration(Contract):
 
     def is_production(self, environment: str) -> bool:
         """Tell whether the rules for production apply. An undeclared environment counts as production."""
-        declared = self.environments.get(environment)
-        if declared is None or declared.production is None:
-            return declared is None or environment == "production"
-        return declared.production
+        return counts_as_production(environment, self.environments.get(environment))

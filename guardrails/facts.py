@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from contracts.configuration import ApprovalLimits, Environment, Limits, Target
+from contracts.configuration import ApprovalLimits, Environment, Limits, Target, counts_as_production
 from contracts.observation import NodePoolObservation
 from contracts.ports import NodePrice, PolicyResult
 from contracts.principal import Principal, PrincipalKind
@@ -87,6 +87,11 @@ class Facts:
     def agent(self) -> Principal | None:
         """The first agent among the authors."""
         return agent_of(self.draft)
+
+    @property
+    def is_production(self) -> bool:
+        """Whether the rules for production apply."""
+        return counts_as_production(self.draft.environment, self.environment)
 
 
 def agent_of(draft: Draft) -> Principal | None:

@@ -15,12 +15,13 @@ from adapters.store.ledger import Amount
 from adapters.store.schema import proposals as proposal_rows
 from contracts.audit import AuditType
 from contracts.decision import DecisionRules
-from contracts.evaluation import Evaluation, Outcome, Verdict
+from contracts.evaluation import Evaluation, Outcome, RiskTier, Verdict
 from contracts.messages import PassResult
 from contracts.principal import SYSTEM
 from contracts.proposal import DRY_RUN, Proposal, ProposalState
 from guardrails.circuit_breaker.decision import is_due_for_probe
 from guardrails.facts import Facts
+from guardrails.risk import risk_facts_of, risk_of
 
 ADMITTED = "admitted"
 ALLOWED = "allowed"
@@ -85,7 +86,8 @@ async def settle(
     _add_postings(batch, standing, facts, evaluation, locked)
     if standing.admitted:
         _add_admission(batch, facts, place)
-    _add_standing(batch, standing, facts, digest, proposal, locked)
+    risk = None if facts.admitting else _tier(facts, evaluation)
+    _add_standing(batch, standing, facts, digest, proposal, locked, risk)
     await batch.send(connection)
     if not standing.admitted:
         await _give_back(connection, facts, place)
@@ -171,6 +173,7 @@ def _add_standing(
     evaluation_digest: str,
     proposal: Proposal | None,
     locked: Locked,
+    risk: RiskTier | None,
 ) -> None:
     if standing.held_on is not None:
         batch.add(proposals.holding(locked.row, standing.held_on, standing.reason_code, standing.message))
@@ -189,8 +192,21 @@ def _add_standing(
             reason_code=standing.reason_code,
             message=standing.message,
             proposal=None if facts.admitting else proposal,
+            risk=risk,
             facts={"evaluation_digest": evaluation_digest, "pass_number": facts.pass_number},
         )
+
+
+def _tier(facts: Facts, evaluation: Evaluation) -> RiskTier:
+    threshold = facts.approval_limits.max_monthly_delta
+    known = risk_facts_of(
+        facts.draft,
+        facts.observation,
+        evaluation.cost,
+        production=facts.is_production,
+        monthly_threshold=threshold,
+    )
+    return risk_of(known).tier
 
 
 async def _give_back(connection: AsyncConnection, facts: Facts, place: Place) -> None:

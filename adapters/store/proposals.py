@@ -16,6 +16,7 @@ from adapters.store.outbox import OutboxKind
 from adapters.store.schema import proposals
 from contracts.audit import AuditType
 from contracts.errors import IllegalTransition, NotFound
+from contracts.evaluation import RiskTier
 from contracts.principal import Principal
 from contracts.proposal import TRANSITIONS, Draft, Proposal, ProposalState
 
@@ -76,19 +77,29 @@ async def move(
     reason_code: str,
     message: str = "",
     proposal: Proposal | None = None,
+    risk: RiskTier | None = None,
     facts: Mapping[str, JsonValue] | None = None,
 ) -> None:
     """Move a locked proposal to another state, with its audit event, in the caller's transaction.
 
-    `proposal` is given when the move also fixes the observed document and digest. A move to `dirty` or
-    `awaiting_approval` queues the notification. `row` is what `lock` returned; its `state` is the present one.
+    `proposal` and `risk` are given when the move also fixes the observed document, its digest and tier. A move to
+    `dirty` or `awaiting_approval` queues the notification. `row` is what `lock` returned; its `state` is the
+    present one.
 
     Raises:
         IllegalTransition: the state table has no such edge, or `row` is no longer how the proposal stands.
     """
     batch = Batch()
     add_move(
-        batch, row, to, actor=actor, reason_code=reason_code, message=message, proposal=proposal, facts=facts
+        batch,
+        row,
+        to,
+        actor=actor,
+        reason_code=reason_code,
+        message=message,
+        proposal=proposal,
+        risk=risk,
+        facts=facts,
     )
     await batch.send(connection)
 
@@ -102,6 +113,7 @@ def add_move(
     reason_code: str,
     message: str = "",
     proposal: Proposal | None = None,
+    risk: RiskTier | None = None,
     facts: Mapping[str, JsonValue] | None = None,
 ) -> None:
     """Add the writes of `move` to a batch.
@@ -112,7 +124,7 @@ def add_move(
     present = ProposalState(row.state)
     if to not in TRANSITIONS.get(present, frozenset()):
         raise IllegalTransition(f"{row.id}: {present} → {to}")
-    values = {"reason_code": reason_code, "message": message} | _columns(to, proposal)
+    values = {"reason_code": reason_code, "message": message} | _columns(to, proposal, risk)
     unchanged = (
         proposals.c.id == row.id,
         proposals.c.state == present.value,
@@ -131,6 +143,8 @@ def add_move(
     }
     if proposal is not None:
         payload |= {"proposal": proposal.model_dump(mode="json"), "digest": proposal.digest}
+    if risk is not None:
+        payload |= {"risk": risk.value}
     moved = AuditType.PROPOSAL_MOVED
     batch.audit(audit_log.event(moved, tenant=row.tenant, subject=row.id, actor=actor, payload=payload))
     named = _NOTIFIED.get(to)
@@ -142,7 +156,7 @@ def add_move(
         )
 
 
-def _columns(to: ProposalState, proposal: Proposal | None) -> dict[str, Any]:
+def _columns(to: ProposalState, proposal: Proposal | None, risk: RiskTier | None) -> dict[str, Any]:
     values: dict[str, Any] = {
         "state": to.value,
         "state_since": func.clock_timestamp(),
@@ -152,6 +166,8 @@ def _columns(to: ProposalState, proposal: Proposal | None) -> dict[str, Any]:
         values["closed_at"] = func.clock_timestamp()
     if proposal is not None:
         values |= {"document": proposal.model_dump(mode="json"), "digest": proposal.digest}
+    if risk is not None:
+        values["risk"] = risk.value
     return values
 
 

@@ -100,6 +100,7 @@ async def _record(
         proposal_digest=row.digest,
         evaluation_digest=judged.digest,
         reason=body.reason,
+        reason_name=body.reason_name,
         at=now,
         key_id=parts.key_id,
     )

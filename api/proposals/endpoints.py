@@ -11,8 +11,10 @@ from api.authentication import Operator, Reader, Requester, RequesterOrOperator,
 from api.channel import CallerChannel
 from api.idempotency import Idempotency
 from api.parts import Parts
-from api.proposals import closing, decisions, service, undoing
+from api.proposals import closing, commenting, decisions, service, undoing
 from api.proposals.schemas import (
+    CommentBody,
+    Commented,
     Created,
     DecideBody,
     Decided,
@@ -64,6 +66,14 @@ async def decide(
 ) -> JSONResponse:
     """Approve, reject or request a change of exactly one revision. 200 applied, 202 recorded."""
     return (await decisions.decide(parts, proposal_id, body, reviewer, claim)).response()
+
+
+@router.post("/{proposal_id}/comments", status_code=201, response_model=Commented)
+async def comment(
+    proposal_id: str, body: CommentBody, parts: Parts, author: Reader, claim: Idempotency
+) -> JSONResponse:
+    """Say something about a proposal, whatever its state. It decides nothing."""
+    return (await commenting.comment(parts, proposal_id, body, author, claim)).response()
 
 
 @router.post("/{proposal_id}/cancel", response_model=Moved)

@@ -10,13 +10,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.action import Action
-from contracts.decision import MAX_REASON, DecisionKind, DecisionStatus
+from contracts.decision import MAX_REASON, DecisionKind, DecisionStatus, ReasonName
 from contracts.effect import Receipt, Step, Verification
-from contracts.evaluation import ApprovalRequirement, Outcome, Verdict
+from contracts.evaluation import ApprovalRequirement, Outcome, RiskTier, Verdict
 from contracts.observation import Accelerator, AutoscalingBounds
-from contracts.principal import PrincipalKind
+from contracts.principal import PrincipalKind, Role
 from contracts.proposal import Planner, ProposalState
-from contracts.request import Channel, Trust
+from contracts.request import AgentStep, Alert, Channel, Trust
 
 Reason = Annotated[str, Field(max_length=MAX_REASON)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -52,6 +52,14 @@ class DecideBody(Body):
     evaluation_digest: Digest | None = None
     """Digest of the evaluation that was shown. When given, a newer evaluation refuses the decision."""
     reason: Reason = ""
+    reason_name: ReasonName | None = None
+    """Why, from a fixed list. Signed and kept; never needed."""
+
+
+class CommentBody(Body):
+    """What a person wants to tell the others. It decides nothing."""
+
+    text: Annotated[str, Field(min_length=1, max_length=MAX_REASON, pattern=r"\S")]
 
 
 class ReasonBody(Body):
@@ -86,6 +94,13 @@ class Moved(View):
 
     proposal_id: str
     state: ProposalState
+
+
+class Commented(View):
+    """A comment was stored."""
+
+    proposal_id: str
+    comment_id: str
 
 
 class Decided(View):
@@ -146,6 +161,14 @@ class BlastRadius(View):
     why_not_reversible: str = ""
 
 
+class Risk(View):
+    """How much a wrong change would hurt (`guardrails/risk.py`)."""
+
+    tier: RiskTier
+    reasons: tuple[str, ...]
+    """In plain sentences, worst first."""
+
+
 class BudgetEffect(View):
     """One budget this counts against."""
 
@@ -157,6 +180,8 @@ class BudgetEffect(View):
     committed: Decimal
     amount: Decimal
     left_after: Decimal
+    share: float | None = None
+    """`amount` over `limit`; None for a limit of zero."""
 
 
 class Cost(View):
@@ -170,6 +195,9 @@ class Cost(View):
     price_source: str
     price_as_of: date
     is_stale: bool
+    monthly_before: Decimal | None = None
+    """What the nodes counted in `blast_radius` cost per month, before and after; None without an observation."""
+    monthly_after: Decimal | None = None
     budgets: tuple[BudgetEffect, ...]
 
 
@@ -181,6 +209,7 @@ class Vote(View):
     decision: DecisionKind
     revision: int
     reason: str
+    reason_name: ReasonName | None = None
     at: datetime
     status: DecisionStatus
     reason_code: str | None
@@ -194,6 +223,42 @@ class Eligibility(View):
     why_not: str | None
     """Reason code."""
     message: str
+
+
+class Excluded(View):
+    """Somebody who may not decide, whatever their roles, and the reason code why."""
+
+    who: Actor
+    why: str
+
+
+class WhoCanDecide(View):
+    """Any person who holds one of the roles and is not excluded."""
+
+    roles: tuple[Role, ...]
+    excluded: tuple[Excluded, ...]
+
+
+class Comment(View):
+    """Words of a person. They decide nothing."""
+
+    id: str
+    revision: int
+    author: Actor
+    text: str
+    at: datetime
+
+
+class AskedFor(View):
+    """The request that a proposal came from. Untrusted text and alerts were written by anybody: data, never proof."""
+
+    id: str
+    requester: Actor
+    channel: Channel
+    trust: Trust
+    text: str
+    alert: Alert | None
+    received_at: datetime
 
 
 class Effect(View):
@@ -238,6 +303,7 @@ class ProposalSummary(View):
     channel: Channel
     planner: Planner
     outcome: Outcome | None
+    risk: RiskTier = RiskTier.HIGH
     monthly_delta: Decimal | None
     currency: str | None
     quorum: int | None
@@ -280,6 +346,7 @@ class ProposalView(View):
     before: Before | None
     after: After
     blast_radius: BlastRadius | None
+    risk: Risk = Risk(tier=RiskTier.HIGH, reasons=())
     cost: Cost | None = None
     outcome: Outcome | None = None
     pass_number: int | None = None
@@ -289,12 +356,22 @@ class ProposalView(View):
     requirement: ApprovalRequirement | None = None
     approvals: tuple[Vote, ...]
     approvals_given: int
+    decided_by: Vote | None = None
+    """The newest decision of this revision that stands."""
     eligibility: Eligibility
+    who_can_decide: WhoCanDecide | None = None
+    """None before the first pass: nobody is asked yet."""
+    comments: tuple[Comment, ...] = ()
+    """Oldest first."""
     requester: Actor
     authors: tuple[Actor, ...]
     channel: Channel
     trust: Trust
     request_id: str | None
+    request: AskedFor | None = None
+    """What was asked in words or by an alert; None where the action itself was named."""
+    agent_steps: tuple[AgentStep, ...] = ()
+    """Model and tool calls of the agent run that made this, in order, with their arguments, tokens and cost."""
     undoes: str | None
     planner: Planner
     confidence: float | None

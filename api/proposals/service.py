@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import outbox, proposal_reads, proposals
+from adapters.store import comments, outbox, proposal_reads, proposals, requests
 from adapters.store.database import database_now
 from adapters.store.outbox import OutboxKind
 from api.handoff import HANDOFF_DELAY, hand_off
@@ -109,9 +111,20 @@ async def show(parts: ApiParts, proposal_id: str, caller: Principal) -> Proposal
             votes=await proposal_reads.votes(connection, proposal_id),
             effects=await proposal_reads.effects(connection, proposal_id),
             events=await proposal_reads.timeline(connection, parts.tenant, proposal_id),
+            comments=await comments.of_proposal(connection, proposal_id),
+            request=await _request_of(connection, row),
             now=await database_now(connection),
         )
-    return view_of(stored, caller, is_production=parts.configuration.is_production(row.environment))
+    return view_of(
+        stored,
+        caller,
+        is_production=parts.configuration.is_production(row.environment),
+        monthly_threshold=parts.configuration.approval.max_monthly_delta,
+    )
+
+
+async def _request_of(connection: AsyncConnection, row: Row[Any]) -> Row[Any] | None:
+    return await requests.find(connection, row.tenant, row.request_id) if row.request_id else None
 
 
 async def page(

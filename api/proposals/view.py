@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.engine import Row
 
 from api.proposals import eligibility
+from api.proposals.background import (
+    COUNTED,
+    actor_of,
+    asked_for,
+    comment_of,
+    monthly_totals,
+    newest_standing,
+    risk_view_of,
+    steps_of,
+    who_can_decide,
+)
 from api.proposals.schemas import (
-    Actor,
     After,
     Before,
     BlastRadius,
@@ -28,7 +39,7 @@ from contracts.action import Action, ResizeNodePool
 from contracts.audit import AuditEvent
 from contracts.decision import DecisionKind, DecisionStatus, SignedDecision
 from contracts.effect import Receipt, Step, Verification
-from contracts.evaluation import CostEstimate, Evaluation
+from contracts.evaluation import BudgetLine, CostEstimate, Evaluation, RiskTier
 from contracts.messages import proposal_workflow_id, summary_of
 from contracts.observation import NodePoolObservation
 from contracts.principal import Principal
@@ -36,9 +47,6 @@ from contracts.proposal import Draft, PlannerKind, Proposal, ProposalState
 from contracts.request import Trust
 from guardrails.blast_radius.decision import share_of_pool
 from guardrails.change import change_of
-
-COUNTED = frozenset({DecisionStatus.RECORDED, DecisionStatus.APPLIED})
-"""Decisions that count, or will as soon as the workflow takes them."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,9 @@ class Stored:
     effects: Sequence[Row[Any]]
     events: Sequence[AuditEvent]
     now: datetime
+    comments: Sequence[Row[Any]] = ()
+    request: Row[Any] | None = None
+    """The row of the request it came from."""
 
     @property
     def draft(self) -> Draft:
@@ -66,15 +77,27 @@ class Stored:
         return ProposalState(self.row.state)
 
 
-def view_of(stored: Stored, caller: Principal, *, is_production: bool) -> ProposalView:
-    """Return the whole screen of one proposal, as `caller` sees it."""
+def view_of(
+    stored: Stored, caller: Principal, *, is_production: bool, monthly_threshold: Decimal | None = None
+) -> ProposalView:
+    """Return the whole screen of one proposal, as `caller` sees it.
+
+    `monthly_threshold` is the configuration's `approval.max_monthly_delta`.
+    """
     draft = stored.draft
     return ProposalView(
         **_standing(stored),
         **_change(draft),
         **_judgement(stored),
-        **_origin(draft),
+        **_origin(stored),
         **_outcome(stored),
+        risk=risk_view_of(
+            draft,
+            stored.evaluation,
+            stored.row.risk,
+            production=is_production,
+            monthly_threshold=monthly_threshold,
+        ),
         is_production=is_production,
         eligibility=_eligibility(stored, caller),
         seconds_left=_seconds_left(stored),
@@ -113,7 +136,13 @@ def _change(draft: Draft) -> dict[str, Any]:
 def _judgement(stored: Stored) -> dict[str, Any]:
     draft, evaluation = stored.draft, stored.evaluation
     votes = tuple(vote_of(one) for one in stored.votes)
-    given = {"approvals": votes, "approvals_given": approvals_given(votes, stored.row.revision)}
+    revision = stored.row.revision
+    given: dict[str, Any] = {
+        "approvals": votes,
+        "approvals_given": approvals_given(votes, revision),
+        "decided_by": newest_standing(votes, revision),
+        "comments": tuple(comment_of(one) for one in stored.comments),
+    }
     age = (stored.now - draft.observation.taken_at).total_seconds() if isinstance(draft, Proposal) else None
     if evaluation is None:
         return given | {"observation_age_seconds": age}
@@ -126,18 +155,30 @@ def _judgement(stored: Stored) -> dict[str, Any]:
             sorted(evaluation.verdicts, key=lambda one: (-one.outcome.severity, one.guardrail))
         ),
         "requirement": evaluation.requirement,
-        "cost": cost_of(evaluation.cost) if evaluation.cost else None,
+        "who_can_decide": who_can_decide(draft, evaluation.requirement, votes, revision),
+        "cost": _cost(draft, evaluation.cost) if evaluation.cost else None,
         "observation_age_seconds": age,
     }
 
 
-def _origin(draft: Draft) -> dict[str, Any]:
+def _cost(draft: Draft, cost: CostEstimate) -> Cost:
+    shown = cost_of(cost)
+    if not isinstance(draft, Proposal):
+        return shown
+    totals = monthly_totals(cost, blast_radius_of(draft.action, draft.observation))
+    return shown.model_copy(update=totals)
+
+
+def _origin(stored: Stored) -> dict[str, Any]:
+    draft, request = stored.draft, stored.request
     return {
         "requester": actor_of(draft.requester),
         "authors": tuple(actor_of(author) for author in draft.authors),
         "channel": draft.channel,
         "trust": draft.trust,
         "request_id": draft.request_id,
+        "request": asked_for(request) if request is not None else None,
+        "agent_steps": steps_of(request) if request is not None else (),
         "undoes": draft.undoes,
         "planner": draft.planner,
         "confidence": draft.confidence,
@@ -177,6 +218,7 @@ def summary_view_of(row: Row[Any]) -> ProposalSummary:
         channel=draft.channel,
         planner=draft.planner,
         outcome=row.outcome,
+        risk=RiskTier(row.risk) if row.risk else RiskTier.HIGH,
         monthly_delta=row.monthly_delta,
         currency=row.currency,
         quorum=row.quorum,
@@ -234,21 +276,22 @@ def _irreversible(action: Action) -> str:
 
 def cost_of(cost: CostEstimate) -> Cost:
     """Return the cost with what each budget would have left."""
-    budgets = tuple(
-        BudgetEffect(
-            scope=line.scope,
-            window=line.window,
-            currency=line.currency,
-            limit=line.limit,
-            reserved=line.reserved,
-            committed=line.committed,
-            amount=line.amount,
-            left_after=line.left_after,
-        )
-        for line in cost.lines
-    )
     shown = cost.model_dump(exclude={"lines", "region"})
-    return Cost(**shown, budgets=budgets)
+    return Cost(**shown, budgets=tuple(_budget(line) for line in cost.lines))
+
+
+def _budget(line: BudgetLine) -> BudgetEffect:
+    return BudgetEffect(
+        scope=line.scope,
+        window=line.window,
+        currency=line.currency,
+        limit=line.limit,
+        reserved=line.reserved,
+        committed=line.committed,
+        amount=line.amount,
+        left_after=line.left_after,
+        share=float(line.amount / line.limit) if line.limit else None,
+    )
 
 
 def vote_of(row: Row[Any]) -> Vote:
@@ -260,6 +303,7 @@ def vote_of(row: Row[Any]) -> Vote:
         decision=decision.kind,
         revision=decision.revision,
         reason=decision.reason,
+        reason_name=decision.reason_name,
         at=decision.at,
         status=DecisionStatus(row.status),
         reason_code=row.reason_code,
@@ -299,11 +343,6 @@ def timeline_entry_of(event: AuditEvent) -> TimelineEntry:
         reason_code=text["reason_code"],
         message=text["message"],
     )
-
-
-def actor_of(principal: Principal) -> Actor:
-    """Return who, without roles."""
-    return Actor(kind=principal.kind, subject=principal.subject, issuer=principal.issuer)
 
 
 def _eligibility(stored: Stored, caller: Principal) -> Eligibility:

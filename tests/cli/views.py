@@ -45,6 +45,7 @@ def stored(sample: Proposal, state: ProposalState, changes: dict[str, Any]) -> S
         "decide_by": sample.decide_by,
         "execute_by": sample.execute_by,
         "requester": "local/ana",
+        "risk": None,
     } | changes
     row = cast("Row[Any]", SimpleNamespace(**columns))
     now = datetime(2026, 11, 21, 12, 1, tzinfo=UTC)
