@@ -31,8 +31,12 @@ run: setup ## set up, then start everything on this machine with demo data
 demo: setup ## the whole path without a person watching; fails unless the emulator's own log agrees
 	@exec $(BIN)/python -m local.demo
 
+.PHONY: browser
+browser: setup ## Chromium for the browser tests, where there is none (apt, as root)
+	@$(BIN)/python -m tools.browser
+
 .PHONY: test
-test: setup ## every test, on real parts
+test: setup browser ## every test, on real parts
 	@exec $(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: lint

@@ -9,6 +9,7 @@
 | `temporal_address` | `host:port` of a dev server in memory, shared by the session: use task queues of your own |
 | `temporal_binary`, `opa_binary` | paths of the programs, as `make setup` found them |
 | `stack_directory` | a callable: each call gives a new directory in which a whole stack may run |
+| `chromium_binary` | path of Debian's Chromium |
 | `free_port` | a callable: each call gives a TCP port on 127.0.0.1 that is free now |
 
 A test marked `postgres_15` runs on every PostgreSQL that is here, whichever of these fixtures it uses.
@@ -204,6 +205,17 @@ def temporal_binary() -> Path:
 @pytest.fixture(scope="session")
 def opa_binary() -> Path:
     return _program(OPA)
+
+
+@pytest.fixture(scope="session")
+def chromium_binary() -> Path:
+    """The system's Chromium: browsers need more than one file, so it is installed, not unpacked."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        raise RuntimeError(
+            "no Chromium: run `apt-get install --no-install-recommends chromium fonts-noto-core fonts-noto-cjk`"
+        )
+    return Path(found)
 
 
 @pytest.fixture(scope="session")

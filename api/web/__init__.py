@@ -1,1 +1,1 @@
-"""The web pages: what approvers and on-call engineers see and press. Rooms by page; rules stay in the API's services."""
+"""The web pages: what approvers and on-call engineers see and press. Rules stay in the services of the API."""

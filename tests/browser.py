@@ -1,0 +1,133 @@
+"""A real Chromium for tests: one browser a session, one fresh context a visit, every violation and error counted.
+
+A visit fails its test when the page broke its Content-Security-Policy, raised an error, or logged one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
+
+from local.environment import ROOT
+
+AXE = ROOT / "api" / "web" / "assets" / "node_modules" / "axe-core" / "axe.min.js"
+DESKTOP = (1280, 800)
+PHONE = (390, 844)
+Theme = Literal["light", "dark"]
+
+_REPORT = """
+window.__violations = [];
+document.addEventListener("securitypolicyviolation", (event) => {
+  window.__violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
+  console.error(`violation: ${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
+});
+"""
+_QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
+
+
+async def launch(playwright: Playwright, chromium: Path) -> Browser:
+    """Start the system's Chromium."""
+    return await playwright.chromium.launch(executable_path=str(chromium), args=list(_QUIET))
+
+
+@dataclass
+class Visit:
+    """One page of one person, and what went wrong in it."""
+
+    page: Page
+    context: BrowserContext
+    faults: list[str] = field(default_factory=list)
+    expected: tuple[str, ...] = ()
+    """Parts of messages that this test provokes, for example `status of 409`."""
+
+    def expect_fault(self, *parts: str) -> None:
+        """Allow console errors that hold one of these: Chromium logs every answer from 400 on."""
+        self.expected += parts
+
+    def unexpected(self) -> list[str]:
+        """Faults that no test asked for."""
+        return [fault for fault in self.faults if not any(part in fault for part in self.expected)]
+
+
+@asynccontextmanager
+async def visiting(
+    browser: Browser,
+    url: str,
+    *,
+    cookies: Sequence[Any] = (),
+    theme: Theme = "light",
+    size: tuple[int, int] = DESKTOP,
+    time_zone: str = "Europe/Berlin",
+) -> AsyncIterator[Visit]:
+    """Open a context with a page in it, at no address yet; relative addresses go to `url`.
+
+    Raises:
+        AssertionError: at the end, when something went wrong in the page.
+    """
+    context = await browser.new_context(
+        base_url=url,
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=theme,
+        reduced_motion="reduce",
+        timezone_id=time_zone,
+        locale="en-GB",
+        is_mobile=size == PHONE,
+        has_touch=size == PHONE,
+    )
+    await context.add_init_script(_REPORT)
+    if cookies:
+        await context.add_cookies(list(cookies))
+    visit = Visit(await context.new_page(), context)
+    context.on("page", lambda page: _watch(page, visit))
+    _watch(visit.page, visit)
+    visit.page.set_default_timeout(15_000)
+    try:
+        yield visit
+    finally:
+        await context.close()
+    assert visit.unexpected() == []
+
+
+def _watch(page: Page, visit: Visit) -> None:
+    def hear(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            visit.faults.append(f"{urlsplit(page.url).path}: {message.text}")
+
+    page.on("console", hear)
+    page.on("pageerror", lambda error: visit.faults.append(f"{urlsplit(page.url).path}: {error}"))
+
+
+_RUN_AXE = """
+async (tags) => {
+  const found = await axe.run(document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations", "incomplete"]});
+  const short = (list) => list.flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.target.join(" ")}: ${node.any.concat(node.all, node.none).map((check) => check.message).join("; ")}`));
+  return {violations: short(found.violations), incomplete: short(found.incomplete)};
+}
+"""
+_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+async def axe(page: Page, *, explained: Sequence[str] = ()) -> None:
+    """Assert that axe-core finds nothing wrong, and nothing it could not judge but what is `explained`.
+
+    An explanation is a part of the finding's text, such as `color-contrast: .countdown`.
+    """
+    await page.evaluate(AXE.read_text() + ";0")
+    found = await page.evaluate(_RUN_AXE, _TAGS)
+    open_questions = [one for one in found["incomplete"] if not any(part in one for part in explained)]
+    assert found["violations"] == [], json.dumps(found["violations"], indent=1)
+    assert open_questions == [], json.dumps(open_questions, indent=1)
+
+
+async def has_no_sideways_scroll(page: Page) -> bool:
+    """Whether the page is no wider than the window."""
+    return bool(
+        await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    )
