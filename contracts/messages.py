@@ -25,6 +25,9 @@ QUEUE_EFFECTS = "sluice-effects"
 
 REQUEST_WORKFLOW = "RequestWorkflow"
 PROPOSAL_WORKFLOW = "ProposalWorkflow"
+FLEET_WORKFLOW = "FleetWorkflow"
+FLEET_SCHEDULE = "sluice-fleet"
+"""Temporal Schedule that starts `FleetWorkflow`; one per namespace."""
 DECIDE_UPDATE = "decide"
 DECIDE_SIGNAL = "decide_later"
 WAKE_SIGNAL = "wake"
@@ -216,3 +219,14 @@ class CloseRequestResult(Contract):
 
     status: RequestStatus
     proposals: tuple[CreatedProposal, ...] = ()
+
+
+class FleetLook(Contract):
+    """Result of `observe_fleet` and of `FleetWorkflow`: counts only, the observations are in the database."""
+
+    seen: int
+    """Pools that the provider reported."""
+    failed: int
+    """Pools that could not be read this time; their last observation stands."""
+    gone: int
+    """Pools that the provider does not have any more."""

@@ -286,6 +286,7 @@ ledger_entries = Table(
     Column("amount", Money, nullable=False),
     _now(),
     UniqueConstraint("proposal_id", "scope", "window", "kind", "posting"),
+    Index("ix_ledger_entries_window", "tenant", "scope", "window", "created_at"),
     CheckConstraint("kind in ('reserve', 'commit', 'release')", name="kind_is_known"),
     CheckConstraint("amount >= 0", name="amount_is_not_negative"),
 )

@@ -19,6 +19,7 @@ class Window:
 
     key: str
     """For example `month:2026-11` or `day:2026-11-21`."""
+    starts_at: datetime
     ends_at: datetime
     hours_left: Decimal
     """Elapsed hours until the end, rounded up to 0.0001."""
@@ -29,14 +30,23 @@ def window_at(budget: Budget, now: datetime) -> Window:
     zone = ZoneInfo(budget.time_zone)
     today = now.astimezone(zone).date()
     if budget.window is BudgetWindow.DAY:
-        key, following = f"day:{today:%Y-%m-%d}", today + timedelta(days=1)
+        key, first, following = f"day:{today:%Y-%m-%d}", today, today + timedelta(days=1)
     else:
-        key, following = f"month:{today:%Y-%m}", _first_of_next_month(today)
-    # Local midnight as an instant: subtracting local times would miss the hour that DST adds or takes.
-    ends_at = datetime(following.year, following.month, following.day, tzinfo=zone).astimezone(UTC)
+        key, first, following = f"month:{today:%Y-%m}", today.replace(day=1), _first_of_next_month(today)
+    starts_at, ends_at = _midnight(first, zone), _midnight(following, zone)
     left = max(ends_at - now.astimezone(UTC), timedelta(0))
     hours = Decimal(left // timedelta(microseconds=1)) / _MICROSECONDS_PER_HOUR
-    return Window(key=key, ends_at=ends_at, hours_left=hours.quantize(_STEP, rounding=ROUND_CEILING))
+    return Window(
+        key=key,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        hours_left=hours.quantize(_STEP, rounding=ROUND_CEILING),
+    )
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return local midnight as an instant: subtracting local times would miss the hour that DST adds or takes."""
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def _first_of_next_month(day: date) -> date:

@@ -33,7 +33,7 @@ def upgrade() -> None:
     _create_login()
     _extend_intake()
     _extend_proposals()
-    _create_fleet()
+    _create_operations()
     _name_actors()
 
 
@@ -119,7 +119,7 @@ def _extend_proposals() -> None:
     op.create_index(op.f("ix_comments_proposal_id_created_at"), "comments", ["proposal_id", "created_at"])
 
 
-def _create_fleet() -> None:
+def _create_operations() -> None:
     op.create_table(
         "observed_pools",
         sa.Column("tenant", sa.Text(), nullable=False),
@@ -131,6 +131,9 @@ def _create_fleet() -> None:
         sa.Column("reason_code", sa.Text()),
         _moment("looked_at", nullable=False),
         sa.PrimaryKeyConstraint("tenant", "target_key", name=op.f("pk_observed_pools")),
+    )
+    op.create_index(
+        "ix_ledger_entries_window", "ledger_entries", ["tenant", "scope", "window", "created_at"]
     )
 
 
