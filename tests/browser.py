@@ -104,13 +104,7 @@ def _watch(page: Page, visit: Visit) -> None:
     page.on("pageerror", lambda error: visit.faults.append(f"{urlsplit(page.url).path}: {error}"))
 
 
-_RUN_AXE = """
-async (tags) => {
-  const found = await axe.run(document, {runOnly: {type: "tag", values: tags}, resultTypes: ["violations", "incomplete"]});
-  const short = (list) => list.flatMap((rule) => rule.nodes.map((node) => `${rule.id}: ${node.target.join(" ")}: ${node.any.concat(node.all, node.none).map((check) => check.message).join("; ")}`));
-  return {violations: short(found.violations), incomplete: short(found.incomplete)};
-}
-"""
+_RUN_AXE = (Path(__file__).parent / "run_axe.js").read_text()
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 

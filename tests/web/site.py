@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -59,7 +60,7 @@ async def serving_site(database_url: str, browser: Browser, **changes: Any) -> A
     """Serve the pages on a migrated database; `changes` are `ApiParts`."""
     async with serving(database_url, **changes) as api, _listening(api) as url:
         work = background_loops(api.database, api.parts.sequencer, (), halts.settle)
-        tasks = [asyncio.create_task(loop()) for loop in work]
+        tasks = [asyncio.ensure_future(loop()) for loop in work]
         try:
             yield Site(url, api, browser)
         finally:
@@ -68,21 +69,14 @@ async def serving_site(database_url: str, browser: Browser, **changes: Any) -> A
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _listening(api: Api) -> AbstractAsyncContextManager[str]:
-    @asynccontextmanager
-    async def listen() -> AsyncIterator[str]:
-        config = uvicorn.Config(
-            api.app, host="127.0.0.1", port=0, log_config=None, access_log=False, timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
-        # Signals stay the test runner's.
-        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
-        task = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        [socket] = server.servers[0].sockets
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+@asynccontextmanager
+async def _listening(api: Api) -> AsyncIterator[str]:
+    config = uvicorn.Config(api.app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    # Signals stay the test runner's.
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign, assignment]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         await task
-
-    return listen()
