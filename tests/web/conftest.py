@@ -5,6 +5,7 @@ One event loop for the folder: the browser outlives a test. `tests/browser` walk
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,7 +21,8 @@ _HERE = Path(__file__).parent
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if _HERE in item.path.parents and item.get_closest_marker("asyncio") is None:
+        is_async = isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.function)
+        if is_async and _HERE in item.path.parents:
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from api.web import words
+from contracts.proposal import ProposalState
+
+
+def test_money_has_separators_and_a_currency() -> None:
+    assert words.money(Decimal("39391.945"), "USD") == "39,391.94 USD"
+    assert words.money(Decimal("-5"), "EUR") == "−5.00 EUR"
+
+
+def test_a_difference_always_shows_its_sign() -> None:
+    assert words.delta(Decimal("1964.87"), "USD") == "+1,964.87 USD"
+    assert words.delta(Decimal("-0.5"), "USD") == "−0.50 USD"
+    assert words.delta(Decimal("0"), "USD") == "±0.00 USD"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (-3, "0 s"),
+        (59.6, "1 min"),
+        (14_340, "3 h 59 min"),
+        (86_400, "1 d"),
+        (90_000, "1 d 1 h"),
+        (3_601, "1 h"),
+    ],
+)
+def test_a_span_is_told_in_its_two_largest_units(seconds: float, text: str) -> None:
+    assert words.duration(seconds) == text
+
+
+def test_a_tiny_share_is_not_nothing() -> None:
+    assert words.percent(0.004) == "<1%"
+    assert words.percent(0) == "0%"
+    assert words.percent(1.5) == "150%"
+
+
+def test_every_final_state_says_what_became_of_the_target() -> None:
+    for state in ProposalState:
+        assert bool(words.ending(state)) == state.is_final
+
+
+def test_where_no_effect_took_place_it_says_so() -> None:
+    idle = {"denied", "rejected", "expired", "cancelled", "stale"}
+    assert {state.value for state in ProposalState if "Nothing ran" in words.ending(state)} == idle
