@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, Text, any_, func, literal, select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -46,3 +46,26 @@ async def unnumbered(connection: AsyncConnection) -> int:
     """Return how many events are committed and have no number yet."""
     waiting = select(func.count()).where(audit_events.c.number.is_(None))
     return int((await connection.execute(waiting)).scalar_one())
+
+
+async def highest(connection: AsyncConnection) -> int:
+    """Return the highest number there is; -1 while nothing is numbered."""
+    found = (await connection.execute(select(func.max(audit_events.c.number)))).scalar_one()
+    return -1 if found is None else int(found)
+
+
+async def leaves(
+    connection: AsyncConnection, tenant: str, types: Sequence[str], *, after: int, limit: int
+) -> Sequence[Row[int, bytes]]:
+    """Return up to `limit` rows (number, leaf) of these types above `after`, by rising number."""
+    wanted = (
+        select(audit_events.c.number, audit_events.c.leaf)
+        .where(
+            audit_events.c.number > after,
+            audit_events.c.tenant == tenant,
+            audit_events.c.type == any_(literal(list(types), ARRAY(Text))),
+        )
+        .order_by(audit_events.c.number)
+        .limit(limit)
+    )
+    return (await connection.execute(wanted)).all()

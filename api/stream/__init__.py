@@ -1,0 +1,1 @@
+"""AUDIT, live: one server-sent event per numbered audit event, for browsers and other clients that follow along."""
