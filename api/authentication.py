@@ -1,7 +1,8 @@
 """Who is calling, and whether they may: bearer tokens (RFC 6750), roles, and the check that no route forgot to ask.
 
-Roles do not include one another. Every route takes one of `Reader`, `Requester`, `Operator` or `Reviewer`;
-`assert_every_route_is_guarded` refuses to build an application in which one does not and is not public.
+Roles do not include one another. Every route takes one of `Reader`, `Requester`, `Operator` or `Reviewer`, or a gate
+of the pages (api/web/session.py); `assert_every_route_is_guarded` refuses to build an application in which one does
+not and is not public. Whatever changes something under `/v1/` takes a token only, never a cookie.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from opentelemetry import trace
 from adapters.store import tokens
 from api.parts import Parts
 from api.problems import Problem
+from api.web.cookie import session_of
 from contracts.principal import Principal, Role
 
 PUBLIC = frozenset({"/healthz", "/readyz", "/openapi.json", "/assets/{name}"})
@@ -52,11 +54,27 @@ def _unauthenticated() -> Problem:
     return Problem(401, "unauthenticated", "Send a valid token: `Authorization: Bearer …`.")
 
 
-class RoleGate:
-    """Lets through a principal that holds at least one of the roles."""
+def require_role(principal: Principal, roles: frozenset[Role]) -> Principal:
+    """Return the principal if it holds at least one of the roles.
+
+    Raises:
+        Problem: 403.
+    """
+    if roles.isdisjoint(principal.roles):
+        wanted = sorted(role.value for role in roles)
+        raise Problem(403, "role_required", f"This needs the role {' or '.join(wanted)}.", roles=wanted)
+    return principal
+
+
+class Gate:
+    """Base of the dependencies that decide who gets to a route: what the check of all routes looks for."""
 
     def __init__(self, *roles: Role) -> None:
         self.roles = frozenset(roles)
+
+
+class RoleGate(Gate):
+    """Lets through whoever's token speaks for a principal with at least one of the roles."""
 
     async def __call__(self, principal: Annotated[Principal, Depends(authenticate)]) -> Principal:
         """Return the principal.
@@ -64,14 +82,35 @@ class RoleGate:
         Raises:
             Problem: 403.
         """
-        if self.roles.isdisjoint(principal.roles):
-            wanted = sorted(role.value for role in self.roles)
-            raise Problem(403, "role_required", f"This needs the role {' or '.join(wanted)}.", roles=wanted)
-        return principal
+        return require_role(principal, self.roles)
+
+
+class TokenOrSessionGate(Gate):
+    """Lets through a token or a signed-in browser: for what pages read from `/v1/` by themselves, such as a stream."""
+
+    async def __call__(
+        self,
+        request: Request,
+        parts: Parts,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    ) -> Principal:
+        """Return the principal. A request that carries a token is judged by it alone.
+
+        Raises:
+            Problem: 401, 403.
+        """
+        if "authorization" in request.headers:
+            return require_role(await authenticate(request, parts, credentials), self.roles)
+        session = await session_of(request, parts)
+        if session is None:
+            raise _unauthenticated()
+        return require_role(session.principal, self.roles)
 
 
 Reader = Annotated[Principal, Depends(RoleGate(*Role))]
 """Anybody with a role may read."""
+ReaderByTokenOrSession = Annotated[Principal, Depends(TokenOrSessionGate(*Role))]
+"""The same, also by cookie. Only for GET: a cookie changes nothing under `/v1/`."""
 Requester = Annotated[Principal, Depends(RoleGate(Role.REQUESTER))]
 Operator = Annotated[Principal, Depends(RoleGate(Role.OPERATOR))]
 RequesterOrOperator = Annotated[Principal, Depends(RoleGate(Role.REQUESTER, Role.OPERATOR))]
@@ -99,4 +138,4 @@ def _routes(app: FastAPI) -> Iterable[tuple[str, Dependant | None]]:
 def _asks(dependant: Dependant | None) -> bool:
     if dependant is None:
         return False
-    return isinstance(dependant.call, RoleGate) or any(_asks(inner) for inner in dependant.dependencies)
+    return isinstance(dependant.call, Gate) or any(_asks(inner) for inner in dependant.dependencies)

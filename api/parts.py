@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from adapters.audit.checkpoint import CheckpointKey
 from adapters.store.database import Database
 from adapters.store.sequencer import Sequencer
+from api.web.access import WebAccess
 from contracts.configuration import Configuration
 from contracts.ports import WorkflowGateway
 from contracts.signature import key_id_of
@@ -47,6 +48,8 @@ class ApiParts:
     """Dispatcher, sequencer, halt settling (docs/adr/0006)."""
     gateway_timeout: timedelta = timedelta(seconds=3)
     """How long a caller waits for Temporal before the answer is 202."""
+    web: WebAccess = field(default_factory=WebAccess)
+    """How browsers get in."""
     version: str = "0.1.0"
 
     @property

@@ -21,7 +21,7 @@ from fastapi import FastAPI
 from sqlalchemy import insert, select, text, update
 
 from adapters.audit.checkpoint import CheckpointSigner
-from adapters.store import proposals, tokens
+from adapters.store import proposals, sessions, tokens
 from adapters.store.database import Database
 from adapters.store.schema import audit_events, evaluations, outbox
 from adapters.store.schema import proposals as proposals_table
@@ -149,6 +149,31 @@ class Api:
 
     def headers(self, by: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.tokens[by]}"}
+
+    @asynccontextmanager
+    async def browser(
+        self, by: str | None = None, *, base_url: str = "http://127.0.0.1:8470"
+    ) -> AsyncIterator[httpx.AsyncClient]:
+        """A browser, signed in as somebody unless nobody is named. Its own pages are what it sends from."""
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)
+        own = {"Sec-Fetch-Site": "same-origin"}
+        async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=own) as http:
+            if by is not None:
+                http.cookies.set(self.parts.web.cookie_name, await self.open_session(by))
+            yield http
+
+    async def open_session(self, by: str) -> str:
+        """Sign somebody in, and return the secret of the cookie."""
+        kind, roles = PEOPLE[by]
+        async with self.database.transaction() as connection:
+            return await sessions.open_session(
+                connection,
+                Principal(kind=kind, subject=by, roles=roles),
+                display_name=by.title(),
+                method=sessions.SignInMethod.LINK,
+                lifetime=self.parts.web.session_lifetime,
+                tenant=self.parts.tenant,
+            )
 
     async def propose(self, *, by: str = "ana", **changes: Any) -> str:
         body = {"action": RESIZE, "reason": "the queue grows"} | changes

@@ -1,0 +1,96 @@
+"""Who may see a page: the gates of the web UI. A page asks for one of them as a JSON endpoint asks for a role.
+
+| gate | lets through |
+|---|---|
+| `SignedIn` | anybody who is signed in and holds a role |
+| `SignedInRequester`, `SignedInApprover`, `SignedInOperator`, `SignedInRequesterOrOperator` | holders of that role |
+| `Everybody` | also strangers: the sign-in pages and the assets |
+
+Each but the last yields the `Principal`, for the services; the whole session is in `request.state.session`,
+for its display name and its end.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote, urlsplit
+
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
+
+from api.authentication import Gate, require_role
+from api.problems import Problem
+from api.web.cookie import MaybeSession
+from contracts.principal import Principal, Role
+
+HOME = "/"
+_MAX_RETURN_TO = 1_000
+
+
+class PageGate(Gate):
+    """Lets through whoever is signed in and holds at least one of the roles."""
+
+    async def __call__(self, request: Request, session: MaybeSession) -> Principal:
+        """Return who is signed in.
+
+        Raises:
+            HTTPException: nobody is; its headers send the browser to the sign-in page.
+            Problem: 401, nobody is and it was not a page that was asked for; 403, none of the roles.
+        """
+        if session is None:
+            raise _sign_in_first(request)
+        return require_role(session.principal, self.roles)
+
+
+class OpenGate(Gate):
+    """Lets everybody through, and says so where the route is declared."""
+
+    async def __call__(self) -> None:
+        """Do nothing."""
+
+
+SignedIn = Annotated[Principal, Depends(PageGate(*Role))]
+SignedInRequester = Annotated[Principal, Depends(PageGate(Role.REQUESTER))]
+SignedInApprover = Annotated[Principal, Depends(PageGate(Role.APPROVER))]
+SignedInOperator = Annotated[Principal, Depends(PageGate(Role.OPERATOR))]
+SignedInRequesterOrOperator = Annotated[Principal, Depends(PageGate(Role.REQUESTER, Role.OPERATOR))]
+Everybody = Annotated[None, Depends(OpenGate())]
+
+
+def _sign_in_first(request: Request) -> Exception:
+    """A page goes to the sign-in page; a fragment tells htmx to go there, for it would swap in what it is sent to."""
+    if "hx-request" in request.headers:
+        return HTTPException(401, headers={"HX-Redirect": sign_in_path(_current_page(request))})
+    if request.method in ("GET", "HEAD"):
+        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return HTTPException(303, headers={"Location": sign_in_path(here)})
+    return Problem(401, "unauthenticated", "Sign in first: nobody is signed in here, or the session is over.")
+
+
+def sign_in_path(return_to: str) -> str:
+    """Return where to sign in and come back from."""
+    wanted = safe_return_to(return_to)
+    return "/login" if wanted == HOME else f"/login?return_to={quote(wanted, safe='')}"
+
+
+def safe_return_to(given: str | None) -> str:
+    r"""Return a path of this site to go to after signing in; home for everything else.
+
+    Only what a browser can read in one way passes: it starts with one `/`, and holds no backslash, control
+    character, space or text beyond ASCII (WHATWG URL drops tabs and line feeds and takes `\\` for `/`).
+    """
+    if not given or len(given) > _MAX_RETURN_TO or not given.startswith("/") or given.startswith("//"):
+        return HOME
+    if "\\" in given or any(not "!" <= character <= "~" for character in given):
+        return HOME
+    path = urlsplit(given).path
+    return HOME if path.startswith(("/login", "/logout", "//")) else given.partition("#")[0]
+
+
+def _current_page(request: Request) -> str:
+    """The page that holds the fragment, as htmx tells it. Its path only; the host is ours or not, it is not used."""
+    try:
+        page = urlsplit(request.headers.get("hx-current-url", ""))
+    except ValueError:
+        return HOME
+    return safe_return_to(page.path + (f"?{page.query}" if page.query else ""))
