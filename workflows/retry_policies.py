@@ -30,3 +30,6 @@ EFFECTS = RetryPolicy(
     maximum_interval=timedelta(seconds=20),
 )
 """Execution and verification. Each attempt reads before it acts, so a repeat is safe."""
+
+ONCE = RetryPolicy(maximum_attempts=1)
+"""What a schedule repeats anyway."""

@@ -86,7 +86,7 @@ async def settle(connection: AsyncConnection) -> tuple[Halt, ...]:
     now = await database_now(connection)
     settled = []
     for row in rows:
-        halt = _halt(row)
+        halt = halt_of(row)
         if any(_covers(halt.scope, effect) for effect in in_flight):
             continue
         halt = halt.model_copy(update={"status": HaltStatus.EFFECTIVE, "effective_at": now})
@@ -107,7 +107,7 @@ async def end(connection: AsyncConnection, halt_id: str, *, actor: Principal) ->
     row = found.one_or_none()
     if row is None:
         return None
-    halt = _halt(row)
+    halt = halt_of(row)
     if halt.status is HaltStatus.ENDED:
         return halt
     now = await database_now(connection)
@@ -128,7 +128,7 @@ async def open_halts(connection: AsyncConnection) -> tuple[Halt, ...]:
     found = await connection.execute(
         select(halts).where(halts.c.status != HaltStatus.ENDED.value).order_by(halts.c.created_at, halts.c.id)
     )
-    return tuple(_halt(row) for row in found.all())
+    return tuple(halt_of(row) for row in found.all())
 
 
 async def covering(
@@ -165,7 +165,8 @@ def _covers(scope: HaltScope, effect: Row[Any, Any, Any, Any]) -> bool:
     )
 
 
-def _halt(row: Row[Any]) -> Halt:
+def halt_of(row: Row[Any]) -> Halt:
+    """Return the noun of a row."""
     return Halt(
         id=row.id,
         scope=HaltScope.model_validate(row.scope),

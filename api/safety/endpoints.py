@@ -8,8 +8,20 @@ from fastapi.responses import JSONResponse
 from api.authentication import Operator, Reader
 from api.idempotency import Idempotency
 from api.parts import Parts
+from api.safety import budgets as budget_service
 from api.safety import service
-from api.safety.schemas import Breakers, BreakerView, Budgets, HaltBody, HaltMoved, Halts, ResetBody
+from api.safety.schemas import (
+    Breakers,
+    BreakerView,
+    Budgets,
+    HaltBody,
+    HaltDetail,
+    HaltMoved,
+    HaltPreview,
+    Halts,
+    PreviewBody,
+    ResetBody,
+)
 
 router = APIRouter(prefix="/v1", tags=["safety"])
 
@@ -20,10 +32,22 @@ async def halt(body: HaltBody, parts: Parts, operator: Operator, claim: Idempote
     return (await service.halt(parts, body, operator, claim)).response()
 
 
+@router.post("/halts/preview")
+async def preview_halt(body: PreviewBody, parts: Parts, _: Operator) -> HaltPreview:
+    """Tell what a halt of this scope would stop and what would finish. Nothing is changed."""
+    return await service.preview(parts, body.scope)
+
+
 @router.get("/halts")
-async def halts(parts: Parts, _: Reader) -> Halts:
-    """List halts that have not ended."""
-    return await service.open_halts(parts)
+async def halts(parts: Parts, _: Reader, ended: bool = False) -> Halts:
+    """List halts that have not ended; with `ended=true` the 50 that ended last."""
+    return await (service.ended_halts(parts) if ended else service.open_halts(parts))
+
+
+@router.get("/halts/{halt_id}")
+async def halt_detail(halt_id: str, parts: Parts, _: Reader) -> HaltDetail:
+    """Return one halt with what it stops and what finishes, as of now."""
+    return await service.halt_detail(parts, halt_id)
 
 
 @router.delete("/halts/{halt_id}")
@@ -34,7 +58,7 @@ async def end_halt(halt_id: str, parts: Parts, operator: Operator) -> HaltMoved:
 
 @router.get("/breakers")
 async def breakers(parts: Parts, _: Reader) -> Breakers:
-    """List circuit breakers."""
+    """List circuit breakers, closed ones too, with what each holds and its last moves."""
     return await service.breakers(parts)
 
 
@@ -48,5 +72,5 @@ async def reset(
 
 @router.get("/budgets")
 async def budgets(parts: Parts, _: Reader) -> Budgets:
-    """List the configured budgets with what is reserved, committed and left in the present window."""
-    return await service.budgets(parts)
+    """List the configured budgets in their present window: sums, what is spent, forecast, and the way there."""
+    return await budget_service.budgets(parts)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapters.store.halt_reads import Fate
 from contracts.decision import MAX_REASON
+from contracts.money import Money
+from contracts.proposal import ProposalState
 from contracts.safety import BreakerState, HaltScope, HaltStatus
 
 GivenReason = Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
@@ -21,6 +23,14 @@ class HaltBody(BaseModel):
 
     scope: HaltScope
     reason: GivenReason
+
+
+class PreviewBody(BaseModel):
+    """What a halt would cover."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scope: HaltScope
 
 
 class ResetBody(BaseModel):
@@ -48,12 +58,81 @@ class HaltView(BaseModel):
     created_by: str
     created_at: datetime
     effective_at: datetime | None
+    ended_at: datetime | None
+    ended_by: str | None
+    """`issuer/subject`."""
 
 
 class Halts(BaseModel):
-    """Every halt that has not ended, oldest first."""
+    """Halts: those that have not ended, oldest first; or the ended ones, newest first."""
 
     items: tuple[HaltView, ...]
+
+
+class CoveredProposal(BaseModel):
+    """A proposal that a halt covers, and what the halt does to it."""
+
+    id: str
+    state: ProposalState
+    target: str
+    summary: str
+    environment: str
+    requester: str
+    fate: Fate
+    until: datetime | None
+    """`held`: it expires then. `calling`: the deadline of its call. Else null: as long as it takes."""
+    resumes: bool
+    """Whether it goes on when this very halt ends."""
+
+
+class HaltReach(BaseModel):
+    """What a scope covers at `at`: what a halt stops, and what finishes all the same. The first 50 of each."""
+
+    at: datetime
+    stops: tuple[CoveredProposal, ...]
+    stops_count: int
+    finishes: tuple[CoveredProposal, ...]
+    finishes_count: int
+    calls_in_flight: int
+    """Covered calls that may still reach the provider: a halt drains while there is one."""
+    last_deadline: datetime | None
+    """When the last of these calls can no longer be in flight."""
+    resumes_count: int
+    """How many go on when this halt ends."""
+
+
+class HaltPreview(HaltReach):
+    """What a halt of this scope would meet now."""
+
+    scope: HaltScope
+
+
+class HaltDetail(HaltView):
+    """One halt with what it covers. `reach` is null once it has ended."""
+
+    reach: HaltReach | None
+
+
+class HeldProposal(BaseModel):
+    """A proposal in a line."""
+
+    id: str
+    state: ProposalState
+    summary: str
+    target: str
+
+
+class BreakerMove(BaseModel):
+    """One move of a breaker, from the audit log."""
+
+    at: datetime
+    from_state: BreakerState
+    to_state: BreakerState
+    reason_code: str
+    reason: str
+    """A person's words; empty unless it was reset."""
+    actor: str
+    """`issuer/subject`."""
 
 
 class BreakerView(BaseModel):
@@ -65,29 +144,86 @@ class BreakerView(BaseModel):
     opened_at: datetime | None
     open_until: datetime | None
     probe_owner: str | None
+    probe_expires_at: datetime | None
     last_reason_code: str | None
+
+
+class BreakerDetail(BreakerView):
+    """One circuit breaker with what it holds and how it came to be so."""
+
+    cooldown_seconds_left: float | None
+    """Until a proposal may probe an open one; 0 when one may."""
+    probe: HeldProposal | None
+    """The proposal that probes."""
+    held: tuple[HeldProposal, ...]
+    """What waits for it, in the order in which it goes on; the first 20."""
+    held_count: int
+    moves: tuple[BreakerMove, ...]
+    """The last 10, newest first."""
 
 
 class Breakers(BaseModel):
     """Every breaker that ever counted a failure, by id."""
 
-    items: tuple[BreakerView, ...]
+    items: tuple[BreakerDetail, ...]
+    failures_to_open: int
+    """Failures in a row that open one."""
+
+
+class BudgetPoint(BaseModel):
+    """What a budget held at a moment."""
+
+    at: datetime
+    reserved: Money
+    committed: Money
 
 
 class BudgetView(BaseModel):
     """One configured budget in its present window."""
 
     scope: str
+    environment: str | None
+    team: str | None
     window: str
     currency: str
-    limit: Decimal
-    reserved: Decimal
-    committed: Decimal
-    left: Decimal
+    limit: Money
+    reserved: Money
+    committed: Money
+    """The cost of every change until the window's end."""
+    spent: Money
+    """The part of `committed` that is used up by now."""
+    left: Money
+    forecast: Money
+    """Reserved and committed at the window's end if changes go on as they did (guardrails/budget/forecast.py)."""
+    exhausted_at: datetime | None
+    """When the forecast reaches the limit; null when it does not."""
+    starts_at: datetime
     ends_at: datetime
+    series: tuple[BudgetPoint, ...]
+    """At most 120 points, from the window's start to now."""
+
+
+class ModelDay(BaseModel):
+    """What models cost on one day (UTC)."""
+
+    day: date
+    cost: Money
+    requests: int
+
+
+class ModelSpend(BaseModel):
+    """What models cost this month (UTC), by the configured token prices. No cap applies to it."""
+
+    currency: str = "USD"
+    cap: None = None
+    spent: Money
+    since: datetime
+    days: tuple[ModelDay, ...]
 
 
 class Budgets(BaseModel):
-    """Every configured budget, in the order of the configuration."""
+    """Every configured budget, in the order of the configuration, and what models cost."""
 
+    at: datetime
     items: tuple[BudgetView, ...]
+    models: ModelSpend

@@ -1,27 +1,52 @@
-"""What stops effects: create and end halts, reset breakers, read budgets."""
+"""What stops effects: preview, create and end halts; list and reset breakers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store import breaker_reads, halt_reads
 from adapters.store import breakers as breaker_store
-from adapters.store import budget_reads
 from adapters.store import halts as halt_store
+from adapters.store.breaker_reads import Held, Waiting
 from adapters.store.database import database_now
+from adapters.store.halt_reads import Reach
 from api.idempotency import Answer, Claim
 from api.parts import ApiParts
 from api.problems import Problem, not_found
 from api.safety.schemas import (
+    BreakerDetail,
+    BreakerMove,
     Breakers,
     BreakerView,
-    Budgets,
-    BudgetView,
+    CoveredProposal,
     HaltBody,
+    HaltDetail,
     HaltMoved,
+    HaltPreview,
+    HaltReach,
     Halts,
     HaltView,
+    HeldProposal,
 )
+from contracts.audit import AuditEvent
 from contracts.principal import Principal
-from contracts.safety import Breaker, Halt
-from guardrails.budget.windows import window_at
+from contracts.safety import Breaker, BreakerState, Halt, HaltScope, HaltStatus
+
+
+async def preview(parts: ApiParts, scope: HaltScope) -> HaltPreview:
+    """Return what a halt of this scope would meet now. Nothing is changed.
+
+    Raises:
+        Problem: 422, as for `halt`.
+    """
+    _covers_something(parts, scope)
+    async with parts.database.reading() as connection:
+        met = await _reach(connection, parts.tenant, scope)
+    return HaltPreview(scope=scope, **met.model_dump())
 
 
 async def halt(parts: ApiParts, body: HaltBody, operator: Principal, claim: Claim) -> Answer:
@@ -30,7 +55,7 @@ async def halt(parts: ApiParts, body: HaltBody, operator: Principal, claim: Clai
     Raises:
         Problem: 422, it names another tenant or an unknown environment: it would stop nothing.
     """
-    _covers_something(parts, body)
+    _covers_something(parts, body.scope)
     async with parts.database.transaction() as connection:
         earlier = await claim.earlier(connection)
         if earlier is not None:
@@ -41,8 +66,7 @@ async def halt(parts: ApiParts, body: HaltBody, operator: Principal, claim: Clai
         return await claim.keep(connection, Answer.of(200, HaltMoved(id=made.id, status=made.status)))
 
 
-def _covers_something(parts: ApiParts, body: HaltBody) -> None:
-    scope = body.scope
+def _covers_something(parts: ApiParts, scope: HaltScope) -> None:
     if scope.tenant not in (None, parts.tenant):
         raise Problem(422, "halt_scope_unknown", "There is no such tenant here.")
     if scope.environment is not None and scope.environment not in parts.configuration.environments:
@@ -51,22 +75,33 @@ def _covers_something(parts: ApiParts, body: HaltBody) -> None:
 
 
 async def open_halts(parts: ApiParts) -> Halts:
-    """Return every halt that has not ended."""
+    """Return every halt that has not ended, oldest first."""
     async with parts.database.reading() as connection:
-        return Halts(items=tuple(halt_view(one) for one in await halt_store.open_halts(connection)))
+        return Halts(items=tuple(_halt_view(one) for one in await halt_store.open_halts(connection)))
 
 
-def halt_view(one: Halt) -> HaltView:
-    """Return a halt as people see it."""
-    return HaltView(
-        id=one.id,
-        scope=one.scope,
-        reason=one.reason,
-        status=one.status,
-        created_by=f"{one.created_by.issuer}/{one.created_by.subject}",
-        created_at=one.created_at,
-        effective_at=one.effective_at,
-    )
+async def ended_halts(parts: ApiParts) -> Halts:
+    """Return the halts that ended last, newest first."""
+    async with parts.database.reading() as connection:
+        found = await halt_reads.ended(connection, parts.tenant)
+        enders = await halt_reads.enders(connection, parts.tenant, [one.id for one in found])
+    return Halts(items=tuple(_halt_view(one, enders) for one in found))
+
+
+async def halt_detail(parts: ApiParts, halt_id: str) -> HaltDetail:
+    """Return one halt with what it stops and what finishes, as of now.
+
+    Raises:
+        Problem: 404.
+    """
+    async with parts.database.reading() as connection:
+        found = await halt_reads.find(connection, parts.tenant, halt_id)
+        if found is None:
+            raise not_found("halt")
+        enders = await halt_reads.enders(connection, parts.tenant, [halt_id])
+        is_open = found.status is not HaltStatus.ENDED
+        reach = await _reach(connection, parts.tenant, found.scope, halt_id) if is_open else None
+    return HaltDetail(**_halt_view(found, enders).model_dump(), reach=reach)
 
 
 async def end_halt(parts: ApiParts, halt_id: str, operator: Principal) -> HaltMoved:
@@ -83,15 +118,20 @@ async def end_halt(parts: ApiParts, halt_id: str, operator: Principal) -> HaltMo
 
 
 async def breakers(parts: ApiParts) -> Breakers:
-    """Return every breaker that ever counted a failure."""
+    """Return every breaker that ever counted a failure, with what it holds and its last moves."""
+    tenant = parts.tenant
     async with parts.database.reading() as connection:
-        return Breakers(
-            items=tuple(_breaker_view(one) for one in await breaker_store.all_breakers(connection))
-        )
-
-
-def _breaker_view(one: Breaker) -> BreakerView:
-    return BreakerView(**one.model_dump(exclude={"probe_expires_at"}))
+        now = await database_now(connection)
+        found = await breaker_store.all_breakers(connection)
+        ids = [one.id for one in found]
+        held = await breaker_reads.held(connection, tenant, ids)
+        moves = await breaker_reads.moves(connection, tenant, ids)
+        owners = [one.probe_owner for one in found if one.probe_owner is not None]
+        probes = await breaker_reads.named(connection, tenant, owners)
+    return Breakers(
+        items=tuple(_breaker_detail(one, held[one.id], moves[one.id], probes, now) for one in found),
+        failures_to_open=parts.configuration.limits.breaker.failures,
+    )
 
 
 async def reset(parts: ApiParts, breaker_id: str, reason: str, operator: Principal, claim: Claim) -> Answer:
@@ -109,29 +149,71 @@ async def reset(parts: ApiParts, breaker_id: str, reason: str, operator: Princip
         )
         if closed is None:
             raise not_found("breaker")
-        return await claim.keep(connection, Answer.of(200, _breaker_view(closed)))
+        return await claim.keep(connection, Answer.of(200, BreakerView(**closed.model_dump())))
 
 
-async def budgets(parts: ApiParts) -> Budgets:
-    """Return every configured budget with the sums of its present window."""
-    async with parts.database.reading() as connection:
-        now = await database_now(connection)
-        present = [(budget, window_at(budget, now)) for budget in parts.configuration.budgets]
-        keys = [(budget.scope.key, window.key) for budget, window in present]
-        sums = await budget_reads.sums(connection, parts.tenant, keys)
-    views = []
-    for budget, window in present:
-        reserved, committed = sums[budget.scope.key, window.key]
-        views.append(
-            BudgetView(
-                scope=budget.scope.key,
-                window=window.key,
-                currency=budget.currency,
-                limit=budget.limit,
-                reserved=reserved,
-                committed=committed,
-                left=budget.limit - reserved - committed,
-                ends_at=window.ends_at,
-            )
-        )
-    return Budgets(items=tuple(views))
+async def _reach(connection: AsyncConnection, tenant: str, scope: HaltScope, halt_id: str = "") -> HaltReach:
+    now = await database_now(connection)
+    met: Reach = await halt_reads.reach(connection, tenant, scope, halt_id)
+    return HaltReach(
+        at=now,
+        stops=tuple(CoveredProposal(**asdict(one)) for one in met.stops),
+        stops_count=met.stops_count,
+        finishes=tuple(CoveredProposal(**asdict(one)) for one in met.finishes),
+        finishes_count=met.finishes_count,
+        calls_in_flight=met.calls_in_flight,
+        last_deadline=met.last_deadline,
+        resumes_count=met.resumes_count,
+    )
+
+
+def _halt_view(one: Halt, enders: Mapping[str, str] | None = None) -> HaltView:
+    return HaltView(
+        id=one.id,
+        scope=one.scope,
+        reason=one.reason,
+        status=one.status,
+        created_by=_named(one.created_by),
+        created_at=one.created_at,
+        effective_at=one.effective_at,
+        ended_at=one.ended_at,
+        ended_by=(enders or {}).get(one.id),
+    )
+
+
+def _breaker_detail(
+    one: Breaker,
+    held: Held,
+    moves: tuple[AuditEvent, ...],
+    probes: Mapping[str, Waiting],
+    now: datetime,
+) -> BreakerDetail:
+    until = one.open_until if one.state is BreakerState.OPEN else None
+    probe = probes.get(one.probe_owner or "")
+    return BreakerDetail(
+        **one.model_dump(),
+        cooldown_seconds_left=max((until - now).total_seconds(), 0.0) if until else None,
+        probe=_held(probe) if probe else None,
+        held=tuple(_held(waiting) for waiting in held.first),
+        held_count=held.count,
+        moves=tuple(_move(event) for event in moves),
+    )
+
+
+def _held(waiting: Waiting) -> HeldProposal:
+    return HeldProposal(**asdict(waiting))
+
+
+def _move(event: AuditEvent) -> BreakerMove:
+    return BreakerMove(
+        at=event.at,
+        from_state=event.payload["from"],
+        to_state=event.payload["to"],
+        reason_code=event.payload["reason_code"],
+        reason=event.payload.get("reason", ""),
+        actor=_named(event.actor),
+    )
+
+
+def _named(principal: Principal) -> str:
+    return f"{principal.issuer}/{principal.subject}"
