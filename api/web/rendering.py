@@ -18,7 +18,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from adapters.store import halts, inbox
 from api.parts import ApiParts, parts_of
 from api.problems import TRACE_ID
-from api.safety.schemas import HaltView
 from api.safety.service import halt_view
 from api.web import words
 from api.web.inert import inert, visible
@@ -29,6 +28,8 @@ from contracts.principal import Principal
 
 TEMPLATES = Path(__file__).parent / "templates"
 THEME_COOKIE = "sluice_theme"
+_PATIENCE = 2.0
+"""Seconds that a page waits for what stands around it."""
 
 Theme = Literal["light", "dark", "system"]
 Navigation = Literal["inbox", "chat", "activity", "operations", "audit", "docs", ""]
@@ -67,7 +68,7 @@ async def page(
     **context: Any,
 ) -> HTMLResponse:
     """Return a whole document. The shell around it never fails it: what cannot be read is not shown."""
-    shell = await _shell(parts_of(request), me)
+    shell = await _shell_if_known(parts_of(request), me)
     return _respond(request, template, status, headers, {"me": me, "active": active} | shell | context)
 
 
@@ -95,17 +96,28 @@ def theme_of(request: Request) -> Theme:
     return cast("Theme", chosen) if chosen in ("light", "dark") else "system"
 
 
-async def _shell(parts: ApiParts, me: Principal | None) -> dict[str, Any]:
+async def shell_of(parts: ApiParts, me: Principal) -> dict[str, Any]:
+    """Return what stands around every page: open halts, and how many proposals wait for the reader.
+
+    Raises:
+        StoreUnavailable: nothing is known; no halt must not look like that.
+    """
+    async with parts.database.reading() as connection:
+        open_halts = await halts.open_halts(connection)
+        waiting = await inbox.count_waiting_for(connection, parts.tenant, me)
+    return {"halts": tuple(halt_view(one) for one in open_halts), "waiting_count": waiting}
+
+
+async def _shell_if_known(parts: ApiParts, me: Principal | None) -> dict[str, Any]:
+    unknown: dict[str, Any] = {"halts": (), "waiting_count": None}
     if me is None:
-        return {"halts": (), "waiting_count": None}
+        return unknown
     try:
-        async with asyncio.timeout(2), parts.database.reading() as connection:
-            open_halts = await halts.open_halts(connection)
-            waiting = await inbox.count_waiting_for(connection, parts.tenant, me)
+        async with asyncio.timeout(_PATIENCE):
+            return await shell_of(parts, me)
     except (StoreUnavailable, TimeoutError):
-        return {"halts": (), "waiting_count": None}
-    shown: tuple[HaltView, ...] = tuple(halt_view(one) for one in open_halts)
-    return {"halts": shown, "waiting_count": waiting}
+        # The page around it shows the same failure, or is that failure's own page.
+        return unknown
 
 
 def _respond(

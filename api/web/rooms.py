@@ -6,8 +6,12 @@ from fastapi import APIRouter, FastAPI
 
 from api.web import static_files
 from api.web.routes import show_failures
+from api.web.shell.endpoints import router as shell
 
-ROOMS: tuple[APIRouter, ...] = (static_files.router,)
+ROOMS: tuple[APIRouter, ...] = (
+    static_files.router,
+    shell,
+)
 
 
 def install(app: FastAPI) -> None:
