@@ -77,7 +77,7 @@ def _covers_something(parts: ApiParts, scope: HaltScope) -> None:
 async def open_halts(parts: ApiParts) -> Halts:
     """Return every halt that has not ended, oldest first."""
     async with parts.database.reading() as connection:
-        return Halts(items=tuple(_halt_view(one) for one in await halt_store.open_halts(connection)))
+        return Halts(items=tuple(halt_view(one) for one in await halt_store.open_halts(connection)))
 
 
 async def ended_halts(parts: ApiParts) -> Halts:
@@ -85,7 +85,7 @@ async def ended_halts(parts: ApiParts) -> Halts:
     async with parts.database.reading() as connection:
         found = await halt_reads.ended(connection, parts.tenant)
         enders = await halt_reads.enders(connection, parts.tenant, [one.id for one in found])
-    return Halts(items=tuple(_halt_view(one, enders) for one in found))
+    return Halts(items=tuple(halt_view(one, enders) for one in found))
 
 
 async def halt_detail(parts: ApiParts, halt_id: str) -> HaltDetail:
@@ -101,7 +101,7 @@ async def halt_detail(parts: ApiParts, halt_id: str) -> HaltDetail:
         enders = await halt_reads.enders(connection, parts.tenant, [halt_id])
         is_open = found.status is not HaltStatus.ENDED
         reach = await _reach(connection, parts.tenant, found.scope, halt_id) if is_open else None
-    return HaltDetail(**_halt_view(found, enders).model_dump(), reach=reach)
+    return HaltDetail(**halt_view(found, enders).model_dump(), reach=reach)
 
 
 async def end_halt(parts: ApiParts, halt_id: str, operator: Principal) -> HaltMoved:
@@ -167,7 +167,8 @@ async def _reach(connection: AsyncConnection, tenant: str, scope: HaltScope, hal
     )
 
 
-def _halt_view(one: Halt, enders: Mapping[str, str] | None = None) -> HaltView:
+def halt_view(one: Halt, enders: Mapping[str, str] | None = None) -> HaltView:
+    """Return a halt as people see it."""
     return HaltView(
         id=one.id,
         scope=one.scope,
