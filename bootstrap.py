@@ -99,14 +99,17 @@ def database_url(settings: Settings) -> str:
 
 
 async def migrate(settings: Settings) -> None:
-    """Bring the database's tables to the newest revision and register Temporal's search attributes."""
+    """Bring the database's tables to the newest revision; give Temporal our search attributes and schedules."""
     from adapters.store.migrate import upgrade
+    from adapters.temporal import schedules
     from adapters.temporal.connection import connect
     from adapters.temporal.search_attributes import register
 
     await upgrade(database_url(settings))
     if settings.temporal.address is not None:
-        await register(await connect(settings.temporal))
+        client = await connect(settings.temporal)
+        await register(client)
+        await schedules.ensure(client)
 
 
 async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
@@ -145,12 +148,14 @@ def _registration(queue: str, opened: Opened) -> Registration:
 def _serve_main(opened: Opened) -> Registration:
     """Workflows, guards, approval, read-only tools: a viewer's identity, no key that signs."""
     from activities.approval.activities import ApprovalActivities
+    from activities.fleet.activities import FleetActivities
     from activities.guardrail.activities import GuardActivities
     from activities.request.closing import RequestActivities
     from adapters.prices.price_table import PriceTable
     from agents.capacity.tools.tool import Evidence
     from agents.port import agent_plugin
     from worker import Registration
+    from workflows.fleet import FleetWorkflow
     from workflows.proposal import ProposalWorkflow
     from workflows.refusals import RefusalRecorder
     from workflows.request import RequestWorkflow
@@ -160,8 +165,9 @@ def _serve_main(opened: Opened) -> Registration:
     guards = GuardActivities(database, reader, _policy_engine(opened), prices, configuration, mode)
     approval = ApprovalActivities(database, opened.public_keys())
     requests = RequestActivities(database, configuration, mode)
+    fleet = FleetActivities(database, reader, configuration)
     return Registration(
-        workflows=[RequestWorkflow, ProposalWorkflow],
+        workflows=[RequestWorkflow, ProposalWorkflow, FleetWorkflow],
         activities=[
             guards.check_proposal,
             guards.admit_proposal,
@@ -171,6 +177,7 @@ def _serve_main(opened: Opened) -> Registration:
             approval.read_state,
             requests.mark_request_planning,
             requests.close_request,
+            fleet.observe_fleet,
         ],
         plugins=[
             agent_plugin(
