@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select, true, tuple_
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.proposal_filters import ProposalFilters, conditions
+from adapters.store.proposal_filters import newest_evaluation as newest_of
 from adapters.store.schema import audit_events, decisions, evaluations, intents, proposals
 from contracts.audit import AuditEvent
 from contracts.evaluation import Evaluation
@@ -18,6 +20,9 @@ from contracts.proposal import ProposalState
 
 MAX_TIMELINE = 500
 """Events of one proposal that a reader gets; the audit log has them all."""
+
+
+EVERYTHING = ProposalFilters()
 
 
 class Position(NamedTuple):
@@ -38,27 +43,23 @@ async def page(
     tenant: str,
     *,
     states: Sequence[ProposalState] = (),
+    filters: ProposalFilters = EVERYTHING,
     after: Position | None = None,
     limit: int,
 ) -> Sequence[Row[Any]]:
     """Return up to `limit` rows, newest first, each with the newest evaluation's `outcome` and `monthly_delta`."""
-    newest = (
-        select(
-            evaluations.c.outcome,
-            evaluations.c.document["cost"]["monthly_delta"].as_string().label("monthly_delta"),
-            evaluations.c.document["cost"]["currency"].as_string().label("currency"),
-            evaluations.c.document["requirement"]["quorum"].as_integer().label("quorum"),
-        )
-        .where(evaluations.c.proposal_id == proposals.c.id, evaluations.c.revision == proposals.c.revision)
-        .order_by(evaluations.c.pass_number.desc())
-        .limit(1)
-        .lateral("newest")
-    )
-    columns = (newest.c.outcome, newest.c.monthly_delta, newest.c.currency, newest.c.quorum)
+    newest = newest_of()
+    document = newest.c.document
     wanted = (
-        select(proposals, *columns)
-        .join(newest, onclause=proposals.c.id.is_not(None), isouter=True)
-        .where(proposals.c.tenant == tenant)
+        select(
+            proposals,
+            newest.c.outcome,
+            document["cost"]["monthly_delta"].as_string().label("monthly_delta"),
+            document["cost"]["currency"].as_string().label("currency"),
+            document["requirement"]["quorum"].as_integer().label("quorum"),
+        )
+        .select_from(proposals.outerjoin(newest, true()))
+        .where(proposals.c.tenant == tenant, *conditions(filters, newest))
         .order_by(proposals.c.created_at.desc(), proposals.c.id.desc())
         .limit(limit)
     )

@@ -168,6 +168,13 @@ proposals = Table(
         "id",
         postgresql_where=text("state = 'awaiting_approval'"),
     ),
+    Index(
+        "ix_proposals_decided",
+        "tenant",
+        "state_since",
+        "id",
+        postgresql_where=text("state not in ('evaluating', 'awaiting_approval')"),
+    ),
 )
 
 evaluations = Table(

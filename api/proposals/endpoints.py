@@ -12,6 +12,7 @@ from api.channel import CallerChannel
 from api.idempotency import Idempotency
 from api.parts import Parts
 from api.proposals import closing, commenting, decisions, service, undoing
+from api.proposals.filters import Filters
 from api.proposals.schemas import (
     CommentBody,
     Commented,
@@ -42,12 +43,13 @@ async def propose(
 async def page(
     parts: Parts,
     _: Reader,
+    filters: Filters,
     state: Annotated[list[ProposalState] | None, Query(description="May be repeated.")] = None,
     limit: Annotated[int, Query(ge=1, le=service.MAX_PAGE)] = 50,
     cursor: Annotated[str | None, Query(max_length=400)] = None,
 ) -> ProposalPage:
     """List proposals, newest first."""
-    return await service.page(parts, state or (), limit, cursor)
+    return await service.page(parts, state or (), limit, cursor, filters)
 
 
 @router.get("/{proposal_id}")

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import comments, outbox, proposal_reads, proposals, requests
 from adapters.store.database import database_now
 from adapters.store.outbox import OutboxKind
+from adapters.store.proposal_filters import ProposalFilters
+from adapters.store.proposal_reads import EVERYTHING
 from api.handoff import HANDOFF_DELAY, hand_off
 from api.idempotency import Answer, Claim
 from api.parts import ApiParts
@@ -128,7 +130,11 @@ async def _request_of(connection: AsyncConnection, row: Row[Any]) -> Row[Any] | 
 
 
 async def page(
-    parts: ApiParts, states: Sequence[ProposalState], limit: int, after: str | None
+    parts: ApiParts,
+    states: Sequence[ProposalState],
+    limit: int,
+    after: str | None,
+    filters: ProposalFilters = EVERYTHING,
 ) -> ProposalPage:
     """Return one page, newest first.
 
@@ -138,7 +144,7 @@ async def page(
     position = cursor.decode(after) if after is not None else None
     async with parts.database.reading() as connection:
         rows = await proposal_reads.page(
-            connection, parts.tenant, states=states, after=position, limit=limit + 1
+            connection, parts.tenant, states=states, filters=filters, after=position, limit=limit + 1
         )
     shown = rows[:limit]
     more = len(rows) > limit

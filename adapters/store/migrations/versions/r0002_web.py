@@ -103,6 +103,12 @@ def _extend_proposals() -> None:
         ["tenant", "decide_by", "id"],
         postgresql_where=sa.text("state = 'awaiting_approval'"),
     )
+    op.create_index(
+        "ix_proposals_decided",
+        "proposals",
+        ["tenant", "state_since", "id"],
+        postgresql_where=sa.text("state not in ('evaluating', 'awaiting_approval')"),
+    )
     op.create_table(
         "comments",
         sa.Column("id", sa.Text(), nullable=False),
