@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import ARRAY, BigInteger, Date, Text, bindparam, column, func, select, text
+from sqlalchemy import ARRAY, BigInteger, Date, Integer, Text, bindparam, column, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.ledger import EntryKind, WindowKey
@@ -38,7 +38,7 @@ _POSTINGS = text("""
     column("at", Moment),
 )
 _POSTINGS = _POSTINGS.bindparams(
-    bindparam("buckets", type_=BigInteger),
+    bindparam("buckets", type_=Integer),
     *[bindparam(name, type_=ARRAY(Text)) for name in ("scopes", "windows")],
     *[bindparam(name, type_=ARRAY(Moment)) for name in ("starts", "ends")],
 )
