@@ -1,4 +1,4 @@
-"""AUDIT over HTTP: numbered events, a checkpoint over all that is committed, and the whole log as a file.
+"""AUDIT over HTTP: numbered events, a checkpoint over all that is committed, the log as a file, the decision record.
 
 A checkpoint and an export are made up to date when somebody asks: the sequencer numbers what is committed and signs.
 """
@@ -8,30 +8,58 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import Request
+from sqlalchemy.engine import Row
 
 from adapters.audit.export import Entry, Note, export_lines
-from adapters.store import audit_reads
-from api.audit.schemas import CheckpointView, Events, NumberedEvent
-from api.parts import ApiParts
+from adapters.store import audit_reads, audit_search
+from adapters.store.audit_search import Order, Wanted
+from adapters.store.audit_tree import StoredCheckpoint
+from api.audit import csv_rows
+from api.audit.course import Numbered
+from api.audit.record import record_of
+from api.audit.schemas import CheckpointView, DecisionRecord, Events, NumberedEvent
+from api.audit.verification import Source, Verifications
+from api.audit.words import words_of
+from api.parts import ApiParts, parts_of
+from api.proposals import service as proposals
 from contracts.audit import AuditEvent
+from contracts.principal import Principal
 
 MAX_PAGE = 1_000
 """Events on one page."""
+MAX_RECORD = 2_000
+"""Events that a decision record is written from."""
 
 
-async def events(parts: ApiParts, after: int, subject: str | None, limit: int) -> Events:
-    """Return one page above `after`, in the order of the tree."""
+async def events(
+    parts: ApiParts,
+    wanted: Wanted,
+    *,
+    after: int | None = None,
+    before: int | None = None,
+    order: Order = Order.OLDEST,
+    limit: int,
+) -> Events:
+    """Return one page of the events with `after` < number < `before`, in that order."""
     async with parts.database.reading() as connection:
-        rows = await audit_reads.page(connection, parts.tenant, after=after, subject=subject, limit=limit)
-    items = tuple(
-        NumberedEvent(
-            number=row.number,
-            leaf_hash=row.leaf_hash.hex(),
-            event=AuditEvent.model_validate(json.loads(row.leaf)),
+        rows = await audit_search.search(
+            connection, parts.tenant, wanted, after=after, before=before, order=order, limit=limit + 1
         )
-        for row in rows
+    items = tuple(_numbered(row) for row in rows[:limit])
+    following = items[-1].number if len(rows) > limit else None
+    if order is Order.OLDEST:
+        return Events(items=items, next_after=following)
+    return Events(items=items, next_before=following)
+
+
+def _numbered(row: Row[Any, Any, Any]) -> NumberedEvent:
+    event = AuditEvent.model_validate(json.loads(row.leaf))
+    return NumberedEvent(
+        number=row.number, leaf_hash=row.leaf_hash.hex(), summary=words_of(event).text, event=event
     )
-    return Events(items=items, next_after=items[-1].number if len(items) == limit else None)
 
 
 async def checkpoint(parts: ApiParts) -> CheckpointView:
@@ -57,16 +85,72 @@ async def export(parts: ApiParts) -> AsyncIterator[bytes]:
     Raises:
         StoreUnavailable: before the first line, so that the status still can say so.
     """
+    return (await _whole_log(parts)).lines
+
+
+async def export_csv(parts: ApiParts, wanted: Wanted) -> AsyncIterator[bytes]:
+    """Return the rows of the events up to now, by rising number (format: `api/audit/csv_rows.py`).
+
+    Raises:
+        StoreUnavailable: before the first row.
+    """
+    newest = await parts.sequencer.checkpoint()
+    return _rows(parts, wanted, newest.size)
+
+
+async def _rows(parts: ApiParts, wanted: Wanted, size: int) -> AsyncIterator[bytes]:
+    yield csv_rows.header_row()
+    after: int | None = None
+    while True:
+        page = await events(parts, wanted, after=after, before=size, limit=MAX_PAGE)
+        yield csv_rows.event_rows(page.items)
+        after = page.next_after
+        if after is None:
+            return
+
+
+async def record(parts: ApiParts, proposal_id: str, caller: Principal) -> DecisionRecord:
+    """Return the decision record of a proposal.
+
+    Raises:
+        Problem: 404, also for another tenant's.
+    """
+    view = await proposals.show(parts, proposal_id, caller)
+    subjects = [proposal_id, *([view.request_id] if view.request_id else [])]
+    async with parts.database.reading() as connection:
+        rows = await audit_search.about(connection, parts.tenant, subjects, MAX_RECORD + 1)
+    found = [
+        Numbered(row.number, AuditEvent.model_validate(json.loads(row.leaf))) for row in rows[:MAX_RECORD]
+    ]
+    return record_of(view, found, is_complete=len(rows) <= MAX_RECORD)
+
+
+def verifications_of(request: Request) -> Verifications:
+    """Return the verifications of the process that serves this request."""
+    state = request.app.state
+    if not hasattr(state, "audit_verifications"):
+        parts = parts_of(request)
+
+        async def open_source() -> Source:
+            return await _whole_log(parts)
+
+        state.audit_verifications = Verifications(open_source, parts.audit_key, parts.public_keys)
+    found: Verifications = state.audit_verifications
+    return found
+
+
+async def _whole_log(parts: ApiParts) -> Source:
     newest = await parts.sequencer.checkpoint()
     async with parts.database.reading() as connection:
         notes = [Note(size, note) for size, note in await audit_reads.notes(connection, newest.size)]
         tail = await audit_reads.unnumbered(connection)
-    return export_lines(_entries(parts, newest.size), notes, origin=parts.audit_key.name, tail=tail)
+    lines = export_lines(_entries(parts, newest), notes, origin=parts.audit_key.name, tail=tail)
+    return Source(newest.size, newest.note, lines)
 
 
-async def _entries(parts: ApiParts, size: int) -> AsyncIterator[Entry]:
+async def _entries(parts: ApiParts, until: StoredCheckpoint) -> AsyncIterator[Entry]:
     after = -1
-    while after + 1 < size:
+    while after + 1 < until.size:
         async with parts.database.reading() as connection:
             rows = await audit_reads.page(connection, None, after=after, subject=None, limit=MAX_PAGE)
         for row in rows:

@@ -1,0 +1,47 @@
+"""AUDIT as a table (RFC 4180): one row per event, for a spreadsheet. Unlike the JSON lines it proves nothing.
+
+A cell that a spreadsheet could take for a formula gets an apostrophe before it (OWASP, "CSV Injection").
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+
+from api.audit.schemas import NumberedEvent
+
+COLUMNS = ("number", "at", "type", "subject", "actor", "summary", "leaf_hash")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def header_row() -> bytes:
+    """Return the first line."""
+    return _written([COLUMNS])
+
+
+def event_rows(items: Iterable[NumberedEvent]) -> bytes:
+    """Return one line per event."""
+    return _written(
+        (
+            str(item.number),
+            item.event.at.isoformat(),
+            item.event.type.value,
+            item.event.subject,
+            f"{item.event.actor.issuer}/{item.event.actor.subject}",
+            item.summary,
+            item.leaf_hash,
+        )
+        for item in items
+    )
+
+
+def harmless(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+def _written(rows: Iterable[Iterable[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows([harmless(cell) for cell in row] for row in rows)
+    return text.getvalue().encode()

@@ -1,0 +1,218 @@
+"""One audit event in one plain line: what happened, made of typed facts; words of others stand apart, as a quotation.
+
+A payload that cannot be read any more still gets its line, from the event's type alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from api.audit import wording
+from contracts.audit import AuditEvent, AuditType
+from contracts.decision import SignedDecision
+from contracts.effect import Intent, Receipt, Step, Verification
+from contracts.evaluation import Evaluation
+from contracts.messages import summary_of
+from contracts.principal import Principal
+from contracts.proposal import Draft
+from contracts.request import Request
+from contracts.safety import Halt, HaltScope
+
+
+class Words(NamedTuple):
+    """A line, and what somebody wrote in their own words: never part of the line."""
+
+    text: str
+    quote: str = ""
+
+
+def words_of(event: AuditEvent) -> Words:
+    """Return what happened in one line. Never raises for what an event holds."""
+    try:
+        return _LINES[event.type](event, event.payload)
+    except (ValidationError, KeyError, TypeError, ValueError, InvalidOperation):
+        return Words(f"{wording.plain(event.type.value.replace('.', ' '))}: the payload has another shape")
+
+
+def _request_received(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    request = Request.model_validate(payload)
+    if request.alert is not None:
+        return Words(f"{wording.who(event.actor)} sent an alert that is {request.alert.status}", request.text)
+    return Words(f"{wording.who(event.actor)} asked for something by {request.channel}", request.text)
+
+
+def _request_planning(_: AuditEvent, __: Mapping[str, Any]) -> Words:
+    return Words("A planner took the request up")
+
+
+def _request_closed(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    steps = wording.count(len(payload["steps"]), "step")
+    return Words(
+        f"The request ended: {wording.plain(payload['status'])}, after {steps}", payload["answer"] or ""
+    )
+
+
+def _proposal_created(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    draft = Draft.model_validate(payload)
+    dry = " as a dry run" if draft.dry_run else ""
+    where = f" in {draft.environment}" if draft.environment else ""
+    return Words(f"Proposed{dry} to {summary_of(draft.action)}{where}", draft.reason)
+
+
+def _proposal_evaluated(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    found = Evaluation.model_validate(payload)
+    worst = "" if found.worst.outcome.value == "allow" else f", because of {found.worst.guardrail}"
+    return Words(f"Guard pass {found.pass_number}: {wording.plain(found.outcome)}{worst}")
+
+
+def _proposal_moved(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    by = f" by {wording.who(event.actor)}" if event.actor.issuer != "sluice" else ""
+    states = f"{wording.plain(payload['from'])} → {wording.plain(payload['to'])}"
+    quote = payload["message"] if by and payload["reason_code"] != "alert_resolved" else ""
+    return Words(f"{states}{by} ({payload['reason_code']})", quote)
+
+
+def _proposal_commented(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    return Words(f"{wording.who(event.actor)} commented", str(payload["text"]))
+
+
+def _decision(then: str) -> Callable[[AuditEvent, Mapping[str, Any]], Words]:
+    def line(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+        decision = SignedDecision.model_validate(payload).decision
+        voted = (
+            f"{wording.who(decision.reviewer)} {wording.VOTED[decision.kind]} revision {decision.revision}"
+        )
+        return Words(f"{voted}: {then}", decision.reason)
+
+    return line
+
+
+def _decision_refused(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    claimed = " that only claimed to be somebody's" if "claimed_reviewer" in payload else ""
+    return Words(f"A decision{claimed} was refused ({payload['reason_code']})")
+
+
+def _decision_voided(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    return Words(f"A decision became void ({payload['reason_code']})")
+
+
+def _ledger_posted(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    kinds = {"reserve": "Reserved", "commit": "Spent", "release": "Gave back"}
+    amount = wording.money(Decimal(payload["amount"]), payload["currency"])
+    return Words(f"{kinds[payload['kind']]} {amount} of {payload['scope']}, {payload['window']}")
+
+
+def _lease_taken(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    return Words(f"Took the right to act on {payload['domain']}")
+
+
+def _lease_released(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    return Words(f"Gave back the right to act on {payload['domain']}")
+
+
+def _intent_written(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    intent = Intent.model_validate(payload)
+    return Words(f"Noted {wording.EFFECTS[intent.step]} before any call: {summary_of(intent.action)}")
+
+
+def _effect_issued(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    step = wording.EFFECTS[Step(payload["step"])]
+    found = "found again" if payload["adopted"] else "accepted"
+    return Words(f"The provider {found} {step}: operation {payload['operation']}")
+
+
+def _receipt_written(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    receipt = Receipt.model_validate(payload)
+    code = f" ({receipt.error_code})" if receipt.error_code else ""
+    step = wording.EFFECTS[receipt.step].capitalize()
+    return Words(f"{step} ended: {wording.RECEIPTS[receipt.outcome]}{code}")
+
+
+def _verification_recorded(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    found = Verification.model_validate(payload)
+    answer = "as expected" if found.matches else f"not as expected ({found.reason_code})"
+    return Words(f"Looked at the provider after {wording.EFFECTS[found.step]}: {answer}")
+
+
+def _halt(text: str) -> Callable[[AuditEvent, Mapping[str, Any]], Words]:
+    def line(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
+        halt = Halt.model_validate(payload)
+        told = text.format(who=wording.who(event.actor), scope=scope_of(halt.scope))
+        return Words(told, halt.reason)
+
+    return line
+
+
+def scope_of(scope: HaltScope) -> str:
+    """Return what a halt covers, in words."""
+    if scope.everything:
+        return "everything"
+    named = {
+        "tenant": scope.tenant,
+        "environment": scope.environment,
+        "target": scope.target,
+        "action": scope.action_kind,
+    }
+    return ", ".join(f"{name} {value}" for name, value in named.items() if value is not None)
+
+
+def _breaker_moved(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    by = f" by {wording.who(event.actor)}" if event.actor.issuer != "sluice" else ""
+    states = f"{wording.plain(payload['from'])} → {wording.plain(payload['to'])}"
+    return Words(f"Circuit breaker {states}{by} ({payload['reason_code']})", payload["reason"])
+
+
+def _token_issued(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    holder = Principal.model_validate(payload["principal"])
+    return Words(f"{wording.who(event.actor)} issued a token for {wording.who(holder)}")
+
+
+def _token_revoked(event: AuditEvent, _: Mapping[str, Any]) -> Words:
+    return Words(f"{wording.who(event.actor)} revoked a token")
+
+
+def _login_link_issued(event: AuditEvent, _: Mapping[str, Any]) -> Words:
+    return Words(f"{wording.who(event.actor)} issued a one-time login link")
+
+
+def _session_opened(event: AuditEvent, _: Mapping[str, Any]) -> Words:
+    return Words(f"{wording.who(event.actor)} signed in")
+
+
+def _session_closed(event: AuditEvent, _: Mapping[str, Any]) -> Words:
+    return Words(f"{wording.who(event.actor)} signed out")
+
+
+_LINES: Mapping[AuditType, Callable[[AuditEvent, Mapping[str, Any]], Words]] = {
+    AuditType.REQUEST_RECEIVED: _request_received,
+    AuditType.REQUEST_PLANNING: _request_planning,
+    AuditType.REQUEST_CLOSED: _request_closed,
+    AuditType.PROPOSAL_CREATED: _proposal_created,
+    AuditType.PROPOSAL_EVALUATED: _proposal_evaluated,
+    AuditType.PROPOSAL_MOVED: _proposal_moved,
+    AuditType.PROPOSAL_COMMENTED: _proposal_commented,
+    AuditType.DECISION_RECORDED: _decision("signed and stored"),
+    AuditType.DECISION_APPLIED: _decision("it counts"),
+    AuditType.DECISION_REFUSED: _decision_refused,
+    AuditType.DECISION_VOIDED: _decision_voided,
+    AuditType.LEDGER_POSTED: _ledger_posted,
+    AuditType.LEASE_TAKEN: _lease_taken,
+    AuditType.LEASE_RELEASED: _lease_released,
+    AuditType.INTENT_WRITTEN: _intent_written,
+    AuditType.EFFECT_ISSUED: _effect_issued,
+    AuditType.RECEIPT_WRITTEN: _receipt_written,
+    AuditType.VERIFICATION_RECORDED: _verification_recorded,
+    AuditType.HALT_CREATED: _halt("{who} stopped {scope}: what is under way drains"),
+    AuditType.HALT_EFFECTIVE: _halt("The stop of {scope} is effective: nothing it covers is under way"),
+    AuditType.HALT_ENDED: _halt("{who} ended the stop of {scope}"),
+    AuditType.BREAKER_MOVED: _breaker_moved,
+    AuditType.TOKEN_ISSUED: _token_issued,
+    AuditType.TOKEN_REVOKED: _token_revoked,
+    AuditType.LOGIN_LINK_ISSUED: _login_link_issued,
+    AuditType.SESSION_OPENED: _session_opened,
+    AuditType.SESSION_CLOSED: _session_closed,
+}
