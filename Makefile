@@ -59,3 +59,7 @@ policies: setup ## format, strict check and tests of the Rego policies
 format: ## let ruff and opa put the code in shape
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+.PHONY: bench-streams
+bench-streams: setup ## p95 of decisions with and without 200 open event streams
+	@exec $(BIN)/python -m benchmarks.streams

@@ -28,9 +28,11 @@ from api.parts import ApiParts, Loop
 from api.proposals.endpoints import router as proposals
 from api.requests.endpoints import router as requests
 from api.safety.endpoints import router as safety
+from api.stream.endpoints import router as stream
+from api.stream.feed import EventFeed
 from api.web import rooms
 
-ROUTERS = (requests, events, proposals, safety, audit, operations)
+ROUTERS = (requests, events, proposals, safety, audit, stream, operations)
 """Every room's router. A route without a role keeps the application from being built."""
 
 _WORTH_PACKING = 1_000
@@ -64,6 +66,7 @@ def create_app(parts: ApiParts) -> FastAPI:
         ],
     )
     app.state.parts = parts
+    app.state.feed = EventFeed(parts.database, parts.tenant)
     app.state.metrics = BacklogMetrics(registry)
     app.state.readiness = ReadinessChecks(parts)
     problems.install(app)
@@ -77,7 +80,8 @@ def create_app(parts: ApiParts) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     parts: ApiParts = app.state.parts
-    tasks = [asyncio.create_task(_keep_running(loop)) for loop in parts.loops]
+    feed: EventFeed = app.state.feed
+    tasks = [asyncio.create_task(_keep_running(loop)) for loop in (*parts.loops, *feed.loops)]
     try:
         yield
     finally:

@@ -16,8 +16,6 @@ from api.stream.response import EventStream
 from api.stream.schemas import Topic
 from api.stream.service import Wanted, follow, greet
 
-PATH = "/v1/stream"
-
 router = APIRouter(tags=["stream"])
 
 
@@ -29,7 +27,7 @@ def feed_of(request: Request) -> EventFeed:
 _LAST_NUMBER = "Number of the last update one has; -1 for none."
 
 
-@router.get(PATH, response_class=EventStream)
+@router.get("/v1/stream", response_class=EventStream)
 async def stream(
     request: Request,
     parts: Parts,

@@ -12,7 +12,10 @@ from contextlib import aclosing
 
 import structlog
 from starlette.responses import StreamingResponse
-from starlette.types import Send
+from starlette.types import Receive, Scope, Send
+
+EVENT_STREAM = "sluice.event_stream"
+"""Key in the ASGI scope of a request that is answered by an event stream: it never ends by itself."""
 
 _log = structlog.get_logger(__name__)
 
@@ -27,6 +30,11 @@ class EventStream(StreamingResponse):
         super().__init__(chunks, headers={"X-Accel-Buffering": "no"})
         self._chunks = chunks
         self._send_within = send_within
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream until the chunks end or the client goes."""
+        scope[EVENT_STREAM] = True
+        await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
         """Send the head, every chunk, and the end, unless the client stopped reading."""

@@ -52,12 +52,14 @@ class Follower:
                 await asyncio.sleep(0.1)
                 return
             reading = Reading(response, self.last_id)
-            async for event in reading.events():
-                if event.name in ("hello", "reset"):
-                    self.greetings.append(event.name)
-                else:
-                    self.numbers.append(event.id)
-                self.last_id = event.id
+            try:
+                async for event in reading.events():
+                    if event.name in ("hello", "reset"):
+                        self.greetings.append(event.name)
+                    else:
+                        self.numbers.append(event.id)
+            finally:
+                self.last_id = reading.last_id or self.last_id
 
 
 async def write_until(stack: Stack, stop: asyncio.Event, by: str) -> int:

@@ -22,7 +22,7 @@ class Event:
 
 @dataclass
 class Reading:
-    """An open stream. `last_id` moves with every id, as a browser's does."""
+    """An open stream. `last_id` moves with every id that is followed by a blank line, with or without data."""
 
     response: httpx.Response
     last_id: int | None = None
@@ -33,7 +33,7 @@ class Reading:
 
     async def events(self) -> AsyncIterator[Event]:
         """Yield events until the stream ends."""
-        name, data = "", ""
+        name, data, id_ = "", "", self.last_id
         async for line in self.response.aiter_lines():
             kind, _, value = line.partition(": ")
             if kind == "event":
@@ -41,10 +41,11 @@ class Reading:
             elif kind == "data":
                 data = value
             elif kind == "id":
-                self.last_id = int(value)
+                id_ = int(value)
             elif kind == "" and value:
                 self.comments.append(value)
             elif not line:
+                self.last_id = id_
                 if data:
                     assert self.last_id is not None
                     yield Event(name, self.last_id, json.loads(data))

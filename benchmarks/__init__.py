@@ -1,0 +1,1 @@
+"""Numbers about Sluice, each reproducible by one make target."""

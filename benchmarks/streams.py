@@ -1,0 +1,284 @@
+"""What do open event streams cost those who decide? `make bench-streams`.
+
+Measures `POST /v1/proposals/{id}/decisions` with and without 200 open streams, turn by turn, on one PostgreSQL.
+Four processes: PostgreSQL; the API with sequencer and listener behind uvicorn, its workflow gateway a recording one;
+the readers of the streams, who also write what a busy worker would; and this one, which decides and keeps time.
+The database, its load and the pace of the decisions are the same in both halves of a round.
+
+Accepted: p95 with streams is at most 1.2 times p95 without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import socket
+import statistics
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import httpx
+
+from adapters.dispatch.loops import background_loops
+from adapters.store import audit_log, halts
+from adapters.store.database import Database
+from api.server import server_for
+from benchmarks.postgres import fresh_database
+from contracts.audit import AuditType
+from contracts.principal import SYSTEM
+from tests.api.serving import decision_on, serving
+
+STREAMS = 200
+ROUNDS = 5
+DECISIONS = 80
+"""In each half of a round."""
+PAUSE = 0.02
+"""Seconds between an answer and the next decision."""
+WORKER_EVENTS = 4
+"""Audit events of one transaction of the pretended worker…"""
+WORKER_PAUSE = 0.2
+"""…and the seconds between two of them."""
+ACCEPTED = 1.2
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the API process tells when it is ready."""
+
+    port: int
+    reader: Mapping[str, str]
+    reviewer: Mapping[str, str]
+    ballots: Sequence[tuple[str, Mapping[str, Any]]]
+    """Proposals that wait, and the body that approves each."""
+
+
+# The API's process
+
+
+def serve(url: str, pipe: Connection) -> None:
+    """Serve until told to stop."""
+    asyncio.run(_serve(url, pipe))
+
+
+async def _serve(url: str, pipe: Connection) -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    async with serving(url) as api:
+        loops = background_loops(api.database, api.parts.sequencer, (), halts.settle)
+        ballots = []
+        for _ in range(2 * ROUNDS * DECISIONS):
+            proposal_id = await api.propose()
+            await api.observe(proposal_id)
+            ballots.append((proposal_id, decision_on(await api.view(proposal_id))))
+        await api.parts.sequencer.checkpoint()
+        server = server_for(api.app, "127.0.0.1", 0)
+        tasks = [asyncio.ensure_future(loop()) for loop in loops]
+        serving_task = asyncio.create_task(server.serve(sockets=[listening]))
+        port = listening.getsockname()[1]
+        pipe.send(Served(port, api.headers("vera"), api.headers("ben"), ballots))
+        await asyncio.to_thread(pipe.recv)
+        server.should_exit = True
+        await serving_task
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# The readers' process
+
+
+@dataclass
+class Streams:
+    """Open streams and how many updates each has received."""
+
+    writers: list[asyncio.StreamWriter]
+    tasks: list[asyncio.Task[None]]
+    received: list[int]
+
+    @classmethod
+    async def open(cls, count: int, served: Served) -> Streams:
+        """Open them and wait for every `hello`."""
+        streams = cls([], [], [0] * count)
+        greeted = [asyncio.Event() for _ in range(count)]
+        headers = "".join(f"{name}: {value}\r\n" for name, value in served.reader.items())
+        for number in range(count):
+            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+            writer.write(f"GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode())
+            streams.writers.append(writer)
+            follow = streams._follow(number, reader, greeted[number])
+            streams.tasks.append(asyncio.create_task(follow))
+        await asyncio.gather(*(one.wait() for one in greeted))
+        return streams
+
+    async def _follow(self, number: int, reader: asyncio.StreamReader, greeted: asyncio.Event) -> None:
+        while line := await reader.readline():
+            if line.startswith(b"event: hello"):
+                greeted.set()
+            elif line.startswith(b"event: "):
+                self.received[number] += 1
+
+    async def close(self) -> list[int]:
+        """Close them and return what each received."""
+        for writer in self.writers:
+            writer.close()
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+        return self.received
+
+
+def read(url: str, served: Served, pipe: Connection) -> None:
+    """Hold as many streams as told, 0 to close them; any other word ends it."""
+    asyncio.run(_read(url, served, pipe))
+
+
+async def _read(url: str, served: Served, pipe: Connection) -> None:
+    working = asyncio.create_task(_work(url))
+    streams: Streams | None = None
+    while isinstance(count := await asyncio.to_thread(pipe.recv), int):
+        if streams is not None:
+            pipe.send(await streams.close())
+            streams = None
+        else:
+            streams = await Streams.open(count, served)
+            pipe.send(count)
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+
+
+async def _work(url: str) -> None:
+    database = Database(url, pool_size=1)
+    try:
+        while True:
+            async with database.transaction() as connection:
+                events = [
+                    audit_log.event(
+                        AuditType.PROPOSAL_MOVED,
+                        tenant="default",
+                        subject="prp_of_the_worker",
+                        actor=SYSTEM,
+                        payload={"to": "executing", "facts": {"filler": "x" * 2_000}},
+                    )
+                    for _ in range(WORKER_EVENTS)
+                ]
+                await audit_log.append(connection, *events)
+            await asyncio.sleep(WORKER_PAUSE)
+    finally:
+        await database.close()
+
+
+# This process: decides and keeps time
+
+
+@dataclass(frozen=True)
+class Half:
+    """One half of a round: latencies in milliseconds, and updates received by all streams."""
+
+    latencies: list[float]
+    received: int = 0
+
+
+Say = Callable[[object], Awaitable[Any]]
+"""Sends a word to the readers and returns their answer."""
+
+
+async def measure(streams: int) -> list[tuple[Half, Half]]:
+    """Return rounds of (without, with); every second round starts with the streams."""
+    context = multiprocessing.get_context("spawn")
+    async with fresh_database() as url:
+        to_api, at_api = context.Pipe()
+        api = context.Process(target=serve, args=(url, at_api), daemon=True)
+        api.start()
+        served: Served = await asyncio.to_thread(to_api.recv)
+        to_readers, at_readers = context.Pipe()
+        readers = context.Process(target=read, args=(url, served, at_readers), daemon=True)
+        readers.start()
+
+        async def say(word: object) -> Any:
+            to_readers.send(word)
+            return await asyncio.to_thread(to_readers.recv)
+
+        rounds = await _rounds(streams, served, say)
+        to_readers.send("end")
+        to_api.send("end")
+        for process in (readers, api):
+            await asyncio.to_thread(process.join, 15)
+        return rounds
+
+
+async def _rounds(streams: int, served: Served, say: Say) -> list[tuple[Half, Half]]:
+    ballots = iter(served.ballots)
+    base = f"http://127.0.0.1:{served.port}"
+    rounds = []
+    async with httpx.AsyncClient(
+        base_url=base, headers=served.reviewer, timeout=30, trust_env=False
+    ) as client:
+
+        async def without() -> Half:
+            return Half(await _decide(client, ballots))
+
+        async def with_streams() -> Half:
+            await say(streams)
+            latencies = await _decide(client, ballots)
+            await asyncio.sleep(1)
+            received: list[int] = await say(0)
+            if not received or min(received) < DECISIONS:
+                raise RuntimeError(
+                    f"streams received {min(received)} to {max(received)} updates: not measured"
+                )
+            return Half(latencies, sum(received))
+
+        for number in range(ROUNDS):
+            if number % 2:
+                streamed = await with_streams()
+                rounds.append((await without(), streamed))
+            else:
+                rounds.append((await without(), await with_streams()))
+    return rounds
+
+
+async def _decide(client: httpx.AsyncClient, ballots: Any) -> list[float]:
+    await asyncio.sleep(1)
+    latencies = []
+    for _ in range(DECISIONS):
+        proposal_id, body = next(ballots)
+        began = time.perf_counter()
+        answer = await client.post(f"/v1/proposals/{proposal_id}/decisions", json=body)
+        latencies.append(1_000 * (time.perf_counter() - began))
+        answer.raise_for_status()
+        await asyncio.sleep(PAUSE)
+    return latencies
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which `share` of all lie (inclusive method)."""
+    return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
+
+
+def report(rounds: Sequence[tuple[Half, Half]], streams: int) -> str:
+    """Return the table, and the ratio over all rounds."""
+    lines = [f"{'round':>8} {'p50 ms':>16} {'p95 ms':>16} {'ratio':>7}   updates"]
+    for number, (without, streamed) in enumerate(rounds, start=1):
+        lines.append(_line(str(number), without.latencies, streamed.latencies, streamed.received))
+    plain = [one for without, _ in rounds for one in without.latencies]
+    busy = [one for _, streamed in rounds for one in streamed.latencies]
+    lines.append(_line("all", plain, busy, sum(streamed.received for _, streamed in rounds)))
+    ratio = percentile(busy, 0.95) / percentile(plain, 0.95)
+    verdict = "accepted" if ratio <= ACCEPTED else "too much"
+    lines.append(f"p95 with {streams} streams: {ratio:.2f} × without (limit {ACCEPTED}): {verdict}")
+    return "\n".join(lines)
+
+
+def _line(name: str, plain: Sequence[float], busy: Sequence[float], received: int) -> str:
+    medians = f"{percentile(plain, 0.5):.1f} → {percentile(busy, 0.5):.1f}"
+    tails = f"{percentile(plain, 0.95):.1f} → {percentile(busy, 0.95):.1f}"
+    ratio = percentile(busy, 0.95) / percentile(plain, 0.95)
+    return f"{name:>8} {medians:>16} {tails:>16} {ratio:>7.2f}   {received}"
+
+
+if __name__ == "__main__":
+    print(report(asyncio.run(measure(STREAMS)), STREAMS))
