@@ -1,4 +1,4 @@
-"""PROPOSAL: `sluice propose` and `sluice proposals list|show|watch`."""
+"""PROPOSAL: `sluice propose`, `sluice proposals list|show|watch`, `sluice comment`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _MAX_FILE = 64 * 1024
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(propose)
+    app.command()(comment)
     group = typer.Typer(help="Look at proposals.", no_args_is_help=True, rich_markup_mode=None)
     group.command("list")(list_proposals)
     group.command("show")(show)
@@ -143,18 +144,55 @@ def _from_flags(pool: str, nodes: int | None, minimum: int | None, maximum: int 
 def list_proposals(
     session: Session,
     state: Annotated[list[str] | None, typer.Option(help="Only this state; may be repeated.")] = None,
+    environment: Annotated[str | None, typer.Option(help="Only this environment.")] = None,
+    team: Annotated[str | None, typer.Option(help="Only this team.")] = None,
+    risk: Annotated[str | None, typer.Option(help="Only this tier: low, medium or high.")] = None,
+    action_kind: Annotated[str | None, typer.Option(help="Only this kind of action.")] = None,
+    requester: Annotated[str | None, typer.Option(help="Only asked for by ISSUER/SUBJECT.")] = None,
+    outcome: Annotated[
+        str | None,
+        typer.Option(help="Only this outcome of the guardrails: allow, require_approval, hold, deny."),
+    ] = None,
+    search: Annotated[
+        str | None, typer.Option(help="Only with all these words in id, target, requester or summary.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Lines on one page.")] = 20,
     cursor: Annotated[str | None, typer.Option(help="Go on where the last page ended.")] = None,
 ) -> None:
     """List proposals, newest first."""
-    given = {"state": state or None, "limit": limit, "cursor": cursor}
+    filters = {
+        "state": state or None,
+        "environment": environment,
+        "team": team,
+        "risk": risk,
+        "action_kind": action_kind,
+        "requester": requester,
+        "outcome": outcome,
+        "q": search,
+    }
+    given = filters | {"limit": limit, "cursor": cursor}
     found = session.api.get("/v1/proposals", **{name: one for name, one in given.items() if one is not None})
     if session.is_json:
         write_json(found)
         return
     _draw(found)
     if found["next_cursor"]:
-        say(f"more: sluice {session.identity()}proposals list --cursor {found['next_cursor']}")
+        same = _options(filters)
+        say(f"more: sluice {session.identity()}proposals list {same}--cursor {found['next_cursor']}")
+
+
+def _options(filters: dict[str, Any]) -> str:
+    """Return the filters as they were typed, for the next command."""
+    import shlex
+
+    named = {"action_kind": "action-kind", "q": "search"}
+    typed = [
+        f"--{named.get(name, name)} {shlex.quote(str(one))} "
+        for name, value in filters.items()
+        if value is not None
+        for one in (value if isinstance(value, list) else [value])
+    ]
+    return "".join(typed)
 
 
 def _draw(found: dict[str, Any]) -> None:
@@ -167,6 +205,7 @@ def _draw(found: dict[str, Any]) -> None:
         (
             one.id,
             state_text(one.state),
+            one.risk.value,
             one.environment or "-",
             one.summary,
             money(one.monthly_delta, one.currency or "", signed=True)
@@ -177,8 +216,23 @@ def _draw(found: dict[str, Any]) -> None:
         )
         for one in ProposalPage.model_validate(found).items
     ]
-    columns = ("ID", "STATE", "ENVIRONMENT", "CHANGE", "PER MONTH", "BY", "ASKED")
+    columns = ("ID", "STATE", "RISK", "ENVIRONMENT", "CHANGE", "PER MONTH", "BY", "ASKED")
     table(columns, rows, "no proposals yet; ask for something: sluice --as requester ask 'resize …'")
+
+
+@command
+def comment(
+    session: Session,
+    proposal_id: ProposalId,
+    text: Annotated[str, typer.Argument(help="Up to 2,000 characters.")],
+) -> None:
+    """Say something about a proposal to the others. It decides nothing."""
+    from cli.following import path_part
+
+    reply = session.api.post(f"/v1/proposals/{path_part(proposal_id)}/comments", {"text": text})
+    write_json(reply.body) if session.is_json else say(
+        f"{proposal_id}: your comment is there; it decides nothing"
+    )
 
 
 @command

@@ -20,7 +20,7 @@ def _or_none(value: Any) -> Any:
 
 
 _Blank = BeforeValidator(_or_none)
-_Name = Annotated[str | None, _Blank, Field(max_length=400)]
+_Name = Annotated[Annotated[str, Field(max_length=400)] | None, _Blank]
 
 
 def filters_of(

@@ -58,6 +58,7 @@ async def test_production_waits_for_a_person_with_its_digest_fixed_and_its_budge
     assert windows == {line.scope: line.amount for line in evaluation.cost.lines}
     assert all(amount > 0 for amount in windows.values())
     assert len(windows) == 2
+    assert row.risk == "medium"
 
 
 async def test_where_nobody_is_asked_it_is_ready(guards: Guards) -> None:
