@@ -76,7 +76,7 @@ function find() {
 }
 
 find();
-document.addEventListener("htmx:after:swap", find);
+document.addEventListener("sluice:swapped", find);
 const redraw = () => drawn.forEach((_, figure) => void draw(figure));
 document.addEventListener("sluice:theme", redraw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

@@ -1,5 +1,5 @@
 // Closes what hx-csp leaves open: an element without the page's nonce sends nothing, and no script or expression that
-// comes in a fragment runs, because our trusted-types policy makes HTML and nothing else.
+// comes in a fragment runs, because our trusted-types policy makes HTML and nothing else. Fires `sluice:swapped`.
 import htmx from "./htmx.js";
 
 const pageNonce = document.querySelector("script[nonce]")?.nonce ?? null;
@@ -16,5 +16,19 @@ htmx.registerExtension("guard", {
     if (pageNonce !== null && nonceOf(element) === pageNonce) return;
     detail.cancelled = true;
     return false;
+  },
+
+  // Told to document, which hears it also when the element that asked is gone from the page by then.
+  htmx_after_swap(element, { ctx }) {
+    document.dispatchEvent(new CustomEvent("sluice:swapped", { detail: { target: ctx.target } }));
+  },
+
+  // A failure goes where our server says (`#notices`). A proxy's error page goes nowhere, and an element that fetched
+  // itself keeps what it shows: the connection tells that it is old.
+  htmx_after_request(element, { ctx }) {
+    if (ctx.response.status < 500) return;
+    if (ctx.hx.retarget !== undefined && !element.matches("[data-live]")) return;
+    ctx.hx.retarget = undefined;
+    ctx.hx.reswap = "none";
   },
 });

@@ -38,6 +38,5 @@ function explain(box) {
  */
 export function onEveryChange(apply) {
   apply();
-  document.addEventListener("htmx:after:swap", apply);
-  document.addEventListener("htmx:after:settle", apply);
+  document.addEventListener("sluice:swapped", apply);
 }

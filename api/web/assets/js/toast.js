@@ -1,5 +1,5 @@
 // Short messages in the corner. From the server: `HX-Trigger: {"sluice:toast": {"text": "Approved", "tone": "ok"}}`.
-// Answers that are not put into the page (5xx, no connection) come up here too, with the trace id where there is one.
+// Answers that are not put into the page (a proxy's error, none at all) come up here too.
 const STAYS = 6_000; // ms; a failure stays until it is dismissed
 
 /**
@@ -20,15 +20,18 @@ export function toast(text, tone = "note") {
 
 document.addEventListener("sluice:toast", ({ detail }) => toast(detail.text ?? detail.value ?? "", detail.tone));
 
-document.addEventListener("htmx:response:error", ({ detail }) => {
-  const { status, headers } = detail.ctx.response;
-  if (status < 500) return;
-  const trace = headers.get("X-Trace-Id");
-  toast(`The server could not do this (${status}). Nothing was changed here.${trace ? ` Trace ${trace}` : ""}`, "danger");
+document.addEventListener("htmx:response:error", ({ detail: { ctx } }) => {
+  const isShown = ctx.response.status < 500 || ctx.hx.retarget !== undefined;
+  if (isShown || ctx.sourceElement?.matches("[data-live]")) return;
+  toast(`The server could not do this (${ctx.response.status}). Look at the present state first.`, "danger");
 });
 
 document.addEventListener("htmx:error", ({ detail }) => {
   // Elements that fetch themselves stay as they are; the connection says why.
   if (detail.ctx?.sourceElement?.matches("[data-live]")) return;
   toast("No answer from the server. Look at the present state before you try again.", "danger");
+});
+
+document.addEventListener("sluice:swapped", ({ detail }) => {
+  if (detail.target?.id === "notices") detail.target.scrollIntoView({ block: "nearest" });
 });
