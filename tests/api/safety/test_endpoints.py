@@ -3,9 +3,13 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+from sqlalchemy import insert, update
+
 from adapters.store import breakers, ledger
 from adapters.store.database import database_now
 from adapters.store.ledger import Amount
+from adapters.store.schema import breakers as breakers_table
+from adapters.store.schema import intents, proposals
 from contracts.configuration import BreakerLimits
 from guardrails.budget.windows import window_at
 from tests.api.serving import Api
@@ -64,7 +68,11 @@ async def test_an_open_breaker_is_listed_and_reset_with_a_reason(api: Api) -> No
 
 async def test_budgets_show_what_is_reserved_committed_and_left_in_the_present_window(api: Api) -> None:
     (empty,) = (await api.get("/v1/budgets")).json()["items"]
-    assert (empty["scope"], empty["limit"], empty["left"]) == ("environment=production", "40000", "40000")
+    assert (empty["scope"], empty["limit"], empty["left"]) == (
+        "environment=production",
+        "40000.00",
+        "40000.00",
+    )
     proposal_id = await api.propose()
     budget = api.parts.configuration.budgets[0]
     async with api.database.transaction() as connection:
@@ -77,3 +85,112 @@ async def test_budgets_show_what_is_reserved_committed_and_left_in_the_present_w
     await api.post(f"/v1/proposals/{proposal_id}/cancel", by="ana")
     (freed,) = (await api.get("/v1/budgets")).json()["items"]
     assert Decimal(freed["left"]) == Decimal(40000)
+
+
+async def test_a_preview_tells_an_operator_what_a_halt_would_stop_and_changes_nothing(api: Api) -> None:
+    waiting = await api.waiting()
+    new = await api.propose()
+    body = {"scope": {"environment": "production"}}
+    shown = (await api.post("/v1/halts/preview", body, by="olga")).json()
+    assert {one["id"]: one["fate"] for one in shown["stops"]} == {waiting["id"]: "held", new: "denied"}
+    assert (shown["stops_count"], shown["finishes_count"], shown["scope"]["environment"]) == (
+        2,
+        0,
+        "production",
+    )
+    assert shown["stops"][0]["summary"] == waiting["summary"]
+    assert await api.count("halts") == 0
+    other = (await api.post("/v1/halts/preview", {"scope": {"environment": "development"}}, by="olga")).json()
+    assert other["stops"] == []
+
+
+async def test_a_preview_takes_an_operator_and_a_scope_that_exists(api: Api) -> None:
+    assert (await api.post("/v1/halts/preview", {"scope": {"everything": True}}, by="ana")).status_code == 403
+    answer = await api.post("/v1/halts/preview", {"scope": {"environment": "prod"}}, by="olga")
+    assert (answer.status_code, answer.json()["reason_code"]) == (422, "halt_scope_unknown")
+
+
+async def test_one_halt_is_shown_with_what_it_drains_and_later_with_who_ended_it(api: Api) -> None:
+    proposal_id = await api.propose()
+    async with api.database.transaction() as connection:
+        deadline = await database_now(connection) + timedelta(seconds=60)
+        await connection.execute(
+            update(proposals).where(proposals.c.id == proposal_id).values(state="executing")
+        )
+        await connection.execute(
+            insert(intents).values(
+                key=f"{proposal_id}/1/forward",
+                proposal_id=proposal_id,
+                step="forward",
+                document={},
+                fence=1,
+                call_deadline=deadline,
+            )
+        )
+    made = (await api.post("/v1/halts", {"scope": {"everything": True}, "reason": "drill"}, by="olga")).json()
+    shown = (await api.get(f"/v1/halts/{made['id']}")).json()
+    assert (shown["status"], shown["reach"]["calls_in_flight"]) == ("draining", 1)
+    assert shown["reach"]["last_deadline"] == shown["reach"]["finishes"][0]["until"]
+    assert shown["reach"]["finishes"][0]["fate"] == "calling"
+    await api.http.delete(f"/v1/halts/{made['id']}", headers=api.headers("olga"))
+    shown = (await api.get(f"/v1/halts/{made['id']}")).json()
+    assert (shown["status"], shown["ended_by"], shown["reach"]) == ("ended", "local/olga", None)
+    (listed,) = (await api.get("/v1/halts", ended=True)).json()["items"]
+    assert (listed["id"], listed["ended_by"]) == (made["id"], "local/olga")
+    unknown = await api.get("/v1/halts/hlt_none")
+    assert (unknown.status_code, unknown.json()["reason_code"]) == (404, "halt_not_found")
+
+
+async def test_a_breaker_tells_its_cooldown_what_it_holds_and_its_moves(api: Api) -> None:
+    proposal_id = await api.propose()
+    kind = "kind:gke.node_pool.resize"
+    async with api.database.transaction() as connection:
+        now = await database_now(connection)
+        limits = BreakerLimits(failures=1, cooldown=timedelta(hours=1))
+        await breakers.record_outcome(connection, [kind], False, "GCE_STOCKOUT", limits, now)
+        await connection.execute(
+            update(proposals)
+            .where(proposals.c.id == proposal_id)
+            .values(state="ready", held_on=breakers.held_on(kind))
+        )
+    (shown,) = (await api.get("/v1/breakers")).json()["items"]
+    assert 3_500 < shown["cooldown_seconds_left"] <= 3_600
+    assert ([one["id"] for one in shown["held"]], shown["held_count"]) == ([proposal_id], 1)
+    assert [(one["from_state"], one["to_state"], one["reason_code"]) for one in shown["moves"]] == [
+        ("closed", "open", "GCE_STOCKOUT")
+    ]
+    await api.post(f"/v1/breakers/{kind}/reset", {"reason": "stock is back"}, by="olga")
+    (closed,) = (await api.get("/v1/breakers")).json()["items"]
+    assert (closed["state"], closed["cooldown_seconds_left"]) == ("closed", None)
+    assert (closed["moves"][0]["actor"], closed["moves"][0]["reason"]) == ("local/olga", "stock is back")
+
+
+async def test_the_probe_of_a_half_open_breaker_is_named(api: Api) -> None:
+    proposal_id = await api.propose()
+    async with api.database.transaction() as connection:
+        await connection.execute(
+            insert(breakers_table).values(
+                id="kind:gke.node_pool.resize", state="half_open", probe_owner=proposal_id
+            )
+        )
+    (shown,) = (await api.get("/v1/breakers")).json()["items"]
+    assert (shown["probe_owner"], shown["probe"]["id"]) == (proposal_id, proposal_id)
+
+
+async def test_a_budget_tells_what_is_spent_its_forecast_and_the_way_there(api: Api) -> None:
+    budget = api.parts.configuration.budgets[0]
+    proposal_id = await api.propose()
+    async with api.database.transaction() as connection:
+        window = window_at(budget, await database_now(connection))
+        amount = Amount(budget.scope.key, window.key, "USD", Decimal("250.25"))
+        await ledger.reserve(connection, "default", proposal_id, [amount])
+        await ledger.commit_all(connection, proposal_id)
+    shown = (await api.get("/v1/budgets")).json()
+    (item,) = shown["items"]
+    assert Decimal(item["committed"]) == Decimal("250.25")
+    assert Decimal(item["spent"]) <= Decimal("250.25") <= Decimal(item["forecast"])
+    assert 2 <= len(item["series"]) <= 120
+    first, last = item["series"][0], item["series"][-1]
+    assert (first["at"], first["committed"]) == (item["starts_at"], "0.00")
+    assert (last["at"], Decimal(last["committed"])) == (shown["at"], Decimal("250.25"))
+    assert (shown["models"]["cap"], shown["models"]["spent"], shown["models"]["days"]) == (None, "0.00", [])
