@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 
     from adapters.gke.effector import GkeNodePoolEffector
     from adapters.gke.reader import GkeNodePoolReader
+    from adapters.oidc.provider import OidcProvider
     from adapters.opa.engine import OpaPolicyEngine
     from agents.planners.openai import OpenAIPlanner
     from api.parts import ApiParts
+    from api.web.access import WebAccess
     from worker import Registration
 
 T = TypeVar("T")
@@ -306,6 +308,8 @@ def _api_parts(opened: Opened) -> ApiParts:
     from adapters.temporal.gateway import TemporalGateway
     from api.parts import ApiParts
 
+    # Browsers first: what is wrong there is told before anything is opened.
+    web, identity_provider = _web(opened)
     keys, database, configuration = opened.settings.keys, opened.database(), opened.configuration()
     signing = required(keys.decision_private, "SLUICE_KEYS__DECISION_PRIVATE", "the key that signs decisions")
     audit = required(keys.audit_private, "SLUICE_KEYS__AUDIT_PRIVATE", "the key that signs audit checkpoints")
@@ -329,8 +333,30 @@ def _api_parts(opened: Opened) -> ApiParts:
         audit_key=signer.key,
         mode=opened.mode(),
         probes=_probes(opened),
+        web=web,
+        identity_provider=identity_provider,
         loops=background_loops(database, sequencer, dispatchers, halts.settle),
     )
+
+
+def _web(opened: Opened) -> tuple[WebAccess, OidcProvider | None]:
+    from adapters.oidc.provider import OidcProvider
+    from api.web.access import web_access
+
+    settings = opened.settings
+    access = web_access(
+        settings.web.public_url,
+        settings.http.host,
+        session_lifetime=settings.web.session_lifetime,
+        idle_timeout=settings.web.idle_timeout,
+    )
+    if settings.oidc.issuer is None:
+        return access, None
+    if not access.is_on:
+        raise ConfigurationInvalid(
+            "SLUICE_OIDC__ISSUER is set: name the address that people use with SLUICE_WEB__PUBLIC_URL"
+        )
+    return access, opened.keep(OidcProvider(settings.oidc))
 
 
 def _probes(opened: Opened) -> Mapping[str, Callable[[], Awaitable[None]]]:

@@ -23,6 +23,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from contracts.principal import Role
+
 
 def default_state_dir() -> Path:
     """`$XDG_STATE_HOME/sluice`, by default `~/.local/state/sluice` (XDG Base Directory Specification)."""
@@ -52,6 +54,42 @@ class HttpSettings(Group):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8470, ge=0, le=65535)
+
+
+class WebSettings(Group):
+    """The web pages: under which address browsers find them, and how long somebody stays signed in."""
+
+    public_url: str | None = None
+    """https://host[:port], as browsers spell it. Not needed on loopback; without it nobody signs in elsewhere."""
+    session_lifetime: timedelta = Field(default=timedelta(hours=12), gt=timedelta(0), le=timedelta(days=30))
+    idle_timeout: timedelta = Field(default=timedelta(hours=2), ge=timedelta(minutes=2))
+    """A session ends when nobody opened a page or did anything for so long."""
+
+
+class OidcSettings(Group):
+    """An OpenID Connect provider. Without an issuer people sign in by one-time links only."""
+
+    issuer: str | None = None
+    client_id: str | None = None
+    client_secret: SecretStr | None = None
+    """Not needed for a public client: PKCE is used in any case."""
+    scopes: str = "openid profile email"
+    subject_claim: str = "sub"
+    """`email` counts only with `email_verified`."""
+    name_claim: str = "name"
+    roles_claim: str = "groups"
+    """A claim of the ID token; dots lead into objects: `realm_access.roles`."""
+    roles: dict[str, tuple[Role, ...]] = {}
+    """JSON: value of that claim → roles, for example `{"sre": ["operator", "viewer"]}`."""
+    label: str = Field(default="Sign in with single sign-on", min_length=1, max_length=60)
+    """What the button says."""
+
+    @field_validator("scopes")
+    @classmethod
+    def _asks_for_an_id_token(cls, value: str) -> str:
+        if "openid" not in value.split():
+            raise ValueError("the scope openid is needed")
+        return value
 
 
 class DatabaseSettings(Group):
@@ -156,6 +194,8 @@ class Settings(BaseSettings):
     ready_file: Path | None = None
     """The worker creates this file once it polls. A supervisor or an exec probe waits for it."""
     http: HttpSettings = HttpSettings()
+    web: WebSettings = WebSettings()
+    oidc: OidcSettings = OidcSettings()
     database: DatabaseSettings = DatabaseSettings()
     temporal: TemporalSettings = TemporalSettings()
     opa: OpaSettings = OpaSettings()

@@ -32,7 +32,8 @@ from api.stream.endpoints import router as stream
 from api.stream.feed import EventFeed
 from api.web import rooms
 
-ROUTERS = (requests, events, proposals, safety, audit, stream, operations)
+ROUTERS = (requests, events, proposals, safety, fleet, audit, stream, operations, login_links)
+from api.web.login.links import router as login_links
 """Every room's router. A route without a role keeps the application from being built."""
 
 _WORTH_PACKING = 1_000

@@ -1,15 +1,18 @@
-"""The boundary: how large a body may be, and what counts as JSON (RFC 8259, RFC 7493).
+"""The boundary: how large a body may be, and what counts as JSON (RFC 8259, RFC 7493) and as a form (WHATWG URL).
 
 Refused before any endpoint sees it: duplicate keys, NaN and infinities, lone surrogates, NUL characters (in the
-address too), deep nesting, other media types. A body is read whole, so it is bounded first.
+address too), deep nesting, other media types. Paths under `/v1/` take JSON, all others the forms of our pages: no
+form of a foreign page reaches the API, and no JSON a page. A body is read whole, so it is bounded first.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,13 +24,46 @@ MAX_BODY = 64 * 1024
 MAX_EVENT_BODY = 1024 * 1024
 """Bytes of a body under `/v1/events/`: one notification may carry many alerts."""
 EVENT_PATHS = "/v1/events/"
+JSON_PATHS = "/v1/"
+MAX_FIELDS = 500
+"""Fields of a form."""
+REPEATED = "[]"
+"""A field whose name ends so may come more than once; any other may not."""
 MAX_DEPTH = 32
 """Levels of nesting."""
+_BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 class InvalidJson(ValueError):
     """The body is not strict JSON. The message names no content of the body."""
+
+
+class InvalidForm(ValueError):
+    """The body is not a strict form. The message names no content of the body."""
+
+
+def parse_form(body: bytes) -> list[tuple[str, str]]:
+    """Return the fields of an `application/x-www-form-urlencoded` body, in order.
+
+    Raises:
+        InvalidForm: it is none in UTF-8, or one that two readers could understand differently.
+    """
+    try:
+        text = body.decode("ascii")
+        fields = parse_qsl(
+            text, keep_blank_values=True, strict_parsing=True, errors="strict", max_num_fields=MAX_FIELDS
+        )
+    except ValueError as error:
+        raise InvalidForm("the body is not a form in UTF-8") from error
+    if _BROKEN_ESCAPE.search(text):
+        raise InvalidForm("a percent sign is not followed by two hexadecimal digits")
+    if any("\x00" in part for field in fields for part in field):
+        raise InvalidForm("a field holds a NUL character")
+    single = [name for name, _ in fields if not name.endswith(REPEATED)]
+    if len(set(single)) != len(single):
+        raise InvalidForm(f"a field came twice whose name does not end in {REPEATED}")
+    return fields
 
 
 def parse_strict(body: bytes) -> Any:
@@ -140,11 +176,7 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
         if len(body) > limit:
             raise _too_large(limit)
     if body:
-        _check_media_type(headers)
-        try:
-            parse_strict(bytes(body))
-        except InvalidJson as error:
-            raise Problem(400, "json_invalid", f"The body was refused: {error}.") from error
+        _check_content(scope["path"], headers, bytes(body))
     return bytes(body)
 
 
@@ -152,12 +184,26 @@ def _too_large(limit: int) -> Problem:
     return Problem(413, "body_too_large", f"A body here has at most {limit} bytes.")
 
 
-def _check_media_type(headers: Headers) -> None:
+def _check_content(path: str, headers: Headers, body: bytes) -> None:
+    try:
+        if path.startswith(JSON_PATHS):
+            _check_media_type(headers, "application/json")
+            parse_strict(body)
+        else:
+            _check_media_type(headers, "application/x-www-form-urlencoded")
+            parse_form(body)
+    except InvalidJson as error:
+        raise Problem(400, "json_invalid", f"The body was refused: {error}.") from error
+    except InvalidForm as error:
+        raise Problem(400, "form_invalid", f"The form was refused: {error}.") from error
+
+
+def _check_media_type(headers: Headers, wanted: str) -> None:
     media_type, _, parameters = headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     plain = headers.get("content-encoding", "identity").lower() == "identity"
-    if media_type.strip().lower() != "application/json" or charset not in ("", "utf-8") or not plain:
-        raise Problem(415, "media_type_not_supported", "Send application/json in UTF-8, not compressed.")
+    if media_type.strip().lower() != wanted or charset not in ("", "utf-8") or not plain:
+        raise Problem(415, "media_type_not_supported", f"Send {wanted} in UTF-8, not compressed.")
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 
 from adapters.audit.checkpoint import CheckpointKey
 from adapters.store.database import Database
+from adapters.oidc.provider import OidcProvider
 from adapters.store.sequencer import Sequencer
 from api.web.access import WebAccess
 from contracts.configuration import Configuration
@@ -51,6 +52,10 @@ class ApiParts:
     web: WebAccess = field(default_factory=WebAccess)
     """How browsers get in."""
     version: str = "0.1.0"
+    identity_provider: OidcProvider | None = None
+    """Where people sign in; without one they use one-time links."""
+    workflow_pages: str | None = None
+    """Address under which the Temporal UI shows a workflow by its id; None where nobody said."""
 
     @property
     def tenant(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import audit, decisions, operate, proposals, requests, safety, up
+from cli import audit, decisions, login, operate, proposals, requests, safety, up
 from cli.session import AsName, Given, Output, Url
 
 app = typer.Typer(
@@ -23,7 +23,7 @@ def root(ctx: typer.Context, as_name: AsName = None, url: Url = None, output: Ou
     ctx.obj = Given(as_name, url, output)
 
 
-for room in (up, requests, proposals, decisions, safety, audit, operate):
+for room in (up, login, requests, proposals, decisions, safety, audit, operate):
     room.register(app)
 
 

@@ -27,6 +27,8 @@ _WHO = {
     "approver2": "is the second approver",
     "operator": "halts, resets, resolves",
 }
+_SIGNS_IN = "approver"
+"""For whom the first minute prints a link."""
 
 
 class SeedName(StrEnum):
@@ -90,12 +92,22 @@ async def _greet(session: Session, ready: Ready) -> None:
     if session.is_json:
         write_json({"url": ready.url, "state_dir": str(ready.state_dir), "pids": dict(ready.pids)})
         return
-    _first_minute(ready)
+    _first_minute(ready, await _link_of(ready, tokens[_SIGNS_IN]))
     if seeded:
         await _tell_seeded(ready, tokens["viewer"], seeded)
 
 
-def _first_minute(ready: Ready) -> None:
+async def _link_of(ready: Ready, token: str) -> str | None:
+    """A one-time link for the pages; None where this stack has none, for example behind another address."""
+    import httpx
+
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=ready.url, headers=headers, timeout=10, trust_env=False) as http:
+        made = await http.post("/v1/login-links")
+        return str(made.json()["url"]) if made.is_success else None
+
+
+def _first_minute(ready: Ready, link: str | None) -> None:
     from rich.panel import Panel
     from rich.text import Text
 
@@ -110,6 +122,10 @@ def _first_minute(ready: Ready) -> None:
     say("\nWho is who here:")
     for name, does in _WHO.items():
         say(f"  sluice --as {name:<10} {does}")
+    if link is not None:
+        say(f"\nOpen the pages as {_SIGNS_IN} (works once, within five minutes):")
+        say(f"  {link}")
+        say("  as somebody else, or later: sluice --as operator login")
     say("\nNext:")
     say("  sluice --as viewer proposals list")
     say("  sluice --as approver proposals list --state awaiting_approval   # then: approve ID")

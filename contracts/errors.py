@@ -155,3 +155,21 @@ class AlreadyVoted(SluiceError):
     """A decision of this reviewer on this revision stands already."""
 
     reason_code = "already_voted"
+
+
+class IdentityProviderUnavailable(SluiceError):
+    """The identity provider did not answer, or answered with something that is not an answer."""
+
+    reason_code = "identity_provider_unavailable"
+    retryable = True
+
+
+class SignInRefused(SluiceError):
+    """Somebody could not be signed in. `code` is the stable reason code; the message is for them to read."""
+
+    reason_code = "sign_in_refused"
+
+    def __init__(self, message: str, *, reason_code: str) -> None:
+        """Keep the code, for example `id_token_invalid`."""
+        super().__init__(message)
+        self.code = reason_code

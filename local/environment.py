@@ -6,6 +6,7 @@ place. Foreign programs get only what a program needs to run: no token, key or U
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -67,6 +68,8 @@ def _text(value: object) -> str:
         return str(_duration.dump_python(value, mode="json"))
     if isinstance(value, Enum):
         return str(value.value)
+    if isinstance(value, dict):
+        return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -231,6 +231,7 @@ def _worker(plan: _Plan) -> Part:
     changes = plan.changes | {
         "KEYS__DECISION_PRIVATE": None,
         "KEYS__AUDIT_PRIVATE": None,
+        "OIDC__CLIENT_SECRET": None,
         "READY_FILE": str(ready),
     }
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from api.web import static_files
+from api.web.login.endpoints import router as login
+from api.web.proposal.endpoints import router as proposal
 from api.web.routes import show_failures
 from api.web.shell.endpoints import router as shell
 
 ROOMS: tuple[APIRouter, ...] = (
     static_files.router,
+    login,
+    proposal,
     shell,
 )
 

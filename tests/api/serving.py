@@ -159,7 +159,8 @@ class Api:
         own = {"Sec-Fetch-Site": "same-origin"}
         async with httpx.AsyncClient(transport=transport, base_url=base_url, headers=own) as http:
             if by is not None:
-                http.cookies.set(self.parts.web.cookie_name, await self.open_session(by))
+                secret = await self.open_session(by)
+                http.cookies.set(self.parts.web.cookie_name, secret, domain=http.base_url.host)
             yield http
 
     async def open_session(self, by: str) -> str:

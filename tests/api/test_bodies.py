@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from api.bodies import MAX_BODY, InvalidJson, parse_strict
+from api.bodies import MAX_BODY, MAX_FIELDS, InvalidForm, InvalidJson, parse_form, parse_strict
 from tests.api.serving import Api
 
 REFUSED = {
@@ -82,3 +82,57 @@ async def test_a_nul_in_the_address_is_refused_and_never_reaches_the_database(ap
     method = "DELETE" if "halts" in address else "GET"
     answer = await api.http.request(method, address, headers=api.headers("olga"))
     assert (answer.status_code, answer.json()["reason_code"]) == (400, "address_invalid")
+
+
+REFUSED_FORMS = {
+    "a field twice": b"a=1&a=2",
+    "no equals sign": b"a",
+    "NUL": b"a=%00",
+    "NUL in a name": b"a%00=1",
+    "raw bytes": "a=é".encode(),
+    "not UTF-8": b"a=%FF",
+    "half a surrogate pair": b"a=%ED%A0%80",
+    "overlong": b"a=%C0%AF",
+    "broken escape": b"a=%zz",
+    "cut escape": b"a=%",
+    "too many fields": b"&".join(b"f%d=1" % number for number in range(MAX_FIELDS + 1)),
+    "JSON": b'{"a": 1}',
+}
+
+
+@pytest.mark.parametrize("body", REFUSED_FORMS.values(), ids=REFUSED_FORMS.keys())
+def test_what_two_readers_could_understand_differently_is_not_a_form(body: bytes) -> None:
+    with pytest.raises(InvalidForm):
+        parse_form(body)
+
+
+def test_an_ordinary_form_is_parsed_and_only_marked_fields_repeat() -> None:
+    body = b"reason=na%C3%AFve+%F0%9F%99%82%0D%0Ayes&empty=&id%5B%5D=1&id%5B%5D=2"
+    assert parse_form(body) == [
+        ("reason", "naïve 🙂\r\nyes"),
+        ("empty", ""),
+        ("id[]", "1"),
+        ("id[]", "2"),
+    ]
+
+
+async def _send_form(api: Api, path: str, body: bytes, media_type: str) -> tuple[int, str]:
+    async with api.browser("vera") as browser:
+        answer = await browser.post(path, content=body, headers={"Content-Type": media_type})
+    code = answer.json().get("reason_code", "") if "json" in answer.headers["content-type"] else ""
+    return answer.status_code, code
+
+
+async def test_pages_take_forms_and_the_api_takes_json(api: Api) -> None:
+    form = "application/x-www-form-urlencoded"
+    assert await _send_form(api, "/login", b"a=%FF", form) == (400, "form_invalid")
+    for media_type in (
+        "application/json",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        f"{form}; charset=latin1",
+    ):
+        assert await _send_form(api, "/login", b"link=x", media_type) == (415, "media_type_not_supported")
+    assert await _send_form(api, "/v1/halts", b"a=1", form) == (415, "media_type_not_supported")
+    assert await _send_form(api, "/login", b"link=" + b"x" * MAX_BODY, form) == (413, "body_too_large")
+    assert (await _send_form(api, "/login", b"link=x", f"{form};charset=UTF-8"))[0] == 410

@@ -1,0 +1,1 @@
+"""OpenID Connect: people of an identity provider sign in."""
