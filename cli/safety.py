@@ -1,4 +1,4 @@
-"""What stops effects: `sluice halt|halts|resume`, `sluice breakers`, `sluice budgets`."""
+"""What stops effects: `sluice halt|halts|resume`, `sluice breakers`, `sluice budgets`; and the fleet they guard."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(halts)
     app.command()(resume)
     app.command()(budgets)
+    app.command()(fleet)
     group = typer.Typer(help="Circuit breakers.", no_args_is_help=False, rich_markup_mode=None)
     group.callback(invoke_without_command=True)(_list_by_default)
     group.command("list")(list_breakers)
@@ -32,13 +33,16 @@ def register(app: typer.Typer) -> None:
 @command
 def halt(
     session: Session,
-    reason: Annotated[str, typer.Option(help="Why. Needed.")],
+    reason: Annotated[str | None, typer.Option(help="Why. Needed, but for --preview.")] = None,
     everything: Annotated[bool, typer.Option("--everything", help="Stop every effect.")] = False,
     environment: Annotated[str | None, typer.Option(help="Stop effects in this environment.")] = None,
     target: Annotated[
         str | None, typer.Option(help="Stop effects on this target; a trailing * is a prefix.")
     ] = None,
     action_kind: Annotated[str | None, typer.Option(help="Stop effects of this kind.")] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Only tell what it would stop and what would finish.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until nothing is in flight.")] = True,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait.")] = 120,
 ) -> None:
@@ -47,6 +51,11 @@ def halt(
     scope: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if everything:
         scope["everything"] = True
+    if preview:
+        _preview(session, scope)
+        return
+    if reason is None:
+        raise CommandFailed("say why: --reason", ExitCode.USAGE)
     made = session.api.post("/v1/halts", {"scope": scope, "reason": reason}).body
     if not session.is_json:
         say(f"{made['id']} is {made['status']}; end it: sluice {session.identity()}resume {made['id']}")
@@ -60,6 +69,19 @@ def halt(
         write_json(made)
     elif wait:
         say(f"{made['id']} is {made['status']}")
+
+
+def _preview(session: Session, scope: dict[str, Any]) -> None:
+    met = session.api.post("/v1/halts/preview", {"scope": scope}).body
+    if session.is_json:
+        write_json(met)
+        return
+    rows = [
+        (one["id"], words(one["state"]).upper(), words(one["fate"]), one["until"] or "-", one["summary"])
+        for one in (*met["stops"], *met["finishes"])
+    ]
+    table(("ID", "STATE", "WOULD BE", "UNTIL", "CHANGE"), rows, "it would meet no proposal")
+    say(f"{met['stops_count']} would be stopped, {met['finishes_count']} would finish; nothing was changed")
 
 
 def _find(session: Session, made: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +175,7 @@ def reset(
 
 @command
 def budgets(session: Session) -> None:
-    """List budgets: limit, reserved, committed and left in the present window."""
+    """List budgets in the present window: limit, reserved, committed, spent, forecast at its end, left."""
     found = session.api.get("/v1/budgets")
     if session.is_json:
         write_json(found)
@@ -164,9 +186,46 @@ def budgets(session: Session) -> None:
         (
             one["scope"],
             one["window"],
-            *(money(Decimal(one[name])) for name in ("limit", "reserved", "committed")),
+            *(money(Decimal(one[name])) for name in ("limit", "reserved", "committed", "spent", "forecast")),
             money(Decimal(one["left"]), one["currency"]),
         )
         for one in found["items"]
     ]
-    table(("SCOPE", "WINDOW", "LIMIT", "RESERVED", "COMMITTED", "LEFT"), rows, "no budgets are configured")
+    columns = ("SCOPE", "WINDOW", "LIMIT", "RESERVED", "COMMITTED", "SPENT", "FORECAST", "LEFT")
+    table(columns, rows, "no budgets are configured")
+
+
+@command
+def fleet(session: Session) -> None:
+    """List the registered node pools as they were last seen, and what is about to change."""
+    found = session.api.get("/v1/fleet")
+    if session.is_json:
+        write_json(found)
+        return
+    rows = [_pool_row(pool) for pool in found["items"]]
+    table(
+        ("POOL", "ENVIRONMENT", "MACHINE", "RUNNING", "BOUNDS PER ZONE", "STATUS", "PENDING"),
+        rows,
+        "nothing was looked at yet: a look is made every minute",
+    )
+
+
+def _pool_row(pool: dict[str, Any]) -> tuple[str, ...]:
+    target, seen = pool["target"], pool["seen"]
+    name = "/".join(target[part] for part in ("project", "location", "cluster", "node_pool"))
+    status = pool["reason_code"] or (seen["status"] if seen else "-")
+    pending = ", ".join(f"{one['id']} {words(one['state'])}" for one in pool["pending"])
+    if seen is None:
+        return (name, pool["environment"], "-", "-", "-", status, pending or "-")
+    running = f"{seen['running']}/{seen['target_size']}"
+    return (name, pool["environment"], seen["machine_type"], running, _bounds(pool), status, pending or "-")
+
+
+def _bounds(pool: dict[str, Any]) -> str:
+    bounds = pool["seen"]["autoscaling"]
+    if bounds is None:
+        most = pool["max_nodes_per_zone"]
+        return "-" if most is None else f"up to {most}"
+    if bounds["total_max_node_count"]:
+        return f"{bounds['total_min_node_count']}-{bounds['total_max_node_count']} in all"
+    return f"{bounds['min_node_count']}-{bounds['max_node_count']}"

@@ -168,6 +168,26 @@ def test_a_halt_stops_and_resume_lets_go_on(stack: Sluice) -> None:
     assert (refused.returncode, "role_required" in refused.stderr) == (4, True)
 
 
+def test_a_preview_of_a_halt_tells_what_it_would_stop_and_stops_nothing(stack: Sluice) -> None:
+    waiting = _waiting(stack, 5)
+    shown = stack.run("halt", "--environment", "production", "--preview", by="operator")
+    assert (shown.returncode, waiting in shown.stdout) == (0, True), shown.stderr
+    assert "nothing was changed" in shown.stderr
+    assert "nothing is halted" in stack.run("halts", by="viewer").stderr
+    stack.run("cancel", waiting, by="operator")
+    refused = stack.run("halt", "--everything", by="operator")
+    assert (refused.returncode, "--reason" in refused.stderr) == (2, True)
+
+
+def test_the_fleet_is_listed_a_minute_after_the_start_at_the_latest(stack: Sluice) -> None:
+    deadline = time.monotonic() + 75
+    while not stack.json("fleet", by="viewer")["items"] and time.monotonic() < deadline:
+        time.sleep(0.5)
+    listed = stack.run("fleet", by="viewer")
+    assert "acme-prod/europe-west4/serving/inference" in listed.stdout, listed.stderr
+    assert "g2-standard-8" in listed.stdout
+
+
 def test_budgets_and_breakers_are_listed_and_a_breaker_is_reset(stack: Sluice) -> None:
     assert "environment=production" in stack.run("budgets", by="viewer").stdout
     listed = stack.json("breakers", "list", by="viewer")["items"]

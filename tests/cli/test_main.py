@@ -24,7 +24,7 @@ HEAVY = (
 )
 COMMANDS = {
     "up", "ask", "propose", "proposals", "approve", "reject", "cancel", "undo", "resolve", "halt", "halts",
-    "resume", "breakers", "budgets", "audit", "api", "worker", "migrate", "tokens", "config", "doctor",
+    "resume", "breakers", "budgets", "fleet", "audit", "api", "worker", "migrate", "tokens", "config", "doctor",
 }  # fmt: skip
 
 
