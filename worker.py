@@ -27,6 +27,8 @@ GRACE = timedelta(seconds=10)
 """What a running activity gets to end by itself when the worker stops."""
 HEARTBEAT_THROTTLE = timedelta(seconds=2)
 """Heartbeats go out at most this often: well inside the five seconds after which an attempt counts as lost."""
+AGENT_HEARTBEAT_THROTTLE = timedelta(seconds=0.5)
+"""For calls of the model: their heartbeats carry the text that somebody watches being written. Heartbeats are billed."""
 
 Activity = Callable[..., Any]
 
@@ -39,6 +41,7 @@ class Registration:
     workflows: Sequence[type] = ()
     plugins: Sequence[Plugin] = ()
     """Fresh ones: a plugin changes the graph it is given, so no two workers share one."""
+    heartbeat_throttle: timedelta = HEARTBEAT_THROTTLE
     refusals: RefusalRecorder | None = None
     """Audits refused Updates; given where `ProposalWorkflow` is served."""
 
@@ -79,8 +82,8 @@ def build_workers(
             identity=name,
             max_cached_workflows=MAX_CACHED_WORKFLOWS,
             sticky_queue_schedule_to_start_timeout=sticky_timeout,
-            max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-            default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+            max_heartbeat_throttle_interval=registration.heartbeat_throttle,
+            default_heartbeat_throttle_interval=registration.heartbeat_throttle,
             graceful_shutdown_timeout=GRACE,
         )
         for queue, registration in registrations.items()

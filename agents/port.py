@@ -8,6 +8,8 @@ node differs by a step counter, because the plugin answers a second equal call o
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -20,6 +22,7 @@ from temporalio.langgraph import graph as registered_graph
 from temporalio.plugin import SimplePlugin
 
 from agents.capacity.graph import PLAN, READ, RECURSION_LIMIT, RULES, CapacityNodes, Node, build_graph
+from agents.capacity.progress import Progress
 from agents.capacity.reading import ToolReading
 from agents.capacity.state import AgentState, initial_state
 from agents.capacity.tools.tool import Evidence
@@ -28,6 +31,7 @@ from agents.planners.openai import MAX_CALLS_PER_STEP, MODEL_ATTEMPTS, OpenAIPla
 from agents.planners.rules import RULES_VERSION, RulesPlanner
 from contracts.errors import ModelUnavailable
 from contracts.messages import QUEUE_AGENT, AgentResult
+from contracts.progress import RequestProgress
 from contracts.proposal import Planner, PlannerKind
 from contracts.request import AgentStep, Failed, Request
 
@@ -112,28 +116,57 @@ def _where_nodes_run(
     }
 
 
-async def run_agent(request: Request) -> AgentResult:
+Notice = Callable[[RequestProgress], None]
+"""Is told how far the agent has come, after every node. It must not fail, and is ignored when it does."""
+
+
+async def run_agent(request: Request, notice: Notice) -> AgentResult:
     """Run the agent on a request, inside `RequestWorkflow.run`, and return its one outcome whatever happens."""
     try:
-        return await _model_or_rules(request)
+        return await _model_or_rules(request, _Teller(notice))
     except ActivityError as error:
         return _failed(_reason_of(error))
     except AGENT_FAILURES:
         return _failed(AGENT_FAILED)
 
 
-async def _model_or_rules(request: Request) -> AgentResult:
+class _Teller:
+    """Tells `notice` about nodes, and swallows what goes wrong with that: a run does not end for being watched."""
+
+    def __init__(self, notice: Notice) -> None:
+        self._notice = notice
+        self._progress = Progress()
+
+    def began(self, route: str) -> None:
+        with contextlib.suppress(Exception):
+            self._notice(self._progress.began(route))
+
+    def after(self, updates: dict[str, Any]) -> None:
+        with contextlib.suppress(Exception):
+            for node, update in updates.items():
+                self._notice(self._progress.after(node, update))
+
+
+async def _model_or_rules(request: Request, teller: _Teller) -> AgentResult:
     try:
-        return await _run(initial_state(request))
+        return await _run(initial_state(request), teller)
     except ActivityError as error:
         if error.activity_type != _PLAN_ACTIVITY:
             raise
-    return await _run(initial_state(request, route="rules", fallback=ModelUnavailable.reason_code))
+    state = initial_state(request, route="rules", fallback=ModelUnavailable.reason_code)
+    return await _run(state, teller)
 
 
-async def _run(state: AgentState) -> AgentResult:
+async def _run(state: AgentState, teller: _Teller) -> AgentResult:
     compiled = registered_graph(CAPACITY_GRAPH).compile()
-    final = cast("AgentState", await compiled.ainvoke(state, {"recursion_limit": RECURSION_LIMIT}))
+    final = state
+    teller.began(state["route"])
+    parts = compiled.astream(state, {"recursion_limit": RECURSION_LIMIT}, stream_mode=["updates", "values"])
+    async for mode, part in parts:
+        if mode == "values":
+            final = cast("AgentState", part)
+        else:
+            teller.after(cast("dict[str, Any]", part))
     result = AgentResult.model_validate(final["result"])
     steps = tuple(AgentStep.model_validate(step) for step in final["steps"])
     return result.model_copy(update={"steps": steps})

@@ -31,6 +31,7 @@ FLEET_SCHEDULE = "sluice-fleet"
 DECIDE_UPDATE = "decide"
 DECIDE_SIGNAL = "decide_later"
 WAKE_SIGNAL = "wake"
+PROGRESS_QUERY = "progress"
 
 SEARCH_ATTRIBUTES: tuple[str, ...] = ("SluiceTenant", "SluiceKind", "SluiceTarget", "SluiceRequester")
 """Keyword search attributes, set at start only."""

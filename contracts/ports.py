@@ -6,7 +6,7 @@ transactions are part of the design (docs/adr/0004).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from contracts.base import Contract
 from contracts.decision import DecisionResult, SignedDecision
 from contracts.messages import ProposalInput, RequestInput
 from contracts.observation import NodePoolObservation, ProviderOperation
+from contracts.progress import RequestProgress
 
 
 class NodePoolReader(Protocol):
@@ -140,13 +141,20 @@ class ToolCall(Contract):
     arguments: str
 
 
+Watcher = Callable[["ModelReply"], None]
+"""Is shown the unfinished reply now and then. It must not fail."""
+
+
 class ChatModel(Protocol):
     """An OpenAI-compatible chat model."""
 
     async def complete(
-        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]],
+        watch: Watcher | None = None,
     ) -> ModelReply:
-        """Return the next reply.
+        """Return the next reply. `watch` is shown what came until now, where the endpoint streams.
 
         Raises:
             ModelUnavailable: time-out, 429, 5xx, connection lost.
@@ -179,6 +187,13 @@ class WorkflowGateway(Protocol):
 
     async def wake(self, proposal_id: str) -> None:
         """Signal the workflow that something it waits for changed; no workflow left to wake is fine."""
+        ...
+
+    async def progress_of(self, request_id: str) -> RequestProgress:
+        """Return what a request's planner is doing; empty when its workflow has not begun or is forgotten.
+
+        For looking only, and not free: it asks a worker. Ask while somebody watches.
+        """
         ...
 
     async def check(self) -> None:

@@ -5,6 +5,7 @@
 
 `chat_server.script(...)` queues one behaviour per call; the last one repeats. A behaviour takes the decoded body of a
 `/v1/chat/completions` call and returns an answer; `calls` keeps every body and `headers` what came with it.
+A call that asks for a stream gets one, chunk by chunk as OpenAI cuts it; `typing` does it slowly.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -81,12 +82,106 @@ def calling(*calls: tuple[str, Any]) -> Body:
 
 
 def answering(make: Callable[[Body], Body]) -> Behaviour:
-    """Answer with the message that `make` returns for the call's body."""
+    """Answer with the message that `make` returns for the call's body, streamed if the caller wants a stream."""
+
+    async def behave(request: web.Request, body: Body) -> web.StreamResponse:
+        return await respond(request, body, make(body))
+
+    return behave
+
+
+async def respond(
+    request: web.Request, body: Body, message: Body, *, prompt_tokens: int = 100
+) -> web.StreamResponse:
+    """Answer as the caller asked for it."""
+    if body.get("stream"):
+        return await stream(request, chunks_of(message, prompt_tokens=prompt_tokens))
+    return web.json_response(completion(message, prompt_tokens=prompt_tokens))
+
+
+def in_a_piece(make: Callable[[Body], Body]) -> Behaviour:
+    """Answer whole, like an endpoint that does not know how to stream."""
 
     async def behave(request: web.Request, body: Body) -> web.StreamResponse:
         return web.json_response(completion(make(body)))
 
     return behave
+
+
+def typing(message: Body, *, pause: float = 0.05, size: int = 8, stop_after: int | None = None) -> Behaviour:
+    """Stream a message slowly, `size` characters at a time; `stop_after` so many chunks the connection breaks."""
+
+    async def behave(request: web.Request, body: Body) -> web.StreamResponse:
+        return await stream(request, chunks_of(message, size=size), pause=pause, stop_after=stop_after)
+
+    return behave
+
+
+def streaming(*lines: str) -> Behaviour:
+    """Stream these `data:` lines, whatever they are."""
+
+    async def behave(request: web.Request, body: Body) -> web.StreamResponse:
+        return await stream(request, lines)
+
+    return behave
+
+
+async def stream(
+    request: web.Request, chunks: Sequence[Body | str], *, pause: float = 0.0, stop_after: int | None = None
+) -> web.StreamResponse:
+    """Send server-sent events, one per chunk."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+    await response.prepare(request)
+    for number, chunk in enumerate(chunks):
+        if number == stop_after:
+            assert request.transport is not None
+            request.transport.close()
+            return response
+        data = chunk if isinstance(chunk, str) else json.dumps(chunk)
+        try:
+            await response.write(f"data: {data}\n\n".encode())
+        except ConnectionResetError:
+            return response
+        await asyncio.sleep(pause)
+    return response
+
+
+def chunks_of(
+    message: Body, *, size: int | None = None, prompt_tokens: int = 100, completion_tokens: int = 20
+) -> list[Body | str]:
+    """Return a message as OpenAI streams it: role, parts of texts and arguments, the reason of its end, the usage."""
+    deltas: list[Body] = [{"role": "assistant", "content": None if message.get("tool_calls") else ""}]
+    deltas += [{"content": part} for part in _cut(message.get("content") or "", size)]
+    for index, call in enumerate(message.get("tool_calls") or ()):
+        called = {"name": call["function"]["name"], "arguments": ""}
+        deltas.append(
+            {"tool_calls": [{"index": index, "id": call["id"], "type": "function", "function": called}]}
+        )
+        deltas += [
+            {"tool_calls": [{"index": index, "function": {"arguments": part}}]}
+            for part in _cut(call["function"]["arguments"], size)
+        ]
+    reason = "tool_calls" if message.get("tool_calls") else "stop"
+    choices: list[list[Body]] = [[{"index": 0, "delta": delta, "finish_reason": None}] for delta in deltas]
+    choices.append([{"index": 0, "delta": {}, "finish_reason": reason}])
+    usage = {
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+    }
+    frame: Body = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1_700_000_000,
+        "model": "stub-1",
+    }
+    told = [frame | {"choices": one, "usage": None} for one in choices]
+    return [*told, frame | {"choices": [], "usage": usage}, "[DONE]"]
+
+
+def _cut(text: str, size: int | None) -> list[str]:
+    step = size or max(1, len(text) // 3)
+    return [text[start : start + step] for start in range(0, len(text), step)]
 
 
 def tools(*calls: tuple[str, Any]) -> Behaviour:
@@ -110,7 +205,7 @@ def counting(prompt_tokens: int) -> Behaviour:
 
     async def behave(request: web.Request, body: Body) -> web.StreamResponse:
         message = calling(("finish", {"outcome": "answered", "text": "Done thinking."}))
-        return web.json_response(completion(message, prompt_tokens=prompt_tokens))
+        return await respond(request, body, message, prompt_tokens=prompt_tokens)
 
     return behave
 
@@ -190,9 +285,19 @@ def hang_up() -> Behaviour:
 
 def request_shown_to(body: Body) -> Body:
     """Return the request document that the model was shown as data."""
-    users = [message["content"] for message in body["messages"] if message["role"] == "user"]
-    shown: Body = json.loads(users[0].removeprefix("<request>\n").removesuffix("\n</request>"))
+    shown: Body = _shown_to(body, "request")
     return shown
+
+
+def earlier_shown_to(body: Body) -> list[Body]:
+    """Return the earlier turns that the model was shown as data."""
+    shown: list[Body] = _shown_to(body, "earlier")
+    return shown
+
+
+def _shown_to(body: Body, name: str) -> Any:
+    users = [message["content"] for message in body["messages"] if message["role"] == "user"]
+    return json.loads(users[0].partition(f"<{name}>\n")[2].partition(f"\n</{name}>")[0])
 
 
 @pytest.fixture

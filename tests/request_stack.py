@@ -41,7 +41,7 @@ from contracts.request import Alert, Channel, Request, Trust
 from tests.contracts.samples import ANA
 from tests.gke_fixtures import RunningEmulator
 from tests.openai_server import KEY, ChatServer
-from worker import workflow_runner
+from worker import AGENT_HEARTBEAT_THROTTLE, workflow_runner
 from workflows.request import RequestWorkflow
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -174,6 +174,8 @@ async def running_stack(
         task_queue=model_queue if model_worker else f"{model_queue}-nobody",
         plugins=[agent_plugin(planner=OpenAIPlanner(chat, options))],
         interceptors=[ErrorTranslation()],
+        max_heartbeat_throttle_interval=AGENT_HEARTBEAT_THROTTLE,
+        default_heartbeat_throttle_interval=AGENT_HEARTBEAT_THROTTLE,
     )
     async with main, model:
         yield stack

@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from agents.port import AGENT_FAILURES, run_agent
     from contracts.base import Contract
     from contracts.messages import (
+        PROGRESS_QUERY,
         PROPOSAL_WORKFLOW,
         REQUEST_WORKFLOW,
         SEARCH_ATTRIBUTES,
@@ -30,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         proposal_workflow_id,
         summary_of,
     )
+    from contracts.progress import RequestProgress
     from workflows import retry_policies
 
 _RECORD_TIMEOUT = timedelta(seconds=20)
@@ -40,6 +42,9 @@ _LOCAL_RETRY_THRESHOLD = timedelta(seconds=5)
 class RequestWorkflow:
     """mark as planned → run the agent → close with one outcome → start each proposal."""
 
+    _progress = RequestProgress()
+    """How far the agent has come. Only the query reads it. No `__init__` sets it: see tests/agents/test_port.py."""
+
     @workflow.run
     async def run(self, start: RequestInput) -> CloseRequestResult:
         """Follow the path to its end. Cancelling through Temporal changes nothing: an accepted request is answered."""
@@ -49,11 +54,19 @@ class RequestWorkflow:
                 await asyncio.shield(path)
         return path.result()
 
+    @workflow.query(name=PROGRESS_QUERY)
+    def progress(self) -> RequestProgress:
+        """Return the agent's steps so far, for people who watch. The text comes from the model's heartbeat."""
+        return self._progress
+
+    def _notice(self, progress: RequestProgress) -> None:
+        self._progress = progress
+
     async def _follow(self, start: RequestInput) -> CloseRequestResult:
         request = start.request
         closed = await _record("mark_request_planning", PlanningInput(request_id=request.id), "planning")
         if not closed.status.is_final:
-            result = await run_agent(request)
+            result = await run_agent(request, self._notice)
             given = CloseRequestInput(request=request, result=result)
             closed = await _record("close_request", given, result.outcome.outcome)
         workflow.set_current_details(f"**{closed.status}**")

@@ -1,12 +1,15 @@
 """REQUEST → PROPOSAL: one call of an OpenAI-compatible chat model. No retries here; Temporal retries.
 
 The endpoint is not trusted: total time and bytes read are bounded, and nothing it says is believed beyond its shape.
+The answer is asked for as a stream, so that somebody can watch it being written; one that comes in a piece, because the
+endpoint cannot stream, is as good.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -14,19 +17,24 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import SecretStr
 
-from adapters.llm.response_limit import ResponseLimit, ResponseTooLarge
+from adapters.llm.assembly import ReplyAssembly
+from adapters.llm.response_limit import ResponseLimit, ResponseTooLarge, is_streamed
 from adapters.store.database import forbid_in_transaction
 from contracts.errors import ModelRefused, ModelUnavailable, SluiceError
-from contracts.ports import ModelReply, ToolCall
+from contracts.ports import ModelReply, ToolCall, Watcher
 
 if TYPE_CHECKING:
     import httpx2
-    from openai import APIStatusError
-    from openai.types.chat import ChatCompletion
+    from openai import APIStatusError, AsyncStream
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 MAX_RESPONSE_BYTES = 256 * 1024
 """A reply of 2,000 output tokens is about 10 KB."""
+STREAMED_BYTES_PER_TOKEN = 1024
+"""On the wire, a token in a stream is wrapped in a few hundred bytes of JSON."""
+WATCH_EVERY_SECONDS = 0.3
+"""Between two looks at an answer that is still being written."""
 MAX_RETRY_AFTER = timedelta(seconds=30)
 """A longer Retry-After is cut: the rules planner answers sooner."""
 _RETRYABLE_4XX = frozenset({408, 409, 425, 429})
@@ -55,7 +63,14 @@ class OpenAIChat:
             timeout=self._timeout,
             follow_redirects=False,
             headers={"accept-encoding": "identity"},
-            event_hooks={"response": [ResponseLimit(MAX_RESPONSE_BYTES)]},
+            event_hooks={
+                "response": [
+                    ResponseLimit(
+                        MAX_RESPONSE_BYTES,
+                        streamed=max(MAX_RESPONSE_BYTES, STREAMED_BYTES_PER_TOKEN * max_output_tokens),
+                    )
+                ]
+            },
         )
         self._client = AsyncOpenAI(
             api_key=api_key.get_secret_value(),
@@ -66,22 +81,19 @@ class OpenAIChat:
         )
 
     async def complete(
-        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]],
+        watch: Watcher | None = None,
     ) -> ModelReply:
         """Return the next reply. See `contracts.ports.ChatModel`."""
-        from openai import APIConnectionError, APIStatusError, OpenAIError
+        from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError, OpenAIError
 
         forbid_in_transaction()
         try:
             async with asyncio.timeout(self._timeout):
-                completion = await self._client.chat.completions.create(
-                    model=self._model,
-                    messages=cast("Any", list(messages)),
-                    tools=cast("Any", list(tools)),
-                    tool_choice="required",
-                    max_completion_tokens=self._max_output_tokens,
-                )
-        except TimeoutError as error:
+                return await self._ask(messages, tools, watch)
+        except (TimeoutError, APITimeoutError) as error:
             raise ModelUnavailable("the model did not answer in time") from error
         except APIStatusError as error:
             raise _of_status(error) from error
@@ -89,13 +101,57 @@ class OpenAIChat:
             raise ModelRefused("the model's answer is too large") from error
         except APIConnectionError as error:
             raise ModelUnavailable("the model's endpoint cannot be reached") from error
+        except APIError as error:  # an error in the midst of a stream
+            raise ModelUnavailable("the model's endpoint failed while it answered") from error
         except (OpenAIError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ModelRefused("the model's endpoint sent something that is no answer") from error
-        return _reply(completion)
+
+    async def _ask(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]],
+        watch: Watcher | None,
+    ) -> ModelReply:
+        raw = await self._client.chat.completions.with_raw_response.create(
+            model=self._model,
+            messages=cast("Any", list(messages)),
+            tools=cast("Any", list(tools)),
+            tool_choice="required",
+            max_completion_tokens=self._max_output_tokens,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        response = raw.http_response
+        try:
+            if is_streamed(response):
+                return await _streamed(raw.parse(), watch)
+            return _in_a_piece(await response.aread())
+        finally:
+            await response.aclose()
 
     async def close(self) -> None:
         """Close pooled connections."""
         await self._http.aclose()
+
+
+async def _streamed(stream: AsyncStream[ChatCompletionChunk], watch: Watcher | None) -> ModelReply:
+    assembly, looked = ReplyAssembly(MAX_RESPONSE_BYTES), time.monotonic()
+    async for chunk in stream:
+        assembly.add(chunk)
+        if watch is not None and time.monotonic() - looked >= WATCH_EVERY_SECONDS:
+            watch(assembly.so_far())
+            looked = time.monotonic()
+    return assembly.whole()
+
+
+def _in_a_piece(body: bytes) -> ModelReply:
+    from openai.types.chat import ChatCompletion
+
+    decoded = json.loads(body)
+    if not isinstance(decoded, dict):
+        raise ModelRefused("the model's endpoint sent something that is no answer")
+    believed = {name: decoded[name] for name in ("choices", "usage", "model") if name in decoded}
+    return _reply(ChatCompletion.construct(**believed))
 
 
 def _of_status(error: APIStatusError) -> SluiceError:

@@ -28,11 +28,18 @@ class _LimitedStream(httpx2.AsyncByteStream):
         await self._inner.aclose()
 
 
-class ResponseLimit:
-    """A response hook of an httpx client. Bodies must come unencoded, so that bytes read are bytes kept."""
+EVENT_STREAM = "text/event-stream"
 
-    def __init__(self, limit: int) -> None:
+
+class ResponseLimit:
+    """A response hook of an httpx client. Bodies must come unencoded, so that bytes read are bytes kept.
+
+    A streamed answer repeats its frame around every token, and only a part of it is kept: it has a limit of its own.
+    """
+
+    def __init__(self, limit: int, streamed: int) -> None:
         self._limit = limit
+        self._streamed = streamed
 
     async def __call__(self, response: httpx2.Response) -> None:
         """Wrap the body before anything reads it.
@@ -45,4 +52,11 @@ class ResponseLimit:
         stream = response.stream
         if not isinstance(stream, httpx2.AsyncByteStream):
             raise ResponseTooLarge("not a stream")
-        response.stream = _LimitedStream(stream, self._limit)
+        limit = self._streamed if is_streamed(response) else self._limit
+        response.stream = _LimitedStream(stream, limit)
+
+
+def is_streamed(response: httpx2.Response) -> bool:
+    """Tell whether the body is a stream of server-sent events."""
+    media_type, _, _ = response.headers.get("content-type", "").partition(";")
+    return media_type.strip().lower() == EVENT_STREAM

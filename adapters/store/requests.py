@@ -32,6 +32,7 @@ async def create(connection: AsyncConnection, request: Request, *, dedupe_key: s
             tenant=request.tenant,
             channel=request.channel.value,
             dedupe_key=dedupe_key,
+            conversation_id=request.conversation_id,
             document=request.model_dump(mode="json"),
             status=RequestStatus.RECEIVED.value,
             created_at=request.received_at,

@@ -126,6 +126,13 @@ requests = Table(
         "created_at",
         postgresql_where=text("conversation_id is not null"),
     ),
+    Index(
+        "ix_requests_own",
+        "tenant",
+        text("(document #>> '{requester,issuer}')"),
+        text("(document #>> '{requester,subject}')"),
+        postgresql_where=text("conversation_id is not null"),
+    ),
 )
 
 proposals = Table(
@@ -161,6 +168,7 @@ proposals = Table(
         "ix_proposals_held", "held_on", "priority", "created_at", postgresql_where=text("held_on is not null")
     ),
     Index("ix_proposals_by_target", "target_key", "created_at"),
+    Index("ix_proposals_of_request", "request_id", postgresql_where=text("request_id is not null")),
     Index(
         "ix_proposals_waiting",
         "tenant",

@@ -12,7 +12,13 @@ from datetime import timedelta
 
 from pydantic import BaseModel
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.client import Client, Interceptor, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    Interceptor,
+    WorkflowExecutionDescription,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+)
 from temporalio.common import Priority, WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 
@@ -23,6 +29,7 @@ from contracts.decision import DecisionResult, SignedDecision
 from contracts.errors import DecisionNotAccepted, NotFound, WorkflowUnavailable
 from contracts.messages import (
     DECIDE_UPDATE,
+    PROGRESS_QUERY,
     PROPOSAL_WORKFLOW,
     QUEUE_MAIN,
     REQUEST_WORKFLOW,
@@ -32,6 +39,7 @@ from contracts.messages import (
     proposal_workflow_id,
     request_workflow_id,
 )
+from contracts.progress import MAX_PROGRESS_TEXT, RequestProgress
 from settings import TemporalSettings
 
 PROPOSAL_CLOSED = "proposal_closed"
@@ -131,6 +139,28 @@ class TemporalGateway:
         except NotFound:
             return
 
+    async def progress_of(self, request_id: str) -> RequestProgress:
+        """Ask the request's workflow how far its agent is, and the pending call of the model what it has written.
+
+        The text is in the details of that activity's heartbeat: it leaves no event in the history.
+
+        Raises:
+            WorkflowUnavailable: Temporal or a worker did not answer.
+        """
+        client = await self._connected()
+        handle = client.get_workflow_handle(request_workflow_id(request_id))
+        try:
+            async with our_errors(self._timeout):
+                progress: RequestProgress = await handle.query(
+                    PROGRESS_QUERY, result_type=RequestProgress, rpc_timeout=self._timeout
+                )
+                description = await handle.describe()
+        except NotFound:
+            return RequestProgress()
+        except WorkflowQueryFailedError as error:
+            raise WorkflowUnavailable("the workflow's progress cannot be told") from error
+        return progress.model_copy(update={"text": await _text_in(description, client)})
+
     async def check(self) -> None:
         """Return when Temporal answers and has the namespace.
 
@@ -181,6 +211,17 @@ class TemporalGateway:
             if self._client is None:
                 self._client = await connect(self._settings, interceptors=self._interceptors)
             return self._client
+
+
+async def _text_in(description: WorkflowExecutionDescription, client: Client) -> str:
+    """Return what the nodes at work told with their heartbeats (`agents/heartbeat.py`)."""
+    for pending in description.raw_description.pending_activities:
+        payloads = pending.heartbeat_details.payloads
+        if payloads:
+            told = (await client.data_converter.decode(payloads))[0]
+            if isinstance(told, str):
+                return told[:MAX_PROGRESS_TEXT]
+    return ""
 
 
 def _reason_code(error: WorkflowUpdateFailedError) -> str:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from agents.capacity.tools.tool import describe, wire_schema
 from contracts.action import ACTION_KINDS, Action
+from contracts.progress import MAX_PROGRESS_TEXT
 from contracts.request import Answered, Asked, Proposed, ProposedAction, Refused, RequestOutcome
 
 FINISH = "finish"
@@ -71,6 +72,16 @@ def read_finish(arguments: str) -> RequestOutcome:
     except ValidationError as error:
         return _invalid(describe(error))
     return _outcome(finish)
+
+
+def text_so_far(arguments: str) -> str:
+    """Return what an unfinished call of `finish` says to the person, for looking only; empty while it says nothing."""
+    try:
+        raw = pydantic_core.from_json(arguments[:MAX_FINISH], allow_partial="trailing-strings")
+    except ValueError:
+        return ""
+    text = raw.get("text") if isinstance(raw, dict) else None
+    return text[:MAX_PROGRESS_TEXT] if isinstance(text, str) else ""
 
 
 def _outcome(finish: Finish) -> RequestOutcome:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic_core
-from pydantic import JsonValue
-
 from agents.capacity.state import AgentState
 from agents.capacity.tools.catalogue import TOOLS
-from agents.capacity.tools.tool import MAX_ARGUMENTS, Evidence, answer
+from agents.capacity.tools.tool import Evidence, answer, shown_arguments
 from agents.heartbeat import heartbeating
-from contracts.base import canonical_json
 from contracts.ports import ToolCall
 from contracts.request import AgentStep
 
@@ -33,17 +29,7 @@ class ToolReading:
             answered = await answer(TOOLS.get(call.name), call, self._evidence)
             messages.append({"role": "tool", "tool_call_id": call.id, "content": answered.content})
             step = AgentStep(
-                kind="tool", name=call.name, arguments=_shown(call.arguments), error=answered.error
+                kind="tool", name=call.name, arguments=shown_arguments(call.arguments), error=answered.error
             )
             steps.append(step.model_dump(mode="json"))
         return {"messages": messages, "steps": steps, "pending": [], "route": "plan"}
-
-
-def _shown(arguments: str) -> dict[str, JsonValue]:
-    """Return the arguments for the audit log; what is no JSON object that it can carry is named, not kept."""
-    try:
-        parsed = pydantic_core.from_json(arguments[:MAX_ARGUMENTS] or "{}", allow_inf_nan=False)
-        canonical_json(parsed)
-    except ValueError:
-        return {"unreadable": True}
-    return parsed if isinstance(parsed, dict) else {"unreadable": True}

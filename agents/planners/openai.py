@@ -13,17 +13,19 @@ from typing import Any
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from agents.capacity.finish import FINISH, OUTPUT_INVALID, finish_schema, read_finish
+from agents.capacity.finish import FINISH, OUTPUT_INVALID, finish_schema, read_finish, text_so_far
 from agents.capacity.prompts import Prompt, load_prompt
 from agents.capacity.state import AgentState
 from agents.capacity.tools.catalogue import TOOLS
 from agents.capacity.tools.tool import MAX_ARGUMENTS
-from agents.heartbeat import heartbeating
+from agents.heartbeat import heartbeating, tell
+from agents.planners.decision_words import DECIDES_NOTHING, sounds_like_a_decision
 from contracts.errors import ModelRefused, ModelUnavailable
 from contracts.messages import AgentResult
 from contracts.ports import ChatModel, ModelReply, ToolCall
+from contracts.progress import MAX_PROGRESS_TEXT
 from contracts.proposal import Planner, PlannerKind
-from contracts.request import AgentStep, Refused, Request, RequestOutcome
+from contracts.request import AgentStep, Refused, Request, RequestOutcome, Turn
 
 MODEL_ATTEMPTS = 3
 """Calls of the model for one step, the first included, before the rules planner takes over."""
@@ -72,9 +74,12 @@ class OpenAIPlanner:
         if step > self._options.max_steps:
             text = f"The model did not come to an answer within {self._options.max_steps} steps."
             return self._end(step, Refused(text=text, reason_code=STEP_CAP_REACHED))
-        opening = [] if state["messages"] else self._opening(Request.model_validate(state["request"]))
+        request = Request.model_validate(state["request"])
+        if request.alert is None and sounds_like_a_decision(request.text):
+            return {"route": "rules", "fallback": DECIDES_NOTHING}
+        opening = [] if state["messages"] else self._opening(request)
         try:
-            reply = await self._model.complete([*state["messages"], *opening], self._tools)
+            reply = await self._model.complete([*state["messages"], *opening], self._tools, _show)
         except ModelUnavailable as error:
             return _retry_or_hand_over(error)
         except ModelRefused as error:
@@ -140,8 +145,27 @@ def present(request: Request) -> str:
         "alert": request.alert.model_dump(mode="json") if request.alert else None,
         "received_at": request.received_at.isoformat(),
     }
-    document = json.dumps(shown).replace("<", "\\u003c").replace(">", "\\u003e")
-    return f"<request>\n{document}\n</request>"
+    asked = _delimited("request", shown)
+    if not request.earlier:
+        return asked
+    return f"{_delimited('earlier', [_earlier(turn) for turn in request.earlier])}\n{asked}"
+
+
+def _earlier(turn: Turn) -> dict[str, Any]:
+    return {"person": turn.text, "agent": turn.answer, "proposed": list(turn.proposals)}
+
+
+def _delimited(name: str, document: Any) -> str:
+    inner = json.dumps(document).replace("<", "\\u003c").replace(">", "\\u003e")
+    return f"<{name}>\n{inner}\n</{name}>"
+
+
+def _show(reply: ModelReply) -> None:
+    """Let people who watch read along: the sentence of an unfinished `finish`, else free text."""
+    ends = [call for call in reply.tool_calls if call.name == FINISH]
+    text = text_so_far(ends[0].arguments) if ends else reply.text[:MAX_PROGRESS_TEXT]
+    if text:
+        tell(text)
 
 
 def _flaw(reply: ModelReply) -> str | None:

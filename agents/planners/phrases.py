@@ -19,6 +19,10 @@ class Named:
     places: tuple[str, ...]
 
 
+IT = Named("it", ())
+"""A pool that only the earlier turns of the conversation can tell."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """Bring a pool to `count` nodes per zone; `change` is set instead for "up by" and "down by"."""
@@ -56,6 +60,8 @@ class Plain:
 
 Phrase = Scale | Bounds | Size | Plain
 
+_PRONOUNS = frozenset({"it", "that", "this", "same"})
+_AND = re.compile(r"(?:(?:and|then|now|ok|okay),? ){1,3}")
 _NAME = r"[a-z0-9][a-z0-9/_-]{0,120}"
 _THE = r"(?:the )?"
 _POOL = rf"{_THE}(?P<name>{_NAME})(?: node ?pool| pool)?"
@@ -68,6 +74,15 @@ _COUNT = r"(?P<count>[0-9]{1,9})"
 _SCALE_TO = re.compile(rf"{_DO}{_EARLY} {_POOL}{_IN}{_LATE} to {_COUNT}{_UNIT}")
 _SCALE_TO_THEN_PLACE = re.compile(rf"{_DO}{_EARLY} {_POOL}{_LATE} to {_COUNT}{_UNIT}{_IN}")
 _SCALE_BY = re.compile(rf"{_DO}{_EARLY} {_POOL}{_IN}{_LATE} by {_COUNT}{_UNIT}")
+_MAKE_IT = re.compile(
+    rf"(?:please )?make {_THE}(?P<name>it|that|this)(?: node ?pool| pool| one)?{_EARLY}{_LATE}(?: to)? {_COUNT}{_UNIT}"
+    r"(?P<verb>)(?P<place>)"
+)
+_ONLY_SIZE = re.compile(rf"(?:please )?(?:to )?{_COUNT}{_UNIT}(?: please)?")
+_ONLY_PATH = re.compile(rf"{_THE}(?P<name>{_NAME}/{_NAME})(?: node ?pool| pool)?(?P<place>)")
+_ONLY_PLACE = re.compile(
+    rf"(?:{_THE}(?:one|pool) )?(?:in|on|of) {_THE}(?P<place>{_NAME}(?:(?: in| on| of|,) {_THE}{_NAME}){{0,3}})"
+)
 _BOUNDS = re.compile(
     rf"{_DO} (?:the )?autoscaling (?:bounds )?(?:of|for|on) {_POOL}{_IN} "
     r"(?:to|between) (?:min(?:imum)? )?(?P<low>[0-9]{1,9})(?: ?- ?| to | and |,? max(?:imum)? )(?P<high>[0-9]{1,9})"
@@ -86,20 +101,46 @@ _HELP = re.compile(r"help(?: me)?|what can (?:you|i) (?:do|ask)")
 
 def parse(text: str) -> Phrase | None:
     """Return what a chat text asks for, or None when it is not one of the phrases."""
-    plain = " ".join(text.lower().split()).rstrip(" .!?")
+    plain = _plain(text)
+    if opening := _AND.match(plain):
+        plain = plain[opening.end() :]
     if _HELP.fullmatch(plain):
         return Plain("help")
     if _LIST.fullmatch(plain):
         return Plain("list")
     if found := _BOUNDS.fullmatch(plain):
         return Bounds(_named(found), int(found["low"]), int(found["high"]))
-    if found := _SCALE_TO.fullmatch(plain) or _SCALE_TO_THEN_PLACE.fullmatch(plain):
+    if (
+        found := _SCALE_TO.fullmatch(plain)
+        or _SCALE_TO_THEN_PLACE.fullmatch(plain)
+        or _MAKE_IT.fullmatch(plain)
+    ):
         return _absolute(found)
     if found := _SCALE_BY.fullmatch(plain):
         return _relative(found)
     if found := _SIZE.fullmatch(plain):
         return Size(_named(found))
     return None
+
+
+def parse_size(text: str) -> Scale | None:
+    """Return the size that a text consists of, as in `to 4 per zone`: an answer to "to which size?"."""
+    found = _ONLY_SIZE.fullmatch(_plain(text))
+    return Scale(IT, int(found["count"]), None, bool(found["per_zone"])) if found else None
+
+
+def parse_choice(text: str, name: str) -> Named | None:
+    """Return the pool that a text consists of, as in `the one in sandbox`: an answer to "which one?" about `name`."""
+    plain = _plain(text)
+    if found := _ONLY_PATH.fullmatch(plain):
+        return _named(found)
+    if found := _ONLY_PLACE.fullmatch(plain):
+        return Named(name, _places(found["place"]))
+    return None
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split()).rstrip(" .!?")
 
 
 def _absolute(found: re.Match[str]) -> Phrase | None:
@@ -126,5 +167,9 @@ def _directions(found: re.Match[str]) -> set[Direction]:
 
 def _named(found: re.Match[str]) -> Named:
     *path, name = found["name"].split("/")
-    words = re.split(r"(?: in | on | of |, ?)(?:the )?|/", found["place"] or "")
-    return Named(name=name, places=tuple(part for part in (*path, *words) if part))
+    named = Named(name=name, places=tuple(part for part in (*path, *_places(found["place"])) if part))
+    return IT if named.name in _PRONOUNS and not named.places else named
+
+
+def _places(place: str | None) -> tuple[str, ...]:
+    return tuple(re.split(r"(?: in | on | of |, ?)(?:the )?|/", place or ""))

@@ -11,8 +11,10 @@ from typing import Any
 from agents.capacity.state import AgentState
 from agents.capacity.tools.list_targets import registered_pools
 from agents.heartbeat import heartbeating
+from agents.planners.decision_words import DECIDES_NOTHING, DECISIONS_ELSEWHERE, sounds_like_a_decision
+from agents.planners.follow_up import understood
 from agents.planners.openai import NO_MODEL
-from agents.planners.phrases import Bounds, Named, Phrase, Plain, Scale, Size, parse
+from agents.planners.phrases import IT, Bounds, Named, Phrase, Plain, Scale, Size
 from agents.planners.pool_names import find_labelled, find_named, spell
 from agents.planners.sizing import Sized, Wish, bounds_to, describe_size, size_to
 from contracts.action import NodePoolTarget
@@ -33,7 +35,7 @@ from contracts.request import (
     RequestOutcome,
 )
 
-RULES_VERSION = "rules.v1"
+RULES_VERSION = "rules.v2"
 NODE_COUNT_LABEL = "sluice_node_count"
 """Alert label with the wished size, in nodes per zone."""
 ALERT_WITHOUT_SIZE = "alert_without_node_count"
@@ -41,6 +43,7 @@ ALERT_TARGET_UNKNOWN = "alert_target_unknown"
 
 _PREFACE = {
     NO_MODEL: "Answered by the rules planner; no language model is configured.",
+    DECIDES_NOTHING: "",
     "": "Answered by the rules planner.",
 }
 _DOWN = "Answered by the rules planner, because the language model does not answer."
@@ -81,7 +84,9 @@ class RulesPlanner:
         try:
             if request.alert is not None:
                 return await self._for_alert(request.alert)
-            return await self._for_phrase(parse(request.text))
+            if sounds_like_a_decision(request.text):
+                return Answered(text=DECISIONS_ELSEWHERE)
+            return await self._for_phrase(understood(request.text, request.earlier))
         except ProviderRefused as error:
             text = "The provider does not let me read that node pool. Nothing was proposed."
             return Refused(text=text, reason_code=error.reason_code)
@@ -108,6 +113,8 @@ class RulesPlanner:
             return Asked(text=f"I did not understand that. {HELP}")
         if isinstance(phrase, Plain) and phrase.wish == "help":
             return Answered(text=HELP)
+        if not isinstance(phrase, Plain) and phrase.pool == IT:
+            return Asked(text="Which node pool do you mean? Nothing said before names exactly one.")
         pools = await registered_pools(self._reader, self._configuration)
         if isinstance(phrase, Plain):
             return Answered(text=f"Registered node pools: {_listed([target for target, _ in pools])}.")

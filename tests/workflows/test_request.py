@@ -58,7 +58,7 @@ async def test_the_proposal_says_which_model_and_which_prompt_made_it(
     assert (planner["kind"], planner["model"], planner["prompt_version"]) == (
         "openai",
         "stub-1",
-        "planner.v1",
+        "planner.v2",
     )
     assert planner["prompt_digest"].startswith("sha256:")
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib import resources
 
-PLANNER_VERSION = "planner.v1"
+PLANNER_VERSION = "planner.v2"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from adapters.store.database import Database
 from contracts.action import Location, NodePoolTarget, ProjectId, ResourceName
+from contracts.base import canonical_json
 from contracts.configuration import Configuration, Target
 from contracts.errors import SluiceError
 from contracts.ports import NodePoolReader, PriceList, ToolCall
@@ -130,6 +131,16 @@ async def answer(tool: Tool[Any] | None, call: ToolCall, evidence: Evidence) -> 
     if len(content) > MAX_RESULT:
         return _failed("result_too_large", "ask for something narrower")
     return ToolAnswer(content)
+
+
+def shown_arguments(arguments: str) -> dict[str, JsonValue]:
+    """Return a call's arguments for people; what is no JSON object that our records can carry is named, not kept."""
+    try:
+        parsed = pydantic_core.from_json(arguments[:MAX_ARGUMENTS] or "{}", allow_inf_nan=False)
+        canonical_json(parsed)
+    except ValueError:
+        return {"unreadable": True}
+    return parsed if isinstance(parsed, dict) else {"unreadable": True}
 
 
 def _failed(reason_code: str, message: str) -> ToolAnswer:

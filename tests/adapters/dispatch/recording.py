@@ -13,6 +13,7 @@ from opentelemetry import trace
 from contracts.decision import DecisionResult, SignedDecision
 from contracts.errors import SluiceError
 from contracts.messages import ProposalInput, RequestInput
+from contracts.progress import RequestProgress
 
 
 @dataclass
@@ -47,6 +48,9 @@ class RecordingGateway:
 
     async def wake(self, proposal_id: str) -> None:
         await self._arrived("wake", proposal_id, None)
+
+    async def progress_of(self, request_id: str) -> RequestProgress:
+        return RequestProgress()
 
     async def check(self) -> None:
         return None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -33,6 +34,14 @@ async def chat(chat_server: ChatServer) -> AsyncIterator[OpenAIChat]:
     await opened.close()
 
 
+@asynccontextmanager
+async def patient(chat_server: ChatServer) -> AsyncIterator[OpenAIChat]:
+    """One that waits long enough for a slow stream."""
+    opened = OpenAIChat(api_key=SecretStr(KEY), model="m", base_url=chat_server.base_url)
+    yield opened
+    await opened.close()
+
+
 async def test_a_tool_call_comes_back_as_the_model_spelled_it(
     chat: OpenAIChat, chat_server: ChatServer
 ) -> None:
@@ -53,7 +62,112 @@ async def test_the_call_carries_model_tools_limit_and_key(chat: OpenAIChat, chat
         "required",
         321,
     )
+    assert (sent["stream"], sent["stream_options"]) == (True, {"include_usage": True})
     assert chat_server.headers[0]["Authorization"] == f"Bearer {KEY}"
+
+
+async def test_an_endpoint_that_answers_in_a_piece_is_as_good(
+    chat: OpenAIChat, chat_server: ChatServer
+) -> None:
+    message = openai_server.calling(("look", '{"x": 1'), ("look", "{}"))
+    chat_server.script(
+        openai_server.answering(lambda _: message), openai_server.in_a_piece(lambda _: message)
+    )
+    streamed = await chat.complete(MESSAGES, TOOLS)
+    assert await chat.complete(MESSAGES, TOOLS) == streamed
+    assert [call.arguments for call in streamed.tool_calls] == ['{"x": 1', "{}"]
+
+
+async def test_somebody_may_watch_the_answer_being_written(chat_server: ChatServer) -> None:
+    chat_server.script(openai_server.typing({"content": "one two three four five"}, pause=0.08, size=4))
+    seen: list[str] = []
+    async with patient(chat_server) as slow:
+        reply = await slow.complete(MESSAGES, TOOLS, lambda part: seen.append(part.text))
+    assert reply.text == "one two three four five"
+    assert 1 <= len(seen) < 6
+    assert 0 < len(seen[0]) < len(reply.text)
+    assert all(reply.text.startswith(part) for part in seen)
+
+
+async def test_a_stream_that_breaks_off_may_pass(chat: OpenAIChat, chat_server: ChatServer) -> None:
+    message = openai_server.calling(("finish", {"outcome": "answered", "text": "a long sentence"}))
+    chat_server.script(openai_server.typing(message, pause=0, stop_after=4))
+    with pytest.raises(ModelUnavailable):
+        await chat.complete(MESSAGES, TOOLS)
+
+
+async def test_a_stream_that_ends_before_its_end_may_pass(chat: OpenAIChat, chat_server: ChatServer) -> None:
+    begun = openai_server.chunks_of({"content": "one two three"})[:3]
+    chat_server.script(openai_server.streaming(*(json.dumps(chunk) for chunk in begun)))
+    with pytest.raises(ModelUnavailable):
+        await chat.complete(MESSAGES, TOOLS)
+
+
+async def test_an_error_in_the_midst_of_a_stream_may_pass(chat: OpenAIChat, chat_server: ChatServer) -> None:
+    begun = json.dumps(openai_server.chunks_of({"content": "one"})[0])
+    chat_server.script(openai_server.streaming(begun, json.dumps({"error": {"message": KEY, "code": 500}})))
+    with pytest.raises(ModelUnavailable) as caught:
+        await chat.complete(MESSAGES, TOOLS)
+    assert KEY not in str(caught.value)
+
+
+def chunk(delta: object) -> str:
+    """A chunk that carries this, and claims to be the last."""
+    return json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": "stop"}]})
+
+
+CALL = {"index": 0, "id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        ["[DONE]"],
+        ["not json"],
+        ["null"],
+        ["5"],
+        ['{"choices": 5}'],
+        ['{"choices": [5]}'],
+        [chunk(None)],
+        [chunk({"content": 5})],
+        [chunk({"tool_calls": "x"})],
+        [chunk({"tool_calls": [CALL | {"index": "first"}]}), chunk({"tool_calls": [CALL]})],
+        [chunk({"tool_calls": [CALL | {"id": 5}]})],
+        [chunk({"tool_calls": [CALL | {"function": {"name": ["x"]}}]})],
+        [json.dumps({"choices": [], "usage": {"prompt_tokens": -1, "completion_tokens": "x"}}), chunk({})],
+        [chunk({"tool_calls": [CALL | {"index": index}]}) for index in range(80)],
+        [chunk({"content": "x" * 64 * 1024})] * 5,
+    ],
+    ids=[
+        "nothing", "only-its-end", "no-json", "null", "number", "choices", "choice", "no-delta", "content",
+        "calls", "index", "id", "name", "usage", "80-calls", "320-kb",
+    ],
+)  # fmt: skip
+async def test_a_stream_that_is_no_answer_is_refused_and_never_believed(
+    chat: OpenAIChat, chat_server: ChatServer, lines: list[str]
+) -> None:
+    chat_server.script(openai_server.streaming(*lines))
+    with pytest.raises(ModelRefused):
+        await chat.complete(MESSAGES, TOOLS)
+
+
+async def test_a_stream_without_an_end_is_left_after_the_time_out(
+    chat: OpenAIChat, chat_server: ChatServer
+) -> None:
+    chat_server.script(openai_server.typing({"content": "x" * 4_000}, size=1))
+    began = time.monotonic()
+    with pytest.raises(ModelUnavailable):
+        await chat.complete(MESSAGES, TOOLS)
+    assert time.monotonic() - began < 3
+
+
+async def test_a_stream_with_a_line_without_an_end_does_not_fill_the_memory(
+    chat: OpenAIChat, chat_server: ChatServer
+) -> None:
+    chat_server.script(openai_server.raw(b"data: " + b"x" * 10 * 1024 * 1024, "text/event-stream"))
+    with pytest.raises(ModelRefused, match="too large"):
+        await chat.complete(MESSAGES, TOOLS)
 
 
 @pytest.mark.parametrize("code", [408, 409, 429, 500, 502, 503, 504])

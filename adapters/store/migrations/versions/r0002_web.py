@@ -93,10 +93,26 @@ def _extend_intake() -> None:
         ["conversation_id", "created_at"],
         postgresql_where=sa.text("conversation_id is not null"),
     )
+    op.create_index(
+        "ix_requests_own",
+        "requests",
+        [
+            "tenant",
+            sa.text("(document #>> '{requester,issuer}')"),
+            sa.text("(document #>> '{requester,subject}')"),
+        ],
+        postgresql_where=sa.text("conversation_id is not null"),
+    )
 
 
 def _extend_proposals() -> None:
     op.add_column("proposals", sa.Column("risk", sa.Text()))
+    op.create_index(
+        "ix_proposals_of_request",
+        "proposals",
+        ["request_id"],
+        postgresql_where=sa.text("request_id is not null"),
+    )
     op.create_index(
         "ix_proposals_waiting",
         "proposals",
