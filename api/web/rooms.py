@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 from api.web import static_files
 from api.web.login.endpoints import router as login
 from api.web.proposal.endpoints import router as proposal
+from api.web.gallery.endpoints import router as gallery
 from api.web.routes import show_failures
 from api.web.shell.endpoints import router as shell
 
@@ -15,6 +16,7 @@ ROOMS: tuple[APIRouter, ...] = (
     login,
     proposal,
     shell,
+    gallery,
 )
 
 

@@ -7,6 +7,7 @@ words for both.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -14,8 +15,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from api.parts import parts_of
 from api.problems import classify, respond_to
+from api.web.cookie import session_of
 from api.web.rendering import fragment, is_fragment_wanted, page
+from contracts.errors import SluiceError
 from contracts.principal import Principal
 
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -71,6 +75,9 @@ def show_failures(app: FastAPI) -> None:
 
     async def unknown(request: Request, error: Exception) -> Response:
         if _is_for_a_person(request):
+            # No gate has run for this address: who asks decides only what stands around the failure.
+            with suppress(SluiceError):
+                await session_of(request, parts_of(request))
             return await failure(request, error)
         return respond_to(request.scope, error)
 
