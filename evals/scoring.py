@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from contracts.base import utc_now
 from contracts.principal import Principal, PrincipalKind, Role
-from contracts.request import Alert, Channel, Failed, Proposed, Refused, Request, RequestOutcome, Trust
+from contracts.request import Alert, Channel, Failed, Proposed, Refused, Request, RequestOutcome, Trust, Turn
 
 Plan = Callable[[Request], Awaitable[RequestOutcome]]
 """A planner, from a request to its outcome."""
@@ -29,6 +29,8 @@ class Case(BaseModel):
     name: str
     text: str = ""
     labels: dict[str, str] | None = None
+    earlier: tuple[Turn, ...] = ()
+    """Turns of the same conversation before it, oldest first."""
     outcome: str
     reason_code: str | None = None
     actions: tuple[dict[str, Any], ...] = ()
@@ -46,6 +48,7 @@ class Case(BaseModel):
             text=self.text,
             alert=alert,
             trust=Trust.UNTRUSTED if alert else Trust.TRUSTED,
+            earlier=self.earlier,
             received_at=utc_now(),
         )
 

@@ -16,6 +16,7 @@ import pytest
 from adapters.store.database import Database
 from adapters.store.migrate import upgrade
 from contracts.messages import request_workflow_id
+from contracts.request import Turn
 from tests import openai_server
 from tests.gke_fixtures import RunningEmulator, local_fleet
 from tests.openai_server import Behaviour, ChatServer, chat_server
@@ -27,10 +28,18 @@ HISTORIES = Path(__file__).parent / "histories"
 POOL = {"project": "acme-prod", "location": "europe-west4", "cluster": "serving", "node_pool": "inference"}
 RESIZE = {"kind": "gke.node_pool.resize", **POOL, "node_count": 4}
 READ = openai_server.tools(("read_node_pool", POOL))
+EARLIER = (
+    Turn(
+        text="scale it to 3",
+        answer="Which one?",
+        proposals=("resize acme-prod/serving/inference to 3 per zone",),
+    ),
+)
 PATHS: dict[str, tuple[Behaviour, ...]] = {
     "request_proposes": (READ, READ, openai_server.propose(RESIZE, RESIZE | {"node_pool": "web"})),
     "request_answers": (openai_server.finish("answered", "It runs."),),
     "request_is_refused": (openai_server.text("I did it."),),
+    "request_continues": (READ, openai_server.propose(RESIZE | {"node_count": 5})),
     "request_falls_back": (openai_server.status(503, {"Retry-After": "0"}),),
 }
 
@@ -50,7 +59,8 @@ async def test_record(
     database = Database(database_url)
     chat_server.script(*PATHS[name])
     async with running_stack(temporal_address, database, local_fleet, chat_server) as stack:
-        request = request_of("scale inference in acme-prod to 4")
+        earlier = EARLIER if name == "request_continues" else ()
+        request = request_of("scale inference in acme-prod to 4", earlier=earlier)
         await stack.run(request)
         history = await stack.client.get_workflow_handle(request_workflow_id(request.id)).fetch_history()
     await database.close()

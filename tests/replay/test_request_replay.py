@@ -38,7 +38,8 @@ async def test_every_stored_request_replays_twice_on_one_thread() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["request_proposes", "request_answers", "request_is_refused", "request_falls_back"]
+    "path",
+    ["request_proposes", "request_answers", "request_is_refused", "request_continues", "request_falls_back"],
 )
 def test_every_path_of_a_request_has_a_stored_history(path: str) -> None:
     assert path in {stored.stem for stored in HISTORIES}
