@@ -29,6 +29,21 @@ function read(table) {
   return { names, columns };
 }
 
+const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const DAY_LENGTH = 86_400; // seconds
+
+/** @param {unknown} _ @param {number[]} splits seconds since 1970 */
+function times(_, splits) {
+  const isLong = splits.length > 1 && splits[1] - splits[0] >= DAY_LENGTH / 2;
+  return splits.map((at) => (isLong ? DAY : TIME).format(at * 1_000));
+}
+
+/** The ground line is zero: a cut axis makes little look like much. */
+function range(_, low, high) {
+  return [Math.min(0, low ?? 0), Math.max(high ?? 1, 1) * 1.08];
+}
+
 /** @param {HTMLElement} figure */
 async function draw(figure) {
   const table = figure.querySelector("table");
@@ -48,8 +63,9 @@ async function draw(figure) {
   const paths = figure.dataset.chart === "steps" ? UPlot.paths.stepped({ align: 1 }) : undefined;
   const series = names.map((label, at) => ({ label, stroke: colour(`--chart-${(at % 4) + 1}`, figure), width: 2, paths }));
   const size = { width: canvas.clientWidth || figure.clientWidth, height: Number(figure.dataset.height ?? 200) };
-  const axes = [{ ...axis, font }, { ...axis, font, size: 60 }];
-  drawn.set(figure, new UPlot({ ...size, axes, series: [{}, ...series] }, columns, canvas));
+  const axes = [{ ...axis, font, values: times }, { ...axis, font, size: 52 }];
+  const shape = { ...size, axes, series: [{}, ...series], scales: { y: { range } }, legend: { live: false } };
+  drawn.set(figure, new UPlot(shape, columns, canvas));
 }
 
 const sight = new IntersectionObserver((entries) => {

@@ -117,6 +117,8 @@ channel.onmessage = ({ data }) => {
     seen = data.number;
     everything();
   } else if (data.kind === "join" && leads) {
+    // A new page was just served to somebody: whatever stopped us may be over.
+    if (state !== "live") again();
     channel.postMessage({ kind: "state", state, since });
     const missed = data.after === null ? [] : recent.filter((event) => event.number > data.after);
     for (const event of missed) channel.postMessage({ kind: "event", event });

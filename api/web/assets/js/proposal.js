@@ -1,0 +1,34 @@
+// The proposal page. Three small things: what the reader opened stays open when the page changes; after a change under
+// their hands decisions are off until they say that they looked again; and a decision is sent with all facts here only.
+import { hold, onEveryChange } from "./hold.js";
+
+const FACTS = 10;
+
+// The server renders every <details> as it is at first; whether it is open is the reader's choice.
+document.addEventListener("htmx:before:morph:attr", (event) => {
+  const { attrName } = event.detail;
+  if (attrName === "open" && event.target instanceof HTMLDetailsElement) event.preventDefault();
+});
+
+function lookAgain() {
+  const box = document.querySelector("[data-looked-again]");
+  const form = document.getElementById("decide");
+  if (form === null) return;
+  for (const control of form.querySelectorAll("[data-decision]")) {
+    hold(control, "changed", box !== null && !box.checked);
+  }
+}
+
+/** @param {SubmitEvent} event */
+function refuseWithoutFacts(event) {
+  if (event.submitter?.value !== "approve" || !event.submitter.hasAttribute("data-needs-facts")) return;
+  const here = new Set([...document.querySelectorAll("[data-fact]")].map((fact) => fact.dataset.fact));
+  if (here.size >= FACTS) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  hold(event.submitter, "facts", true);
+}
+
+document.addEventListener("change", lookAgain);
+document.addEventListener("submit", refuseWithoutFacts, { capture: true });
+onEveryChange(lookAgain);
