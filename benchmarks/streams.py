@@ -33,8 +33,8 @@ from contracts.principal import SYSTEM
 from tests.api.serving import decision_on, serving
 
 STREAMS = 200
-ROUNDS = 5
-DECISIONS = 80
+ROUNDS = 10
+DECISIONS = 40
 """In each half of a round."""
 PAUSE = 0.02
 """Seconds between an answer and the next decision."""

@@ -25,9 +25,10 @@ from api.stream.updates import TOPICS, Update, update_of
 from contracts.errors import StoreUnavailable
 
 _TYPES = [type_.value for type_ in TOPICS]
-_GROUP = 8
+_GROUP = 2
 """Streams that are woken at a time: whoever decides meanwhile waits for one group, not for all."""
 _BETWEEN_GROUPS = 0.004
+"""Seconds. A write to a socket costs about 0.2 ms, so a round over 200 streams is spread over half a second."""
 _READERS = 2
 """Streams that may page from the database at a time, so that a herd leaves connections to others."""
 
@@ -45,7 +46,7 @@ class Limits:
     streams: int = 500
     """Open streams of one process: well below the usual limit of 1,024 open files."""
     poll: float = 1.0
-    gather: float = 0.25
+    gather: float = 0.5
     """Updates of a busy log are sent in rounds this far apart: one wake-up per stream and round."""
     start: float = 3.0
     """How long a new stream waits for the first look at the log."""
@@ -219,10 +220,12 @@ class EventFeed:
             del self._updates[:surplus]
 
     async def _announce(self) -> None:
-        for count, woken in enumerate(tuple(self._streams), start=1):
+        streams = tuple(self._streams)
+        pause = min(_BETWEEN_GROUPS, self.limits.gather * _GROUP / max(1, len(streams)))
+        for count, woken in enumerate(streams, start=1):
             woken.set()
             if count % _GROUP == 0:
-                await asyncio.sleep(_BETWEEN_GROUPS)
+                await asyncio.sleep(pause)
 
 
 async def set_within(event: asyncio.Event, seconds: float) -> bool:

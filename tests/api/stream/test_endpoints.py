@@ -195,12 +195,7 @@ async def test_there_are_never_more_streams_than_the_process_can_hold(migrated_d
 async def test_a_client_that_does_not_read_is_cut_off_and_resumes(migrated_database_url: str) -> None:
     limits = Limits(gather=0.01, poll=0.2, kept=100, send=0.5, ping=60)
     async with streaming(migrated_database_url, limits, send_buffer=4_096) as streamed:
-        host, port = streamed.url.removeprefix("http://").split(":")
-        slow = socket.socket()
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
-        slow.connect((host, int(port)))
-        asking = "".join(f"{name}: {value}\r\n" for name, value in streamed.api.headers("vera").items())
-        slow.sendall(f"GET /v1/stream?after=-1 HTTP/1.1\r\nHost: {host}\r\n{asking}\r\n".encode())
+        slow = stalled_client(streamed)
         await until(lambda: streamed.feed.open_streams == 1)
         async with streamed.stream() as attentive:
             [hello] = await attentive.take(1)
@@ -215,6 +210,17 @@ async def test_a_client_that_does_not_read_is_cut_off_and_resumes(migrated_datab
         async with streamed.stream(last_event_id=last) as again:
             rest = (await again.take(hello.id + 2_001 - last, within=30))[1:]
         assert [event.id for event in rest] == list(range(last + 1, hello.id + 2_001))
+
+
+def stalled_client(streamed: StreamingApi) -> socket.socket:
+    """A client that asks for everything and then does not read."""
+    host, port = streamed.url.removeprefix("http://").split(":")
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+    slow.connect((host, int(port)))
+    asking = "".join(f"{name}: {value}\r\n" for name, value in streamed.api.headers("vera").items())
+    slow.sendall(f"GET /v1/stream?after=-1 HTTP/1.1\r\nHost: {host}\r\n{asking}\r\n".encode())
+    return slow
 
 
 def drain(slow: socket.socket) -> str:
@@ -243,3 +249,19 @@ async def test_a_stopping_process_ends_twenty_streams_within_a_second(migrated_d
         await streamed.served
         assert time.monotonic() - began < 1
         assert ends == [[]] * 20
+
+
+async def test_a_client_that_does_not_read_does_not_hold_up_the_stop(migrated_database_url: str) -> None:
+    async with streaming(migrated_database_url, Limits(gather=0.01), send_buffer=4_096) as streamed:
+        stalled = stalled_client(streamed)
+        await until(lambda: streamed.feed.open_streams == 1)
+        for _ in range(10):
+            await streamed.write(100)
+        last = (await streamed.numbers())[-1]
+        async with streamed.stream(last_event_id=last - 1) as attentive:
+            assert [event.id for event in await attentive.take(2)] == [last - 1, last]
+        began = time.monotonic()
+        streamed.server.handle_exit(signal.SIGTERM, None)
+        await streamed.served
+        assert time.monotonic() - began < 1.5
+        stalled.close()
