@@ -26,11 +26,16 @@ def ask(
     text: Annotated[str, typer.Argument(help="What you want, in your own words.")],
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the outcome.")] = True,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait.")] = 120,
+    conversation: Annotated[
+        str | None, typer.Option(help="Go on with this conversation of yours (`cnv_…`).")
+    ] = None,
 ) -> None:
     """Ask in plain words. The planner answers, asks back, refuses, or proposes."""
-    request_id = session.api.post("/v1/requests", {"text": text}).body["request_id"]
+    continued = {"conversation_id": conversation} if conversation else {}
+    accepted = session.api.post("/v1/requests", {"text": text} | continued).body
+    request_id = accepted["request_id"]
     if not wait:
-        write_json({"request_id": request_id}) if session.is_json else say(f"received {request_id}")
+        write_json(accepted) if session.is_json else say(f"received {request_id}")
         return
     if not session.is_json:
         say(f"received {request_id}")
@@ -39,6 +44,7 @@ def ask(
         write_json(found)
     else:
         _show(session, found)
+        say(f"to go on: sluice {session.identity()}ask --conversation {accepted['conversation_id']} …")
     code = _EXIT.get(found["status"], ExitCode.OK)
     if code:
         raise typer.Exit(code)
