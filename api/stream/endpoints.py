@@ -27,7 +27,7 @@ def feed_of(request: Request) -> EventFeed:
 _LAST_NUMBER = "Number of the last update one has; -1 for none."
 
 
-@router.get("/v1/stream", response_class=EventStream)
+@router.get("/v1/stream", status_code=200, response_class=EventStream)
 async def stream(
     request: Request,
     parts: Parts,
