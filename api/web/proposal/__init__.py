@@ -1,0 +1,1 @@
+"""The proposal page: ten facts, a decision, and what came of it."""

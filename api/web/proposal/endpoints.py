@@ -1,0 +1,222 @@
+"""`/proposals/{id}`: the page, its parts as they change, and what a person does there.
+
+Every change goes through the service that the JSON API uses. A refusal answers with the whole page part anew: the
+facts as they are now, what went wrong, and the words that were typed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import Query, Request, Response
+from starlette.responses import RedirectResponse
+
+from api.idempotency import Answer, Claim
+from api.parts import ApiParts, Parts
+from api.problems import Problem
+from api.proposals import closing, commenting, decisions, undoing
+from api.proposals.schemas import CommentBody
+from api.web.proposal import forms, screen
+from api.web.proposal.forms import Kept
+from api.web.proposal.screen import Screen
+from api.web.proposal.standing import RUNBOOK, told_conflict
+from api.web.rendering import fragment, is_fragment_wanted, page
+from api.web.routes import web_router
+from api.web.session import SignedIn, SignedInOperator, SignedInRequesterOrOperator
+from contracts.decision import DecisionStatus
+from contracts.principal import Principal
+from contracts.request import Channel
+
+router = web_router("/proposals")
+
+_Do = Callable[[Mapping[str, str], Claim], Awaitable[Answer]]
+
+
+@router.get("/{proposal_id}")
+async def show(proposal_id: str, request: Request, parts: Parts, me: SignedIn) -> Response:
+    """Show one proposal."""
+    shown = await screen.read(parts, proposal_id, me)
+    return await _page(request, me, shown)
+
+
+@router.get("/{proposal_id}/facts")
+async def facts(proposal_id: str, request: Request, parts: Parts, me: SignedIn) -> Response:
+    """Show the ten facts as they are now."""
+    shown = await screen.read(parts, proposal_id, me)
+    return fragment(request, "proposal/facts.html", me=me, **_context(parts, shown))
+
+
+@router.get("/{proposal_id}/record")
+async def record(proposal_id: str, request: Request, parts: Parts, me: SignedIn) -> Response:
+    """Show everything below the fold as it is now."""
+    shown = await screen.read(parts, proposal_id, me)
+    return fragment(request, "proposal/record.html", me=me, **_context(parts, shown))
+
+
+@router.get("/{proposal_id}/decision")
+async def decision(
+    proposal_id: str,
+    request: Request,
+    parts: Parts,
+    me: SignedIn,
+    seen: Annotated[str, Query(max_length=40)] = "",
+) -> Response:
+    """Show the decision panel, or 204 while it is what the reader has: nobody's typing is disturbed for nothing."""
+    shown = await screen.read(parts, proposal_id, me)
+    if shown.version == seen:
+        return Response(status_code=204)
+    changed = seen.startswith("d") and shown.doing.decide
+    return fragment(request, "proposal/decision.html", me=me, **_context(parts, shown, changed=changed))
+
+
+@router.post("/{proposal_id}/decisions")
+async def decide(proposal_id: str, request: Request, parts: Parts, me: SignedIn) -> Response:
+    """Approve, reject or request a change of exactly what was shown."""
+
+    async def do(fields: Mapping[str, str], claim: Claim) -> Answer:
+        view = (await screen.read(parts, proposal_id, me)).view
+        return await decisions.decide(parts, proposal_id, forms.decision_of(fields, view), me, claim)
+
+    return await _submit(request, parts, me, proposal_id, "decision", do, _told_decision)
+
+
+@router.post("/{proposal_id}/comments")
+async def comment(proposal_id: str, request: Request, parts: Parts, me: SignedIn) -> Response:
+    """Say something to the others."""
+
+    async def do(fields: Mapping[str, str], claim: Claim) -> Answer:
+        text = forms.words_in(fields, needed="Write something first.")
+        return await commenting.comment(parts, proposal_id, CommentBody(text=text), me, claim)
+
+    return await _submit(request, parts, me, proposal_id, "comment", do, lambda _: "Comment added.")
+
+
+@router.post("/{proposal_id}/cancel")
+async def cancel(
+    proposal_id: str, request: Request, parts: Parts, me: SignedInRequesterOrOperator
+) -> Response:
+    """Take it back before anything changed."""
+
+    async def do(fields: Mapping[str, str], claim: Claim) -> Answer:
+        return await closing.cancel(parts, proposal_id, forms.words_in(fields), me, claim)
+
+    return await _submit(request, parts, me, proposal_id, "cancel", do, lambda _: "Cancelled. Nothing ran.")
+
+
+@router.post("/{proposal_id}/resolve")
+async def resolve(proposal_id: str, request: Request, parts: Parts, me: SignedInOperator) -> Response:
+    """Say how a dirty target was found and left."""
+
+    async def do(fields: Mapping[str, str], claim: Claim) -> Answer:
+        return await closing.resolve(parts, proposal_id, forms.resolution_of(fields), me, claim)
+
+    return await _submit(
+        request, parts, me, proposal_id, "resolve", do, lambda _: "Resolved. The target is free."
+    )
+
+
+@router.post("/{proposal_id}/undo")
+async def undo(proposal_id: str, request: Request, parts: Parts, me: SignedInRequesterOrOperator) -> Response:
+    """Propose the state before again: a new proposal, through all gates. Its page opens."""
+
+    async def do(fields: Mapping[str, str], claim: Claim) -> Answer:
+        return await undoing.undo(parts, proposal_id, forms.words_in(fields), me, Channel.API, claim)
+
+    return await _submit(request, parts, me, proposal_id, "undo", do, lambda _: "", opens_new=True)
+
+
+async def _submit(
+    request: Request,
+    parts: ApiParts,
+    me: Principal,
+    proposal_id: str,
+    form: str,
+    do: _Do,
+    told: Callable[[Answer], str],
+    *,
+    opens_new: bool = False,
+) -> Response:
+    """Run one form. htmx gets the page part anew, a browser without scripts is sent to the page."""
+    fields = await forms.fields_of(request)
+    try:
+        answer = _accepted(await do(fields, forms.claim_of(request, me, fields)))
+    except Problem as problem:
+        if problem.status == HTTPStatus.NOT_FOUND:
+            raise
+        return await _refused(request, parts, me, proposal_id, form, fields, problem)
+    opened = answer.body["proposal_id"] if opens_new else proposal_id
+    if not is_fragment_wanted(request):
+        return RedirectResponse(f"/proposals/{opened}", 303)
+    if opens_new:
+        return Response(status_code=204, headers={"HX-Redirect": f"/proposals/{opened}"})
+    shown = await screen.read(parts, proposal_id, me)
+    toast = {"HX-Trigger": json.dumps({"sluice:toast": {"text": told(answer), "tone": "ok"}})}
+    return fragment(request, "proposal/body.html", me=me, headers=toast, **_context(parts, shown))
+
+
+def _accepted(answer: Answer) -> Answer:
+    """Return the answer; a repeated key answers as it did the first time, with its refusal too."""
+    if answer.status >= HTTPStatus.BAD_REQUEST:
+        raise Problem(answer.status, answer.body["reason_code"], answer.body["detail"])
+    return answer
+
+
+async def _refused(
+    request: Request,
+    parts: ApiParts,
+    me: Principal,
+    proposal_id: str,
+    form: str,
+    fields: Mapping[str, str],
+    problem: Problem,
+) -> Response:
+    errors = {one["field"]: one["message"] for one in problem.members.get("errors", ())}
+    kept = Kept({name: value for name, value in fields.items() if name != "idempotency_key"}, errors, form)
+    shown = await screen.read(parts, proposal_id, me, kept=kept)
+    vote = shown.view.decided_by
+    age = (shown.read_at - vote.at).total_seconds() if vote else None
+    about: dict[str, Any] = {"problem": problem, "conflict": told_conflict(shown.view, problem.code, age)}
+    if is_fragment_wanted(request):
+        return fragment(
+            request, "proposal/body.html", me=me, status=problem.status, **_context(parts, shown, **about)
+        )
+    return await _page(request, me, shown, status=problem.status, **about)
+
+
+def _told_decision(answer: Answer) -> str:
+    if answer.body["status"] == DecisionStatus.RECORDED:
+        return "Your decision is signed and stored. The workflow takes it in a moment."
+    return f"Your decision counts: {answer.body['approvals']} of {answer.body['quorum']} approved."
+
+
+async def _page(
+    request: Request, me: Principal, shown: Screen, *, status: int = 200, **about: object
+) -> Response:
+    context = _context(request.app.state.parts, shown, **about)
+    return await page(request, "proposal/page.html", me=me, active="inbox", status=status, **context)
+
+
+def _context(
+    parts: ApiParts,
+    shown: Screen,
+    *,
+    problem: object = None,
+    conflict: object = "",
+    changed: object = False,
+) -> dict[str, Any]:
+    """Return what every template of this room gets. `changed`: the panel replaces one that its reader was using."""
+    return {
+        "screen": shown,
+        "view": shown.view,
+        "doing": shown.doing,
+        "kept": shown.kept,
+        "problem": problem,
+        "conflict": conflict,
+        "changed": changed,
+        "reason_names": screen.REASON_OPTIONS,
+        "runbook": RUNBOOK,
+        "workflow_url": parts.workflow_url(shown.view.workflow_id),
+    }
