@@ -34,7 +34,7 @@ async def show(request_id: str, parts: Parts, _: Reader) -> RequestView:
     return await service.show(parts, request_id)
 
 
-@router.get("/v1/requests/{request_id}/progress", response_class=EventStream)
+@router.get("/v1/requests/{request_id}/progress", status_code=200, response_class=EventStream)
 async def progress(
     request_id: str, request: Request, parts: Parts, watches: Watches, caller: ReaderByTokenOrSession
 ) -> EventStream:
