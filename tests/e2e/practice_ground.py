@@ -32,9 +32,10 @@ class Environment:
 
 
 DEVELOPMENT = Environment("development", "acme-dev", "us-central1", 0)
+STAGING = Environment("staging", "acme-stage", "europe-west4", 1)
 PRODUCTION = Environment("production", "acme-prod", "europe-west4", 1)
 CRITICAL = Environment("critical", "acme-core", "europe-west4", 2)
-ENVIRONMENTS = (DEVELOPMENT, PRODUCTION, CRITICAL)
+ENVIRONMENTS = (DEVELOPMENT, STAGING, PRODUCTION, CRITICAL)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The pages, served over a real socket on a real database, seen by a real Chromium. Temporal is not asked here.
 
-One event loop for the folder: the browser outlives a test. `tests/browser` walks the whole stack.
+One event loop for the folder: the browser outlives a test. `tests/journeys` walks the whole stack.
 """
 
 from __future__ import annotations
