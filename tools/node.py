@@ -79,8 +79,8 @@ def _install(requirements: Path, home: Path) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     command = [
         sys.executable, "-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check",
-        "--no-deps", "--only-binary", ":all:", "--require-hashes", "--target", str(fresh),
-        "-r", str(requirements),
+        "--root-user-action", "ignore", "--no-deps", "--only-binary", ":all:", "--require-hashes",
+        "--target", str(fresh), "-r", str(requirements),
     ]  # fmt: skip
     if subprocess.call(command) != 0:
         shutil.rmtree(fresh, ignore_errors=True)

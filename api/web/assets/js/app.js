@@ -2,13 +2,16 @@
 import "./htmx.js";
 import "./hx-csp.js";
 import "./guard.js";
+import "./activity.js";
 import "./charts.js";
 import "./confirm_name.js";
 import "./copy.js";
 import "./countdown.js";
 import "./dialog.js";
 import "./facts_ready.js";
+import "./filter.js";
 import "./offline.js";
+import "./print.js";
 import "./shortcuts.js";
 import "./stream.js";
 import "./theme.js";

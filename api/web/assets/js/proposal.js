@@ -1,5 +1,6 @@
-// The proposal page. Three small things: what the reader opened stays open when the page changes; after a change under
-// their hands decisions are off until they say that they looked again; and a decision is sent with all facts here only.
+// The proposal page. What the reader opened stays open when the page changes; after a change under their hands decisions
+// are off until they say that they looked again; words in a form that goes away because somebody else was faster move
+// to the comment field; and an approval is sent with all facts here only.
 import { hold, onEveryChange } from "./hold.js";
 
 const FACTS = 10;
@@ -29,6 +30,25 @@ function refuseWithoutFacts(event) {
   hold(event.submitter, "facts", true);
 }
 
+let words = "";
+
+/** @param {CustomEvent} event */
+function remember(event) {
+  const isLive = event.detail.ctx?.sourceElement?.id === "decision";
+  words = isLive ? (document.getElementById("decision-field-reason")?.value ?? "") : "";
+}
+
+function keepWords() {
+  if (words.trim() === "" || document.getElementById("decide") !== null) return;
+  const comment = document.getElementById("comment-field-reason");
+  if (comment === null) return;
+  if (comment.value === "") comment.value = words;
+  words = "";
+  for (const told of document.querySelectorAll("[data-kept-words]")) told.hidden = false;
+}
+
+document.addEventListener("htmx:before:swap", remember);
+onEveryChange(keepWords);
 document.addEventListener("change", lookAgain);
 document.addEventListener("submit", refuseWithoutFacts, { capture: true });
 onEveryChange(lookAgain);

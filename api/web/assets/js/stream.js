@@ -5,6 +5,7 @@
 // Tells: <html data-connection="connecting | live | reconnecting | offline | signed-out">, `sluice:connection` on
 // document ({state, since}), `sluice:event` on document for each event (activity feed).
 import { announceTokens, everything } from "./live.js";
+import { isSignedOut } from "./signed_out.js";
 
 const ADDRESS = "/v1/stream";
 const TOPICS = ["proposal", "request", "halt", "breaker", "budget"];
@@ -22,8 +23,8 @@ let since = Date.now();
 let leads = false;
 let source = null;
 let wait = FIRST_WAIT;
-let retryTimer = 0;
-let patienceTimer = 0;
+let retryTimer;
+let patienceTimer;
 
 /** @param {string} next @param {number} [at] since when, ms since 1970 */
 function become(next, at = Date.now()) {
@@ -32,7 +33,7 @@ function become(next, at = Date.now()) {
   state = next;
   root.dataset.connection = next;
   document.dispatchEvent(new CustomEvent("sluice:connection", { detail: { state, since } }));
-  if (leads) channel.postMessage({ kind: "state", state, since });
+  if (leads) channel.postMessage({ kind: "state", state, since, seen });
 }
 
 /** @param {{number: number, topic: string, subject: string}} event */
@@ -53,8 +54,7 @@ function connect() {
   source.addEventListener("hello", (message) => {
     seen ??= JSON.parse(message.data).number;
     wait = FIRST_WAIT;
-    clearTimeout(patienceTimer);
-    patienceTimer = 0;
+    patienceTimer = clearTimeout(patienceTimer);
     become("live");
   });
   source.addEventListener("reset", (message) => {
@@ -82,21 +82,12 @@ function lost(wasRefused) {
   if (wasRefused) void askWhy();
 }
 
-/** An EventSource does not say why it was refused: ask once, and stop asking when nobody is signed in any more. */
+/** Stop asking when nobody is signed in any more. */
 async function askWhy() {
-  const stop = new AbortController();
-  try {
-    const answer = await fetch(ADDRESS, { signal: stop.signal, headers: { Accept: "text/event-stream" } });
-    if (answer.status === 401) {
-      clearTimeout(retryTimer);
-      clearTimeout(patienceTimer);
-      become("signed-out");
-    }
-  } catch {
-    // No answer at all: the timer that is set tries again.
-  } finally {
-    stop.abort();
-  }
+  if (!(await isSignedOut(ADDRESS))) return;
+  clearTimeout(retryTimer);
+  patienceTimer = clearTimeout(patienceTimer);
+  become("signed-out");
 }
 
 function close() {
@@ -112,14 +103,16 @@ function again() {
 
 channel.onmessage = ({ data }) => {
   if (data.kind === "event") take(data.event);
-  else if (data.kind === "state" && !leads) become(data.state, data.since);
-  else if (data.kind === "reset") {
+  else if (data.kind === "state" && !leads) {
+    seen ??= data.seen;
+    become(data.state, data.since);
+  } else if (data.kind === "reset") {
     seen = data.number;
     everything();
   } else if (data.kind === "join" && leads) {
     // A new page was just served to somebody: whatever stopped us may be over.
     if (state !== "live") again();
-    channel.postMessage({ kind: "state", state, since });
+    channel.postMessage({ kind: "state", state, since, seen });
     const missed = data.after === null ? [] : recent.filter((event) => event.number > data.after);
     for (const event of missed) channel.postMessage({ kind: "event", event });
   }
@@ -127,15 +120,19 @@ channel.onmessage = ({ data }) => {
 
 /** Lead while this page lives; everybody else waits for the lock. */
 function start() {
+  const life = new AbortController();
+  addEventListener("pagehide", () => life.abort(), { once: true });
   channel.postMessage({ kind: "join", after: seen });
-  void navigator.locks.request("sluice-stream", () => {
+  const lead = () => {
     leads = true;
     connect();
-    return new Promise((release) => addEventListener("pagehide", release, { once: true }));
-  }).finally(() => {
+    return new Promise((release) => life.signal.addEventListener("abort", release));
+  };
+  const over = () => {
     leads = false;
     close();
-  });
+  };
+  void navigator.locks.request("sluice-stream", { signal: life.signal }, lead).then(over, over);
 }
 
 if (root.dataset.connection !== "none") {
