@@ -1,0 +1,85 @@
+"""What a person wants to stop: the form of a new halt to a `HaltScope`, and a scope in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from api.fleet.schemas import FleetPool
+from api.web.proposal.forms import FieldRefused
+from contracts.action import ACTION_KINDS
+from contracts.safety import HaltScope
+
+EVERYTHING = "everything"
+"""What has to be typed before everything is stopped; also the value of that choice."""
+SOME = "some"
+FIELDS = ("environment", "target", "action_kind")
+KIND_WORDS = {
+    "gke.node_pool.resize": "Resize a node pool",
+    "gke.node_pool.autoscaling": "Set the autoscaling bounds of a node pool",
+}
+MOST_NAMED = 12
+"""Pools of a preview that are named; all of them are counted."""
+
+
+def kind_words(kind: str) -> str:
+    """Return an action kind for people."""
+    return KIND_WORDS.get(kind, kind)
+
+
+KIND_OPTIONS = [("", "any kind"), *((kind, kind_words(kind)) for kind in ACTION_KINDS)]
+
+
+def scope_of(fields: Mapping[str, str]) -> HaltScope:
+    """Return the scope of a submitted form, or of an address.
+
+    Raises:
+        FieldRefused: nothing is chosen, or nothing is named.
+    """
+    covers = fields.get("covers", "")
+    if covers == EVERYTHING:
+        return HaltScope(everything=True)
+    if covers != SOME:
+        raise FieldRefused("covers", "Choose what to stop.")
+    named = {name: fields.get(name, "").strip() for name in FIELDS}
+    given = {name: value for name, value in named.items() if value}
+    if not given:
+        raise FieldRefused("environment", "Name at least one of environment, target and kind.")
+    if given.get("target") == "*":
+        raise FieldRefused("target", "A * alone is everything: choose that above.")
+    try:
+        return HaltScope.model_validate(given)
+    except ValidationError as error:
+        raise FieldRefused("covers", "This page did not offer that. Reload it.") from error
+
+
+def scope_fields(scope: HaltScope) -> dict[str, str]:
+    """Return the form's fields for a scope: the way back of `scope_of`."""
+    named = {name: value for name in FIELDS if (value := getattr(scope, name))}
+    return {"covers": EVERYTHING if scope.everything else SOME, **named}
+
+
+def scope_words(scope: HaltScope) -> list[tuple[str, str]]:
+    """Return a scope as names and values; empty for everything."""
+    parts = [
+        ("tenant", scope.tenant),
+        ("environment", scope.environment),
+        ("target", scope.target),
+        ("kind", kind_words(scope.action_kind) if scope.action_kind else None),
+    ]
+    return [(name, value) for name, value in parts if value]
+
+
+def covered(scope: HaltScope, pools: tuple[FleetPool, ...], tenant: str) -> list[FleetPool]:
+    """Return the pools that a scope covers, whatever kind of change it names."""
+    return [
+        pool
+        for pool in pools
+        if scope.covers(
+            tenant=tenant,
+            environment=pool.environment,
+            target_key=pool.key,
+            action_kind=scope.action_kind or "",
+        )
+    ]
