@@ -121,6 +121,11 @@ class EventFeed:
             raise StoreUnavailable("the audit log was not read yet")
         return self._position
 
+    @property
+    def seen(self) -> int | None:
+        """The highest number this process has seen; None before the log was read for the first time."""
+        return self._position if self._began.is_set() else None
+
     async def after(self, number: int) -> Page:
         """Return the next page above `number`, from memory where that reaches back far enough.
 

@@ -69,7 +69,11 @@ async def page(
 ) -> HTMLResponse:
     """Return a whole document. The shell around it never fails it: what cannot be read is not shown."""
     shell = await _shell_if_known(parts_of(request), me)
-    return _respond(request, template, status, headers, {"me": me, "active": active} | shell | context)
+    after = getattr(request.state, "after", None)
+    known = {} if after is None else {"after": after}
+    return _respond(
+        request, template, status, headers, {"me": me, "active": active} | known | shell | context
+    )
 
 
 def fragment(

@@ -39,6 +39,8 @@ class PageGate(Gate):
         """
         if session is None:
             raise _sign_in_first(request)
+        # Taken before anything is read: what changes from here on, the page hears of from the stream.
+        request.state.after = request.app.state.feed.seen
         return require_role(session.principal, self.roles)
 
 
