@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 import bootstrap
+from api.parts import ApiParts
 from contracts.errors import ConfigurationInvalid
 from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
 from local.identities import ensure_keys
@@ -23,6 +24,12 @@ from settings import (
     Settings,
     TemporalSettings,
 )
+
+OIDC: dict[str, object] = {
+    "issuer": "https://login.example",
+    "client_id": "sluice",
+    "roles": {"sre": ["operator"]},
+}
 
 
 def whole(state: Path, **changes: object) -> Settings:
@@ -88,3 +95,34 @@ async def test_the_agents_process_needs_the_models_key_and_nothing_else(tmp_path
 async def test_a_queue_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationInvalid, match="there is no task queue 'sluice-mian'"):
         await build(whole(tmp_path), "sluice-mian")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"web": {"public_url": "http://sluice.example"}}, "SLUICE_WEB__PUBLIC_URL"),
+        ({"web": {"public_url": "https://sluice.example/under"}}, "SLUICE_WEB__PUBLIC_URL"),
+        ({"http": {"host": "0.0.0.0"}, "oidc": OIDC}, "SLUICE_WEB__PUBLIC_URL"),  # noqa: S104
+        ({"oidc": OIDC | {"issuer": "http://login.example"}}, "SLUICE_OIDC__ISSUER"),
+        ({"oidc": {"issuer": "https://login.example"}}, "SLUICE_OIDC__CLIENT_ID"),
+        ({"oidc": OIDC | {"roles": {}}}, "SLUICE_OIDC__ROLES"),
+    ],
+)
+async def test_an_api_whose_people_could_not_sign_in_safely_does_not_start(
+    tmp_path: Path, changes: dict[str, object], told: str
+) -> None:
+    with pytest.raises(ConfigurationInvalid, match=told):
+        await build(whole(tmp_path, **changes))
+
+
+async def test_an_api_with_a_provider_is_built_before_the_provider_answers(tmp_path: Path) -> None:
+    parts = await build(whole(tmp_path, web={"public_url": "https://sluice.example"}, oidc=OIDC))
+    assert isinstance(parts, ApiParts)
+    assert parts.web.cookie_name == "__Host-sluice"
+    assert parts.identity_provider is not None
+
+
+async def test_an_api_that_a_network_reaches_without_an_address_takes_tokens_only(tmp_path: Path) -> None:
+    parts = await build(whole(tmp_path, http={"host": "0.0.0.0"}))  # noqa: S104
+    assert isinstance(parts, ApiParts)
+    assert not parts.web.is_on

@@ -18,7 +18,7 @@ from contracts.principal import Role
 
 ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
+    *("ES256", "ES384", "ES512", "Ed25519"),
 )
 """Signatures with a public key only: `none` and shared secrets would let others sign."""
 LEEWAY = 60

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from contracts.principal import Role
 from local.environment import ROOT, foreign_environment, own_environment
-from settings import DatabaseSettings, GkeMode, GkeSettings, LlmSettings, Settings
+from settings import DatabaseSettings, GkeMode, GkeSettings, LlmSettings, OidcSettings, Settings
 
 
 def test_a_child_reads_back_the_settings_its_parent_had(
@@ -16,6 +17,9 @@ def test_a_child_reads_back_the_settings_its_parent_had(
         state_dir=tmp_path,
         database=DatabaseSettings(url="postgresql://u:p%40ss@h/db"),
         llm=LlmSettings(api_key="key", timeout=timedelta(seconds=1.5)),
+        oidc=OidcSettings(
+            issuer="https://login.example", roles={"sre": (Role.OPERATOR, Role.VIEWER), 'a "b"': ()}
+        ),
         gke=GkeSettings(mode=GkeMode.GOOGLE, poll_interval=timedelta(milliseconds=20)),
     )
     environment = own_environment(settings)

@@ -3,18 +3,20 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import NullPool, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.store import audit_log
-from adapters.store.database import Database
-from adapters.store.migrate import is_current, upgrade
+from adapters.store.database import Database, asyncpg_url
+from adapters.store.migrate import configuration, is_current, upgrade
 from adapters.store.schema import metadata
 from contracts.audit import AuditType
 from contracts.errors import StoreUnavailable
-from contracts.principal import SYSTEM
+from contracts.principal import SYSTEM, Principal, PrincipalKind
 
 pytestmark = pytest.mark.postgres_15
 
@@ -87,3 +89,64 @@ async def test_a_numbered_event_keeps_its_number(database: Database) -> None:
     with pytest.raises(IntegrityError):
         async with database.transaction() as connection:
             await connection.execute(text("update audit_events set number = 1"))
+
+
+async def _upgrade_to(url: str, revision: str) -> None:
+    engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(lambda opened: command.upgrade(configuration(opened), revision))
+    await engine.dispose()
+
+
+_OLD_EVENT = text(
+    "insert into audit_events (id, type, tenant, subject, leaf, created_at)"
+    " values (:id, :type, :tenant, :subject, :leaf, :at)"
+)
+
+
+async def test_an_upgrade_names_the_actor_of_each_event_and_keeps_its_leaf(database_url: str) -> None:
+    """From before the web pages: some events are numbered, and their leaves are in a tree that is signed."""
+    people = (
+        SYSTEM,
+        Principal(kind=PrincipalKind.HUMAN, subject='ana "ö" ⟂', issuer="https://login.example/a"),
+    )
+    events = [
+        audit_log.event(
+            AuditType.HALT_CREATED, tenant="default", subject=f"h{n}", actor=actor, payload={"a": "\\"}
+        )
+        for n, actor in enumerate(people * 3)
+    ]
+    await _upgrade_to(database_url, "0001")
+    opened = Database(database_url)
+    try:
+        async with opened.transaction() as connection:
+            for one in events:
+                row = {"id": one.id, "type": one.type.value, "tenant": one.tenant, "subject": one.subject}
+                await connection.execute(_OLD_EVENT, row | {"leaf": one.leaf_bytes(), "at": one.at})
+            await connection.execute(
+                text("update audit_events set number = ordinal, leaf_hash = sha256(leaf) where ordinal <= 4")
+            )
+            before = (await connection.execute(_ALL_BUT_ACTOR)).all()
+        assert not await is_current(opened)
+        await upgrade(database_url)
+        assert await is_current(opened)
+        async with opened.reading() as connection:
+            after = (await connection.execute(_ALL_BUT_ACTOR)).all()
+            actors = (
+                await connection.execute(text("select actor from audit_events order by ordinal"))
+            ).scalars()
+            assert list(actors) == [f"{one.actor.issuer}/{one.actor.subject}" for one in events]
+        assert after == before
+        for change in ("update audit_events set actor = 'x'", "update audit_events set leaf = 'x'"):
+            with pytest.raises(IntegrityError):
+                async with opened.transaction() as connection:
+                    await connection.execute(text(change))
+        async with opened.transaction() as connection:
+            await audit_log.append(connection, events[0].model_copy(update={"id": "evt_new"}))
+    finally:
+        await opened.close()
+
+
+_ALL_BUT_ACTOR = text(
+    "select id, ordinal, number, type, tenant, subject, leaf, leaf_hash, created_at from audit_events order by ordinal"
+)
