@@ -42,6 +42,13 @@ class Events(View):
     """Of the order `newest`."""
 
 
+class About(View):
+    """A proposal in short, for lines that speak of it."""
+
+    summary: str
+    environment: str
+
+
 class CheckpointView(View):
     """A signed checkpoint over everything that was committed when it was asked for."""
 

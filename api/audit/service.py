@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 from fastapi import Request
@@ -20,12 +20,15 @@ from adapters.store.audit_tree import StoredCheckpoint
 from api.audit import csv_rows
 from api.audit.course import Numbered
 from api.audit.record import record_of
-from api.audit.schemas import CheckpointView, DecisionRecord, Events, NumberedEvent
+from api.audit.schemas import About, CheckpointView, DecisionRecord, Events, NumberedEvent
 from api.audit.verification import Source, Verifications
 from api.audit.words import words_of
 from api.parts import ApiParts, parts_of
+from api.problems import not_found
 from api.proposals import service as proposals
+from contracts.action import ACTION
 from contracts.audit import AuditEvent
+from contracts.messages import summary_of
 from contracts.principal import Principal
 
 MAX_PAGE = 1_000
@@ -53,6 +56,32 @@ async def events(
     if order is Order.OLDEST:
         return Events(items=items, next_after=following)
     return Events(items=items, next_before=following)
+
+
+async def proposals_about(parts: ApiParts, items: Iterable[NumberedEvent]) -> dict[str, About]:
+    """Return what the proposals are that these events are about, by id."""
+    subjects = {item.event.subject for item in items if item.event.subject.startswith("prp_")}
+    if not subjects:
+        return {}
+    async with parts.database.reading() as connection:
+        rows = await audit_search.proposals_of(connection, parts.tenant, subjects)
+    return {
+        row.id: About(summary=summary_of(ACTION.validate_python(row.action)), environment=row.environment)
+        for row in rows
+    }
+
+
+async def event(parts: ApiParts, number: int) -> NumberedEvent:
+    """Return one event.
+
+    Raises:
+        Problem: 404.
+    """
+    async with parts.database.reading() as connection:
+        row = await audit_search.find(connection, parts.tenant, number)
+    if row is None:
+        raise not_found("event")
+    return _numbered(row)
 
 
 def _numbered(row: Row[Any, Any, Any]) -> NumberedEvent:

@@ -18,8 +18,8 @@ from contracts.effect import Intent, Receipt, Step, Verification
 from contracts.evaluation import Evaluation
 from contracts.messages import summary_of
 from contracts.principal import Principal
-from contracts.proposal import Draft
-from contracts.request import Request
+from contracts.proposal import Draft, PlannerKind
+from contracts.request import Request, Trust
 from contracts.safety import Halt, HaltScope
 
 
@@ -28,6 +28,10 @@ class Words(NamedTuple):
 
     text: str
     quote: str = ""
+    is_unverified: bool = False
+    """True when an agent or an alert wrote the quotation."""
+    by: str = ""
+    """Who wrote it, where that is not the event's actor."""
 
 
 def words_of(event: AuditEvent) -> Words:
@@ -41,8 +45,10 @@ def words_of(event: AuditEvent) -> Words:
 def _request_received(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
     request = Request.model_validate(payload)
     if request.alert is not None:
-        return Words(f"{wording.who(event.actor)} sent an alert that is {request.alert.status}", request.text)
-    return Words(f"{wording.who(event.actor)} asked for something by {request.channel}", request.text)
+        told = f"{wording.who(event.actor)} sent an alert that is {request.alert.status}"
+        return Words(told, request.text, is_unverified=True, by="alert")
+    told = f"{wording.who(event.actor)} asked for something by {request.channel}"
+    return Words(told, request.text, request.trust is Trust.UNTRUSTED, wording.who(request.requester))
 
 
 def _request_planning(_: AuditEvent, __: Mapping[str, Any]) -> Words:
@@ -51,16 +57,18 @@ def _request_planning(_: AuditEvent, __: Mapping[str, Any]) -> Words:
 
 def _request_closed(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
     steps = wording.count(len(payload["steps"]), "step")
-    return Words(
-        f"The request ended: {wording.plain(payload['status'])}, after {steps}", payload["answer"] or ""
-    )
+    told = f"The request ended: {wording.plain(payload['status'])}, after {steps}"
+    return Words(told, payload["answer"] or "", is_unverified=True, by="agent")
 
 
 def _proposal_created(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
     draft = Draft.model_validate(payload)
     dry = " as a dry run" if draft.dry_run else ""
     where = f" in {draft.environment}" if draft.environment else ""
-    return Words(f"Proposed{dry} to {summary_of(draft.action)}{where}", draft.reason)
+    by_person = draft.planner.kind in (PlannerKind.DIRECT, PlannerKind.UNDO)
+    unverified = not by_person or draft.trust is Trust.UNTRUSTED
+    by = "" if by_person else "agent"
+    return Words(f"Proposed{dry} to {summary_of(draft.action)}{where}", draft.reason, unverified, by)
 
 
 def _proposal_evaluated(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
@@ -71,7 +79,7 @@ def _proposal_evaluated(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
 
 def _proposal_moved(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
     by = f" by {wording.who(event.actor)}" if event.actor.issuer != "sluice" else ""
-    states = f"{wording.plain(payload['from'])} → {wording.plain(payload['to'])}"
+    states = f"{wording.plain(payload['from']).capitalize()} → {wording.plain(payload['to'])}"
     quote = payload["message"] if by and payload["reason_code"] != "alert_resolved" else ""
     return Words(f"{states}{by} ({payload['reason_code']})", quote)
 
@@ -86,7 +94,7 @@ def _decision(then: str) -> Callable[[AuditEvent, Mapping[str, Any]], Words]:
         voted = (
             f"{wording.who(decision.reviewer)} {wording.VOTED[decision.kind]} revision {decision.revision}"
         )
-        return Words(f"{voted}: {then}", decision.reason)
+        return Words(f"{voted}: {then}", decision.reason, by=wording.who(decision.reviewer))
 
     return line
 
@@ -142,7 +150,7 @@ def _halt(text: str) -> Callable[[AuditEvent, Mapping[str, Any]], Words]:
     def line(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
         halt = Halt.model_validate(payload)
         told = text.format(who=wording.who(event.actor), scope=scope_of(halt.scope))
-        return Words(told, halt.reason)
+        return Words(told, halt.reason, by=wording.who(halt.created_by))
 
     return line
 

@@ -1,0 +1,1 @@
+"""AUDIT, live: what happens, line by line."""

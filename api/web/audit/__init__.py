@@ -1,0 +1,1 @@
+"""AUDIT on screen: the log with its filters, the decision record, and verification."""

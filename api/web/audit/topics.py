@@ -1,0 +1,49 @@
+"""The types of audit events, grouped as people look for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from contracts.audit import AuditType as T
+
+TOPICS: Mapping[str, tuple[T, ...]] = {
+    "requests": (T.REQUEST_RECEIVED, T.REQUEST_PLANNING, T.REQUEST_CLOSED),
+    "proposals": (
+        T.PROPOSAL_CREATED,
+        T.PROPOSAL_EVALUATED,
+        T.PROPOSAL_MOVED,
+        T.PROPOSAL_COMMENTED,
+    ),
+    "decisions": (T.DECISION_RECORDED, T.DECISION_APPLIED, T.DECISION_REFUSED, T.DECISION_VOIDED),
+    "effects": (
+        T.LEASE_TAKEN,
+        T.INTENT_WRITTEN,
+        T.EFFECT_ISSUED,
+        T.RECEIPT_WRITTEN,
+        T.VERIFICATION_RECORDED,
+        T.LEASE_RELEASED,
+    ),
+    "money": (T.LEDGER_POSTED,),
+    "safety": (T.HALT_CREATED, T.HALT_EFFECTIVE, T.HALT_ENDED, T.BREAKER_MOVED),
+    "access": (
+        T.TOKEN_ISSUED,
+        T.TOKEN_REVOKED,
+        T.LOGIN_LINK_ISSUED,
+        T.SESSION_OPENED,
+        T.SESSION_CLOSED,
+    ),
+}
+"""Topic → its types, in the order in which they happen. Every type has one topic."""
+
+TOPIC_OF: Mapping[T, str] = {one: topic for topic, types in TOPICS.items() for one in types}
+
+ICONS: Mapping[str, str] = {
+    "requests": "chat",
+    "proposals": "inbox",
+    "decisions": "person",
+    "effects": "play",
+    "money": "activity",
+    "safety": "halt",
+    "access": "lock",
+}
+"""Topic → the drawing that stands for it."""

@@ -1,0 +1,1 @@
+"""The API reference, rendered from its own OpenAPI document."""
