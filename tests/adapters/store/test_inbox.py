@@ -4,84 +4,24 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
-from adapters.store import decisions, inbox, proposals
+from adapters.store import inbox
 from adapters.store.database import Database
 from adapters.store.inbox import Position, Tab
 from adapters.store.proposal_filters import ProposalFilters, _summary
-from adapters.store.schema import evaluations
 from adapters.store.schema import proposals as table
 from contracts.action import SetNodePoolAutoscaling
-from contracts.base import new_id, utc_now
-from contracts.decision import Decision, DecisionKind, SignedDecision
-from contracts.evaluation import ApprovalRequirement, RiskTier
+from contracts.base import utc_now
+from contracts.evaluation import RiskTier
 from contracts.messages import summary_of
-from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
-from contracts.proposal import Proposal, ProposalState
-from tests.adapters.store.samples import draft_of, fresh_proposal
-from tests.api.serving import evaluation
+from contracts.principal import Principal, PrincipalKind, Role
+from contracts.proposal import ProposalState
 from tests.contracts.samples import AGENT, ANA, BEN, resize
+from tests.inbox_samples import GUARDRAILS, move, vote, waiting
 
 TENANT = "default"
 EVERYTHING = ProposalFilters()
-
-
-async def waiting(
-    database: Database, *, risk: RiskTier = RiskTier.MEDIUM, roles: tuple[Role, ...] = (), **changes: Any
-) -> Proposal:
-    """A proposal that waits for approval."""
-    made = fresh_proposal(**changes)
-    found = evaluation(made)
-    if roles:
-        found = found.model_copy(update={"requirement": ApprovalRequirement(quorum=1, roles=roles)})
-    async with database.transaction() as connection:
-        await proposals.create(connection, draft_of(made))
-        await connection.execute(
-            insert(evaluations).values(
-                proposal_id=made.id,
-                revision=1,
-                pass_number=1,
-                outcome=found.outcome.value,
-                digest=found.digest,
-                document=found.model_dump(mode="json"),
-                result={},
-            )
-        )
-        row = await proposals.lock(connection, made.id)
-        await proposals.move(
-            connection,
-            row,
-            ProposalState.AWAITING_APPROVAL,
-            actor=SYSTEM,
-            reason_code="x",
-            proposal=made,
-            risk=risk,
-        )
-    return made
-
-
-async def vote(database: Database, made: Proposal, by: Principal = BEN) -> None:
-    decision = Decision(
-        id=new_id("dec"),
-        tenant=TENANT,
-        proposal_id=made.id,
-        revision=1,
-        kind=DecisionKind.APPROVE,
-        reviewer=by,
-        proposal_digest=made.digest,
-        evaluation_digest="",
-        at=utc_now(),
-        key_id="k",
-    )
-    async with database.transaction() as connection:
-        await decisions.record(connection, SignedDecision(decision=decision, signature="s"), by)
-
-
-async def move(database: Database, made: Proposal, to: ProposalState) -> None:
-    async with database.transaction() as connection:
-        row = await proposals.lock(connection, made.id)
-        await proposals.move(connection, row, to, actor=SYSTEM, reason_code="x")
 
 
 async def ids(database: Database, tab: Tab = Tab.ALL, reader: Principal = BEN, **filters: Any) -> list[str]:
@@ -125,7 +65,7 @@ async def test_the_same_subject_of_another_issuer_is_somebody_else(database: Dat
 
 
 async def test_the_roles_that_the_newest_pass_asks_for_decide(database: Database) -> None:
-    made = await waiting(database, roles=(Role.OPERATOR,))
+    made = await waiting(database, judgement={"roles": (Role.OPERATOR,)})
     assert await ids(database, Tab.MINE, BEN) == []
     operator = BEN.model_copy(update={"roles": (Role.OPERATOR,)})
     assert await ids(database, Tab.MINE, operator) == [made.id]
@@ -252,9 +192,7 @@ async def test_a_row_carries_verdicts_and_what_is_asked(database: Database) -> N
     made = await waiting(database)
     async with database.reading() as connection:
         (row,) = await inbox.of_ids(connection, TENANT, [made.id, "prp_none"])
-    assert row.verdicts == [
-        {"guardrail": "budget", "outcome": "allow"},
-        {"guardrail": "approval_rule", "outcome": "require_approval"},
-    ]
+    assert [one["guardrail"] for one in row.verdicts] == list(GUARDRAILS)
+    assert row.verdicts[-1] == {"guardrail": "approval_rule", "outcome": "require_approval"}
     assert (row.requirement["quorum"], row.monthly_delta, row.currency) == (1, "2744.80", "USD")
     assert row.evaluation_digest.startswith("sha256:")
