@@ -20,12 +20,14 @@ SECOND_ARGUMENT = {
     *("Problem", "Ineligible", "step_back", "abandon", "give_up", "unreachable", "_mark_dirty", "_close"),
 }
 NOT_CODES = {"decide_later", "sluice_audit", "sluice_outbox", "sluice_sequenced", "sluice_node_count"} | {
-    "sluice_decision_refused"
+    "sluice_decision_refused",
+    "sluice_theme",
+    "typed_name",
 }
-"""Constants that name something else: signals, channels, a label."""
+"""Constants that name something else: signals, channels, a label, a cookie, a field of a form."""
 MADE_UP = {"breaker_half_open": "breaker_", "policy_<rule>": "policy_"}
 """Codes that are put together while running: code → the part that stands in the source."""
-NOT_FOUND = {f"{what}_not_found" for what in ("proposal", "request", "halt", "breaker")}
+NOT_FOUND = {f"{what}_not_found" for what in ("proposal", "request", "halt", "breaker", "conversation")}
 """Made by `api.problems.not_found`."""
 
 
