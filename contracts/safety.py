@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 from contracts.base import Contract
 from contracts.principal import Principal
 
+MAX_HALT_REASON = 2_000
+"""Characters of the reason of a halt: it stands on everybody's screen."""
+
 
 class HaltStatus(StrEnum):
     """`draining` until no covered intent is inside its call deadline, then `effective`."""
@@ -59,7 +62,7 @@ class Halt(Contract):
 
     id: str
     scope: HaltScope
-    reason: str = Field(min_length=1, max_length=2_000)
+    reason: str = Field(min_length=1, max_length=MAX_HALT_REASON)
     status: HaltStatus
     created_by: Principal
     created_at: datetime

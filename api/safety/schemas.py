@@ -11,7 +11,7 @@ from adapters.store.halt_reads import Fate
 from contracts.decision import MAX_REASON
 from contracts.money import Money
 from contracts.proposal import ProposalState
-from contracts.safety import BreakerState, HaltScope, HaltStatus
+from contracts.safety import MAX_HALT_REASON, BreakerState, HaltScope, HaltStatus
 
 GivenReason = Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
 
@@ -22,7 +22,7 @@ class HaltBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     scope: HaltScope
-    reason: GivenReason
+    reason: Annotated[str, Field(min_length=1, max_length=MAX_HALT_REASON)]
 
 
 class PreviewBody(BaseModel):

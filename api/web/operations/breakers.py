@@ -62,9 +62,8 @@ def _moved_meanwhile(breaker: BreakerDetail, seen: str) -> str:
     if not breaker.moves:
         return f"It is {words.words(breaker.state)} by now"
     last = breaker.moves[0]
-    elapsed = words.duration(view.ago(last.at, view.now()))
     by = "" if last.actor == "sluice/sluice" else f" by {view.who(last.actor)}"
-    return f"It became {words.words(breaker.state)}{by} {elapsed} ago"
+    return f"It became {words.words(breaker.state)}{by} {view.ago_words(last.at)}"
 
 
 async def _find(parts: ApiParts, breaker_id: str) -> BreakerDetail:

@@ -11,7 +11,6 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request, Response
-from pydantic import ValidationError
 from starlette.responses import RedirectResponse
 
 from api.fleet import service as fleet_service
@@ -19,7 +18,6 @@ from api.parts import ApiParts, Parts
 from api.problems import Problem
 from api.safety import service
 from api.safety.schemas import HaltBody, HaltDetail
-from api.web import words
 from api.web.operations import view
 from api.web.operations.scope import (
     EVERYTHING,
@@ -37,7 +35,7 @@ from api.web.rendering import is_fragment_wanted
 from api.web.routes import web_router
 from api.web.session import SignedIn, SignedInOperator
 from contracts.principal import Principal
-from contracts.safety import HaltScope, HaltStatus
+from contracts.safety import MAX_HALT_REASON, HaltScope, HaltStatus
 
 router = web_router("/halts")
 
@@ -59,7 +57,7 @@ async def preview(request: Request, parts: Parts, me: SignedInOperator) -> Respo
     fields = await fields_of(request)
     try:
         scope = scope_of(fields)
-        reason = words_in(fields, needed=_NO_REASON)
+        reason = _reason_in(fields)
         return await _confirm(request, parts, me, scope, reason)
     except Problem as problem:
         return await _choose(request, parts, me, _kept(fields, "choose", problem), problem=problem)
@@ -77,12 +75,13 @@ async def create(request: Request, parts: Parts, me: SignedInOperator) -> Respon
     """Stop."""
     fields = await fields_of(request)
     try:
-        scope, reason = scope_of(fields), words_in(fields, needed=_NO_REASON)
+        scope, reason = scope_of(fields), _reason_in(fields)
         if fields.get("back"):
             return await _choose(request, parts, me, _kept(fields, "choose"))
         if scope.everything and fields.get(_TYPED, "").strip() != EVERYTHING:
             raise FieldRefused(_TYPED, f"Type {EVERYTHING}, to show that you mean all of it.", "name_differs")
-        made = await service.halt(parts, _body(scope, reason), me, claim_of(request, me, fields))
+        body = HaltBody(scope=scope, reason=reason)
+        made = await service.halt(parts, body, me, claim_of(request, me, fields))
     except Problem as problem:
         kept = _kept(fields, "confirm", problem)
         if isinstance(problem, FieldRefused) and problem.field == _TYPED:
@@ -117,6 +116,14 @@ async def end(halt_id: str, request: Request, parts: Parts, me: SignedInOperator
     return await show_one(request, me, "halt", status=status, headers=headers, halt=after, conflict=conflict)
 
 
+def _reason_in(fields: Mapping[str, str]) -> str:
+    reason = words_in(fields, needed=_NO_REASON)
+    if len(reason) > MAX_HALT_REASON:
+        told = f"At most {MAX_HALT_REASON:,} characters; these are {len(reason):,}."
+        raise FieldRefused("reason", told)
+    return reason
+
+
 def _proposals(count: int) -> str:
     return "1 proposal goes" if count == 1 else f"{count:,} proposals go"
 
@@ -125,20 +132,12 @@ def _ended_by_another(halt: HaltDetail, me: Principal) -> str:
     """Who ended it, in words, when it was not the one who asks."""
     if halt.ended_by in (None, f"{me.issuer}/{me.subject}") or halt.ended_at is None:
         return ""
-    ended = view.ago(halt.ended_at, view.now())
-    return f"{view.who(halt.ended_by or '')} ended this halt {words.duration(ended)} ago"
+    return f"{view.who(halt.ended_by or '')} ended this halt {view.ago_words(halt.ended_at)}"
 
 
 def _kept(fields: Mapping[str, str], form: str, problem: Problem | None = None) -> Kept:
     errors = {one["field"]: one["message"] for one in problem.members.get("errors", ())} if problem else {}
     return Kept(fields, errors, form)
-
-
-def _body(scope: HaltScope, reason: str) -> HaltBody:
-    try:
-        return HaltBody(scope=scope, reason=reason)
-    except ValidationError as error:
-        raise FieldRefused("reason", _NO_REASON) from error
 
 
 def _go(request: Request, path: str) -> Response:

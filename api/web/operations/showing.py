@@ -17,6 +17,7 @@ _WORDS: dict[str, Any] = {
     "breaker_name": view.breaker_name,
     "pool_name": view.pool_name,
     "pool_bound": view.pool_bound,
+    "change_words": view.change_words,
     "who": view.who,
     "scope_words": scope_words,
     "kind_words": kind_words,

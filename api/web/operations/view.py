@@ -10,6 +10,7 @@ from decimal import Decimal
 from adapters.store.halt_reads import Fate
 from api.fleet.schemas import Fleet, FleetPool
 from api.safety.schemas import BreakerDetail, Breakers, Budgets, BudgetView, Halts
+from api.web import words
 from api.web.operations.scope import kind_words
 from contracts.safety import BreakerState
 
@@ -49,6 +50,13 @@ def pool_name(key: str) -> str:
     return rest if kind == "gke.node_pool" and rest else key
 
 
+def change_words(summary: str, pool: FleetPool) -> str:
+    """Return a proposal's summary without the pool that stands beside it: `resize to 4 per zone`."""
+    target = pool.target
+    named = f" {target.project}/{target.cluster}/{target.node_pool}"
+    return summary.replace(named, "").replace(" of to ", " to ")
+
+
 def who(name: str) -> str:
     """Return the subject of `issuer/subject`."""
     issuer, _, subject = name.partition("/")
@@ -64,14 +72,10 @@ def _age_key(one: BreakerDetail) -> float:
     return -one.moves[0].at.timestamp() if one.moves else 0.0
 
 
-def now() -> datetime:
-    """Return the present moment, for words like "12 s ago"."""
-    return datetime.now(UTC)
-
-
-def ago(then: datetime, until: datetime) -> float:
-    """Return the seconds between two moments, never below zero."""
-    return max((until - then).total_seconds(), 0.0)
+def ago_words(moment: datetime) -> str:
+    """Return how long ago a moment was: `12 s ago`."""
+    elapsed = (datetime.now(UTC) - moment).total_seconds()
+    return f"{words.duration(elapsed)} ago" if elapsed >= 1 else "just now"
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ async def test_a_halt_must_say_what_it_covers_and_that_must_exist(api: Api) -> N
     for scope in ({"environment": "prod"}, {"tenant": "other"}):
         answer = await api.post("/v1/halts", {"scope": scope, "reason": "x"}, by="olga")
         assert (answer.status_code, answer.json()["reason_code"]) == (422, "halt_scope_unknown")
+    too_long = await api.post("/v1/halts", {"scope": {"everything": True}, "reason": "x" * 2_001}, by="olga")
+    assert (too_long.status_code, too_long.json()["reason_code"]) == (422, "invalid_request")
     assert (await api.get("/v1/halts")).json()["items"] == []
 
 

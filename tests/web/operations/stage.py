@@ -98,7 +98,13 @@ class Stage:
                 ),
                 autoscaling=bounds,
             )
-            look = Look(target, "production", "inference", observation=seen if sizes else None, reason_code=reason_code)
+            look = Look(
+                target,
+                "production",
+                "inference",
+                observation=seen if sizes else None,
+                reason_code=reason_code,
+            )
             await fleet.record(connection, "default", [look], now)
 
     async def spend(self, amount: str, hours_ago: int, *, reserved: bool = False) -> None:
