@@ -22,7 +22,7 @@ from api.proposals.schemas import CommentBody
 from api.web.proposal import forms, screen
 from api.web.proposal.forms import Kept
 from api.web.proposal.screen import Screen
-from api.web.proposal.standing import RUNBOOK, told_conflict
+from api.web.proposal.standing import told_conflict
 from api.web.rendering import fragment, is_fragment_wanted, page
 from api.web.routes import web_router
 from api.web.session import SignedIn, SignedInOperator, SignedInRequesterOrOperator
@@ -217,6 +217,5 @@ def _context(
         "conflict": conflict,
         "changed": changed,
         "reason_names": screen.REASON_OPTIONS,
-        "runbook": RUNBOOK,
         "workflow_url": parts.workflow_url(shown.view.workflow_id),
     }

@@ -26,6 +26,7 @@ from contracts.action import NodePoolTarget
 from contracts.audit import AuditEvent
 from contracts.base import new_id
 from contracts.configuration import Target
+from contracts.decision import MAX_REASON
 from contracts.effect import ReceiptOutcome
 from contracts.evaluation import Verdict
 from contracts.observation import NodePoolObservation
@@ -88,6 +89,20 @@ class Screen:
         return facts.asks_for_people(self.view.verdicts)
 
     @property
+    def max_reason(self) -> int:
+        """Characters of a reason or comment."""
+        return MAX_REASON
+
+    @property
+    def again(self) -> str:
+        """The command that proposes the same again."""
+        action = self.view.action
+        asked = action.model_dump(include={"node_count", "min_node_count", "max_node_count"})
+        flags = {"node_count": "--nodes", "min_node_count": "--min", "max_node_count": "--max"}
+        numbers = " ".join(f"{flags[name]} {value}" for name, value in asked.items())
+        return f'sluice propose --pool {forms.typed_name_of(self.view)} {numbers} --reason "…"'
+
+    @property
     def zones_alike(self) -> bool:
         """Whether every zone changes in the same way."""
         return facts.zones_alike(self.rows)
@@ -116,7 +131,6 @@ class Screen:
             view.revision,
             view.digest,
             view.evaluation_digest,
-            view.approvals_given,
             self.doing,
         )
         mark = hashlib.sha256(repr(shown).encode()).hexdigest()[:16]

@@ -19,9 +19,6 @@ from contracts.proposal import DRY_RUN, ProposalState
 
 Tone = Literal["neutral", "note", "ok", "warn", "danger", "hold"]
 
-RUNBOOK = "docs/runbooks/dirty-proposal.md"
-"""What a person does about a dirty proposal."""
-
 REASONS: Mapping[ReasonName, str] = {
     ReasonName.TOO_EXPENSIVE: "Too expensive",
     ReasonName.TOO_LARGE: "Too large a change at once",
@@ -219,7 +216,7 @@ def _dirty(_: ProposalView) -> Standing:
         "Nobody can tell for sure what runs now. The target stays locked, and somebody was paged.",
         (
             "Look at the target itself, and wait until no operation runs on it.",
-            "Bring it into one of the two states below by hand, if it is in neither.",
+            "If it is neither as before nor as asked (both stand below), bring it to one of them by hand.",
             "Then resolve this proposal with what you found. That frees the target.",
         ),
     )
@@ -244,7 +241,7 @@ _STANDINGS: Mapping[ProposalState, Callable[[ProposalView], Standing]] = {
     _S.DIRTY: _dirty,
 }
 
-_STAGES = ("Checked", "Approved", "Executed", "Verified")
+_STAGES = ("Check", "Approval", "Execution", "Verification")
 _REACHED: Mapping[ProposalState, int] = {
     _S.EVALUATING: 0,
     _S.AWAITING_APPROVAL: 1,

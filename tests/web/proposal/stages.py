@@ -34,6 +34,8 @@ from contracts.request import AgentStep, Alert, Channel, Request, RequestStatus,
 from tests.api.serving import PEOPLE, Api, observation
 
 S = ProposalState
+HATCHED = ("due to a pseudo element",)
+"""Axe cannot judge text on the hatched edge of unverified words; tests/web_assets checks the contrast of its colours."""
 NAME = "acme-prod/europe-west4/serving/inference"
 AGENT = Principal(kind=PrincipalKind.AGENT, subject="capacity-agent", roles=(Role.REQUESTER,))
 RATIONALE = (
@@ -54,7 +56,9 @@ class Words:
     rationale: str = RATIONALE
     evidence: tuple[str, ...] = ("prometheus: pending_pods{pool='inference'} = 41", "pool status RUNNING")
     request: str = "inference is slow, please add capacity"
-    labels: dict[str, str] = field(default_factory=lambda: {"alertname": "InferenceQueueHigh", "severity": "page"})
+    labels: dict[str, str] = field(
+        default_factory=lambda: {"alertname": "InferenceQueueHigh", "severity": "page"}
+    )
     annotations: dict[str, str] = field(default_factory=lambda: {"summary": "41 pods are waiting"})
     arguments: dict[str, Any] = field(default_factory=lambda: {"query": "sum(pending_pods)", "minutes": 30})
 
@@ -84,7 +88,11 @@ class Stages:
         async with parts.database.transaction() as connection:
             now = await database_now(connection)
             alert = Alert(
-                fingerprint="5d7a", starts_at=now, status="firing", labels=said.labels, annotations=said.annotations
+                fingerprint="5d7a",
+                starts_at=now,
+                status="firing",
+                labels=said.labels,
+                annotations=said.annotations,
             )
             request = Request(
                 id=new_id("req"),
@@ -98,7 +106,9 @@ class Stages:
             )
             await requests.create(connection, request)
             steps = [
-                AgentStep(kind="model", name="gpt-5-mini", input_tokens=1800, output_tokens=240, cost_usd="0.0021"),
+                AgentStep(
+                    kind="model", name="gpt-5-mini", input_tokens=1800, output_tokens=240, cost_usd="0.0021"
+                ),
                 AgentStep(kind="tool", name="prometheus_query", arguments=said.arguments),
                 AgentStep(kind="tool", name="describe_pool", arguments={}, error="deadline exceeded"),
             ]
@@ -308,7 +318,9 @@ class Stages:
 
     async def _rolling_back(self) -> str:
         proposal_id = await self.executing()
-        await self.effect(proposal_id, Step.FORWARD, ReceiptOutcome.OPERATION_FAILED, matches=False, error="GCE_STOCKOUT")
+        await self.effect(
+            proposal_id, Step.FORWARD, ReceiptOutcome.OPERATION_FAILED, matches=False, error="GCE_STOCKOUT"
+        )
         await self.api.move(proposal_id, S.ROLLING_BACK)
         await self.effect(proposal_id, Step.COMPENSATION)
         return proposal_id
@@ -336,7 +348,9 @@ class Stages:
 
     async def _cancelled(self) -> str:
         proposal_id = await self.waiting()
-        answer = await self.api.post(f"/v1/proposals/{proposal_id}/cancel", {"reason": "Solved by a fix."}, by="ana")
+        answer = await self.api.post(
+            f"/v1/proposals/{proposal_id}/cancel", {"reason": "Solved by a fix."}, by="ana"
+        )
         assert answer.status_code == 200
         return proposal_id
 
@@ -354,7 +368,11 @@ class Stages:
     async def _dirty(self) -> str:
         proposal_id = await self._rolling_back()
         await self.effect(
-            proposal_id, Step.COMPENSATION, ReceiptOutcome.OPERATION_FAILED, matches=False, error="GCE_STOCKOUT"
+            proposal_id,
+            Step.COMPENSATION,
+            ReceiptOutcome.OPERATION_FAILED,
+            matches=False,
+            error="GCE_STOCKOUT",
         )
         await self.api.move(proposal_id, S.DIRTY)
         return proposal_id
@@ -411,7 +429,11 @@ def evaluation(
     allowed = {
         "scope": ("in_scope", "The target is registered and the action is within its bounds.", {}),
         "halt": ("no_halt", "Nothing is stopped.", {}),
-        "policy": ("no_violation", "No rule objects.", {"bundle": "r12", "rules_evaluated": 9, "violations": []}),
+        "policy": (
+            "no_violation",
+            "No rule objects.",
+            {"bundle": "r12", "rules_evaluated": 9, "violations": []},
+        ),
         "rate": ("per_hour", "1 of 30 effects this hour.", {"effects_per_hour": 30}),
         "circuit_breaker": ("closed", "Every breaker is closed.", {}),
         "blast_radius": (
@@ -435,13 +457,23 @@ def evaluation(
         rule="environment",
         reason_code="environment_requires_approval",
         message=f"Changes in {proposal.environment} need {people} to approve.",
-        facts={"environment": proposal.environment, "confidence": proposal.confidence, "trust": proposal.trust.value},
+        facts={
+            "environment": proposal.environment,
+            "confidence": proposal.confidence,
+            "trust": proposal.trust.value,
+        },
         rule_revision="1",
         requirement=requirement,
     )
     quiet = [
         Verdict(
-            guardrail=name, outcome=Outcome.ALLOW, rule=rule, reason_code="ok", message=told, facts=facts, rule_revision="1"
+            guardrail=name,
+            outcome=Outcome.ALLOW,
+            rule=rule,
+            reason_code="ok",
+            message=told,
+            facts=facts,
+            rule_revision="1",
         )
         for name, (rule, told, facts) in allowed.items()
     ]

@@ -2,14 +2,12 @@
 // are off until they say that they looked again; words in a form that goes away because somebody else was faster move
 // to the comment field; and an approval is sent with all facts here only.
 import { hold, onEveryChange } from "./hold.js";
+import htmx from "./htmx.js";
 
 const FACTS = 10;
 
 // The server renders every <details> as it is at first; whether it is open is the reader's choice.
-document.addEventListener("htmx:before:morph:attr", (event) => {
-  const { attrName } = event.detail;
-  if (attrName === "open" && event.target instanceof HTMLDetailsElement) event.preventDefault();
-});
+htmx.config.morphIgnore.push("open");
 
 function lookAgain() {
   const box = document.querySelector("[data-looked-again]");
@@ -47,6 +45,13 @@ function keepWords() {
   for (const told of document.querySelectorAll("[data-kept-words]")) told.hidden = false;
 }
 
+/** What was sent and taken is not kept in its field. */
+function clearSent({ detail }) {
+  const { sourceElement, response } = detail.ctx ?? {};
+  if (sourceElement instanceof HTMLFormElement && response?.status < 400) sourceElement.reset();
+}
+
+document.addEventListener("htmx:before:swap", clearSent);
 document.addEventListener("htmx:before:swap", remember);
 onEveryChange(keepWords);
 document.addEventListener("change", lookAgain);
