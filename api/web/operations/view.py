@@ -15,11 +15,11 @@ from api.web.operations.scope import kind_words
 from contracts.safety import BreakerState
 
 FATES = {
-    Fate.DENIED: ("Denied", "Its first check answers that a halt covers it."),
-    Fate.HELD: ("Held", "It waits until the halt ends, or expires."),
-    Fate.CALLING: ("Call in flight", "It may reach the provider until its deadline."),
-    Fate.RUNNING: ("Runs on", "The provider works on it; nothing recalls it."),
-    Fate.VERIFYING: ("Verified", "The effect took place and is being looked at."),
+    Fate.DENIED: ("Denied", "its first check answers that a halt covers it"),
+    Fate.HELD: ("Held", "waits until the halt ends, or expires"),
+    Fate.CALLING: ("Call in flight", "may reach the provider until its deadline"),
+    Fate.RUNNING: ("Runs on", "the provider works on it, nothing recalls it"),
+    Fate.VERIFYING: ("Verified", "the effect took place and is being looked at"),
 }
 """Fate of a covered proposal → word, and what it means."""
 
