@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import audit_reading
 from cli.exit_codes import CommandFailed, ExitCode
 from cli.output import say, write_json
 from cli.session import Session, command
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     group.command()(verify)
     group.command()(export)
     group.command()(checkpoint)
+    audit_reading.register(group)
     app.add_typer(group, name="audit")
 
 
@@ -143,9 +145,12 @@ def export(
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="Where to; standard output without.")
     ] = None,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="A table for spreadsheets instead. It proves nothing.")
+    ] = False,
 ) -> None:
     """Export the whole log as JSON lines that verify offline."""
-    with session.api.lines("/v1/audit/export") as lines:
+    with session.api.lines(f"/v1/audit/export?format={'csv' if as_csv else 'jsonl'}") as lines:
         if file is None:
             _copy(lines, sys.stdout.buffer)
             return
@@ -158,7 +163,8 @@ def export(
             raise CommandFailed(f"{file} cannot be written") from error
         finally:
             temporary.unlink(missing_ok=True)
-    say(f"{count} lines in {file}; verify: sluice audit verify --file {file}")
+    verify_it = "" if as_csv else f"; verify: sluice audit verify --file {file}"
+    say(f"{count} lines in {file}{verify_it}")
 
 
 def _copy(lines: Iterable[bytes], output: Any) -> int:

@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable
 
 from api.audit.schemas import NumberedEvent
+from contracts.audit import AuditEvent
 
 COLUMNS = ("number", "at", "type", "subject", "actor", "summary", "leaf_hash")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -25,15 +26,19 @@ def event_rows(items: Iterable[NumberedEvent]) -> bytes:
     return _written(
         (
             str(item.number),
-            item.event.at.isoformat(),
-            item.event.type.value,
-            item.event.subject,
-            f"{item.event.actor.issuer}/{item.event.actor.subject}",
+            *_about(item.event),
             item.summary,
             item.leaf_hash,
         )
         for item in items
     )
+
+
+def _about(event: AuditEvent | None) -> tuple[str, str, str, str]:
+    if event is None:
+        return ("", "", "", "")
+    actor = f"{event.actor.issuer}/{event.actor.subject}"
+    return (event.at.isoformat(), event.type.value, event.subject, actor)
 
 
 def harmless(cell: str) -> str:

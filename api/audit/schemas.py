@@ -29,7 +29,8 @@ class NumberedEvent(View):
     leaf_hash: str
     summary: str
     """One plain line, of typed facts only. Words may change; branch on `event`."""
-    event: AuditEvent
+    event: AuditEvent | None
+    """None when what the database holds is no event any more: it was changed. Verify the log."""
 
 
 class Events(View):

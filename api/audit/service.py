@@ -60,7 +60,7 @@ async def events(
 
 async def proposals_about(parts: ApiParts, items: Iterable[NumberedEvent]) -> dict[str, About]:
     """Return what the proposals are that these events are about, by id."""
-    subjects = {item.event.subject for item in items if item.event.subject.startswith("prp_")}
+    subjects = {item.event.subject for item in items if item.event}
     if not subjects:
         return {}
     async with parts.database.reading() as connection:
@@ -84,11 +84,21 @@ async def event(parts: ApiParts, number: int) -> NumberedEvent:
     return _numbered(row)
 
 
+UNREADABLE = "This cannot be read as an event: it is not what was written. Verify the log."
+
+
 def _numbered(row: Row[Any, Any, Any]) -> NumberedEvent:
-    event = AuditEvent.model_validate(json.loads(row.leaf))
-    return NumberedEvent(
-        number=row.number, leaf_hash=row.leaf_hash.hex(), summary=words_of(event).text, event=event
-    )
+    event = _read(row.leaf)
+    summary = words_of(event).text if event else UNREADABLE
+    return NumberedEvent(number=row.number, leaf_hash=row.leaf_hash.hex(), summary=summary, event=event)
+
+
+def _read(leaf: bytes) -> AuditEvent | None:
+    """A log that somebody changed is looked at most of all: what cannot be read must not hide the rest."""
+    try:
+        return AuditEvent.model_validate(json.loads(leaf))
+    except ValueError:
+        return None
 
 
 async def checkpoint(parts: ApiParts) -> CheckpointView:
@@ -148,10 +158,9 @@ async def record(parts: ApiParts, proposal_id: str, caller: Principal) -> Decisi
     subjects = [proposal_id, *([view.request_id] if view.request_id else [])]
     async with parts.database.reading() as connection:
         rows = await audit_search.about(connection, parts.tenant, subjects, MAX_RECORD + 1)
-    found = [
-        Numbered(row.number, AuditEvent.model_validate(json.loads(row.leaf))) for row in rows[:MAX_RECORD]
-    ]
-    return record_of(view, found, is_complete=len(rows) <= MAX_RECORD)
+    read = [(row.number, _read(row.leaf)) for row in rows[:MAX_RECORD]]
+    found = [Numbered(number, event) for number, event in read if event is not None]
+    return record_of(view, found, is_complete=len(found) == len(rows))
 
 
 def verifications_of(request: Request) -> Verifications:

@@ -10,7 +10,7 @@ from itertools import groupby
 from api.audit.schemas import NumberedEvent
 from api.audit.words import Words, words_of
 from api.web.audit.topics import ICONS, TOPIC_OF
-from contracts.audit import AuditType
+from contracts.audit import AuditEvent, AuditType
 
 ALARMING = frozenset({"dirty", "denied", "failed", "rolling_back", "rolled_back"})
 """States whose lines stand out."""
@@ -20,7 +20,8 @@ ALARMING = frozenset({"dirty", "denied", "failed", "rolling_back", "rolled_back"
 class Line:
     """One event, ready to be shown."""
 
-    item: NumberedEvent
+    number: int
+    event: AuditEvent
     told: Words
     topic: str
     icon: str
@@ -36,22 +37,23 @@ class Minute:
 
 
 def minutes_of(items: Sequence[NumberedEvent]) -> list[Minute]:
-    """Group events, given the newest first, by the minute in which they happened.
+    """Group events, given the newest first, by the minute in which they happened. Unreadable ones are left out.
 
     Numbers and times may differ in order by a moment; the numbers' order stays.
     """
-    grouped = groupby(items, key=lambda item: item.event.at.replace(second=0, microsecond=0))
-    return [Minute(at, tuple(_line(item) for item in group)) for at, group in grouped]
+    lines = [_line(item.number, item.event) for item in items if item.event is not None]
+    grouped = groupby(lines, key=lambda line: line.event.at.replace(second=0, microsecond=0))
+    return [Minute(at, tuple(group)) for at, group in grouped]
 
 
-def _line(item: NumberedEvent) -> Line:
-    topic = TOPIC_OF[item.event.type]
-    return Line(item, words_of(item.event), topic, ICONS[topic], _is_alarming(item))
+def _line(number: int, event: AuditEvent) -> Line:
+    topic = TOPIC_OF[event.type]
+    return Line(number, event, words_of(event), topic, ICONS[topic], _is_alarming(event))
 
 
-def _is_alarming(item: NumberedEvent) -> bool:
-    payload = item.event.payload
-    match item.event.type:
+def _is_alarming(event: AuditEvent) -> bool:
+    payload = event.payload
+    match event.type:
         case AuditType.PROPOSAL_MOVED:
             return payload.get("to") in ALARMING
         case AuditType.BREAKER_MOVED:

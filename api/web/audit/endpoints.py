@@ -77,6 +77,8 @@ async def newer(
 async def event(request: Request, parts: Parts, me: SignedIn, number: Number) -> Response:
     """Show one event: what was signed, and its place in the tree."""
     found = await service.event(parts, number)
+    if found.event is None:
+        return await page(request, "audit/unreadable.html", me=me, active="audit", item=found)
     content: dict[str, Any] = {
         "item": found,
         "told": words_of(found.event),

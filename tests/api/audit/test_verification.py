@@ -81,6 +81,18 @@ async def test_a_leaf_that_was_changed_in_the_database_is_found_by_its_number(ap
     assert run["proved_size"] < run["tree_size"]
 
 
+async def test_an_event_that_cannot_be_read_any_more_hides_nothing_else(api: Api) -> None:
+    await api.propose()
+    await api.parts.sequencer.checkpoint()
+    await tamper(api, "update audit_events set leaf = 'nonsense' where type = 'proposal.created'")
+    page = (await api.get("/v1/audit/events", limit=1_000)).json()["items"]
+    assert len(page) == await api.count("audit_events")
+    (changed,) = (item for item in page if item["event"] is None)
+    assert changed["summary"].startswith("This cannot be read as an event")
+    csv = await api.get("/v1/audit/export", format="csv")
+    assert "cannot be read" in csv.text
+
+
 async def test_a_leaf_that_was_changed_together_with_its_hash_is_found_by_the_signed_root(api: Api) -> None:
     await api.propose()
     await api.parts.sequencer.checkpoint()

@@ -68,7 +68,7 @@ def test_requests_are_told_and_their_text_stays_a_quotation() -> None:
         "ana asked for something by api",
         "scale <b>up</b>",
     )
-    closed = {
+    closed: dict[str, Any] = {
         "request_id": "r",
         "status": "proposed",
         "answer": "I scaled it",
