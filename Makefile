@@ -63,3 +63,7 @@ format: ## let ruff and opa put the code in shape
 .PHONY: bench-streams
 bench-streams: setup ## p95 of decisions with and without 200 open event streams
 	@exec $(BIN)/python -m benchmarks.streams
+
+.PHONY: bench-inbox
+bench-inbox: setup ## time and weight of the inbox with 10,000 waiting proposals
+	@exec $(BIN)/python -m benchmarks.inbox

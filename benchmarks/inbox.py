@@ -1,0 +1,320 @@
+"""How long does the inbox take with 10,000 waiting proposals, and what does it weigh? `make bench-inbox`.
+
+Seeds the rows that guard passes and people would leave behind, then loads pages as a signed-in approver over a real
+socket, one after the other on one connection. The API runs in a process of its own behind uvicorn, on a PostgreSQL
+with durable settings. The time is the whole answer's, from the first byte sent to the last byte received: server time
+and a little more. The weight is what the browser loads on its first visit, every script and style included, as the
+server sends it to a browser that takes gzip.
+
+Accepted: p95 of the first page below 200 ms, its weight below 150 KB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import re
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+from sqlalchemy import insert, text
+
+from adapters.store import sessions
+from adapters.store.database import Database
+from adapters.store.schema import decisions, evaluations, proposals
+from adapters.store.sessions import SignInMethod
+from api.server import server_for
+from benchmarks.postgres import fresh_database
+from benchmarks.streams import percentile
+from contracts.action import ResizeNodePool
+from contracts.base import new_id, utc_now
+from contracts.evaluation import RiskTier
+from contracts.observation import SizesPrecondition
+from contracts.principal import Principal, PrincipalKind, Role
+from contracts.proposal import Proposal, ProposalState
+from tests.adapters.store.samples import draft_of, fresh_proposal
+from tests.api.serving import PEOPLE, observation, serving
+from tests.contracts.samples import AGENT, ANA
+from tests.inbox_samples import judged
+
+WAITING = 10_000
+DECIDED = 5_000
+BATCH = 500
+LOADS = 100
+"""Of each page, after ten that are not counted."""
+WARM_UP = 10
+ACCEPTED_MS = 200.0
+ACCEPTED_BYTES = 150 * 1024
+PAGES = {
+    "first page, mine": "/",
+    "first page, all": "/?tab=all",
+    "decided": "/?tab=decided",
+    "filtered": "/?tab=all&environment=development&risk=low",
+    "search, found": "/?tab=all&q=pool-77",
+    "search, nothing": "/?tab=all&q=no-such-pool",
+    "refresh of 50 lines": "refresh",
+}
+_POOLS = ("inference", "reranker", "embeddings", "batch", "ci-runners", "frontend", "search", "training")
+_PLACES = (
+    ("acme-prod", "europe-west4", "serving", "production", "inference"),
+    ("acme-prod", "us-central1", "serving", "production", "search"),
+    ("acme-dev", "us-central1", "dev", "development", "platform"),
+)
+_FIRST = PAGES["first page, mine"]
+
+
+# Rows
+
+
+def rows_of(place: int, state: ProposalState) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]:
+    """Return the row of a proposal, of its evaluation, and of a vote where one was cast."""
+    made = _proposal(place)
+    found = judged(made, quorum=1 + place % 2, monthly=f"{(place % 90) * 97}.40")
+    decided = state is not ProposalState.AWAITING_APPROVAL
+    proposal = {
+        "id": made.id,
+        "tenant": made.tenant,
+        "revision": 1,
+        "state": state.value,
+        "reason_code": "environment_requires_approval",
+        "message": f"Changes in {made.environment} need one person to approve.",
+        "draft": draft_of(made).model_dump(mode="json"),
+        "document": made.model_dump(mode="json"),
+        "digest": made.digest,
+        "target_key": made.action.target.key,
+        "action_kind": made.action.kind,
+        "environment": made.environment,
+        "team": made.team,
+        "requester": f"{made.requester.issuer}/{made.requester.subject}",
+        "priority": made.priority,
+        "risk": list(RiskTier)[place % 3].value,
+        "decide_by": made.decide_by,
+        "execute_by": made.execute_by,
+        "dry_run": False,
+        "created_at": made.created_at,
+        "state_since": made.created_at + timedelta(minutes=5),
+        "closed_at": made.created_at + timedelta(minutes=5) if decided else None,
+    }
+    evaluation = {
+        "proposal_id": made.id,
+        "revision": 1,
+        "pass_number": 1,
+        "outcome": found.outcome.value,
+        "digest": found.digest,
+        "document": found.model_dump(mode="json"),
+        "result": {},
+    }
+    return proposal, evaluation, _vote(made, place) if decided or place % 5 == 0 else None
+
+
+def _proposal(place: int) -> Proposal:
+    project, location, cluster, environment, team = _PLACES[place % len(_PLACES)]
+    now = utc_now()
+    action = ResizeNodePool(
+        project=project,
+        location=location,
+        cluster=cluster,
+        node_pool=f"{_POOLS[place % len(_POOLS)]}-pool-{place % 100}",
+        node_count=2 + place % 7,
+    )
+    asked = Principal(kind=PrincipalKind.HUMAN, subject=f"person-{place % 40}", roles=(Role.REQUESTER,))
+    seen = observation(now, (2, 2, 2))
+    return fresh_proposal(
+        action=action,
+        authors=(asked, AGENT) if place % 3 else (ANA,),
+        environment=environment,
+        team=team,
+        reason="The queue of this pool has grown for twenty minutes, and the oldest job waits for nine.",
+        observation=seen,
+        precondition=SizesPrecondition(machine_type=seen.machine_type, target_sizes=seen.target_sizes),
+        created_at=now - timedelta(minutes=place % 200),
+        decide_by=now + timedelta(hours=2, seconds=place),
+        execute_by=now + timedelta(hours=3, seconds=place),
+    )
+
+
+def _vote(made: Proposal, place: int) -> dict[str, Any]:
+    return {
+        "id": new_id("dec"),
+        "proposal_id": made.id,
+        "revision": 1,
+        "kind": "reject" if place % 4 == 0 else "approve",
+        "reviewer": f"local/reviewer-{place % 12}",
+        "document": {},
+        "status": "applied",
+    }
+
+
+async def seed(database: Database) -> None:
+    """Insert everything, and let the planner know."""
+    final = (ProposalState.SUCCEEDED, ProposalState.REJECTED, ProposalState.EXPIRED, ProposalState.DENIED)
+    states = [ProposalState.AWAITING_APPROVAL] * WAITING
+    states += [final[place % len(final)] for place in range(DECIDED)]
+    made = (rows_of(place, state) for place, state in enumerate(states))
+    for batch in _batches(made):
+        async with database.transaction() as connection:
+            await connection.execute(insert(proposals), [one for one, _, _ in batch])
+            await connection.execute(insert(evaluations), [one for _, one, _ in batch])
+            votes = [vote for _, _, vote in batch if vote is not None]
+            if votes:
+                await connection.execute(insert(decisions), votes)
+    async with database.transaction() as connection:
+        await connection.execute(text("ANALYZE"))
+
+
+def _batches(made: Iterator[Any]) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    for one in made:
+        batch.append(one)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+# The API's process
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the API process tells when it is ready."""
+
+    port: int
+    cookie: tuple[str, str]
+
+
+def serve(url: str, pipe: Connection) -> None:
+    """Serve until told to stop."""
+    asyncio.run(_serve(url, pipe))
+
+
+async def _serve(url: str, pipe: Connection) -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    async with serving(url) as api:
+        await seed(api.database)
+        kind, roles = PEOPLE["ben"]
+        async with api.database.transaction() as connection:
+            secret = await sessions.open_session(
+                connection,
+                Principal(kind=kind, subject="ben", roles=roles),
+                display_name="ben",
+                method=SignInMethod.LINK,
+                lifetime=timedelta(hours=1),
+                tenant=api.parts.tenant,
+            )
+        server = server_for(api.app, "127.0.0.1", 0)
+        serving_task = asyncio.create_task(server.serve(sockets=[listening]))
+        pipe.send(Served(listening.getsockname()[1], (api.parts.web.cookie_name, secret)))
+        await asyncio.to_thread(pipe.recv)
+        server.should_exit = True
+        await serving_task
+
+
+# This process: loads pages and keeps time
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One page: milliseconds of each load, and bytes as they came over the socket."""
+
+    name: str
+    latencies: list[float]
+    size: int
+
+
+async def measure() -> tuple[list[Loaded], dict[str, int]]:
+    """Return every page, and the weight of the first by file."""
+    context = multiprocessing.get_context("spawn")
+    async with fresh_database() as url:
+        pipe, other = context.Pipe()
+        api = context.Process(target=serve, args=(url, other), daemon=True)
+        api.start()
+        served: Served = await asyncio.to_thread(pipe.recv)
+        name, secret = served.cookie
+        async with httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{served.port}",
+            cookies={name: secret},
+            headers={"Accept-Encoding": "gzip"},
+            timeout=30,
+            trust_env=False,
+        ) as client:
+            refresh = await _refresh_of(client)
+            pages = [
+                await _load(client, name, refresh if path == "refresh" else path)
+                for name, path in PAGES.items()
+            ]
+            weight = await _weigh(client)
+        pipe.send("end")
+        await asyncio.to_thread(api.join, 15)
+        return pages, weight
+
+
+async def _refresh_of(client: httpx.AsyncClient) -> str:
+    page = (await client.get(_FIRST)).raise_for_status().text
+    found = re.search(r'hx-get="(/inbox/list[^"]+)"[^>]*hx-trigger="sluice:changed"', page)
+    if found is None:
+        raise RuntimeError("the list does not say how it refreshes")
+    return found.group(1).replace("&amp;", "&")
+
+
+async def _load(client: httpx.AsyncClient, name: str, path: str) -> Loaded:
+    latencies, size = [], 0
+    for number in range(WARM_UP + LOADS):
+        began = time.perf_counter()
+        answer = await client.get(path)
+        took = 1_000 * (time.perf_counter() - began)
+        answer.raise_for_status()
+        size = answer.num_bytes_downloaded
+        if number >= WARM_UP:
+            latencies.append(took)
+    return Loaded(name, latencies, size)
+
+
+async def _weigh(client: httpx.AsyncClient) -> dict[str, int]:
+    """Load the first page with every file it needs, scripts that scripts import included."""
+    page = (await client.get(_FIRST)).raise_for_status()
+    weight = {_FIRST: page.num_bytes_downloaded}
+    wanted = re.findall(r'(?:href|src)="(/assets/[^"]+)"', page.text)
+    while wanted:
+        path = wanted.pop()
+        if path in weight:
+            continue
+        answer = (await client.get(path)).raise_for_status()
+        weight[path] = answer.num_bytes_downloaded
+        if path.endswith(".js"):
+            wanted += [
+                urljoin(path, one) for one in re.findall(r'(?:from|import)\s*"(\./[^"]+)"', answer.text)
+            ]
+    return weight
+
+
+def report(pages: Sequence[Loaded], weight: dict[str, int]) -> str:
+    """Return the tables and what is accepted."""
+    lines = [f"{'page':<22} {'p50 ms':>8} {'p95 ms':>8} {'max ms':>8} {'KB sent':>8}"]
+    for page in pages:
+        p50, p95 = percentile(page.latencies, 0.5), percentile(page.latencies, 0.95)
+        lines.append(
+            f"{page.name:<22} {p50:>8.1f} {p95:>8.1f} {max(page.latencies):>8.1f} {page.size / 1024:>8.1f}"
+        )
+    lines += [
+        f"{size / 1024:>8.1f} KB  {path}" for path, size in sorted(weight.items(), key=lambda one: -one[1])
+    ]
+    p95, total = percentile(pages[0].latencies, 0.95), sum(weight.values())
+    verdict = "accepted" if p95 < ACCEPTED_MS and total < ACCEPTED_BYTES else "too much"
+    lines.append(
+        f"{WAITING:,} waiting: first page p95 {p95:.1f} ms (limit {ACCEPTED_MS:.0f}), "
+        f"{total / 1024:.1f} KB (limit {ACCEPTED_BYTES // 1024}): {verdict}"
+    )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(report(*asyncio.run(measure())))
