@@ -14,6 +14,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -300,9 +301,9 @@ def _shown_to(body: Body, name: str) -> Any:
     return json.loads(users[0].partition(f"<{name}>\n")[2].partition(f"\n</{name}>")[0])
 
 
-@pytest.fixture
-async def chat_server() -> AsyncIterator[ChatServer]:
-    """A server on a free port; `base_url` ends in /v1."""
+@asynccontextmanager
+async def serving_chat() -> AsyncIterator[ChatServer]:
+    """Serve on a free port; `base_url` ends in /v1."""
     server = ChatServer()
     app = web.Application()
     app.router.add_post("/v1/chat/completions", server.handle)
@@ -312,5 +313,14 @@ async def chat_server() -> AsyncIterator[ChatServer]:
     await site.start()
     host, port = runner.addresses[0][:2]
     server.base_url = f"http://{host}:{port}/v1"
-    yield server
-    await runner.cleanup()
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def chat_server() -> AsyncIterator[ChatServer]:
+    """A server for one test."""
+    async with serving_chat() as server:
+        yield server

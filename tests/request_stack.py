@@ -136,10 +136,14 @@ async def running_stack(
     model_worker: bool = True,
     model_timeout: timedelta = timedelta(seconds=1),
     model_wait: timedelta = MODEL_WAIT,
+    queue: str | None = None,
 ) -> AsyncIterator[RequestStack]:
-    """Run the two workers. Without `chat_server` no model is configured; without `model_worker` nobody asks it."""
+    """Run the two workers, on `queue` if it is given.
+
+    Without `chat_server` no model is configured; without `model_worker` nobody asks it.
+    """
     client = await Client.connect(temporal_address, data_converter=pydantic_data_converter)
-    queue = f"requests-{uuid.uuid4().hex}"
+    queue = queue or f"requests-{uuid.uuid4().hex}"
     model_queue = f"{queue}-model"
     reader = GkeNodePoolReader.to_endpoint(fleet.address, fleet.compute_url)
     chat = (

@@ -5,16 +5,30 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from api.web import static_files
-from api.web.login.endpoints import router as login
-from api.web.proposal.endpoints import router as proposal
+from api.web.activity.endpoints import router as activity
+from api.web.audit.endpoints import router as audit
+from api.web.chat.endpoints import router as chat
 from api.web.gallery.endpoints import router as gallery
+from api.web.inbox.endpoints import router as inbox
+from api.web.login.endpoints import router as login
+from api.web.operations.endpoints import router as operations
+from api.web.proposal.endpoints import router as proposal
+from api.web.proposal.runbooks import router as runbooks
+from api.web.reference.endpoints import router as reference
 from api.web.routes import show_failures
 from api.web.shell.endpoints import router as shell
 
 ROOMS: tuple[APIRouter, ...] = (
     static_files.router,
     login,
+    inbox,
     proposal,
+    runbooks,
+    chat,
+    activity,
+    operations,
+    audit,
+    reference,
     shell,
     gallery,
 )

@@ -84,7 +84,9 @@ function watch(turn) {
   const take = (name, show) =>
     source.addEventListener(name, (message) => {
       const open = shown();
-      if (open !== null) following(() => show(open, JSON.parse(message.data)));
+      if (open === null) return;
+      show(open, JSON.parse(message.data));
+      follow();
     });
   take("step", showStep);
   take("text", (open, data) => showText(open, data.text));
@@ -105,11 +107,13 @@ function unwatch(id) {
   watched.delete(id);
 }
 
-/** Keep the end in view if it was, and leave a reader who scrolled up alone. @param {() => void} change */
-function following(change) {
-  const isNear = root.scrollHeight - scrollY - innerHeight < NEAR;
-  change();
-  if (isNear) toEnd();
+const isNearEnd = () => root.scrollHeight - scrollY - innerHeight < NEAR;
+let followsEnd = true;
+addEventListener("scroll", () => (followsEnd = isNearEnd()), { passive: true });
+
+/** Keep the end in view if it was, and leave a reader who scrolled up alone. */
+function follow() {
+  if (followsEnd && document.querySelector(".turn") !== null) toEnd();
 }
 
 function toEnd() {
@@ -158,7 +162,7 @@ function review() {
 document.addEventListener("keydown", (event) => {
   const text = field();
   if (event.target !== text || text === null || event.key !== "Enter" || event.isComposing) return;
-  const byEnter = composer().querySelector("[data-enter-sends]").checked;
+  const byEnter = composer().querySelector("[data-enter-sends]").checked && !matchMedia("(pointer: coarse)").matches;
   const sends = byEnter ? !event.shiftKey : event.ctrlKey || event.metaKey;
   if (!sends) return;
   event.preventDefault();
@@ -235,5 +239,7 @@ openSide();
 const byEnter = composer()?.querySelector("[data-enter-sends]");
 if (byEnter) byEnter.checked = keep(localStorage, ENTER_KEY) !== "off";
 if (field() && field().value === "") field().value = keep(sessionStorage, draftKey) ?? "";
-onEveryChange(review);
-if (document.querySelector(".turn") !== null) toEnd();
+onEveryChange(() => {
+  review();
+  follow();
+});
