@@ -64,6 +64,8 @@ class WebSettings(Group):
     session_lifetime: timedelta = Field(default=timedelta(hours=12), gt=timedelta(0), le=timedelta(days=30))
     idle_timeout: timedelta = Field(default=timedelta(hours=2), ge=timedelta(minutes=2))
     """A session ends when nobody opened a page or did anything for so long."""
+    temporal_ui_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
+    """Where browsers find Temporal's UI: a proposal's page links to its workflow there."""
 
 
 class OidcSettings(Group):

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, cast
+from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Depends, Request
 
 from adapters.audit.checkpoint import CheckpointKey
-from adapters.store.database import Database
 from adapters.oidc.provider import OidcProvider
+from adapters.store.database import Database
 from adapters.store.sequencer import Sequencer
 from api.web.access import WebAccess
 from contracts.configuration import Configuration
@@ -51,16 +52,20 @@ class ApiParts:
     """How long a caller waits for Temporal before the answer is 202."""
     web: WebAccess = field(default_factory=WebAccess)
     """How browsers get in."""
-    version: str = "0.1.0"
     identity_provider: OidcProvider | None = None
     """Where people sign in; without one they use one-time links."""
     workflow_pages: str | None = None
     """Address under which the Temporal UI shows a workflow by its id; None where nobody said."""
+    version: str = "0.1.0"
 
     @property
     def tenant(self) -> str:
         """The one tenant this configuration speaks for. Every read and write is scoped to it."""
         return self.configuration.tenant
+
+    def workflow_url(self, workflow_id: str) -> str | None:
+        """Return where the Temporal UI shows a workflow."""
+        return f"{self.workflow_pages}/{quote(workflow_id, safe='')}" if self.workflow_pages else None
 
     @property
     def key_id(self) -> str:

@@ -138,7 +138,7 @@ def _temporal(plan: _Plan) -> Part | None:
         return None
     port, ui_port = plan.facts.ports.choose("temporal"), plan.facts.ports.choose("temporal-ui")
     address = f"{HOST}:{port}"
-    plan.changes["TEMPORAL__ADDRESS"] = address
+    plan.changes |= {"TEMPORAL__ADDRESS": address, "WEB__TEMPORAL_UI_URL": f"http://{HOST}:{ui_port}"}
     plan.addresses |= {"temporal": address, "temporal-ui": f"http://{HOST}:{ui_port}"}
     directory = plan.facts.state / "temporal"
     make_private(directory)
