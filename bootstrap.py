@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
+from urllib.parse import quote
 
 from adapters.configuration import load
 from adapters.keys import load_private_key, load_public_keys
@@ -335,8 +336,16 @@ def _api_parts(opened: Opened) -> ApiParts:
         probes=_probes(opened),
         web=web,
         identity_provider=identity_provider,
+        workflow_pages=_workflow_pages(opened.settings),
         loops=background_loops(database, sequencer, dispatchers, halts.settle),
     )
+
+
+def _workflow_pages(settings: Settings) -> str | None:
+    if settings.web.temporal_ui_url is None:
+        return None
+    namespace = quote(settings.temporal.namespace, safe="")
+    return f"{settings.web.temporal_ui_url.rstrip('/')}/namespaces/{namespace}/workflows"
 
 
 def _web(opened: Opened) -> tuple[WebAccess, OidcProvider | None]:
