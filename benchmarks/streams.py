@@ -27,6 +27,7 @@ from adapters.dispatch.loops import background_loops
 from adapters.store import audit_log, halts
 from adapters.store.database import Database
 from api.server import server_for
+from api.stream.feed import EventFeed, Limits
 from benchmarks.postgres import fresh_database
 from contracts.audit import AuditType
 from contracts.principal import SYSTEM
@@ -74,6 +75,8 @@ async def _serve(url: str, pipe: Connection) -> None:
             await api.observe(proposal_id)
             ballots.append((proposal_id, decision_on(await api.view(proposal_id))))
         await api.parts.sequencer.checkpoint()
+        # One token reads them all here; in use each belongs to somebody else.
+        api.app.state.feed = EventFeed(api.database, api.parts.tenant, Limits(per_reader=STREAMS))
         server = server_for(api.app, "127.0.0.1", 0)
         tasks = [asyncio.ensure_future(loop()) for loop in loops]
         serving_task = asyncio.create_task(server.serve(sockets=[listening]))

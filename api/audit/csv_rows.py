@@ -1,6 +1,7 @@
 """AUDIT as a table (RFC 4180): one row per event, for a spreadsheet. Unlike the JSON lines it proves nothing.
 
-A cell that a spreadsheet could take for a formula gets an apostrophe before it (OWASP, "CSV Injection").
+A cell that a spreadsheet could take for a formula gets an apostrophe before it (OWASP, "CSV Injection"): full-width
+signs count too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from api.audit.schemas import NumberedEvent
 from contracts.audit import AuditEvent
 
 COLUMNS = ("number", "at", "type", "subject", "actor", "summary", "leaf_hash")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def header_row() -> bytes:

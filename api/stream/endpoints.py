@@ -32,7 +32,7 @@ async def stream(
     request: Request,
     parts: Parts,
     feed: Annotated[EventFeed, Depends(feed_of)],
-    _: ReaderByTokenOrSession,
+    caller: ReaderByTokenOrSession,
     after: Annotated[int | None, Query(ge=-1, lt=2**63, description=_LAST_NUMBER)] = None,
     last_event_id: Annotated[
         int | None,
@@ -47,7 +47,10 @@ async def stream(
     """Follow proposals, requests, halts, breakers and budgets as server-sent events, each with its audit number."""
     if feed.open_streams >= feed.limits.streams:
         raise Problem(503, "too_many_streams", "This process serves as many streams as it can.")
-    wanted = Wanted(after if last_event_id is None else last_event_id, frozenset(topic or Topic))
+    reader = f"{caller.issuer}/{caller.subject}"
+    if feed.streams_of(reader) >= feed.limits.per_reader:
+        raise Problem(429, "too_many_streams", f"You follow {feed.limits.per_reader} streams already.")
+    wanted = Wanted(after if last_event_id is None else last_event_id, frozenset(topic or Topic), reader)
     opening = await greet(feed, wanted, parts.version)
     admission = Admission(partial(may_read, request, parts), feed.limits.lapse)
     return EventStream(follow(feed, wanted, opening, admission), feed.limits.send)

@@ -12,6 +12,7 @@ import asyncio
 import itertools
 import time
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class Limits:
     """A client that is further behind loads anew instead."""
     streams: int = 500
     """Open streams of one process: well below the usual limit of 1,024 open files."""
+    per_reader: int = 32
+    """Of them, those of one person or service: whoever took all would switch everybody's decisions off."""
     poll: float = 1.0
     gather: float = 0.5
     """Updates of a busy log are sent in rounds this far apart: one wake-up per stream and round."""
@@ -80,6 +83,7 @@ class EventFeed:
         self._began = asyncio.Event()
         self._woken = asyncio.Event()
         self._streams: set[asyncio.Event] = set()
+        self._readers_streams: Counter[str] = Counter()
         self._opened = itertools.count(1)
         self._readers = asyncio.Semaphore(_READERS)
         self._is_closed = False
@@ -98,6 +102,10 @@ class EventFeed:
     def open_streams(self) -> int:
         """How many streams are being followed."""
         return len(self._streams)
+
+    def streams_of(self, reader: str) -> int:
+        """How many of them are one reader's (`issuer/subject`)."""
+        return self._readers_streams[reader]
 
     def wake(self, _: str = "") -> None:
         """Look for new numbers now. Handed to `listen` for the channel `sluice_sequenced`."""
@@ -156,14 +164,17 @@ class EventFeed:
         return position - number <= self.limits.gap
 
     @contextmanager
-    def following(self) -> Iterator[asyncio.Event]:
-        """Yield an event that is set whenever there may be something new."""
+    def following(self, reader: str = "") -> Iterator[asyncio.Event]:
+        """Yield an event that is set whenever there may be something new. `reader` is who it counts for."""
         woken = asyncio.Event()
         self._streams.add(woken)
+        self._readers_streams[reader] += 1
         try:
             yield woken
         finally:
             self._streams.discard(woken)
+            self._readers_streams[reader] -= 1
+            self._readers_streams += Counter()
 
     def phase(self) -> float:
         """Return a share in (0, 1]: spreads the pings of streams that were opened together."""

@@ -24,6 +24,8 @@ class Wanted:
 
     after: int | None
     topics: frozenset[Topic]
+    reader: str
+    """Who asks, as `issuer/subject`."""
 
 
 async def greet(feed: EventFeed, wanted: Wanted, version: str) -> tuple[int, bytes]:
@@ -46,10 +48,13 @@ async def follow(
 ) -> AsyncGenerator[bytes, None]:
     """Yield the opening, then updates and pings until the feed closes or the caller may not read any longer."""
     number, greeting = opening
-    yield greeting
     limits = feed.limits
     ping_at = time.monotonic() + limits.ping * feed.phase()
-    with feed.following() as woken:
+    with feed.following(wanted.reader) as woken:
+        if feed.streams_of(wanted.reader) > limits.per_reader or feed.open_streams > limits.streams:
+            # Others that were let in at the same moment were faster; when it comes back it is told.
+            return
+        yield greeting
         while not feed.is_closed:
             if time.monotonic() >= ping_at:
                 if not await admission.holds():

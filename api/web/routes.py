@@ -19,6 +19,7 @@ from api.parts import parts_of
 from api.problems import classify, respond_to
 from api.web.cookie import session_of
 from api.web.rendering import fragment, is_fragment_wanted, page
+from api.web.session import safe_return_to
 from contracts.errors import SluiceError
 from contracts.principal import Principal
 
@@ -62,7 +63,14 @@ async def failure(request: Request, error: Exception) -> Response:
             problem=problem,
         )
     return await page(
-        request, "failure/page.html", me=me, status=problem.status, headers=headers, problem=problem
+        request,
+        "failure/page.html",
+        me=me,
+        status=problem.status,
+        headers=headers,
+        problem=problem,
+        # An address such as `//elsewhere.example/` would lead away as a link.
+        retry=safe_return_to(request.url.path),
     )
 
 

@@ -18,6 +18,8 @@ from api.audit.filters import MAX_ACTOR, MAX_SUBJECT
 from contracts.audit import AuditType
 
 _LARGEST = 2**63 - 1
+_LONGEST_NUMBER = 19
+"""Digits of the largest number; Python refuses to read thousands of them."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def form_of(params: QueryParams) -> FilterForm:
     if wanted.since and wanted.until and wanted.since >= wanted.until:
         errors["until"] = "It has to be later than the beginning."
     before = params.get("before", "")
-    number = int(before) if before.isdecimal() and int(before) <= _LARGEST else None
+    is_number = before.isdecimal() and len(before) <= _LONGEST_NUMBER and int(before) <= _LARGEST
+    number = int(before) if is_number else None
     return FilterForm(tuple(given), wanted, errors, number, values)
 
 

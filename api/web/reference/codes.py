@@ -41,6 +41,6 @@ OWN: Mapping[tuple[str, str], Codes] = {
         (422, ("webhook_version_unknown",)),
     ),
     ("post", "/v1/audit/verifications"): ((409, ("verification_running",)), (422, ("checkpoint_invalid",))),
-    ("get", "/v1/stream"): ((503, ("too_many_streams",)),),
+    ("get", "/v1/stream"): ((429, ("too_many_streams",)), (503, ("too_many_streams",))),
 }
 """Method and path → its own codes. docs/reference/reason-codes.md says what each means."""

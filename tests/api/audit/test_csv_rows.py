@@ -10,7 +10,7 @@ from api.audit.schemas import NumberedEvent
 from tests.api.audit.story import Story
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+49", "-1", "@sum", "\tx", "\rx"])
+@pytest.mark.parametrize("cell", ["=1+1", "+49", "-1", "@sum", "\tx", "\rx", "\n=1", "\uff1d1", "\uff20sum"])
 def test_a_cell_that_a_spreadsheet_could_take_for_a_formula_gets_an_apostrophe(cell: str) -> None:
     assert harmless(cell) == f"'{cell}"
 

@@ -192,6 +192,32 @@ async def test_there_are_never_more_streams_than_the_process_can_hold(migrated_d
             assert third.response.json()["reason_code"] == "too_many_streams"
 
 
+async def test_nobody_takes_the_streams_of_everybody(migrated_database_url: str) -> None:
+    async with (
+        streaming(migrated_database_url, Limits(streams=10, per_reader=2)) as streamed,
+        streamed.stream() as first,
+    ):
+        await first.take(1)
+        async with streamed.stream() as second:
+            await second.take(1)
+            async with streamed.stream() as third, streamed.stream(by="ben") as of_another:
+                assert third.response.status_code == 429
+                assert third.response.json()["reason_code"] == "too_many_streams"
+                assert len(await of_another.take(1)) == 1
+        await until(lambda: streamed.feed.open_streams == 1)
+        async with streamed.stream() as again:
+            assert len(await again.take(1)) == 1
+
+
+async def test_many_that_come_at_the_same_moment_are_no_more_than_may(migrated_database_url: str) -> None:
+    async with streaming(migrated_database_url, Limits(per_reader=3)) as streamed, AsyncExitStack() as stack:
+        asked = [stack.enter_async_context(streamed.stream()) for _ in range(12)]
+        readings = [one for one in await asyncio.gather(*asked) if one.response.status_code == 200]
+        greeted = await asyncio.gather(*(one.take(1, within=2) for one in readings))
+        assert sum(bool(events) for events in greeted) == 3
+        assert streamed.feed.open_streams == 3
+
+
 async def test_a_client_that_does_not_read_is_cut_off_and_resumes(migrated_database_url: str) -> None:
     limits = Limits(gather=0.01, poll=0.2, kept=100, send=0.5, ping=60)
     async with streaming(migrated_database_url, limits, send_buffer=4_096) as streamed:
