@@ -30,6 +30,22 @@ async def test_a_budget_shows_every_figure_a_chart_and_its_numbers(stage: Stage)
         await axe(page)
 
 
+async def test_a_budget_that_changes_is_drawn_anew_and_its_numbers_stay_open(stage: Stage) -> None:
+    async with stage.site.visit("vera") as visit:
+        page = visit.page
+        await page.goto("/operations/budgets")
+        card = page.get_by_role("region", name="production")
+        await expect(card.locator(".chart-canvas canvas")).to_be_visible()
+        await card.get_by_text("Numbers").click()
+        await expect(page.locator("[data-connection=live]")).to_be_attached()
+        await stage.spend("1000", 0, reserved=True)
+        await expect(card.get_by_role("table").get_by_role("row").last).to_contain_text(
+            "13,827.77 USD", timeout=15_000
+        )
+        await expect(card.get_by_role("table")).to_be_visible()
+        await expect(card.locator(".chart-canvas canvas")).to_be_visible()
+
+
 async def test_a_budget_over_its_limit_says_so(stage: Stage) -> None:
     await stage.spend("30000", 2)
     async with stage.site.visit("vera") as visit:

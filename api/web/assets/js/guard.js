@@ -2,6 +2,9 @@
 // comes in a fragment runs, because our trusted-types policy makes HTML and nothing else. Fires `sluice:swapped`.
 import htmx from "./htmx.js";
 
+// What the reader opened (<details>, <dialog>) stays open when its part of the page comes anew.
+htmx.config.morphIgnore.push("open");
+
 const pageNonce = document.querySelector("script[nonce]")?.nonce ?? null;
 let nonceOf = () => null;
 
