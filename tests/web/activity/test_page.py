@@ -105,7 +105,7 @@ async def test_the_page_keeps_no_more_than_200_lines(site: Site) -> None:
                 columns.created_at,
             ]
             source = select(func.concat("evt_copy_", func.generate_series(1, 260)), *copied).where(
-                columns.number == 3
+                columns.type == "proposal.created"
             )
             names = ["id", *(column.name for column in copied)]
             await connection.execute(insert(audit_events).from_select(names, source))
