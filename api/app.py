@@ -20,6 +20,7 @@ from api.audit.endpoints import router as audit
 from api.authentication import assert_every_route_is_guarded
 from api.bodies import StrictBodies
 from api.events.endpoints import router as events
+from api.fleet.endpoints import router as fleet
 from api.observed import HttpMetrics, Observed
 from api.operations.endpoints import router as operations
 from api.operations.metrics import BacklogMetrics
@@ -27,13 +28,14 @@ from api.operations.readiness import ReadinessChecks
 from api.parts import ApiParts, Loop
 from api.proposals.endpoints import router as proposals
 from api.requests.endpoints import router as requests
+from api.requests.watching import RequestWatches
 from api.safety.endpoints import router as safety
 from api.stream.endpoints import router as stream
 from api.stream.feed import EventFeed
 from api.web import rooms
+from api.web.login.links import router as login_links
 
 ROUTERS = (requests, events, proposals, safety, fleet, audit, stream, operations, login_links)
-from api.web.login.links import router as login_links
 """Every room's router. A route without a role keeps the application from being built."""
 
 _WORTH_PACKING = 1_000
@@ -68,6 +70,7 @@ def create_app(parts: ApiParts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.feed = EventFeed(parts.database, parts.tenant)
+    app.state.watches = RequestWatches(parts, app.state.feed)
     app.state.metrics = BacklogMetrics(registry)
     app.state.readiness = ReadinessChecks(parts)
     problems.install(app)
