@@ -227,3 +227,27 @@ def test_the_audit_log_is_verified_online_and_offline_and_a_flipped_byte_is_foun
     flipped = stack.run("audit", "verify", "--file", str(file))
     assert (flipped.returncode, "NOT SOUND" in flipped.stderr) == (7, True)
     assert "flipped" in flipped.stderr
+
+
+def test_the_audit_log_is_listed_newest_first_and_a_record_tells_one_proposal(
+    stack: Sluice, tmp_path: Path
+) -> None:
+    proposal_id = _waiting(stack, 6)
+    of_it = ("audit", "events", "--subject", proposal_id)
+    deadline = time.monotonic() + 10
+    while len((found := stack.json(*of_it, by="viewer"))["items"]) < 2 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    numbers = [item["number"] for item in found["items"]]
+    assert numbers == sorted(numbers, reverse=True)
+    told = stack.run("audit", "record", proposal_id, by="viewer")
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith(f"{proposal_id}: ")
+    assert "Who asked for what" in told.stdout
+    assert f"[#{numbers[-1]}]" in told.stdout
+    table = stack.run(*of_it, "--type", "proposal.created", by="viewer")
+    assert "Proposed to resize" in table.stdout
+    file = tmp_path / "audit.csv"
+    assert stack.run("audit", "export", "--csv", "--file", str(file), by="viewer").returncode == 0
+    assert file.read_text().startswith("number,at,type,")
+    assert stack.run("audit", "events", "--actor", "nobody", by="viewer").returncode == 2
+    assert stack.run("cancel", proposal_id, by="requester").returncode == 0
