@@ -26,6 +26,8 @@ class Channel(StrEnum):
     CHAT = "chat"
     EVENT = "event"
     API = "api"
+    WEB = "web"
+    """A button of the web pages: only an undo is proposed there."""
     CLI = "cli"
     MCP = "mcp"
     SCHEDULE = "schedule"

@@ -123,7 +123,7 @@ async def undo(proposal_id: str, request: Request, parts: Parts, me: SignedInReq
     """Propose the state before again: a new proposal, through all gates. Its page opens."""
 
     async def do(fields: Mapping[str, str], claim: Claim) -> Answer:
-        return await undoing.undo(parts, proposal_id, forms.words_in(fields), me, Channel.API, claim)
+        return await undoing.undo(parts, proposal_id, forms.words_in(fields), me, Channel.WEB, claim)
 
     return await _submit(request, parts, me, proposal_id, "undo", do, lambda _: "", opens_new=True)
 

@@ -25,6 +25,7 @@ _CHANNELS: Mapping[Channel, str] = {
     Channel.CHAT: "in chat",
     Channel.EVENT: "by an alert",
     Channel.API: "over the API",
+    Channel.WEB: "on these pages",
     Channel.CLI: "on the command line",
     Channel.MCP: "over MCP",
     Channel.SCHEDULE: "on a schedule",

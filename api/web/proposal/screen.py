@@ -8,11 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select
-
 from adapters.store import fleet, proposal_reads
 from adapters.store.fleet import SeenPool
-from adapters.store.schema import proposals
 from api.audit.words import Words, words_of
 from api.parts import ApiParts
 from api.proposals import service
@@ -32,9 +29,6 @@ from contracts.evaluation import Verdict
 from contracts.observation import NodePoolObservation
 from contracts.principal import Principal, PrincipalKind, Role
 from contracts.proposal import ProposalState
-
-MAX_KNOWN_TARGETS = 5_000
-"""Targets that a name is compared with."""
 
 
 @dataclass(frozen=True)
@@ -172,14 +166,7 @@ async def read(parts: ApiParts, proposal_id: str, me: Principal, *, kept: Kept |
     async with parts.database.reading() as connection:
         events = await proposal_reads.timeline(connection, parts.tenant, proposal_id)
         pools = await fleet.pools(connection, parts.tenant)
-        proposed = (
-            await connection.execute(
-                select(func.distinct(proposals.c.target_key))
-                .where(proposals.c.tenant == parts.tenant)
-                .limit(MAX_KNOWN_TARGETS)
-            )
-        ).scalars()
-        known = {*proposed, *(pool.target.key for pool in pools), *_declared(parts.configuration.targets)}
+    known = {*(pool.target.key for pool in pools), *_declared(parts.configuration.targets)}
     judgements = judgements_of(view.verdicts)
     return Screen(
         view=view,

@@ -97,7 +97,7 @@ async def test_a_runbook_is_one_click_away_from_a_dirty_proposal(site: Site) -> 
 
 async def test_a_lookalike_of_another_target_is_pointed_out(site: Site) -> None:
     stages = Stages(site.api)
-    await stages.waiting(node_pool="pool-l")
+    await stages.seen_later(await stages.waiting(node_pool="pool-l"), (2, 2, 2))
     proposal_id = await stages.waiting(node_pool="pool-1")
     async with site.visit("ben") as visit:
         await visit.page.goto(f"/proposals/{proposal_id}")
