@@ -189,10 +189,10 @@ class WorkflowGateway(Protocol):
         """Signal the workflow that something it waits for changed; no workflow left to wake is fine."""
         ...
 
-    async def progress_of(self, request_id: str) -> RequestProgress:
+    async def progress_of(self, request_id: str) -> RequestProgress | None:
         """Return what a request's planner is doing; empty when its workflow has not begun or is forgotten.
 
-        For looking only, and not free: it asks a worker. Ask while somebody watches.
+        None: it cannot be told now without disturbing; ask again. For looking only, and not free: it asks a worker. Ask while somebody watches.
         """
         ...
 

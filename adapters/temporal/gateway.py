@@ -139,10 +139,11 @@ class TemporalGateway:
         except NotFound:
             return
 
-    async def progress_of(self, request_id: str) -> RequestProgress:
+    async def progress_of(self, request_id: str) -> RequestProgress | None:
         """Ask the request's workflow how far its agent is, and the pending call of the model what it has written.
 
-        The text is in the details of that activity's heartbeat: it leaves no event in the history.
+        The text is in the details of that activity's heartbeat: it leaves no event in the history. None while a
+        workflow task is under way: a query would break into its local activities, and that costs three events.
 
         Raises:
             WorkflowUnavailable: Temporal or a worker did not answer.
@@ -151,10 +152,12 @@ class TemporalGateway:
         handle = client.get_workflow_handle(request_workflow_id(request_id))
         try:
             async with our_errors(self._timeout):
+                description = await handle.describe()
+                if description.raw_description.HasField("pending_workflow_task"):
+                    return None
                 progress: RequestProgress = await handle.query(
                     PROGRESS_QUERY, result_type=RequestProgress, rpc_timeout=self._timeout
                 )
-                description = await handle.describe()
         except NotFound:
             return RequestProgress()
         except WorkflowQueryFailedError as error:

@@ -164,7 +164,8 @@ class RequestWatches:
             if view.status.is_final:
                 return await poll.show(progress, view)
             asked = self.parts.gateway.progress_of(poll.request_id)
-            progress = await within(self.parts.gateway_timeout, asked)
+            told = await within(self.parts.gateway_timeout, asked)
+            progress = progress if told is None else told
         except SluiceError as error:
             _log.info("progress not seen", request_id=poll.request_id, reason_code=error.reason_code)
         return await poll.show(progress, None)

@@ -111,7 +111,7 @@ async def text_of(gateway: TemporalGateway, request_id: str) -> RequestProgress:
     for _ in range(600):
         with contextlib.suppress(Exception):
             progress = await gateway.progress_of(request_id)
-            if progress.text:
+            if progress is not None and progress.text:
                 return progress
         await asyncio.sleep(0.05)
     raise AssertionError("the model was never seen writing")

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import Client
 
 from adapters.store import conversations
 from adapters.store.database import Database
@@ -32,7 +33,7 @@ SLOWLY = openai_server.typing(
     openai_server.calling(("finish", {"outcome": "answered", "text": SENTENCE, "actions": []})), pause=0.12
 )
 EVENTS = 5 + 6 * 3 + 2
-"""Start to close of a request that asks the model twice and a tool once: only activities, whoever watches."""
+"""Start to close of a request that asks the model twice and a tool once, whoever watches."""
 
 
 @pytest.fixture
@@ -55,7 +56,8 @@ async def seen(
 ) -> RequestProgress:
     """Look until the progress shows what is wanted."""
     for _ in range(400):
-        if shows(progress := await gateway.progress_of(request.id)):
+        progress = await gateway.progress_of(request.id)
+        if progress is not None and shows(progress):
             return progress
         await asyncio.sleep(0.05)
     raise AssertionError(f"it never showed that: {progress}")
@@ -91,7 +93,7 @@ async def test_a_tool_call_is_seen_while_it_runs_and_text_before_the_close(
     assert SENTENCE.startswith(longer.text)
     await handle.result()
     assert (await stack.row(request)).answer == SENTENCE
-    ended = await gateway.progress_of(request.id)
+    ended = await seen(gateway, request, lambda now: bool(now.steps))
     assert (states(ended.steps)[-1], ended.text) == (("model", "stub-1", "done"), "")
 
 
@@ -112,13 +114,24 @@ async def test_watching_costs_no_event_of_the_history(
     assert counts == [EVENTS, EVENTS]
 
 
+async def test_a_workflow_at_work_is_not_disturbed(
+    temporal_address: str, gateway: TemporalGateway, chat_server: ChatServer
+) -> None:
+    """Nobody serves this queue, so its first workflow task stays under way."""
+    client = await Client.connect(temporal_address)
+    request = request_of("hello")
+    await client.start_workflow("Nobody", id=request_workflow_id(request.id), task_queue="nobody")
+    assert await gateway.progress_of(request.id) is None
+    await client.get_workflow_handle(request_workflow_id(request.id)).terminate()
+
+
 async def test_when_the_model_is_down_the_watcher_sees_who_took_over(
     stack: RequestStack, chat_server: ChatServer, gateway: TemporalGateway
 ) -> None:
     chat_server.script(openai_server.status(503, {"Retry-After": "0"}))
     request = request_of("list pools")
     await stack.run(request)
-    ended = await gateway.progress_of(request.id)
+    ended = await seen(gateway, request, lambda now: bool(now.steps))
     assert states(ended.steps)[-1] == ("rules", "rules planner", "done")
 
 
