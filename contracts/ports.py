@@ -192,7 +192,8 @@ class WorkflowGateway(Protocol):
     async def progress_of(self, request_id: str) -> RequestProgress | None:
         """Return what a request's planner is doing; empty when its workflow has not begun or is forgotten.
 
-        None: it cannot be told now without disturbing; ask again. For looking only, and not free: it asks a worker. Ask while somebody watches.
+        None: it cannot be told now without disturbing; ask again. For looking only, and not free: it asks a worker.
+        Ask while somebody watches.
         """
         ...
 
