@@ -7,6 +7,7 @@ form of a foreign page reaches the API, and no JSON a page. A body is read whole
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import re
@@ -27,6 +28,8 @@ EVENT_PATHS = "/v1/events/"
 JSON_PATHS = "/v1/"
 MAX_FIELDS = 500
 """Fields of a form."""
+READ_WITHIN = 20.0
+"""Seconds that a client gets to send its body: whoever drips holds a connection that others need."""
 REPEATED = "[]"
 """A field whose name ends so may come more than once; any other may not."""
 MAX_DEPTH = 32
@@ -165,6 +168,18 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
     announced = headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
+    try:
+        async with asyncio.timeout(READ_WITHIN):
+            body = await _receive_all(receive, limit)
+    except TimeoutError as error:
+        told = f"The body was not here within {READ_WITHIN:.0f} seconds."
+        raise Problem(408, "body_too_slow", told) from error
+    if body:
+        _check_content(scope["path"], headers, body)
+    return body
+
+
+async def _receive_all(receive: Receive, limit: int) -> bytes:
     body = bytearray()
     more = True
     while more:
@@ -175,8 +190,6 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
         more = message.get("more_body", False)
         if len(body) > limit:
             raise _too_large(limit)
-    if body:
-        _check_content(scope["path"], headers, bytes(body))
     return bytes(body)
 
 

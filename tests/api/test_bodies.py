@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -49,6 +50,21 @@ async def test_a_body_that_is_not_strict_json_reaches_no_endpoint(api: Api) -> N
     for body in REFUSED.values():
         assert await _send(api, body) == (400, "json_invalid")
     assert await api.count("requests") == 0
+
+
+async def test_a_body_that_drips_is_given_up(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.bodies.READ_WITHIN", 0.2)
+
+    async def drips() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.05)
+
+    sent = api.headers("ana") | {"Content-Type": "application/json"}
+    async with asyncio.timeout(5):
+        answer = await api.http.post("/v1/requests", content=drips(), headers=sent)
+    assert (answer.status_code, answer.json()["reason_code"]) == (408, "body_too_slow")
+    assert answer.headers["connection"] == "close"
 
 
 async def test_a_body_above_the_limit_is_refused_whether_announced_or_not(api: Api) -> None:
