@@ -58,9 +58,9 @@ def change_words(summary: str, pool: FleetPool) -> str:
 
 
 def who(name: str) -> str:
-    """Return the subject of `issuer/subject`."""
+    """Return the subject of `issuer/subject`; the whole where the issuer is an address, which holds slashes too."""
     issuer, _, subject = name.partition("/")
-    return subject or issuer
+    return name if "://" in name else subject or issuer
 
 
 def by_urgency(breakers: Iterable[BreakerDetail]) -> list[BreakerDetail]:
