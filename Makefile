@@ -35,6 +35,10 @@ demo: setup ## the whole path without a person watching; fails unless the emulat
 browser: setup ## Chromium for the browser tests, where there is none (apt, as root)
 	@$(BIN)/python -m tools.browser
 
+.PHONY: screens
+screens: setup browser ## the pictures of docs/screens, taken anew
+	@exec $(BIN)/pytest -q tests/web/screens/pictures.py
+
 .PHONY: test
 test: setup browser ## every test, on real parts
 	@exec $(BIN)/pytest -n $(WORKERS) --dist loadfile

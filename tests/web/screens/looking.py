@@ -1,0 +1,47 @@
+"""Opens a screen in its state once, and shows it in every theme and size that it is looked at in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Page
+
+from tests.browser import Theme
+from tests.web.screens.screen import SIZES, Look, Screen, Set, Size
+
+THEMES: tuple[Theme, ...] = ("light", "dark")
+STILL = (Path(__file__).parent / "still.js").read_text()
+
+
+@asynccontextmanager
+async def opened(on: Set, screen: Screen) -> AsyncIterator[Page]:
+    """Bring a page into the state. Sizes and themes are changed in place: what was done in the page stays.
+
+    Raises:
+        AssertionError: the page broke its policy or logged an error that the state does not provoke.
+    """
+    size = SIZES[screen.sizes[0]]
+    async with on.site.visit(screen.person, size=size) as visit:
+        visit.expect_fault(*screen.faults)
+        await visit.page.goto(screen.path.format(**on.made))
+        look = Look(on, visit)
+        if screen.act is not None:
+            await screen.act(look)
+        yield visit.page
+
+
+async def show(page: Page, size: Size, theme: Theme) -> None:
+    """Change the window and the reader's wish."""
+    width, height = SIZES[size]
+    await page.set_viewport_size({"width": width, "height": height})
+    await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
+    await page.evaluate(
+        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    )
+
+
+async def still(page: Page) -> None:
+    """Replace what differs from run to run: clocks, countdowns, ids, digests."""
+    await page.evaluate(STILL)

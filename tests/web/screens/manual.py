@@ -1,0 +1,75 @@
+"""docs/screens: where each picture is, and the page that shows them. Written by `make screens`, from the catalogue."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from PIL import Image
+
+from local.environment import ROOT
+from tests.browser import Theme
+from tests.web.screens.catalogue import CATALOGUE, ROOMS
+from tests.web.screens.looking import THEMES
+from tests.web.screens.screen import Screen, Size
+
+HERE = ROOT / "docs" / "screens"
+HIGHEST: dict[Size, int] = {"desktop": 900, "phone": 900}
+"""CSS pixels of a page that a picture shows at most."""
+COLOURS = 64
+"""A page has few colours: a palette keeps text sharp where blocks would blur it, and the file small."""
+WIDTHS: dict[Size, int] = {"desktop": 240, "phone": 90}
+
+_TOP = """# Every screen in every state
+
+Made by `make screens` from `tests/web/screens/catalogue.py`, with the same preparation that the accessibility tests
+use. Times and ids stand still; long pages are cut. [The web pages](../ui.md) says how to change what you see here.
+"""
+
+
+def picture(screen: Screen, theme: Theme, size: Size) -> Path:
+    """Where the picture of a state is."""
+    return HERE / screen.room / f"{screen.state}-{theme}-{size}.webp"
+
+
+def pictures() -> Iterator[Path]:
+    """Every picture that the catalogue names."""
+    for screen in CATALOGUE:
+        for size in screen.sizes:
+            for theme in THEMES:
+                yield picture(screen, theme, size)
+
+
+def packed(png: bytes) -> bytes:
+    """Return a screenshot as WebP: lossless, on a palette."""
+    with Image.open(io.BytesIO(png)) as shot:
+        few = shot.convert("RGB").quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    file = io.BytesIO()
+    few.convert("RGB").save(file, "WEBP", lossless=True, quality=75, method=6)
+    return file.getvalue()
+
+
+def page() -> str:
+    """The page that shows all pictures."""
+    return _TOP + "".join(_room(room, title) for room, title in ROOMS.items())
+
+
+def _room(room: str, title: str) -> str:
+    lines = "".join(_line(screen) for screen in CATALOGUE if screen.room == room)
+    return f"\n## {title}\n\n| state | light | dark | phone |\n|---|---|---|---|\n{lines}"
+
+
+def _line(screen: Screen) -> str:
+    name = screen.state.replace("-", " ")
+    cells = [_cell(screen, theme, "desktop") for theme in THEMES]
+    phones = " ".join(_cell(screen, theme, "phone") for theme in THEMES)
+    return f"| **{name}**: {screen.told} | {cells[0]} | {cells[1]} | {phones.strip()} |\n"
+
+
+def _cell(screen: Screen, theme: Theme, size: Size) -> str:
+    if size not in screen.sizes:
+        return ""
+    at = picture(screen, theme, size).relative_to(HERE).as_posix()
+    words = f"{ROOMS[screen.room]}, {screen.state.replace('-', ' ')}, {theme}, {size}"
+    return f'[<img src="{at}" width="{WIDTHS[size]}" alt="{words}">]({at})'

@@ -1,0 +1,49 @@
+"""Takes the pictures of docs/screens: run by `make screens`, not by `make test`."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from playwright.async_api import Page
+
+from tests.web.screens import manual
+from tests.web.screens.catalogue import CATALOGUE, ROOMS
+from tests.web.screens.conftest import OnScene
+from tests.web.screens.looking import THEMES, opened, show, still
+from tests.web.screens.screen import SIZES, Screen, Size
+
+
+@pytest.mark.parametrize("screen", CATALOGUE, ids=lambda screen: screen.name)
+async def test_take(scene: OnScene, screen: Screen) -> None:
+    async with opened(await scene(screen.scene), screen) as page:
+        await still(page)
+        for size in screen.sizes:
+            for theme in THEMES:
+                await show(page, size, theme)
+                at = manual.picture(screen, theme, size)
+                at.parent.mkdir(parents=True, exist_ok=True)
+                at.write_bytes(manual.packed(await _shot(page, size)))
+
+
+def test_write_the_page() -> None:
+    (manual.HERE / "README.md").write_text(manual.page())
+
+
+def test_take_away_what_the_catalogue_does_not_name() -> None:
+    named = set(manual.pictures())
+    for found in manual.HERE.rglob("*.webp"):
+        if found not in named:
+            found.unlink()
+    for folder in manual.HERE.iterdir():
+        if folder.is_dir() and folder.name not in ROOMS:
+            shutil.rmtree(folder)
+
+
+async def _shot(page: Page, size: Size) -> bytes:
+    """Make the window as high as the page, within reason: what sticks to its edges stays there."""
+    width, height = SIZES[size]
+    whole = await page.evaluate("document.documentElement.scrollHeight")
+    await page.set_viewport_size({"width": width, "height": max(height, min(whole, manual.HIGHEST[size]))})
+    await page.evaluate("scrollTo(0, 0)")
+    return await page.screenshot(animations="disabled", caret="hide")

@@ -1,0 +1,59 @@
+"""Nothing for axe to find on any screen in any state, in both themes; nothing wider than a phone, nothing too small."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Page
+
+from tests.browser import axe, has_no_sideways_scroll
+from tests.web.screens.catalogue import CATALOGUE, ROOMS
+from tests.web.screens.conftest import OnScene
+from tests.web.screens.looking import THEMES, opened, show
+from tests.web.screens.screen import Screen
+
+SMALLEST = 24
+"""CSS pixels: WCAG 2.2, SC 2.5.8."""
+_STAND = """() => document.querySelectorAll(".topbar, .shell-top, .composer-dock, .decide-bar")
+    .forEach((one) => { one.style.position = "static"; })"""
+_SMALL = """(smallest) => [...document.querySelectorAll("button, select, input, textarea, a.btn, [data-decision]")]
+    .filter((one) => one.checkVisibility() && one.type !== "hidden" && one.closest(".sr-only") === null)
+    .map((one) => (one.closest("label") ?? one))
+    .filter((one) => { const box = one.getBoundingClientRect();
+        return box.width > 1 && (box.width < smallest || box.height < smallest); })
+    .map((one) => one.outerHTML.slice(0, 160))"""
+
+
+def test_the_catalogue_names_each_state_once_and_in_order_of_its_scenes() -> None:
+    names = [screen.name for screen in CATALOGUE]
+    assert len(set(names)) == len(names)
+    assert {screen.room for screen in CATALOGUE} == set(ROOMS)
+    scenes = [screen.scene for screen in CATALOGUE]
+    changes = [name for name, before in zip(scenes, [None, *scenes], strict=False) if name != before]
+    assert len(set(changes)) == len(changes)
+
+
+@pytest.mark.parametrize("screen", CATALOGUE, ids=lambda screen: screen.name)
+async def test_a_state_is_accessible_in_both_themes_and_fits_every_window(
+    scene: OnScene, screen: Screen
+) -> None:
+    async with opened(await scene(screen.scene), screen) as page:
+        for size in screen.sizes:
+            await show(page, size, "light")
+            assert await has_no_sideways_scroll(page), size
+            if size == "phone":
+                assert await _too_small(page) == []
+        await _stand(page)
+        await show(page, screen.sizes[0], "light")
+        for theme in THEMES:
+            await show(page, screen.sizes[0], theme)
+            await axe(page, explained=screen.explained)
+
+
+async def _stand(page: Page) -> None:
+    """Put what hovers over the page into it: axe cannot judge colours below it."""
+    await page.evaluate(_STAND)
+
+
+async def _too_small(page: Page) -> list[str]:
+    found = await page.evaluate(_SMALL, SMALLEST)
+    return [str(one) for one in found]
