@@ -11,14 +11,14 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request, Response
-from starlette.responses import RedirectResponse
 
 from api.parts import ApiParts, Parts
 from api.problems import Problem, not_found
 from api.requests import conversations, service
 from api.requests.schemas import ConversationView
+from api.web.answers import go_to
 from api.web.chat import view
-from api.web.proposal.forms import claim_of, fields_of
+from api.web.forms import claim_of, fields_of
 from api.web.rendering import fragment, is_fragment_wanted, page
 from api.web.routes import web_router
 from api.web.session import SignedIn, SignedInRequester
@@ -92,10 +92,8 @@ async def _ask(request: Request, parts: ApiParts, me: Principal, conversation_id
     except Problem as problem:
         return await _not_sent(request, parts, me, conversation_id, fields, problem)
     opened = answer.body["conversation_id"]
-    if not is_fragment_wanted(request):
-        return RedirectResponse(f"/chat/{opened}", 303)
-    if conversation_id is None:
-        return Response(status_code=204, headers={"HX-Redirect": f"/chat/{opened}"})
+    if conversation_id is None or not is_fragment_wanted(request):
+        return go_to(request, f"/chat/{opened}")
     shown = await conversations.show(parts, opened, me)
     sent = {"HX-Trigger": json.dumps({"sluice:sent": {"request": answer.body["request_id"]}})}
     return fragment(request, "chat/transcript.html", me=me, headers=sent, **_turns(shown))

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request, Response
-from starlette.responses import RedirectResponse
 
 from api.parts import ApiParts, Parts
 from api.problems import Problem, not_found
 from api.safety import service
 from api.safety.schemas import BreakerDetail
 from api.web import words
+from api.web.answers import go_to, toast
+from api.web.forms import Kept, claim_of, fields_of, words_in
 from api.web.operations import view
 from api.web.operations.showing import show_one
-from api.web.proposal.forms import Kept, claim_of, fields_of, words_in
 from api.web.rendering import is_fragment_wanted
 from api.web.routes import web_router
 from api.web.session import SignedIn, SignedInOperator
@@ -38,20 +37,18 @@ async def reset(breaker_id: str, request: Request, parts: Parts, me: SignedInOpe
     before = await _find(parts, breaker_id)
     moved = _moved_meanwhile(before, fields.get("seen", ""))
     if moved:
-        kept = Kept(fields, form="reset")
+        kept = Kept.refused("reset", fields)
         return await _show(request, parts, me, before, kept=kept, status=HTTPStatus.CONFLICT, conflict=moved)
     try:
         reason = words_in(fields, needed="Say why it may close. It stays in the audit log.")
         await service.reset(parts, breaker_id, reason, me, claim_of(request, me, fields))
     except Problem as problem:
-        errors = {one["field"]: one["message"] for one in problem.members.get("errors", ())}
-        kept = Kept(fields, errors, "reset")
+        kept = Kept.refused("reset", fields, problem)
         return await _show(request, parts, me, before, kept=kept, status=problem.status, problem=problem)
     if not is_fragment_wanted(request):
-        return RedirectResponse(f"/operations/breakers/{breaker_id}", 303)
+        return go_to(request, f"/operations/breakers/{breaker_id}")
     woken = f"{before.held_count:,} held" if before.held_count else "Nothing was held"
-    told = {"text": f"The breaker is closed. {woken}.", "tone": "ok"}
-    headers = {"HX-Trigger": json.dumps({"sluice:toast": told})}
+    headers = toast(f"The breaker is closed. {woken}.")
     return await _show(request, parts, me, await _find(parts, breaker_id), headers=headers)
 
 

@@ -5,19 +5,19 @@ Every change goes through `api/safety/service.py`. A refusal keeps what was type
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request, Response
-from starlette.responses import RedirectResponse
 
 from api.fleet import service as fleet_service
 from api.parts import ApiParts, Parts
 from api.problems import Problem
 from api.safety import service
 from api.safety.schemas import HaltBody, HaltDetail
+from api.web.answers import go_to, toast
+from api.web.forms import FieldRefused, Kept, claim_of, fields_of, words_in
 from api.web.operations import view
 from api.web.operations.scope import (
     EVERYTHING,
@@ -30,7 +30,6 @@ from api.web.operations.scope import (
     scope_of,
 )
 from api.web.operations.showing import show_one
-from api.web.proposal.forms import FieldRefused, Kept, claim_of, fields_of, words_in
 from api.web.rendering import is_fragment_wanted
 from api.web.routes import web_router
 from api.web.session import SignedIn, SignedInOperator
@@ -60,7 +59,7 @@ async def preview(request: Request, parts: Parts, me: SignedInOperator) -> Respo
         reason = _reason_in(fields)
         return await _confirm(request, parts, me, scope, reason)
     except Problem as problem:
-        return await _choose(request, parts, me, _kept(fields, "choose", problem), problem=problem)
+        return await _choose(request, parts, me, Kept.refused("choose", fields, problem), problem=problem)
 
 
 @router.get("/reach")
@@ -77,19 +76,19 @@ async def create(request: Request, parts: Parts, me: SignedInOperator) -> Respon
     try:
         scope, reason = scope_of(fields), _reason_in(fields)
         if fields.get("back"):
-            return await _choose(request, parts, me, _kept(fields, "choose"))
+            return await _choose(request, parts, me, Kept.refused("choose", fields))
         if scope.everything and fields.get(_TYPED, "").strip() != EVERYTHING:
             raise FieldRefused(_TYPED, f"Type {EVERYTHING}, to show that you mean all of it.", "name_differs")
         body = HaltBody(scope=scope, reason=reason)
         made = await service.halt(parts, body, me, claim_of(request, me, fields))
     except Problem as problem:
-        kept = _kept(fields, "confirm", problem)
+        kept = Kept.refused("confirm", fields, problem)
         if isinstance(problem, FieldRefused) and problem.field == _TYPED:
             return await _confirm(
                 request, parts, me, scope, reason, status=problem.status, kept=kept, problem=problem
             )
-        return await _choose(request, parts, me, _kept(fields, "choose", problem), problem=problem)
-    return _go(request, f"/operations/halts/{made.body['id']}")
+        return await _choose(request, parts, me, Kept.refused("choose", fields, problem), problem=problem)
+    return go_to(request, f"/operations/halts/{made.body['id']}")
 
 
 @router.get("/{halt_id}")
@@ -108,20 +107,15 @@ async def end(halt_id: str, request: Request, parts: Parts, me: SignedInOperator
     after = await service.halt_detail(parts, halt_id)
     conflict = _ended_by_another(after, me)
     resumed = before.reach.resumes_count if before.reach else 0
-    told = {"text": f"The halt ended. {_proposals(resumed)} on.", "tone": "ok"}
-    headers = {} if conflict else {"HX-Trigger": json.dumps({"sluice:toast": told})}
+    headers = {} if conflict else toast(f"The halt ended. {_proposals(resumed)} on.")
     if not is_fragment_wanted(request) and not conflict:
-        return RedirectResponse(f"/operations/halts/{halt_id}", 303)
+        return go_to(request, f"/operations/halts/{halt_id}")
     status = HTTPStatus.CONFLICT if conflict else HTTPStatus.OK
     return await show_one(request, me, "halt", status=status, headers=headers, halt=after, conflict=conflict)
 
 
 def _reason_in(fields: Mapping[str, str]) -> str:
-    reason = words_in(fields, needed=_NO_REASON)
-    if len(reason) > MAX_HALT_REASON:
-        told = f"At most {MAX_HALT_REASON:,} characters; these are {len(reason):,}."
-        raise FieldRefused("reason", told)
-    return reason
+    return words_in(fields, needed=_NO_REASON, most=MAX_HALT_REASON)
 
 
 def _proposals(count: int) -> str:
@@ -133,17 +127,6 @@ def _ended_by_another(halt: HaltDetail, me: Principal) -> str:
     if halt.ended_by in (None, f"{me.issuer}/{me.subject}") or halt.ended_at is None:
         return ""
     return f"{view.who(halt.ended_by or '')} ended this halt {view.ago_words(halt.ended_at)}"
-
-
-def _kept(fields: Mapping[str, str], form: str, problem: Problem | None = None) -> Kept:
-    errors = {one["field"]: one["message"] for one in problem.members.get("errors", ())} if problem else {}
-    return Kept(fields, errors, form)
-
-
-def _go(request: Request, path: str) -> Response:
-    if is_fragment_wanted(request):
-        return Response(status_code=204, headers={"HX-Redirect": path})
-    return RedirectResponse(path, 303)
 
 
 async def _choose(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from api.fleet.schemas import FleetPool
-from api.web.proposal.forms import FieldRefused
+from api.web.forms import FieldRefused
 from contracts.action import ACTION_KINDS
 from contracts.safety import HaltScope
 

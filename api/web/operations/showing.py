@@ -7,9 +7,9 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from api.web.forms import Kept
 from api.web.operations import view
 from api.web.operations.scope import kind_words, scope_words
-from api.web.proposal.forms import Kept
 from api.web.rendering import fragment, is_fragment_wanted, page
 from contracts.principal import Principal, Role
 

@@ -6,21 +6,20 @@ facts as they are now, what went wrong, and the words that were typed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
-from starlette.responses import RedirectResponse
 
 from api.idempotency import Answer, Claim
 from api.parts import ApiParts, Parts
 from api.problems import Problem
 from api.proposals import closing, commenting, decisions, undoing
 from api.proposals.schemas import CommentBody
+from api.web.answers import go_to, toast
+from api.web.forms import Kept, claim_of, fields_of, words_in
 from api.web.proposal import forms, screen
-from api.web.proposal.forms import Kept
 from api.web.proposal.screen import Screen
 from api.web.proposal.standing import told_conflict
 from api.web.rendering import fragment, is_fragment_wanted, page
@@ -88,7 +87,7 @@ async def comment(proposal_id: str, request: Request, parts: Parts, me: SignedIn
     """Say something to the others."""
 
     async def do(fields: Mapping[str, str], claim: Claim) -> Answer:
-        text = forms.words_in(fields, needed="Write something first.")
+        text = words_in(fields, needed="Write something first.")
         return await commenting.comment(parts, proposal_id, CommentBody(text=text), me, claim)
 
     return await _submit(request, parts, me, proposal_id, "comment", do, lambda _: "Comment added.")
@@ -101,7 +100,7 @@ async def cancel(
     """Take it back before anything changed."""
 
     async def do(fields: Mapping[str, str], claim: Claim) -> Answer:
-        return await closing.cancel(parts, proposal_id, forms.words_in(fields), me, claim)
+        return await closing.cancel(parts, proposal_id, words_in(fields), me, claim)
 
     return await _submit(request, parts, me, proposal_id, "cancel", do, lambda _: "Cancelled. Nothing ran.")
 
@@ -123,7 +122,7 @@ async def undo(proposal_id: str, request: Request, parts: Parts, me: SignedInReq
     """Propose the state before again: a new proposal, through all gates. Its page opens."""
 
     async def do(fields: Mapping[str, str], claim: Claim) -> Answer:
-        return await undoing.undo(parts, proposal_id, forms.words_in(fields), me, Channel.WEB, claim)
+        return await undoing.undo(parts, proposal_id, words_in(fields), me, Channel.WEB, claim)
 
     return await _submit(request, parts, me, proposal_id, "undo", do, lambda _: "", opens_new=True)
 
@@ -140,21 +139,19 @@ async def _submit(
     opens_new: bool = False,
 ) -> Response:
     """Run one form. htmx gets the page part anew, a browser without scripts is sent to the page."""
-    fields = await forms.fields_of(request)
+    fields = await fields_of(request)
     try:
-        answer = _accepted(await do(fields, forms.claim_of(request, me, fields)))
+        answer = _accepted(await do(fields, claim_of(request, me, fields)))
     except Problem as problem:
         if problem.status == HTTPStatus.NOT_FOUND:
             raise
         return await _refused(request, parts, me, proposal_id, form, fields, problem)
     opened = answer.body["proposal_id"] if opens_new else proposal_id
-    if not is_fragment_wanted(request):
-        return RedirectResponse(f"/proposals/{opened}", 303)
-    if opens_new:
-        return Response(status_code=204, headers={"HX-Redirect": f"/proposals/{opened}"})
+    if opens_new or not is_fragment_wanted(request):
+        return go_to(request, f"/proposals/{opened}")
     shown = await screen.read(parts, proposal_id, me)
-    toast = {"HX-Trigger": json.dumps({"sluice:toast": {"text": told(answer), "tone": "ok"}})}
-    return fragment(request, "proposal/body.html", me=me, headers=toast, **_context(parts, shown))
+    headers = toast(told(answer))
+    return fragment(request, "proposal/body.html", me=me, headers=headers, **_context(parts, shown))
 
 
 def _accepted(answer: Answer) -> Answer:
@@ -173,9 +170,7 @@ async def _refused(
     fields: Mapping[str, str],
     problem: Problem,
 ) -> Response:
-    errors = {one["field"]: one["message"] for one in problem.members.get("errors", ())}
-    kept = Kept({name: value for name, value in fields.items() if name != "idempotency_key"}, errors, form)
-    shown = await screen.read(parts, proposal_id, me, kept=kept)
+    shown = await screen.read(parts, proposal_id, me, kept=Kept.refused(form, fields, problem))
     vote = shown.view.decided_by
     age = (shown.read_at - vote.at).total_seconds() if vote else None
     about: dict[str, Any] = {"problem": problem, "conflict": told_conflict(shown.view, problem.code, age)}

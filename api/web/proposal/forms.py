@@ -1,80 +1,23 @@
-"""What a person typed and pressed on the proposal page, on its way to the services: names, limits, kept words.
+"""What a person typed and pressed on the proposal page, as the bodies that the services take.
 
-A refused form loses nothing: its words go back into the page. Rules stay in the services; what is checked here is only
-that the person saw what they decide on, and typed the target's name where the page asks for it.
+Rules stay in the services; what is checked here is only that the person saw what they decide on, and typed the
+target's name where the page asks for it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-from fastapi import Request
 from pydantic import ValidationError
 
-from adapters.store.idempotency import body_digest
-from api.bodies import parse_form
-from api.idempotency import MAX_KEY, Claim
 from api.problems import Problem
 from api.proposals.schemas import DecideBody, ProposalView, ResolveBody
+from api.web.forms import REASON, FieldRefused
 from api.web.proposal.standing import is_uninspectable
-from contracts.base import canonical_json
 from contracts.decision import MAX_REASON, DecisionKind
-from contracts.principal import Principal
 
 TYPED_NAME = "typed_name"
-REASON = "reason"
 _NEED_A_REASON = frozenset({DecisionKind.REJECT, DecisionKind.REQUEST_CHANGE})
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A form that was refused: its words, and what is wrong with which field."""
-
-    values: Mapping[str, str] = field(default_factory=dict)
-    errors: Mapping[str, str] = field(default_factory=dict)
-    form: str = ""
-    """Which form of the page it was: `decision`, `comment`, `cancel`, `undo`, `resolve`."""
-
-    def value(self, form: str, name: str) -> str:
-        """Return what stood in a field of a form."""
-        return self.values.get(name, "") if form == self.form else ""
-
-    def error(self, form: str, name: str) -> str:
-        """Return what is wrong with a field of a form; empty for nothing."""
-        return self.errors.get(name, "") if form == self.form else ""
-
-
-class FieldRefused(Problem):
-    """One field of a form is missing or wrong."""
-
-    def __init__(self, name: str, detail: str, code: str = "field_invalid") -> None:
-        super().__init__(422, code, detail, errors=[{"field": name, "message": detail}])
-        self.field = name
-
-
-async def fields_of(request: Request) -> dict[str, str]:
-    """Return the fields of a submitted form. Line ends are LF, as everywhere else.
-
-    `api/bodies.py` refused before what two readers could understand differently.
-    """
-    body = await request.body()
-    fields = parse_form(body) if body else []
-    return {name: value.replace("\r\n", "\n") for name, value in fields}
-
-
-def claim_of(request: Request, me: Principal, fields: Mapping[str, str]) -> Claim:
-    """Return the claim of a form's hidden key, so that pressing twice is one decision.
-
-    Raises:
-        Problem: 422, the form has no usable key.
-    """
-    key = fields.get("idempotency_key", "")
-    if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
-        raise Problem(422, "idempotency_key_invalid", "The form came without its key. Reload the page.")
-    operation = f"{request.method} {request.url.path}"
-    digest = body_digest(canonical_json(dict(fields)), operation=operation)
-    return Claim(f"{me.issuer}/{me.subject}", key, digest)
 
 
 def decision_of(fields: Mapping[str, str], view: ProposalView) -> DecideBody:
@@ -133,20 +76,6 @@ def resolution_of(fields: Mapping[str, str]) -> ResolveBody:
         return ResolveBody.model_validate({"outcome": fields["outcome"], "reason": fields[REASON]})
     except ValidationError as error:
         raise _refused(error) from error
-
-
-def words_in(fields: Mapping[str, str], *, needed: str = "") -> str:
-    """Return the text of a form's one text field. `needed` says what to do when it is empty and must not be.
-
-    Raises:
-        Problem: 422.
-    """
-    text = fields.get(REASON, "")
-    if needed and not text.strip():
-        raise FieldRefused(REASON, needed, "reason_required")
-    if len(text) > MAX_REASON:
-        raise FieldRefused(REASON, f"At most {MAX_REASON:,} characters; these are {len(text):,}.")
-    return text
 
 
 def _refused(error: ValidationError) -> Problem:

@@ -14,9 +14,9 @@ from api.audit.words import Words, words_of
 from api.parts import ApiParts
 from api.proposals import service
 from api.proposals.schemas import ProposalView
+from api.web.forms import Kept
 from api.web.proposal import facts, forms, lookalikes, standing
 from api.web.proposal.facts import Bar, Drift, Judged, Row
-from api.web.proposal.forms import Kept
 from api.web.proposal.judgements import Judgement, denials, judgements_of
 from api.web.proposal.standing import Progress, Standing
 from contracts.action import NodePoolTarget

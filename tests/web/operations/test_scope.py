@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from api.web.forms import FieldRefused
 from api.web.operations.scope import scope_fields, scope_of, scope_words
-from api.web.proposal.forms import FieldRefused
 from contracts.safety import HaltScope
 
 TARGET = "gke.node_pool/acme-prod/*"
