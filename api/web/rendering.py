@@ -54,6 +54,7 @@ _environment.filters.update(
     duration=words.duration,
     utc=words.utc,
     ending=words.ending,
+    issued_by=words.issued_by,
 )
 
 

@@ -9,6 +9,7 @@ from contracts.proposal import ProposalState
 
 _CENT = Decimal("0.01")
 _MINUS = "\u2212"
+_OUR_ISSUERS = frozenset({"local", "sluice"})
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 _ENDINGS = {
@@ -78,6 +79,14 @@ def duration(seconds: float) -> str:
 def utc(moment: datetime) -> str:
     """Return a moment for people, in UTC: `2026-11-21 13:05:10 UTC`."""
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def issued_by(issuer: str) -> str:
+    """Return who vouches for a name, as short as it stays unmistakable; empty for our own identities.
+
+    An identity provider is known by its whole issuer (OpenID Connect Core 1.0, section 2); only the scheme is left out.
+    """
+    return "" if issuer in _OUR_ISSUERS else issuer.removeprefix("https://")
 
 
 def ending(state: ProposalState) -> str:

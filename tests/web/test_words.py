@@ -49,3 +49,8 @@ def test_every_final_state_says_what_became_of_the_target() -> None:
 def test_where_no_effect_took_place_it_says_so() -> None:
     idle = {"denied", "rejected", "expired", "cancelled", "stale"}
     assert {state.value for state in ProposalState if "Nothing ran" in words.ending(state)} == idle
+
+
+def test_whoever_an_identity_provider_names_is_told_from_our_own_of_that_name() -> None:
+    assert words.issued_by("local") == words.issued_by("sluice") == ""
+    assert words.issued_by("https://idp.example.com/realms/ops") == "idp.example.com/realms/ops"
