@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import Path
 
@@ -177,7 +176,7 @@ async def test_a_request_in_chat_becomes_a_proposal_that_only_its_page_decides(o
     target = f"{place.cluster}/web"
     async with office.desk("requester", "/chat") as visit:
         page = visit.page
-        composer = page.get_by_role("textbox", name=re.compile("message|ask", re.IGNORECASE))
+        composer = page.get_by_label("Your request")
         await composer.fill(f"scale {target} to 2 nodes per zone")
         await composer.press("Enter")
         card = page.locator('main a[href^="/proposals/prp_"]').first
@@ -186,7 +185,7 @@ async def test_a_request_in_chat_becomes_a_proposal_that_only_its_page_decides(o
         await office.stack.until(proposal_id, "awaiting_approval")
         await composer.fill("approve")
         await composer.press("Enter")
-        await asyncio.sleep(3)
+        await expect(page.locator("#transcript")).to_contain_text("Nothing that is written here decides", timeout=45_000)
         await card.click()
         await page.wait_for_url(f"**/proposals/{proposal_id}")
     shown = await office.stack.show(proposal_id)
