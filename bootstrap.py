@@ -195,10 +195,10 @@ def _serve_main(opened: Opened) -> Registration:
 def _serve_agent(opened: Opened) -> Registration:
     """Model calls: the model's key and nothing else."""
     from agents.port import agent_plugin
-    from worker import Registration
+    from worker import AGENT_HEARTBEAT_THROTTLE, Registration
 
     plugin = agent_plugin(planner=_planner(opened), model_timeout=opened.settings.llm.timeout)
-    return Registration(activities=[], plugins=[plugin])
+    return Registration(activities=[], plugins=[plugin], heartbeat_throttle=AGENT_HEARTBEAT_THROTTLE)
 
 
 def _planner(opened: Opened) -> OpenAIPlanner:

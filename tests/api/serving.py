@@ -35,6 +35,7 @@ from contracts.evaluation import ApprovalRequirement, BudgetLine, CostEstimate, 
 from contracts.messages import ProposalInput, RequestInput
 from contracts.observation import NodePoolObservation, SizesPrecondition, ZoneSize
 from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
+from contracts.progress import RequestProgress
 from contracts.proposal import Draft, Proposal, ProposalState
 from contracts.signature import encode_public_key, is_signed_by, key_id_of
 
@@ -91,6 +92,8 @@ class RecordingGateway:
     started: list[str] = field(default_factory=list)
     decided: list[SignedDecision] = field(default_factory=list)
     woken: list[str] = field(default_factory=list)
+    progress: RequestProgress = field(default_factory=RequestProgress)
+    looked: int = 0
     refuses_with: str | None = None
     is_down: bool = False
     hangs: bool = False
@@ -120,6 +123,11 @@ class RecordingGateway:
     async def wake(self, proposal_id: str) -> None:
         await self._answer()
         self.woken.append(proposal_id)
+
+    async def progress_of(self, request_id: str) -> RequestProgress:
+        await self._answer()
+        self.looked += 1
+        return self.progress
 
     async def check(self) -> None:
         await self._answer()
