@@ -54,7 +54,7 @@ async def proposals(site: Site) -> Made:
     made["development"] = await stages.waiting(production=False, by_agent=False, words=None)
     made["changed"] = await stages.waiting()
     made["conflict"] = await stages.waiting()
-    made["drifted"] = await stages.waiting()
+    made["drifted"] = await stages.waiting(node_pool="embeddings")
     await stages.seen_later(made["drifted"], (2, 3, 2))
     made["lost"] = await stages.waiting()
     async with site.api.database.transaction() as connection:

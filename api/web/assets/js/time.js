@@ -9,15 +9,15 @@ const CLOCK_YEAR = new Intl.DateTimeFormat("en-GB", { ...day, year: "numeric", .
 const FULL = new Intl.DateTimeFormat("en-GB", {
   ...day, year: "numeric", ...minute, second: "2-digit", timeZoneName: "short",
 });
-const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
-const STEPS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
+const STEPS = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
 
 /** @param {number} at ms since 1970 */
 function relative(at) {
   const seconds = Math.round((at - serverNow()) / 1_000);
   if (Math.abs(seconds) < 5) return "just now";
-  const [unit, size] = STEPS.find(([, length]) => Math.abs(seconds) >= length) ?? STEPS[3];
-  return AGO.format(Math.trunc(seconds / size), unit);
+  const [unit, size] = STEPS.find(([, length]) => Math.abs(seconds) >= length);
+  const words = `${Math.trunc(Math.abs(seconds) / size)} ${unit}`;
+  return seconds < 0 ? `${words} ago` : `in ${words}`;
 }
 
 /** @param {HTMLTimeElement} element */
