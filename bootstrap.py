@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from adapters.oidc.provider import OidcProvider
     from adapters.opa.engine import OpaPolicyEngine
     from agents.planners.openai import OpenAIPlanner
+    from api.access import WebAccess
     from api.parts import ApiParts
-    from api.web.access import WebAccess
     from worker import Registration
 
 T = TypeVar("T")
@@ -350,7 +350,7 @@ def _workflow_pages(settings: Settings) -> str | None:
 
 def _web(opened: Opened) -> tuple[WebAccess, OidcProvider | None]:
     from adapters.oidc.provider import OidcProvider
-    from api.web.access import web_access
+    from api.access import web_access
 
     settings = opened.settings
     access = web_access(

@@ -17,9 +17,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from opentelemetry import trace
 
 from adapters.store import tokens
+from api.cookie import session_of
 from api.parts import Parts
 from api.problems import Problem
-from api.web.cookie import session_of
 from contracts.principal import Principal, Role
 
 PUBLIC = frozenset({"/healthz", "/readyz", "/openapi.json", "/assets/{name}"})

@@ -15,7 +15,7 @@ from adapters.audit.checkpoint import CheckpointKey
 from adapters.oidc.provider import OidcProvider
 from adapters.store.database import Database
 from adapters.store.sequencer import Sequencer
-from api.web.access import WebAccess
+from api.access import WebAccess
 from contracts.configuration import Configuration
 from contracts.ports import WorkflowGateway
 from contracts.signature import key_id_of

@@ -15,9 +15,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from api.cookie import session_of
 from api.parts import parts_of
 from api.problems import classify, respond_to
-from api.web.cookie import session_of
 from api.web.rendering import fragment, is_fragment_wanted, page
 from api.web.session import safe_return_to
 from contracts.errors import SluiceError

@@ -19,8 +19,8 @@ from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
 from api.authentication import Gate, require_role
+from api.cookie import MaybeSession
 from api.problems import Problem
-from api.web.cookie import MaybeSession
 from contracts.principal import Principal, Role
 
 HOME = "/"

@@ -9,8 +9,8 @@ from starlette.responses import RedirectResponse, Response
 
 from adapters.oidc.provider import Answer
 from adapters.store import logins
+from api.cookie import MaybeSession, refuse_cross_site
 from api.parts import ApiParts, Parts
-from api.web.cookie import MaybeSession, refuse_cross_site
 from api.web.login import service
 from api.web.rendering import page
 from api.web.routes import web_router

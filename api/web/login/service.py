@@ -10,9 +10,9 @@ from adapters.oidc.provider import Answer, Identity, OidcProvider
 from adapters.store import logins, sessions
 from adapters.store.logins import ATTEMPT_LIFETIME, LoginAttempt
 from adapters.store.sessions import SECRET_LENGTH, BrowserSession, SignInMethod, new_secret
+from api.cookie import drop_cookie, set_cookie
 from api.parts import ApiParts
 from api.problems import Problem
-from api.web.cookie import drop_cookie, set_cookie
 from api.web.session import safe_return_to
 from contracts.errors import IdentityProviderUnavailable, SignInRefused
 from contracts.principal import Principal

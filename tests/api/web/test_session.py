@@ -15,8 +15,8 @@ from adapters.store import sessions
 from adapters.store.schema import audit_events
 from adapters.store.schema import sessions as table
 from api import problems
+from api.access import WebAccess, web_access
 from api.authentication import ReaderByTokenOrSession, assert_every_route_is_guarded
-from api.web.access import WebAccess, web_access
 from api.web.routes import web_router
 from api.web.session import Everybody, SignedIn, SignedInOperator, safe_return_to
 from contracts.errors import ConfigurationInvalid

@@ -19,7 +19,7 @@ from sqlalchemy import func, select, update
 
 from adapters.store.schema import audit_events, login_links, sessions
 from api import observed
-from api.web.access import WebAccess
+from api.access import WebAccess
 from tests.api.serving import Api, serving
 
 OWN = {"Host": "127.0.0.1:8470"}
