@@ -93,7 +93,7 @@ async def test_the_fleet_shows_size_bounds_status_and_what_is_about_to_change(st
         change = inference.get_by_role("link", name="Resize to 4 per zone")
         await expect(change).to_have_attribute("href", f"/proposals/{proposal_id}")
         await expect(page.get_by_role("row", name="batch production")).to_contain_text("12 of 15")
-        await expect(page.get_by_role("row", name="night-jobs")).to_contain_text("provider_unavailable")
+        await expect(page.get_by_role("row", name="night-jobs")).to_contain_text("provider unavailable")
         await expect(page.get_by_role("row", name="retired")).to_contain_text("the provider does not have it")
         await axe(page)
 

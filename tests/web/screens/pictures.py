@@ -46,4 +46,5 @@ async def _shot(page: Page, size: Size) -> bytes:
     whole = await page.evaluate("document.documentElement.scrollHeight")
     await page.set_viewport_size({"width": width, "height": max(height, min(whole, manual.HIGHEST[size]))})
     await page.evaluate("scrollTo(0, 0)")
+    await page.mouse.move(0, 0)
     return await page.screenshot(animations="disabled", caret="hide")

@@ -46,7 +46,7 @@ function range(_, low, high) {
 
 /** @param {HTMLElement} figure */
 async function draw(figure) {
-  const table = figure.querySelector("table");
+  const table = figure.querySelector("table:not(.u-legend)"); // uPlot's legend is a table too
   if (table === null) return;
   const { default: UPlot } = await import("./uplot.js");
   let canvas = figure.querySelector(".chart-canvas");
