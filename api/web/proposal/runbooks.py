@@ -1,6 +1,6 @@
 """`/runbooks/{name}`: what a person does when something needs one, as the repository's docs/runbooks say it.
 
-Plain text as it was written: a runbook is read once, in a hurry, and then typed from.
+A runbook is read once, in a hurry, and then typed from: steps and commands stand out.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from fastapi import Request, Response
 
 from api.problems import not_found
+from api.web.proposal.written import blocks
 from api.web.rendering import page
 from api.web.routes import web_router
 from api.web.session import SignedIn
@@ -28,7 +29,7 @@ async def runbook(name: str, request: Request, me: SignedIn) -> Response:
         raise not_found("runbook")
     title, _, text = written.partition("\n")
     return await page(
-        request, "proposal/runbook.html", me=me, title=title.lstrip("# "), text=text.strip(), name=name
+        request, "proposal/runbook.html", me=me, title=title.lstrip("# "), blocks=blocks(text), name=name
     )
 
 
