@@ -119,12 +119,6 @@ async def find(connection: AsyncConnection, secret: str, *, idle_timeout: timede
     )
 
 
-async def is_in_force(connection: AsyncConnection, session_id: str, *, idle_timeout: timedelta) -> bool:
-    """Tell whether a session still holds: a long answer, such as the event stream, asks again."""
-    found = select(sessions.c.id).where(sessions.c.id == session_id, _in_force(idle_timeout))
-    return (await connection.execute(found)).one_or_none() is not None
-
-
 async def mark_seen(connection: AsyncConnection, session_id: str) -> None:
     """Note that the person did something."""
     now = func.clock_timestamp()

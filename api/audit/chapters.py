@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
+from api import words
 from api.audit import wording
 from api.audit.course import Course, Proved, numbers, of_step
 from api.audit.schemas import Quote, Sentence
@@ -54,7 +55,7 @@ def _draft(found: Proved[Draft]) -> Iterator[Sentence]:
     yield _said(f"The target belongs to {where}{mode}.", found)
     if draft.dry_run:
         yield _said("It was a dry run: to be judged, never to be carried out.", found)
-    times = f"{wording.moment(draft.decide_by)}, and started by {wording.moment(draft.execute_by)}"
+    times = f"{words.utc(draft.decide_by)}, and started by {words.utc(draft.execute_by)}"
     yield _said(f"It had to be decided by {times}.", found)
 
 
@@ -66,7 +67,7 @@ def observing(course: Course) -> Iterator[Sentence]:
         told = f"{wording.sizes(seen.target_sizes)} on {seen.machine_type}"
         if not isinstance(proposal.action, ResizeNodePool):
             told = f"{wording.bounds(seen.autoscaling)}, {told}"
-        yield _said(f"At {wording.moment(seen.taken_at)} the provider reported {told}.", found)
+        yield _said(f"At {words.utc(seen.taken_at)} the provider reported {told}.", found)
         yield _said(_difference(proposal), found)
         yield _said(f"Revision {proposal.revision} of it has the digest {proposal.digest}.", found)
 
@@ -94,12 +95,12 @@ def judging(found: Proved[Evaluation]) -> Iterator[Sentence]:
     ordered = sorted(evaluation.verdicts, key=lambda one: (-one.outcome.severity, one.guardrail))
     for verdict in ordered:
         rule = f"rule {verdict.rule}" + (f" at {verdict.rule_revision}" if verdict.rule_revision else "")
-        said = f"{wording.plain(verdict.guardrail).capitalize()} {wording.JUDGED[verdict.outcome]}"
+        said = f"{words.plain(verdict.guardrail).capitalize()} {wording.JUDGED[verdict.outcome]}"
         yield _said(f"{said} ({rule}, {verdict.reason_code}): {verdict.message}", found)
     if evaluation.cost is not None:
         cost = evaluation.cost
         stale = ", prices that are out of date" if cost.is_stale else ""
-        delta = wording.change(cost.monthly_delta, cost.currency)
+        delta = words.delta(cost.monthly_delta, cost.currency)
         yield _said(
             f"At list prices of {cost.price_as_of} it changes the bill by {delta} a month{stale}.", found
         )
@@ -139,7 +140,7 @@ def deciding(course: Course) -> Iterator[Sentence]:
 def _vote(found: Proved[SignedDecision], accepted: Proved[SignedDecision] | None) -> Sentence:
     decision = found.fact.decision
     by = wording.who(decision.reviewer)
-    named = f" as {wording.plain(decision.reason_name)}" if decision.reason_name else ""
+    named = f" as {words.plain(decision.reason_name)}" if decision.reason_name else ""
     signed = (
         f"signed with key {decision.key_id} over the proposal digest {decision.proposal_digest} "
         f"and the evaluation digest {decision.evaluation_digest}"
@@ -196,7 +197,7 @@ def _intent(intent: Intent) -> str:
     return (
         f"Before any call, attempt {intent.fence} wrote down {what}: {intent.action.verb} "
         f"{wording.place(intent.action)} to {wording.asked(intent.action)}, from {prior}; "
-        f"no call of it could be under way after {wording.moment(intent.call_deadline)}."
+        f"no call of it could be under way after {words.utc(intent.call_deadline)}."
     )
 
 
@@ -231,7 +232,7 @@ def paying(course: Course) -> Iterator[Sentence]:
     open_amounts: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     for found in course.postings:
         one = found.fact
-        amount = wording.money(one.amount, one.currency)
+        amount = words.money(one.amount, one.currency)
         yield _said(f"{amount} {verbs[one.kind]} in the budget {one.scope} for {one.window}.", found)
         signed = one.amount if one.kind == "reserve" else -one.amount
         open_amounts[one.scope, one.window, one.currency] += signed
@@ -240,7 +241,7 @@ def paying(course: Course) -> Iterator[Sentence]:
         return
     still = [(amount, key) for key, amount in open_amounts.items() if amount]
     for left, (scope, window, currency) in still:
-        text = f"{wording.money(left, currency)} stay reserved in the budget {scope} for {window}."
+        text = f"{words.money(left, currency)} stay reserved in the budget {scope} for {window}."
         yield Sentence(text=text, proof=numbers(*course.postings))
     if not still and course.state.is_final:
         yield Sentence(text="Nothing stays reserved.", proof=numbers(*course.postings))
@@ -252,7 +253,7 @@ def moving(course: Course) -> Iterator[Sentence]:
         one = found.fact
         by_person = found.actor.issuer != "sluice"
         by = f" by {wording.who(found.actor)}" if by_person else ""
-        states = f"{wording.plain(one.before).capitalize()} → {wording.plain(one.after)}"
+        states = f"{words.plain(one.before).capitalize()} → {words.plain(one.after)}"
         in_own_words = by_person and one.reason_code != "alert_resolved"
         quote = Quote.of(one.message, wording.who(found.actor), is_unverified=False) if in_own_words else None
         yield _said(f"{states}{by} ({one.reason_code}).", found, quote=quote)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from api import words
 from api.audit import chapters, wording
 from api.audit.course import Course, Move, Numbered, Proved, course_of, numbers
 from api.audit.schemas import Chapter, DecisionRecord, Sentence
@@ -78,7 +79,7 @@ def _headline(course: Course, *, is_complete: bool) -> Sentence:
 def _ending(course: Course, last: Proved[Move]) -> str:
     state, code = last.fact.after, last.fact.reason_code
     if code == _RESOLVED:
-        found = f"{wording.who(last.actor)} looked and resolved it as {wording.plain(state)}."
+        found = f"{wording.who(last.actor)} looked and resolved it as {words.plain(state)}."
         return f"It had gone dirty. {found}"
     if state in _ENDINGS:
         return _ENDINGS[state].format(code=code)
@@ -97,7 +98,7 @@ def _ending(course: Course, last: Proved[Move]) -> str:
         case ProposalState.CANCELLED:
             return f"Taken back by {wording.who(last.actor)} before anything changed ({code})."
         case _:
-            return f"Not over: {wording.plain(state)} ({code})."
+            return f"Not over: {words.plain(state)} ({code})."
 
 
 _ENDINGS = {
@@ -118,7 +119,7 @@ def _denial(course: Course, code: str) -> str:
     judged = course.evaluations[-1].fact if course.evaluations else None
     if judged is None or judged.outcome is not Outcome.DENY:
         return f"Denied ({code})."
-    denying = [wording.plain(one.guardrail) for one in judged.verdicts if one.outcome is Outcome.DENY]
+    denying = [words.plain(one.guardrail) for one in judged.verdicts if one.outcome is Outcome.DENY]
     return f"Denied by {' and '.join(denying)} ({code})."
 
 

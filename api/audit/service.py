@@ -19,10 +19,10 @@ from adapters.store.audit_search import Order, Wanted
 from adapters.store.audit_tree import StoredCheckpoint
 from api.audit import csv_rows
 from api.audit.course import Numbered
+from api.audit.lines import words_of
 from api.audit.record import record_of
 from api.audit.schemas import About, CheckpointView, DecisionRecord, Events, NumberedEvent
 from api.audit.verification import Source, Verifications
-from api.audit.words import words_of
 from api.parts import ApiParts, parts_of
 from api.problems import not_found
 from api.proposals import service as proposals

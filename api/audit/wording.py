@@ -1,4 +1,4 @@
-"""Words for typed facts, shared by the log's lines and the decision record. Pure.
+"""The vocabulary of the log's lines and of the decision record: nouns of the path as words. Pure.
 
 Nothing here repeats what an agent, an alert or a person wrote: such words are handed on beside, as quotations.
 """
@@ -6,8 +6,6 @@ Nothing here repeats what an agent, an alert or a person wrote: such words are h
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from decimal import Decimal
 
 from contracts.action import Action, ResizeNodePool
 from contracts.decision import DecisionKind
@@ -44,26 +42,6 @@ def who(principal: Principal) -> str:
     if principal.kind is PrincipalKind.HUMAN:
         return principal.subject
     return f"{principal.kind} {principal.subject}"
-
-
-def plain(code: str) -> str:
-    """Return a code or a state as words: `awaiting_approval` → `awaiting approval`."""
-    return code.replace("_", " ")
-
-
-def moment(at: datetime) -> str:
-    """Return a moment in UTC to the second."""
-    return at.strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def money(amount: Decimal, currency: str) -> str:
-    """Return an amount with cents and thousands."""
-    return f"{amount:,.2f} {currency}"
-
-
-def change(amount: Decimal, currency: str) -> str:
-    """Return a difference of money with its sign."""
-    return f"{amount:+,.2f} {currency}"
 
 
 def count(number: int, one: str, many: str = "") -> str:

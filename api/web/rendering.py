@@ -16,10 +16,10 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from adapters.store import halts, inbox
+from api import words
 from api.parts import ApiParts, parts_of
 from api.problems import TRACE_ID
 from api.safety.service import halt_view
-from api.web import words
 from api.web.inert import inert, visible
 from api.web.security import new_nonce, page_headers
 from api.web.static_files import asset
@@ -45,7 +45,7 @@ _environment.globals["asset"] = asset
 _environment.filters.update(
     inert=inert,
     visible=visible,
-    words=words.words,
+    words=words.plain,
     sentence=words.sentence,
     money=words.money,
     delta=words.delta,
@@ -54,6 +54,9 @@ _environment.filters.update(
     duration=words.duration,
     utc=words.utc,
     ending=words.ending,
+    action_kind=words.action_kind,
+    voted=words.voted,
+    scope=words.scope,
     issued_by=words.issued_by,
 )
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from api.audit.lines import Words, words_of
 from api.audit.schemas import NumberedEvent
-from api.audit.words import Words, words_of
 from api.web.audit.topics import ICONS, TOPIC_OF
 from contracts.audit import AuditEvent, AuditType
 

@@ -10,9 +10,9 @@ from starlette.responses import RedirectResponse
 from adapters.store import audit_search
 from adapters.store.audit_search import Order
 from api.audit import service
+from api.audit.lines import words_of
 from api.audit.schemas import MAX_NOTE, Events, VerificationView
 from api.audit.verification import Verifications
-from api.audit.words import words_of
 from api.parts import Parts
 from api.problems import Problem
 from api.web.audit.form import form_of

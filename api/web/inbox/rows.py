@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy.engine import Row
 
+from api import words
 from api.proposals import eligibility
 from contracts import eligibility as people
 from contracts.action import Action, ResizeNodePool
@@ -30,11 +31,6 @@ _STANDING = {
     people.NOT_ELIGIBLE_ROLE: "needs another role",
     people.ALREADY_VOTED: "you have voted",
     people.DECISION_LATE: "too late",
-}
-_DECIDED = {
-    DecisionKind.APPROVE: "approved",
-    DecisionKind.REJECT: "rejected",
-    DecisionKind.REQUEST_CHANGE: "asked for a change",
 }
 
 
@@ -177,4 +173,4 @@ def _last(votes: list[dict[str, Any]]) -> LastVote | None:
         return None
     vote = votes[-1]
     subject = str(vote["reviewer"]).partition("/")[2] if "://" not in vote["reviewer"] else vote["reviewer"]
-    return LastVote(subject, _DECIDED[DecisionKind(vote["kind"])], _MOMENT.validate_python(vote["at"]))
+    return LastVote(subject, words.voted(DecisionKind(vote["kind"])), _MOMENT.validate_python(vote["at"]))

@@ -16,6 +16,7 @@ from adapters.store.database import database_now
 from adapters.store.inbox import MAX_COUNT, Position, Tab
 from adapters.store.proposal_filters import ProposalFilters
 from adapters.store.proposal_reads import Position as ListPosition
+from api import words
 from api.parts import ApiParts
 from api.proposals import bulk, cursor
 from api.web.inbox.rows import InboxRow, row_of
@@ -25,9 +26,6 @@ from contracts.principal import Principal, PrincipalKind, Role
 
 PAGE = 50
 """Lines of one page."""
-_ACTIONS = {"gke.node_pool.resize": "Resize a pool", "gke.node_pool.autoscaling": "Autoscaling bounds"}
-
-
 _FILTERS = {
     "environment": "Environment",
     "team": "Team",
@@ -222,7 +220,7 @@ def _options(choices: dict[str, list[str]], filters: ProposalFilters) -> dict[st
         values = sorted({*choices[name], *([chosen] if chosen else [])})
         found[name] = [("", everything), *((value, value.removeprefix("local/")) for value in values)]
     found["risk"] = [("", "Any"), *((tier.value, tier.value.capitalize()) for tier in reversed(RiskTier))]
-    found["action_kind"] = [("", "Any"), *((kind, _ACTIONS.get(kind, kind)) for kind in ACTION_KINDS)]
+    found["action_kind"] = [("", "Any"), *((kind, words.action_kind(kind)) for kind in ACTION_KINDS)]
     found["outcome"] = [("", "Any"), *((one.value, _OUTCOMES[one]) for one in Outcome)]
     return found
 

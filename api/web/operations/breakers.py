@@ -7,11 +7,11 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from api import words
 from api.parts import ApiParts, Parts
 from api.problems import Problem, not_found
 from api.safety import service
 from api.safety.schemas import BreakerDetail
-from api.web import words
 from api.web.answers import go_to, toast
 from api.web.forms import Kept, claim_of, fields_of, words_in
 from api.web.operations import view
@@ -57,10 +57,10 @@ def _moved_meanwhile(breaker: BreakerDetail, seen: str) -> str:
     if seen == breaker.state:
         return ""
     if not breaker.moves:
-        return f"It is {words.words(breaker.state)} by now"
+        return f"It is {words.plain(breaker.state)} by now"
     last = breaker.moves[0]
     by = "" if last.actor == "sluice/sluice" else f" by {view.who(last.actor)}"
-    return f"It became {words.words(breaker.state)}{by} {view.ago_words(last.at)}"
+    return f"It became {words.plain(breaker.state)}{by} {view.ago_words(last.at)}"
 
 
 async def _find(parts: ApiParts, breaker_id: str) -> BreakerDetail:

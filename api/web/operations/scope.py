@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pydantic import ValidationError
 
+from api import words
 from api.fleet.schemas import FleetPool
 from api.web.forms import FieldRefused
 from contracts.action import ACTION_KINDS
@@ -15,20 +16,11 @@ EVERYTHING = "everything"
 """What has to be typed before everything is stopped; also the value of that choice."""
 SOME = "some"
 FIELDS = ("environment", "target", "action_kind")
-KIND_WORDS = {
-    "gke.node_pool.resize": "Resize a node pool",
-    "gke.node_pool.autoscaling": "Set the autoscaling bounds of a node pool",
-}
 MOST_NAMED = 12
 """Pools of a preview that are named; all of them are counted."""
 
 
-def kind_words(kind: str) -> str:
-    """Return an action kind for people."""
-    return KIND_WORDS.get(kind, kind)
-
-
-KIND_OPTIONS = [("", "any kind"), *((kind, kind_words(kind)) for kind in ACTION_KINDS)]
+KIND_OPTIONS = [("", "any kind"), *((kind, words.action_kind(kind)) for kind in ACTION_KINDS)]
 
 
 def scope_of(fields: Mapping[str, str]) -> HaltScope:
@@ -66,7 +58,7 @@ def scope_words(scope: HaltScope) -> list[tuple[str, str]]:
         ("tenant", scope.tenant),
         ("environment", scope.environment),
         ("target", scope.target),
-        ("kind", kind_words(scope.action_kind) if scope.action_kind else None),
+        ("kind", words.action_kind(scope.action_kind) if scope.action_kind else None),
     ]
     return [(name, value) for name, value in parts if value]
 

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 
 from api.web.forms import Kept
 from api.web.operations import view
-from api.web.operations.scope import kind_words, scope_words
+from api.web.operations.scope import scope_words
 from api.web.rendering import fragment, is_fragment_wanted, page
 from contracts.principal import Principal, Role
 
@@ -20,7 +20,6 @@ _WORDS: dict[str, Any] = {
     "change_words": view.change_words,
     "who": view.who,
     "scope_words": scope_words,
-    "kind_words": kind_words,
     "fates": view.FATES,
     "conflict": "",
     "problem": None,

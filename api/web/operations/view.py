@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from adapters.store.halt_reads import Fate
+from api import words
 from api.fleet.schemas import Fleet, FleetPool
 from api.safety.schemas import BreakerDetail, Breakers, Budgets, BudgetView, Halts
-from api.web import words
-from api.web.operations.scope import kind_words
 from contracts.safety import BreakerState
 
 FATES = {
@@ -40,7 +39,7 @@ def breaker_name(breaker_id: str) -> BreakerName:
     """Return a breaker's id for people: `kind:…` stops every target, `target:…` one."""
     kind, _, rest = breaker_id.partition(":")
     if kind == "kind":
-        return BreakerName("kind", kind_words(rest))
+        return BreakerName("kind", words.action_kind(rest))
     return BreakerName("target", pool_name(rest))
 
 

@@ -18,9 +18,6 @@ from contracts.observation import AutoscalingBounds, NodePoolObservation
 from contracts.proposal import PlannerKind
 from contracts.request import Channel
 
-MAX_REASONS = 2
-"""Reasons of the risk tier above the fold; the others are one click away."""
-
 _CHANNELS: Mapping[Channel, str] = {
     Channel.CHAT: "in chat",
     Channel.EVENT: "by an alert",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from api import words
 from contracts.evaluation import Outcome, Verdict
 
 MAX_DEPTH = 4
@@ -65,14 +66,14 @@ def way_out(verdict: Verdict) -> str:
 def known_of(facts: dict[str, JsonValue]) -> Iterator[Known]:
     """Flatten facts into lines. Nested ones follow their name, one step deeper."""
     for name, value in facts.items():
-        yield from _lines(_words(name), value, 0)
+        yield from _lines(words.plain(name), value, 0)
 
 
 def _lines(name: str, value: JsonValue, depth: int) -> Iterator[Known]:
     if depth < MAX_DEPTH and isinstance(value, dict) and value:
         yield Known(name, "", depth)
         for inner, held in value.items():
-            yield from _lines(_words(inner), held, depth + 1)
+            yield from _lines(words.plain(inner), held, depth + 1)
     elif depth < MAX_DEPTH and isinstance(value, list) and any(isinstance(one, dict | list) for one in value):
         for place, held in enumerate(value, start=1):
             yield from _lines(f"{name} {place}", held, depth)
@@ -88,12 +89,8 @@ def _said(value: JsonValue) -> str:
     if isinstance(value, list):
         return ", ".join(_said(one) for one in value) or "none"
     if isinstance(value, dict):
-        return ", ".join(f"{_words(name)}: {_said(held)}" for name, held in value.items()) or "none"
+        return ", ".join(f"{words.plain(name)}: {_said(held)}" for name, held in value.items()) or "none"
     return str(value)
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def denials(judged: Sequence[Judgement]) -> tuple[Judgement, ...]:

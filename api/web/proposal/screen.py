@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from adapters.store import fleet, proposal_reads
 from adapters.store.fleet import SeenPool
-from api.audit.words import Words, words_of
+from api.audit.lines import Words, words_of
 from api.parts import ApiParts
 from api.proposals import service
 from api.proposals.schemas import ProposalView

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from api import words
 from api.proposals.eligibility import ALREADY_DECIDED
 from api.proposals.schemas import ProposalView
 from contracts import eligibility
@@ -277,10 +278,5 @@ def told_conflict(view: ProposalView, code: str, age_seconds: float | None) -> s
     vote = view.decided_by
     if vote is None or code not in {ALREADY_DECIDED, "decision_late", "not_awaiting_approval"}:
         return ""
-    done = {
-        DecisionKind.APPROVE: "approved",
-        DecisionKind.REJECT: "rejected",
-        DecisionKind.REQUEST_CHANGE: "asked for a change",
-    }[vote.decision]
     ago = f" {max(0, round(age_seconds))} s ago" if age_seconds is not None and age_seconds < 120 else ""
-    return f"{vote.reviewer.subject} {done}{ago}."
+    return f"{vote.reviewer.subject} {words.voted(vote.decision)}{ago}."

@@ -30,7 +30,6 @@ TAGS: Mapping[str, str] = {
 }
 """Order and words of the tags; one that is not here comes last, without words."""
 _NAME_OF_ALL = frozenset(Role)
-_NOT_A_PROBLEM = {"HTTPValidationError"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from api import words
 from api.audit import wording
 from contracts.audit import AuditEvent, AuditType
 from contracts.decision import SignedDecision
@@ -20,7 +21,7 @@ from contracts.messages import summary_of
 from contracts.principal import Principal
 from contracts.proposal import Draft, PlannerKind
 from contracts.request import Request, Trust
-from contracts.safety import Halt, HaltScope
+from contracts.safety import Halt
 
 
 class Words(NamedTuple):
@@ -39,7 +40,7 @@ def words_of(event: AuditEvent) -> Words:
     try:
         return _LINES[event.type](event, event.payload)
     except (ValidationError, KeyError, TypeError, ValueError, InvalidOperation):
-        return Words(f"{wording.plain(event.type.value.replace('.', ' '))}: the payload has another shape")
+        return Words(f"{words.plain(event.type)}: the payload has another shape")
 
 
 def _request_received(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
@@ -57,7 +58,7 @@ def _request_planning(_: AuditEvent, __: Mapping[str, Any]) -> Words:
 
 def _request_closed(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
     steps = wording.count(len(payload["steps"]), "step")
-    told = f"The request ended: {wording.plain(payload['status'])}, after {steps}"
+    told = f"The request ended: {words.plain(payload['status'])}, after {steps}"
     return Words(told, payload["answer"] or "", is_unverified=True, by="agent")
 
 
@@ -74,12 +75,12 @@ def _proposal_created(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
 def _proposal_evaluated(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
     found = Evaluation.model_validate(payload)
     worst = "" if found.worst.outcome.value == "allow" else f", because of {found.worst.guardrail}"
-    return Words(f"Guard pass {found.pass_number}: {wording.plain(found.outcome)}{worst}")
+    return Words(f"Guard pass {found.pass_number}: {words.plain(found.outcome)}{worst}")
 
 
 def _proposal_moved(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
     by = f" by {wording.who(event.actor)}" if event.actor.issuer != "sluice" else ""
-    states = f"{wording.plain(payload['from']).capitalize()} → {wording.plain(payload['to'])}"
+    states = f"{words.plain(payload['from']).capitalize()} → {words.plain(payload['to'])}"
     quote = payload["message"] if by and payload["reason_code"] != "alert_resolved" else ""
     return Words(f"{states}{by} ({payload['reason_code']})", quote)
 
@@ -110,7 +111,7 @@ def _decision_voided(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
 
 def _ledger_posted(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
     kinds = {"reserve": "Reserved", "commit": "Spent", "release": "Gave back"}
-    amount = wording.money(Decimal(payload["amount"]), payload["currency"])
+    amount = words.money(Decimal(payload["amount"]), payload["currency"])
     return Words(f"{kinds[payload['kind']]} {amount} of {payload['scope']}, {payload['window']}")
 
 
@@ -149,28 +150,15 @@ def _verification_recorded(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
 def _halt(text: str) -> Callable[[AuditEvent, Mapping[str, Any]], Words]:
     def line(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
         halt = Halt.model_validate(payload)
-        told = text.format(who=wording.who(event.actor), scope=scope_of(halt.scope))
+        told = text.format(who=wording.who(event.actor), scope=words.scope(halt.scope))
         return Words(told, halt.reason, by=wording.who(halt.created_by))
 
     return line
 
 
-def scope_of(scope: HaltScope) -> str:
-    """Return what a halt covers, in words."""
-    if scope.everything:
-        return "everything"
-    named = {
-        "tenant": scope.tenant,
-        "environment": scope.environment,
-        "target": scope.target,
-        "action": scope.action_kind,
-    }
-    return ", ".join(f"{name} {value}" for name, value in named.items() if value is not None)
-
-
 def _breaker_moved(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
     by = f" by {wording.who(event.actor)}" if event.actor.issuer != "sluice" else ""
-    states = f"{wording.plain(payload['from'])} → {wording.plain(payload['to'])}"
+    states = f"{words.plain(payload['from'])} → {words.plain(payload['to'])}"
     return Words(f"Circuit breaker {states}{by} ({payload['reason_code']})", payload["reason"])
 
 

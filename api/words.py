@@ -1,17 +1,31 @@
-"""Typed values in words and figures, the same on every page: filters of the templates. Pure."""
+"""Typed values in words and figures, the same on every page, in the log's lines and in the decision record. Pure.
+
+The templates have them as filters (api/web/rendering.py).
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from contracts.decision import DecisionKind
 from contracts.proposal import ProposalState
+from contracts.safety import HaltScope
 
 _CENT = Decimal("0.01")
 _MINUS = "\u2212"
 _OUR_ISSUERS = frozenset({"local", "sluice"})
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
+_ACTION_KINDS = {
+    "gke.node_pool.resize": "Resize a node pool",
+    "gke.node_pool.autoscaling": "Set autoscaling bounds",
+}
+_VOTED = {
+    DecisionKind.APPROVE: "approved",
+    DecisionKind.REJECT: "rejected",
+    DecisionKind.REQUEST_CHANGE: "asked for a change",
+}
 _ENDINGS = {
     ProposalState.SUCCEEDED: "Done and verified.",
     ProposalState.ROLLED_BACK: "The outcome was wrong; the prior state is restored and verified.",
@@ -25,15 +39,15 @@ _ENDINGS = {
 }
 
 
-def words(code: object) -> str:
+def plain(code: object) -> str:
     """Return a code as words: `awaiting_approval` → `awaiting approval`."""
     return str(code).replace("_", " ").replace(".", " ")
 
 
 def sentence(code: object) -> str:
     """Return a code as words with a capital first letter."""
-    plain = words(code)
-    return plain[:1].upper() + plain[1:]
+    told = plain(code)
+    return told[:1].upper() + told[1:]
 
 
 def money(amount: Decimal | str, currency: str) -> str:
@@ -87,6 +101,29 @@ def issued_by(issuer: str) -> str:
     An identity provider is known by its whole issuer (OpenID Connect Core 1.0, section 2); only the scheme is left out.
     """
     return "" if issuer in _OUR_ISSUERS else issuer.removeprefix("https://")
+
+
+def action_kind(kind: str) -> str:
+    """Return a kind of action for people: `Resize a node pool`."""
+    return _ACTION_KINDS.get(kind, kind)
+
+
+def voted(kind: DecisionKind) -> str:
+    """Return what somebody did who decided: `approved`."""
+    return _VOTED[kind]
+
+
+def scope(given: HaltScope) -> str:
+    """Return what a halt covers, in one line: `environment production, action gke.node_pool.resize`."""
+    if given.everything:
+        return "everything"
+    named = {
+        "tenant": given.tenant,
+        "environment": given.environment,
+        "target": given.target,
+        "action": given.action_kind,
+    }
+    return ", ".join(f"{name} {value}" for name, value in named.items() if value)
 
 
 def ending(state: ProposalState) -> str:

@@ -4,8 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from api.web import words
+from api import words
+from contracts.action import ACTION_KINDS
+from contracts.decision import DecisionKind
 from contracts.proposal import ProposalState
+from contracts.safety import HaltScope
 
 
 def test_money_has_separators_and_a_currency() -> None:
@@ -54,3 +57,14 @@ def test_where_no_effect_took_place_it_says_so() -> None:
 def test_whoever_an_identity_provider_names_is_told_from_our_own_of_that_name() -> None:
     assert words.issued_by("local") == words.issued_by("sluice") == ""
     assert words.issued_by("https://idp.example.com/realms/ops") == "idp.example.com/realms/ops"
+
+
+def test_every_kind_of_action_and_every_decision_has_words() -> None:
+    assert {words.action_kind(kind) for kind in ACTION_KINDS}.isdisjoint(ACTION_KINDS)
+    assert [words.voted(kind) for kind in DecisionKind] == ["approved", "rejected", "asked for a change"]
+
+
+def test_a_scope_is_told_in_one_line() -> None:
+    assert words.scope(HaltScope(everything=True)) == "everything"
+    some = HaltScope(environment="production", action_kind="gke.node_pool.resize")
+    assert words.scope(some) == "environment production, action gke.node_pool.resize"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from adapters.store.audit_log import event
-from api.audit.words import words_of
+from api.audit.lines import words_of
 from contracts.audit import AuditType
 from contracts.base import new_id
 from contracts.principal import SYSTEM, Principal
