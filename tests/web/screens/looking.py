@@ -8,6 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import Page
 
+from tests.api.serving import PEOPLE
 from tests.browser import Theme
 from tests.web.screens.screen import SIZES, Look, Screen, Set, Size
 
@@ -26,6 +27,8 @@ async def opened(on: Set, screen: Screen) -> AsyncIterator[Page]:
     async with on.site.visit(screen.person, size=size) as visit:
         visit.expect_fault(*screen.faults)
         await visit.page.goto(screen.path.format(**on.made))
+        if PEOPLE.get(screen.person or "", (None, ()))[1]:
+            await visit.page.locator("html[data-connection=live]").wait_for()
         look = Look(on, visit)
         if screen.act is not None:
             await screen.act(look)
