@@ -168,6 +168,8 @@ async def read(parts: ApiParts, proposal_id: str, me: Principal, *, kept: Kept |
         pools = await fleet.pools(connection, parts.tenant)
     known = {*(pool.target.key for pool in pools), *_declared(parts.configuration.targets)}
     judgements = judgements_of(view.verdicts)
+    # Once it has run, the target is meant to differ from what was observed.
+    seen = _newest(pools, view.target) if view.state.precedes_execution else None
     return Screen(
         view=view,
         standing=standing.standing_of(view),
@@ -176,7 +178,7 @@ async def read(parts: ApiParts, proposal_id: str, me: Principal, *, kept: Kept |
         bars=facts.bars_of(view.cost),
         judged=facts.judged_of(view.verdicts),
         judgements=judgements,
-        drift=facts.drift_of(view.before, _newest(pools, view.target)),
+        drift=facts.drift_of(view.before, seen),
         lookalikes=tuple(lookalikes.lookalikes(view.target, known)),
         history=tuple(Happened(event, words_of(event)) for event in events),
         doing=doing_of(view, me),

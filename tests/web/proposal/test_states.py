@@ -106,6 +106,15 @@ async def test_a_lookalike_of_another_target_is_pointed_out(site: Site) -> None:
         await axe(visit.page, explained=HATCHED)
 
 
+async def test_a_change_that_was_made_is_not_called_a_drift(site: Site) -> None:
+    stages = Stages(site.api)
+    proposal_id = await stages.in_state("succeeded")
+    await stages.seen_later(proposal_id, (4, 4, 4))
+    async with site.visit("ben") as visit:
+        await visit.page.goto(f"/proposals/{proposal_id}")
+        assert "Changed since" not in await visit.page.locator('[data-fact="10"]').inner_text()
+
+
 async def test_a_target_that_changed_since_it_was_observed_is_pointed_out(site: Site) -> None:
     stages = Stages(site.api)
     proposal_id = await stages.waiting()
