@@ -36,8 +36,10 @@ async def opened(on: Set, screen: Screen) -> AsyncIterator[Page]:
 
 
 async def show(page: Page, size: Size, theme: Theme) -> None:
-    """Change the window and the reader's wish."""
+    """Change the window, its pointer, and the reader's wish."""
     width, height = SIZES[size]
+    session = await page.context.new_cdp_session(page)
+    await session.send("Emulation.setTouchEmulationEnabled", {"enabled": size == "phone"})
     await page.set_viewport_size({"width": width, "height": height})
     await page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     await page.evaluate(
