@@ -10,20 +10,20 @@ from playwright.async_api import Page
 from tests.web.screens import manual
 from tests.web.screens.catalogue import CATALOGUE, ROOMS
 from tests.web.screens.conftest import OnScene
-from tests.web.screens.looking import THEMES, opened, show, still
+from tests.web.screens.looking import THEMES, opened, still
 from tests.web.screens.screen import SIZES, Screen, Size
 
 
 @pytest.mark.parametrize("screen", CATALOGUE, ids=lambda screen: screen.name)
 async def test_take(scene: OnScene, screen: Screen) -> None:
-    async with opened(await scene(screen.scene), screen) as page:
-        await still(page)
+    async with opened(await scene(screen.scene), screen) as shown:
+        await still(shown.page)
         for size in screen.sizes:
             for theme in THEMES:
-                await show(page, size, theme)
+                await shown.at(size, theme)
                 at = manual.picture(screen, theme, size)
                 at.parent.mkdir(parents=True, exist_ok=True)
-                at.write_bytes(manual.packed(await _shot(page, size)))
+                at.write_bytes(manual.packed(await _shot(shown.page, size)))
 
 
 def test_write_the_page() -> None:

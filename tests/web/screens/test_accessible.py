@@ -8,7 +8,7 @@ from playwright.async_api import Page
 from tests.browser import axe, has_no_sideways_scroll
 from tests.web.screens.catalogue import CATALOGUE, ROOMS
 from tests.web.screens.conftest import OnScene
-from tests.web.screens.looking import THEMES, opened, show
+from tests.web.screens.looking import THEMES, opened
 from tests.web.screens.screen import Screen
 
 SMALLEST = 24
@@ -36,16 +36,17 @@ def test_the_catalogue_names_each_state_once_and_in_order_of_its_scenes() -> Non
 async def test_a_state_is_accessible_in_both_themes_and_fits_every_window(
     scene: OnScene, screen: Screen
 ) -> None:
-    async with opened(await scene(screen.scene), screen) as page:
+    async with opened(await scene(screen.scene), screen) as shown:
+        page = shown.page
         for size in screen.sizes:
-            await show(page, size, "light")
+            await shown.at(size, "light")
             assert await has_no_sideways_scroll(page), size
             if size == "phone":
                 assert await _too_small(page) == []
         await _stand(page)
-        await show(page, screen.sizes[0], "light")
+        await shown.at(screen.sizes[0], "light")
         for theme in THEMES:
-            await show(page, screen.sizes[0], theme)
+            await shown.at(screen.sizes[0], theme)
             await axe(page, explained=screen.explained)
 
 
