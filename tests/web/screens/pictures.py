@@ -17,7 +17,6 @@ from tests.web.screens.screen import SIZES, Screen, Size
 @pytest.mark.parametrize("screen", CATALOGUE, ids=lambda screen: screen.name)
 async def test_take(scene: OnScene, screen: Screen) -> None:
     async with opened(await scene(screen.scene), screen) as shown:
-        await still(shown.page)
         for size in screen.sizes:
             for theme in THEMES:
                 await shown.at(size, theme)
@@ -45,6 +44,7 @@ async def _shot(page: Page, size: Size) -> bytes:
     width, height = SIZES[size]
     whole = await page.evaluate("document.documentElement.scrollHeight")
     await page.set_viewport_size({"width": width, "height": max(height, min(whole, manual.HIGHEST[size]))})
+    await still(page)
     await page.evaluate("scrollTo(0, 0)")
     await page.mouse.move(0, 0)
     return await page.screenshot(animations="disabled", caret="hide")
