@@ -3,6 +3,7 @@
 // The composer: Enter sends unless switched off, a draft outlives a failed send and a reload, one turn at a time.
 import { hold, onEveryChange } from "./hold.js";
 import { changed } from "./live.js";
+import { isOff } from "./offline.js";
 
 const ENTER_KEY = "sluice_enter_sends";
 const NEAR = 160; // px from the end within which the page follows what comes
@@ -142,10 +143,6 @@ function keep(storage, name, value) {
 function renewKey() {
   const key = composer()?.querySelector("[name=idempotency_key]");
   if (key) key.value = `key_${crypto.randomUUID().replaceAll("-", "")}`;
-}
-
-function isOff() {
-  return root.dataset.connection === "offline" || root.dataset.connection === "signed-out";
 }
 
 function review() {

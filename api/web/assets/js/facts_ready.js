@@ -4,14 +4,19 @@ import { hold, onEveryChange } from "./hold.js";
 
 const FACTS = 10;
 
-function apply() {
-  const controls = document.querySelectorAll("[data-needs-facts]");
-  if (controls.length === 0) return;
+/** @returns {boolean} whether one of the ten facts is not on the page, or still loads */
+export function isFactMissing() {
   const here = new Set();
   for (const fact of document.querySelectorAll("[data-fact]")) {
     if (fact.querySelector(".skeleton") === null) here.add(fact.dataset.fact);
   }
-  const isMissing = Array.from({ length: FACTS }, (_, index) => String(index + 1)).some((one) => !here.has(one));
+  return Array.from({ length: FACTS }, (_, index) => String(index + 1)).some((one) => !here.has(one));
+}
+
+function apply() {
+  const controls = document.querySelectorAll("[data-needs-facts]");
+  if (controls.length === 0) return;
+  const isMissing = isFactMissing();
   for (const control of controls) hold(control, "facts", isMissing);
 }
 

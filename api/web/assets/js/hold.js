@@ -7,7 +7,7 @@ const SERVER = "server";
 /**
  * Switch a control off for a reason, or take the reason back.
  * @param {HTMLButtonElement | HTMLInputElement} control
- * @param {"offline" | "facts" | "name"} reason
+ * @param {"offline" | "facts" | "name" | "changed" | "turn"} reason
  * @param {boolean} stands
  */
 export function hold(control, reason, stands) {

@@ -12,7 +12,8 @@ const WORDS = {
 };
 let since = Date.now();
 
-const isOff = () => root.dataset.connection === "offline" || root.dataset.connection === "signed-out";
+/** @returns {boolean} whether nothing can be sent now */
+export const isOff = () => root.dataset.connection === "offline" || root.dataset.connection === "signed-out";
 
 /** @param {number} ms */
 function age(ms) {

@@ -1,13 +1,8 @@
-// The proposal page. What the reader opened stays open when the page changes; after a change under their hands decisions
-// are off until they say that they looked again; words in a form that goes away because somebody else was faster move
-// to the comment field; and an approval is sent with all facts here only.
+// The proposal page. After a change under their hands decisions are off until the reader says that they looked again;
+// words in a form that goes away because somebody else was faster move to the comment field; and an approval is sent
+// with all facts here only.
+import { isFactMissing } from "./facts_ready.js";
 import { hold, onEveryChange } from "./hold.js";
-import htmx from "./htmx.js";
-
-const FACTS = 10;
-
-// The server renders every <details> as it is at first; whether it is open is the reader's choice.
-htmx.config.morphIgnore.push("open");
 
 function lookAgain() {
   const box = document.querySelector("[data-looked-again]");
@@ -21,8 +16,7 @@ function lookAgain() {
 /** @param {SubmitEvent} event */
 function refuseWithoutFacts(event) {
   if (event.submitter?.value !== "approve" || !event.submitter.hasAttribute("data-needs-facts")) return;
-  const here = new Set([...document.querySelectorAll("[data-fact]")].map((fact) => fact.dataset.fact));
-  if (here.size >= FACTS) return;
+  if (!isFactMissing()) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   hold(event.submitter, "facts", true);
