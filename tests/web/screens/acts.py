@@ -5,11 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from playwright.async_api import expect
-from sqlalchemy import insert
 
-from adapters.store import proposal_reads
 from adapters.store.database import Database
-from adapters.store.schema import evaluations
 from api.audit.verification import Verifications
 from contracts.decision import DecisionKind
 from contracts.proposal import ProposalState
@@ -38,23 +35,7 @@ async def judge_anew(look: Look) -> None:
     api, proposal_id = look.on.site.api, look.on.made["changed"]
     await live(look)
     await look.page.get_by_label("Reason or comment").fill("Fine with me")
-    async with api.database.transaction() as connection:
-        first = await proposal_reads.newest_evaluation(connection, proposal_id, 1)
-        assert first is not None
-        second = first.model_copy(update={"pass_number": 2, "policy_revision": "r13"})
-        await connection.execute(
-            insert(evaluations).values(
-                proposal_id=proposal_id,
-                revision=1,
-                pass_number=2,
-                outcome=second.outcome.value,
-                digest=second.digest,
-                document=second.model_dump(mode="json"),
-                result={},
-            )
-        )
-    said = {"text": "The policy is new: r13."}
-    await api.post(f"/v1/proposals/{proposal_id}/comments", said, by="cleo")
+    await Stages(api).judge_anew(proposal_id)
     await look.page.get_by_text("look again").first.wait_for()
 
 

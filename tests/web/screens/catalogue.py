@@ -179,7 +179,7 @@ AUDIT = (
 
 CATALOGUE: Sequence[Screen] = (
     *LOGIN, *NOTHING, *INBOX, *PROPOSAL, *CHAT, *OPERATIONS, *AUDIT,
-    Screen("shell", "down", "unavailable", "A part does not answer: the trace, and another try.", "/login", None,
+    Screen("shell", "down", "unavailable", "A part does not answer: the trace, and another try.", "/design",
            act=acts.lose_database, faults=("status of 503",)),
 )
 # fmt: on

@@ -46,5 +46,8 @@
     for (const [pattern, instead] of known) words = words.replace(pattern, instead);
     if (words !== walker.currentNode.nodeValue) walker.currentNode.nodeValue = words;
   }
+  for (const field of document.querySelectorAll("input[type=text], input[type=search], input:not([type])")) {
+    for (const [pattern, instead] of known) field.value = field.value.replace(pattern, instead);
+  }
   document.activeElement?.blur?.();
 }
