@@ -6,11 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert
-
 from adapters.store import decisions, proposals
 from adapters.store.database import Database
-from adapters.store.schema import evaluations
 from contracts.action import ResizeNodePool
 from contracts.base import new_id, utc_now
 from contracts.decision import Decision, DecisionKind, SignedDecision
@@ -21,6 +18,7 @@ from contracts.proposal import Proposal, ProposalState
 from tests.adapters.store.samples import draft_of, fresh_proposal
 from tests.api.serving import evaluation, observation
 from tests.contracts.samples import BEN
+from tests.stored_evaluations import keep
 
 GUARDRAILS = ("scope", "halt", "policy", "blast_radius", "rate", "circuit_breaker", "budget", "approval_rule")
 ASKING = {"approval_rule": Outcome.REQUIRE_APPROVAL}
@@ -82,17 +80,7 @@ async def waiting(
     found = judged(made, **(judgement or {}))
     async with database.transaction() as connection:
         await proposals.create(connection, draft_of(made))
-        await connection.execute(
-            insert(evaluations).values(
-                proposal_id=made.id,
-                revision=1,
-                pass_number=1,
-                outcome=found.outcome.value,
-                digest=found.digest,
-                document=found.model_dump(mode="json"),
-                result={},
-            )
-        )
+        await keep(connection, found)
         row = await proposals.lock(connection, made.id)
         await proposals.move(
             connection,

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import insert, select
+from sqlalchemy import select
 from temporalio import activity
 
 from adapters.store import decisions, leases, proposals
 from adapters.store.database import Database, database_now
-from adapters.store.schema import evaluations
+from adapters.store.guard_pass import storing
 from adapters.store.schema import proposals as proposals_table
 from contracts.action import ACTION
 from contracts.decision import DecisionRules
@@ -130,14 +130,4 @@ async def _store(
         ),
         requirement=requirement if requirement.quorum else None,
     )
-    await connection.execute(
-        insert(evaluations).values(
-            proposal_id=row.id,
-            revision=given.revision,
-            pass_number=given.pass_number,
-            outcome=evaluation.outcome.value,
-            digest=evaluation.digest,
-            document=evaluation.model_dump(mode="json"),
-            result=result.model_dump(mode="json"),
-        )
-    )
+    await connection.execute(storing(evaluation, evaluation.digest, result))

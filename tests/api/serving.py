@@ -18,12 +18,12 @@ from typing import Any
 import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import select, text, update
 
 from adapters.audit.checkpoint import CheckpointSigner
 from adapters.store import proposals, sessions, tokens
 from adapters.store.database import Database
-from adapters.store.schema import audit_events, evaluations, outbox
+from adapters.store.schema import audit_events, outbox
 from adapters.store.schema import proposals as proposals_table
 from adapters.store.sequencer import Sequencer
 from api.app import create_app
@@ -38,6 +38,7 @@ from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
 from contracts.progress import RequestProgress
 from contracts.proposal import Draft, Proposal, ProposalState
 from contracts.signature import encode_public_key, is_signed_by, key_id_of
+from tests.stored_evaluations import keep
 
 CONFIGURATION = Configuration.model_validate(
     {
@@ -216,17 +217,7 @@ class Api:
                 ),
             )
             found = evaluation(proposal)
-            await connection.execute(
-                insert(evaluations).values(
-                    proposal_id=proposal.id,
-                    revision=1,
-                    pass_number=1,
-                    outcome=found.outcome.value,
-                    digest=found.digest,
-                    document=found.model_dump(mode="json"),
-                    result={},
-                )
-            )
+            await keep(connection, found)
             await proposals.move(
                 connection,
                 row,

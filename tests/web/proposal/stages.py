@@ -8,12 +8,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import insert
-
-from adapters.store import fleet, intents, proposals, requests
+from adapters.store import fleet, intents, proposal_reads, proposals, requests
 from adapters.store.database import database_now
 from adapters.store.fleet import Look
-from adapters.store.schema import evaluations
 from contracts.action import ResizeNodePool
 from contracts.base import new_id
 from contracts.decision import DecisionKind
@@ -32,6 +29,7 @@ from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
 from contracts.proposal import Draft, Planner, PlannerKind, Proposal, ProposalState
 from contracts.request import AgentStep, Alert, Channel, Request, RequestStatus, Trust
 from tests.api.serving import PEOPLE, Api, observation
+from tests.stored_evaluations import keep
 
 S = ProposalState
 HATCHED = ("due to a pseudo element", "partially overlaps other elements")
@@ -164,17 +162,7 @@ class Stages:
             precondition = SizesPrecondition(machine_type=seen.machine_type, target_sizes=seen.target_sizes)
             proposal = Proposal(**draft.model_dump(), observation=seen, precondition=precondition)
             found = evaluation(proposal, seen, quorum=quorum, stale=stale, denied=denied)
-            await connection.execute(
-                insert(evaluations).values(
-                    proposal_id=proposal.id,
-                    revision=1,
-                    pass_number=1,
-                    outcome=found.outcome.value,
-                    digest=found.digest,
-                    document=found.model_dump(mode="json"),
-                    result={},
-                )
-            )
+            await keep(connection, found)
             await proposals.move(
                 connection,
                 row,
@@ -188,6 +176,19 @@ class Stages:
 
     async def waiting(self, *, sizes: tuple[int, ...] = (2, 2, 2), quorum: int = 1, **changes: Any) -> str:
         return await self.evaluated(await self.draft(**changes), sizes=sizes, quorum=quorum)
+
+    async def judge_anew(self, proposal_id: str) -> Evaluation:
+        """Let the guardrails look again, under a newer policy; a comment tells whoever looks."""
+        async with self.api.database.transaction() as connection:
+            first = await proposal_reads.newest_evaluation(connection, proposal_id, 1)
+            assert first is not None
+            second = first.model_copy(update={"pass_number": 2, "policy_revision": "r13"})
+            await keep(connection, second)
+        said = {"text": "The policy is new: r13."}
+        assert (
+            await self.api.post(f"/v1/proposals/{proposal_id}/comments", said, by="cleo")
+        ).status_code == 201
+        return second
 
     async def decided(self, proposal_id: str, by: str, kind: DecisionKind, **changes: Any) -> None:
         view = await self.api.view(proposal_id, by=by)

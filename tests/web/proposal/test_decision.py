@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import httpx
 import pytest
 from playwright.async_api import Page, expect
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, update
 
-from adapters.store import proposal_reads
 from adapters.store.schema import evaluations
 from adapters.store.schema import proposals as proposal_rows
 from contracts.decision import DecisionKind
@@ -244,24 +243,7 @@ async def test_a_new_evaluation_asks_to_look_again(site: Site) -> None:
         await _opened(page, proposal_id)
         await page.get_by_label("Reason or comment").fill("Fine with me")
         await page.get_by_role("textbox", name="Type").fill(NAME)
-        async with site.api.database.transaction() as connection:
-            first = await proposal_reads.newest_evaluation(connection, proposal_id, 1)
-            assert first is not None
-            second = first.model_copy(update={"pass_number": 2, "policy_revision": "r13"})
-            await connection.execute(
-                insert(evaluations).values(
-                    proposal_id=proposal_id,
-                    revision=1,
-                    pass_number=2,
-                    outcome=second.outcome.value,
-                    digest=second.digest,
-                    document=second.model_dump(mode="json"),
-                    result={},
-                )
-            )
-        await site.api.post(
-            f"/v1/proposals/{proposal_id}/comments", {"text": "The policy is new."}, by="cleo"
-        )
+        second = await Stages(site.api).judge_anew(proposal_id)
         await page.get_by_text("It changed: revision 1, look again").wait_for()
         approve = page.get_by_role("button", name="Approve", exact=True)
         assert await approve.is_disabled()
