@@ -185,7 +185,8 @@ async def test_a_request_in_chat_becomes_a_proposal_that_only_its_page_decides(o
         await office.stack.until(proposal_id, "awaiting_approval")
         await composer.fill("approve")
         await composer.press("Enter")
-        await expect(page.locator("#transcript")).to_contain_text("Nothing that is written here decides", timeout=45_000)
+        said = "Nothing that is written here decides"
+        await expect(page.locator("#transcript")).to_contain_text(said, timeout=45_000)
         await card.click()
         await page.wait_for_url(f"**/proposals/{proposal_id}")
     shown = await office.stack.show(proposal_id)
