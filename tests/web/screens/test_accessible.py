@@ -22,6 +22,10 @@ _SMALL = """(smallest) => [...document.querySelectorAll("button, select, input, 
         return box.width > 1 && (box.width < smallest || box.height < smallest); })
     .map((one) => one.outerHTML.slice(0, 160))"""
 
+_WIDE = """() => [...document.querySelectorAll("body *")]
+    .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+    .map((one) => `${Math.round(one.getBoundingClientRect().right)} ${one.tagName} ${one.className} ${one.id}`.slice(0, 90)).slice(0, 25)"""
+
 
 def test_the_catalogue_names_each_state_once_and_in_order_of_its_scenes() -> None:
     names = [screen.name for screen in CATALOGUE]
@@ -40,7 +44,7 @@ async def test_a_state_is_accessible_in_both_themes_and_fits_every_window(
         page = shown.page
         for size in screen.sizes:
             await shown.at(size, "light")
-            assert await has_no_sideways_scroll(page), size
+            assert await has_no_sideways_scroll(page), (size, await _widest(page))
             if size == "phone":
                 assert await _too_small(page) == []
         await _stand(page)
@@ -48,6 +52,11 @@ async def test_a_state_is_accessible_in_both_themes_and_fits_every_window(
         for theme in THEMES:
             await shown.at(screen.sizes[0], theme)
             await axe(page, explained=screen.explained)
+
+
+async def _widest(page: Page) -> list[str]:
+    """What stands out at the side."""
+    return [str(one) for one in await page.evaluate(_WIDE)][-6:]
 
 
 async def _stand(page: Page) -> None:
