@@ -23,8 +23,9 @@ _SMALL = """(smallest) => [...document.querySelectorAll("button, select, input, 
     .map((one) => one.outerHTML.slice(0, 160))"""
 
 _WIDE = """() => [...document.querySelectorAll("body *")]
-    .filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
-    .map((one) => `${Math.round(one.getBoundingClientRect().right)} ${one.tagName} ${one.className} ${one.id}`.slice(0, 90)).slice(0, 25)"""
+    .map((one) => [Math.round(one.getBoundingClientRect().right), one.tagName, one.className, one.id])
+    .filter(([right]) => right > document.documentElement.clientWidth + 1)
+    .map((words) => words.join(" ").slice(0, 90))"""
 
 
 def test_the_catalogue_names_each_state_once_and_in_order_of_its_scenes() -> None:
