@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Text, and_, case, cast, func, literal, select
+from sqlalchemy import CTE, ColumnElement, Integer, Select, Text, and_, case, cast, func, literal, select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -125,50 +125,9 @@ async def reach(connection: AsyncConnection, tenant: str, scope: HaltScope, halt
 
     With `halt_id` each entry also tells whether it waits for the end of that halt.
     """
-    fate = _fate().label("fate")
-    columns = (
-        proposals.c.id,
-        proposals.c.state,
-        proposals.c.target_key,
-        proposals.c.environment,
-        proposals.c.requester,
-        proposals.c.draft,
-        fate,
-        case((fate == Fate.HELD.value, proposals.c.execute_by), (fate == Fate.CALLING.value, intents.c.call_deadline))
-        .label("until"),
-        (proposals.c.held_on == held_on(halt_id)).is_(True).label("resumes"),
-        (intents.c.receipt.is_(None) & (intents.c.call_deadline > func.clock_timestamp()))
-        .is_(True)
-        .label("in_flight"),
-        intents.c.call_deadline,
-    )  # fmt: skip
-    met = (
-        select(*columns)
-        .select_from(proposals.outerjoin(intents, intents.c.key == _key()))
-        .where(_matches(scope, tenant))
-        .cte("met")
-    )
-    stopped = met.c.fate.in_(_STOPPED)
-    counts = (
-        await connection.execute(
-            select(
-                func.count().filter(stopped).label("stops"),
-                func.count().filter(~stopped).label("finishes"),
-                func.count().filter(met.c.in_flight).label("in_flight"),
-                func.max(met.c.call_deadline).filter(met.c.in_flight).label("last_deadline"),
-                func.count().filter(met.c.resumes).label("resumes"),
-            )
-        )
-    ).one()
-    place = func.row_number().over(
-        partition_by=stopped,
-        order_by=(met.c.resumes.desc(), met.c.until.asc().nulls_last(), met.c.id),
-    )
-    ranked = select(met, place.label("place")).subquery()
-    rows = await connection.execute(
-        select(ranked).where(ranked.c.place <= literal(MOST_LISTED, Integer)).order_by(ranked.c.place)
-    )
-    listed = [_met(row) for row in rows.all()]
+    met = _covered(tenant, scope, halt_id)
+    counts = (await connection.execute(_counts(met))).one()
+    listed = [_met(row) for row in (await connection.execute(_soonest(met))).all()]
     return Reach(
         stops=tuple(one for one in listed if one.fate.is_stopped),
         stops_count=counts.stops,
@@ -178,6 +137,53 @@ async def reach(connection: AsyncConnection, tenant: str, scope: HaltScope, halt
         last_deadline=counts.last_deadline,
         resumes_count=counts.resumes,
     )
+
+
+def _covered(tenant: str, scope: HaltScope, halt_id: str) -> CTE:
+    """Every open proposal that the scope covers, with its fate and until when that lasts."""
+    fate = _fate().label("fate")
+    is_held, is_calling = fate == Fate.HELD.value, fate == Fate.CALLING.value
+    until = case((is_held, proposals.c.execute_by), (is_calling, intents.c.call_deadline))
+    in_flight = intents.c.receipt.is_(None) & (intents.c.call_deadline > func.clock_timestamp())
+    return (
+        select(
+            proposals.c.id,
+            proposals.c.state,
+            proposals.c.target_key,
+            proposals.c.environment,
+            proposals.c.requester,
+            proposals.c.draft,
+            fate,
+            until.label("until"),
+            (proposals.c.held_on == held_on(halt_id)).is_(True).label("resumes"),
+            in_flight.is_(True).label("in_flight"),
+            intents.c.call_deadline,
+        )
+        .select_from(proposals.outerjoin(intents, intents.c.key == _key()))
+        .where(_matches(scope, tenant))
+        .cte("met")
+    )
+
+
+def _counts(met: CTE) -> Select[int, int, int, Any, int]:
+    stopped = met.c.fate.in_(_STOPPED)
+    return select(
+        func.count().filter(stopped).label("stops"),
+        func.count().filter(~stopped).label("finishes"),
+        func.count().filter(met.c.in_flight).label("in_flight"),
+        func.max(met.c.call_deadline).filter(met.c.in_flight).label("last_deadline"),
+        func.count().filter(met.c.resumes).label("resumes"),
+    )
+
+
+def _soonest(met: CTE) -> Select[Any]:
+    """The first of what is stopped and the first of what is not."""
+    place = func.row_number().over(
+        partition_by=met.c.fate.in_(_STOPPED),
+        order_by=(met.c.resumes.desc(), met.c.until.asc().nulls_last(), met.c.id),
+    )
+    ranked = select(met, place.label("place")).subquery()
+    return select(ranked).where(ranked.c.place <= literal(MOST_LISTED, Integer)).order_by(ranked.c.place)
 
 
 async def find(connection: AsyncConnection, tenant: str, halt_id: str) -> Halt | None:
