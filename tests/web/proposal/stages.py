@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from adapters.store import fleet, intents, proposal_reads, proposals, requests
@@ -14,22 +13,18 @@ from adapters.store.fleet import Look
 from contracts.action import ResizeNodePool
 from contracts.base import new_id
 from contracts.decision import DecisionKind
-from contracts.effect import Intent, Receipt, ReceiptOutcome, Step, Verification, idempotency_key
+from contracts.effect import Intent, Receipt, ReceiptOutcome, Step, idempotency_key
 from contracts.evaluation import (
-    ApprovalRequirement,
-    BudgetLine,
-    CostEstimate,
     Evaluation,
-    Outcome,
     RiskTier,
-    Verdict,
 )
-from contracts.observation import AutoscalingBounds, NodePoolObservation, SizesPrecondition
+from contracts.observation import AutoscalingBounds, SizesPrecondition
 from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
 from contracts.proposal import Draft, Planner, PlannerKind, Proposal, ProposalState
 from contracts.request import AgentStep, Alert, Channel, Request, RequestStatus, Trust
 from tests.api.serving import PEOPLE, Api, observation
 from tests.stored_evaluations import keep
+from tests.web.proposal.judged import evaluation, verification
 
 S = ProposalState
 HATCHED = ("due to a pseudo element", "partially overlaps other elements")
@@ -271,7 +266,7 @@ class Stages:
             )
             await intents.conclude(connection, receipt, parts.tenant)
             if matches is not None:
-                await intents.verify(connection, _verification(proposal, step, matches, now), parts.tenant)
+                await intents.verify(connection, verification(proposal, step, matches, now), parts.tenant)
 
     async def in_state(self, name: str) -> str:
         """A proposal in a state of the page, by its name in `STATES`."""
@@ -393,112 +388,3 @@ STATES: Sequence[str] = (
     "evaluating", "awaiting", "alert", "voted", "held", "executing", "verifying", "rolling_back", "succeeded",
     "no_op", "rolled_back", "denied", "rejected", "expired", "cancelled", "stale", "failed", "dirty",
 )  # fmt: skip
-
-
-def _verification(proposal: Proposal, step: Step, matches: bool, at: Any) -> Verification:
-    wanted = 4 if step is Step.FORWARD else 2
-    seen = observation(at, (wanted,) * 3 if matches else (wanted, wanted - 1, wanted)).zones
-    return Verification(
-        key=idempotency_key(proposal.id, 1, step),
-        proposal_id=proposal.id,
-        step=step,
-        expected=dict.fromkeys(proposal.observation.target_sizes, wanted),
-        observed_zones=seen,
-        matches=matches,
-        reason_code="ok" if matches else "nodes_not_running",
-        took_seconds=94.0,
-        at=at,
-    )
-
-
-def evaluation(
-    proposal: Proposal, seen: NodePoolObservation, *, quorum: int, stale: bool, denied: bool
-) -> Evaluation:
-    requirement = ApprovalRequirement(quorum=quorum, rules=("approval_rule.environment",))
-    amount = Decimal("50812.50") if denied else Decimal("812.50")
-    line = BudgetLine(
-        scope="environment=production",
-        window="month:2026-11",
-        currency="USD",
-        limit=Decimal(40000),
-        reserved=Decimal(2100),
-        committed=Decimal(18900),
-        amount=amount,
-        hours_left=Decimal(230),
-    )
-    people = "one person" if quorum == 1 else f"{quorum} people"
-    allowed = {
-        "scope": ("in_scope", "The target is registered and the action is within its bounds.", {}),
-        "halt": ("no_halt", "Nothing is stopped.", {}),
-        "policy": (
-            "no_violation",
-            "No rule objects.",
-            {"bundle": "r12", "rules_evaluated": 9, "violations": []},
-        ),
-        "rate": ("per_hour", "1 of 30 effects this hour.", {"effects_per_hour": 30}),
-        "circuit_breaker": ("closed", "Every breaker is closed.", {}),
-        "blast_radius": (
-            "max_share",
-            "100% of the pool changes, and it can be undone.",
-            {"nodes_before": 6, "nodes_after": 12, "share_of_pool": 1.0, "reversible": True},
-        ),
-    }
-    budget = Verdict(
-        guardrail="budget",
-        outcome=Outcome.DENY if denied else Outcome.ALLOW,
-        rule="within_budget",
-        reason_code="budget_exceeded" if denied else "ok",
-        message=f"It takes {amount} USD of environment=production month:2026-11.",
-        facts={"monthly_delta": "4117.20", "budgets": [{"scope": line.scope, "limit": "40000"}]},
-        rule_revision="1",
-    )
-    asks = Verdict(
-        guardrail="approval_rule",
-        outcome=Outcome.REQUIRE_APPROVAL,
-        rule="environment",
-        reason_code="environment_requires_approval",
-        message=f"Changes in {proposal.environment} need {people} to approve.",
-        facts={
-            "environment": proposal.environment,
-            "confidence": proposal.confidence,
-            "trust": proposal.trust.value,
-        },
-        rule_revision="1",
-        requirement=requirement,
-    )
-    quiet = [
-        Verdict(
-            guardrail=name,
-            outcome=Outcome.ALLOW,
-            rule=rule,
-            reason_code="ok",
-            message=told,
-            facts=facts,
-            rule_revision="1",
-        )
-        for name, (rule, told, facts) in allowed.items()
-    ]
-    before, after = seen.total_target, getattr(proposal.action, "node_count", 0) * len(seen.zones)
-    price = Decimal("0.94")
-    return Evaluation(
-        proposal_id=proposal.id,
-        revision=proposal.revision,
-        pass_number=1,
-        at=proposal.created_at,
-        outcome=Outcome.DENY if denied else Outcome.REQUIRE_APPROVAL,
-        verdicts=(*quiet, budget, asks),
-        requirement=requirement,
-        cost=CostEstimate(
-            currency="USD",
-            machine_type=seen.machine_type,
-            region="europe-west4",
-            node_delta=after - before,
-            price_per_node_hour=price,
-            monthly_delta=(after - before) * price * 730,
-            price_source="list prices",
-            price_as_of=proposal.created_at.date() - timedelta(days=90 if stale else 2),
-            is_stale=stale,
-            lines=(line,),
-        ),
-        policy_revision="r12",
-    )
