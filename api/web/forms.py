@@ -20,7 +20,6 @@ from contracts.decision import MAX_REASON
 from contracts.principal import Principal
 
 REASON = "reason"
-_KEY = "idempotency_key"
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Kept:
     @classmethod
     def refused(cls, form: str, fields: Mapping[str, str], problem: Problem | None = None) -> Self:
         """Return what a submitted form held, but for its used key, and what `problem` says of its fields."""
-        words = {name: value for name, value in fields.items() if name != _KEY}
+        words = {name: value for name, value in fields.items() if name != "idempotency_key"}
         named = problem.members.get("errors", ()) if problem else ()
         return cls(words, {one["field"]: one["message"] for one in named}, form)
 
@@ -72,7 +71,7 @@ def claim_of(request: Request, me: Principal, fields: Mapping[str, str]) -> Clai
     Raises:
         Problem: 422, the form has no usable key.
     """
-    key = fields.get(_KEY, "")
+    key = fields.get("idempotency_key", "")
     if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise Problem(422, "idempotency_key_invalid", "The form came without its key. Reload the page.")
     operation = f"{request.method} {request.url.path}"
