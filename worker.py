@@ -28,7 +28,7 @@ GRACE = timedelta(seconds=10)
 HEARTBEAT_THROTTLE = timedelta(seconds=2)
 """Heartbeats go out at most this often: well inside the five seconds after which an attempt counts as lost."""
 AGENT_HEARTBEAT_THROTTLE = timedelta(seconds=0.5)
-"""For calls of the model: their heartbeats carry the text that somebody watches being written. Heartbeats are billed."""
+"""For calls of the model: their heartbeats carry the text that somebody watches. Each heartbeat is billed."""
 
 Activity = Callable[..., Any]
 

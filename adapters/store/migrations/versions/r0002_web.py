@@ -154,9 +154,7 @@ def _create_operations() -> None:
         _moment("looked_at", nullable=False),
         sa.PrimaryKeyConstraint("tenant", "target_key", name=op.f("pk_observed_pools")),
     )
-    op.create_index(
-        "ix_ledger_entries_window", "ledger_entries", ["tenant", "scope", "window", "created_at"]
-    )
+    op.create_index("ix_ledger_entries_window", "ledger_entries", ["tenant", "scope", "window", "created_at"])
 
 
 def _name_actors() -> None:
