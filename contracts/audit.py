@@ -9,6 +9,9 @@ from typing import Any, Literal
 from contracts.base import Contract, canonical_json
 from contracts.principal import Principal
 
+MAX_NUMBER = 2**63 - 1
+"""Largest number an event can have (PostgreSQL's bigint)."""
+
 
 class AuditType(StrEnum):
     """What happened. Names are stable."""

@@ -22,6 +22,7 @@ from api.audit.verification import Verifications
 from api.authentication import Reader, ReaderByTokenOrSession
 from api.parts import Parts
 from api.problems import Problem
+from contracts.audit import MAX_NUMBER
 from contracts.base import utc_now
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
@@ -34,8 +35,12 @@ async def events(
     parts: Parts,
     _: Reader,
     wanted: Filters,
-    after: Annotated[int | None, Query(ge=-1, lt=2**63, description="Only numbers above this one.")] = None,
-    before: Annotated[int | None, Query(ge=0, lt=2**63, description="Only numbers below this one.")] = None,
+    after: Annotated[
+        int | None, Query(ge=-1, le=MAX_NUMBER, description="Only numbers above this one.")
+    ] = None,
+    before: Annotated[
+        int | None, Query(ge=0, le=MAX_NUMBER, description="Only numbers below this one.")
+    ] = None,
     order: Annotated[
         Order | None, Query(description="`oldest` first, unless only `before` is given.")
     ] = None,

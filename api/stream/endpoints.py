@@ -15,6 +15,7 @@ from api.stream.feed import EventFeed
 from api.stream.response import EventStream
 from api.stream.schemas import Topic
 from api.stream.service import Wanted, follow, greet
+from contracts.audit import MAX_NUMBER
 
 router = APIRouter(tags=["stream"])
 
@@ -33,12 +34,12 @@ async def stream(
     parts: Parts,
     feed: Annotated[EventFeed, Depends(feed_of)],
     caller: ReaderByTokenOrSession,
-    after: Annotated[int | None, Query(ge=-1, lt=2**63, description=_LAST_NUMBER)] = None,
+    after: Annotated[int | None, Query(ge=-1, le=MAX_NUMBER, description=_LAST_NUMBER)] = None,
     last_event_id: Annotated[
         int | None,
         Header(
             ge=-1,
-            lt=2**63,
+            le=MAX_NUMBER,
             description="The same, as browsers send it on their return. It wins over `after`.",
         ),
     ] = None,

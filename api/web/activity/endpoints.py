@@ -13,11 +13,12 @@ from api.audit import service
 from api.audit.schemas import Events
 from api.parts import ApiParts, Parts
 from api.web.activity.view import minutes_of
-from api.web.audit.form import FilterForm, form_of
+from api.web.audit.form import MOST_ACTORS, FilterForm, form_of
 from api.web.audit.topics import TOPICS
 from api.web.rendering import fragment, page
 from api.web.routes import web_router
 from api.web.session import SignedIn
+from contracts.audit import MAX_NUMBER
 
 router = web_router("/activity")
 
@@ -25,7 +26,6 @@ SHOWN = 100
 """Events that the page begins with."""
 MORE = 200
 """Events that one fetch brings: no more stay in the page."""
-MAX_ACTORS = 100
 
 
 @router.get("")
@@ -34,7 +34,7 @@ async def feed(request: Request, parts: Parts, me: SignedIn) -> Response:
     form, kind = form_of(request.query_params), _kind(request)
     found = Events(items=()) if form.errors else await _newest(parts, form, kind, after=None, limit=SHOWN)
     async with parts.database.reading() as connection:
-        actors = await audit_search.actors(connection, parts.tenant, MAX_ACTORS)
+        actors = await audit_search.actors(connection, parts.tenant, MOST_ACTORS)
         newest = await audit_search.highest(connection)
     return await page(
         request,
@@ -59,7 +59,7 @@ async def rows(
     request: Request,
     parts: Parts,
     me: SignedIn,
-    after: Annotated[int, Query(ge=-1, lt=2**63)],
+    after: Annotated[int, Query(ge=-1, le=MAX_NUMBER)],
 ) -> Response:
     """Return the events that came after a number, the newest first."""
     form, kind = form_of(request.query_params), _kind(request)

@@ -15,22 +15,22 @@ from api.audit.schemas import MAX_NOTE, Events, VerificationView
 from api.audit.verification import Verifications
 from api.parts import Parts
 from api.problems import Problem
-from api.web.audit.form import form_of
+from api.web.audit.form import MOST_ACTORS, form_of
 from api.web.audit.highlight import tokens
 from api.web.audit.topics import ICONS, TOPIC_OF, TOPICS
 from api.web.rendering import fragment, is_fragment_wanted, page
 from api.web.routes import web_router
 from api.web.session import SignedIn
+from contracts.audit import MAX_NUMBER
 
 router = web_router("/audit")
 
 PAGE = 50
 """Events on one page."""
-MAX_ACTORS = 100
 MANY_NEWER = 100
 
 Runs = Annotated[Verifications, Depends(service.verifications_of)]
-Number = Annotated[int, Path(ge=0, lt=2**63)]
+Number = Annotated[int, Path(ge=0, le=MAX_NUMBER)]
 
 
 @router.get("")
@@ -39,7 +39,7 @@ async def log(request: Request, parts: Parts, runs: Runs, me: SignedIn) -> Respo
     form = form_of(request.query_params)
     found = Events(items=())
     async with parts.database.reading() as connection:
-        actors = await audit_search.actors(connection, parts.tenant, MAX_ACTORS)
+        actors = await audit_search.actors(connection, parts.tenant, MOST_ACTORS)
     if not form.errors:
         found = await service.events(parts, form.wanted, before=form.before, order=Order.NEWEST, limit=PAGE)
     return await page(
@@ -60,7 +60,7 @@ async def log(request: Request, parts: Parts, runs: Runs, me: SignedIn) -> Respo
 
 @router.get("/newer")
 async def newer(
-    request: Request, parts: Parts, me: SignedIn, after: Annotated[int, Query(ge=-1, lt=2**63)]
+    request: Request, parts: Parts, me: SignedIn, after: Annotated[int, Query(ge=-1, le=MAX_NUMBER)]
 ) -> Response:
     """Tell how many events came since, for the page that is open."""
     form = form_of(request.query_params)

@@ -15,9 +15,10 @@ from starlette.datastructures import QueryParams
 
 from adapters.store.audit_search import Wanted
 from api.audit.filters import MAX_ACTOR, MAX_SUBJECT
-from contracts.audit import AuditType
+from contracts.audit import MAX_NUMBER, AuditType
 
-_LARGEST = 2**63 - 1
+MOST_ACTORS = 100
+"""Actors that the field offers."""
 _LONGEST_NUMBER = 19
 """Digits of the largest number; Python refuses to read thousands of them."""
 
@@ -77,7 +78,7 @@ def form_of(params: QueryParams) -> FilterForm:
     if wanted.since and wanted.until and wanted.since >= wanted.until:
         errors["until"] = "It has to be later than the beginning."
     before = params.get("before", "")
-    is_number = before.isdecimal() and len(before) <= _LONGEST_NUMBER and int(before) <= _LARGEST
+    is_number = before.isdecimal() and len(before) <= _LONGEST_NUMBER and int(before) <= MAX_NUMBER
     number = int(before) if is_number else None
     return FilterForm(tuple(given), wanted, errors, number, values)
 
