@@ -15,9 +15,9 @@ from tests.web.screens.looking import THEMES
 from tests.web.screens.screen import Screen, Size
 
 HERE = ROOT / "docs" / "screens"
-HIGHEST: dict[Size, int] = {"desktop": 900, "phone": 900}
-"""CSS pixels of a page that a picture shows at most."""
-COLOURS, COMMON = 80, 20
+HEIGHTS: dict[Size, int] = {"desktop": 720, "phone": 780}
+"""CSS pixels of the window in a picture."""
+COLOURS, COMMON = 48, 16
 """A page has few colours: a palette keeps text sharp where blocks would blur it, and the file small."""
 WIDTHS: dict[Size, int] = {"desktop": 240, "phone": 90}
 
@@ -52,7 +52,7 @@ def packed(png: bytes) -> bytes:
     counted: list[tuple[int, tuple[int, ...]]] = whole.getcolors(whole.width * whole.height)  # type: ignore[assignment]
     counted.sort(reverse=True)
     common = b"".join(bytes(colour) for _, colour in counted[:COMMON])
-    weighed = b"".join(bytes(colour) * max(1, int(count**0.4)) for count, colour in counted)
+    weighed = b"".join(bytes(colour) * max(1, int(count**0.3)) for count, colour in counted)
     others = Image.frombytes("RGB", (len(weighed) // 3, 1), weighed).quantize(COLOURS - COMMON, kmeans=4)
     palette = Image.new("P", (1, 1))
     palette.putpalette(common + bytes(others.getpalette() or []))
