@@ -17,7 +17,7 @@ from tests.web.screens.screen import Screen, Size
 HERE = ROOT / "docs" / "screens"
 HEIGHTS: dict[Size, int] = {"desktop": 720, "phone": 780}
 """CSS pixels of the window in a picture."""
-COLOURS, COMMON = 48, 16
+COLOURS, COMMON = 34, 6
 """A page has few colours: a palette keeps text sharp where blocks would blur it, and the file small."""
 WIDTHS: dict[Size, int] = {"desktop": 240, "phone": 90}
 
@@ -44,15 +44,15 @@ def pictures() -> Iterator[Path]:
 def packed(png: bytes) -> bytes:
     """Return a screenshot as WebP: lossless, on a palette.
 
-    The commonest colours stay as they are. The others are chosen with rare ones weighing more than they cover:
-    a green dot is a few pixels, and says that the page is live.
+    The commonest colours stay as they are. Of the others rare and lively ones weigh more than they cover: a green dot
+    is a few pixels and says that the page is live, while the greys of letters are many.
     """
     with Image.open(io.BytesIO(png)) as shot:
         whole = shot.convert("RGB")
     counted: list[tuple[int, tuple[int, ...]]] = whole.getcolors(whole.width * whole.height)  # type: ignore[assignment]
     counted.sort(reverse=True)
     common = b"".join(bytes(colour) for _, colour in counted[:COMMON])
-    weighed = b"".join(bytes(colour) * max(1, int(count**0.3)) for count, colour in counted)
+    weighed = b"".join(bytes(colour) * _weight(count, colour) for count, colour in counted)
     others = Image.frombytes("RGB", (len(weighed) // 3, 1), weighed).quantize(COLOURS - COMMON, kmeans=4)
     palette = Image.new("P", (1, 1))
     palette.putpalette(common + bytes(others.getpalette() or []))
@@ -61,6 +61,10 @@ def packed(png: bytes) -> bytes:
         file, "WEBP", lossless=True, quality=75, method=6
     )
     return file.getvalue()
+
+
+def _weight(count: int, colour: tuple[int, ...]) -> int:
+    return max(1, int(count**0.25 * (1 + (max(colour) - min(colour)) / 12)))
 
 
 def page() -> str:
