@@ -62,7 +62,9 @@ def require_role(principal: Principal, roles: frozenset[Role]) -> Principal:
     """
     if roles.isdisjoint(principal.roles):
         wanted = sorted(role.value for role in roles)
-        raise Problem(403, "role_required", f"This needs the role {' or '.join(wanted)}.", roles=wanted)
+        *others, last = wanted
+        named = f"{', '.join(others)} or {last}" if others else last
+        raise Problem(403, "role_required", f"This needs the role {named}.", roles=wanted)
     return principal
 
 
