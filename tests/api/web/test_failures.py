@@ -31,6 +31,14 @@ async def test_no_link_of_a_failure_leads_to_another_site(api: Api, address: str
 
 async def test_a_failed_page_is_tried_again_where_it_was(api: Api) -> None:
     async with api.browser("vera") as browser:
+        answer = await browser.get("/audit/events/nonsense", headers={"Accept": "text/html"})
+    assert answer.status_code == 422
+    assert 'href="/audit/events/nonsense"' in answer.text
+
+
+async def test_what_is_not_there_is_not_tried_again_but_leads_to_the_inbox(api: Api) -> None:
+    async with api.browser("vera") as browser:
         answer = await browser.get("/proposals/prp_none", headers={"Accept": "text/html"})
     assert answer.status_code == 404
-    assert 'href="/proposals/prp_none"' in answer.text
+    assert "To the inbox" in answer.text
+    assert "Try again" not in answer.text

@@ -27,11 +27,13 @@ let words = "";
 /** @param {CustomEvent} event */
 function remember(event) {
   const isLive = event.detail.ctx?.sourceElement?.id === "decision";
-  words = isLive ? (document.getElementById("decision-field-reason")?.value ?? "") : "";
+  // What a conflict gave back stands in a field of its own, until the next change takes that away too.
+  const field = document.querySelector("#decision-field-reason, #kept-field-reason");
+  words = isLive ? (field?.value ?? "") : "";
 }
 
 function keepWords() {
-  if (words.trim() === "" || document.getElementById("decide") !== null) return;
+  if (words.trim() === "" || document.querySelector("#decide, #kept-field-reason") !== null) return;
   const comment = document.getElementById("comment-field-reason");
   if (comment === null) return;
   if (comment.value === "") comment.value = words;
