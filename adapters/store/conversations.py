@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal_column, select, true
+from sqlalchemy import ColumnElement, func, literal_column, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store.proposal_filters import newest_evaluation
+from adapters.store.proposal_filters import newest_evaluation, summaries
 from adapters.store.schema import proposals, requests
 from contracts.action import Action
 from contracts.messages import summary_of
@@ -78,16 +78,8 @@ async def made_of(
 ) -> Mapping[str, Sequence[Row[Any]]]:
     """Return request id → rows of its proposals in their order, each as `proposal_reads.page` returns one."""
     newest = newest_evaluation()
-    document = newest.c.document
     wanted = (
-        select(
-            proposals,
-            newest.c.outcome,
-            document["cost"]["monthly_delta"].as_string().label("monthly_delta"),
-            document["cost"]["currency"].as_string().label("currency"),
-            document["requirement"]["quorum"].as_integer().label("quorum"),
-        )
-        .select_from(proposals.outerjoin(newest, true()))
+        summaries(newest)
         .where(proposals.c.tenant == tenant, proposals.c.request_id.in_(request_ids))
         .order_by(proposals.c.created_at, proposals.c.id)
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Text, case, func, select
+from sqlalchemy import ColumnElement, FromClause, Select, Text, case, func, select, true
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from adapters.store.schema import evaluations, proposals
@@ -47,6 +48,18 @@ def newest_evaluation() -> LateralFromClause:
         .limit(1)
         .lateral("newest")
     )
+
+
+def summaries(newest: FromClause) -> Select[Any]:
+    """Select what one line of a list shows: the row, and of its newest evaluation outcome, cost and quorum."""
+    document = newest.c.document
+    return select(
+        proposals,
+        newest.c.outcome,
+        document["cost"]["monthly_delta"].as_string().label("monthly_delta"),
+        document["cost"]["currency"].as_string().label("currency"),
+        document["requirement"]["quorum"].as_integer().label("quorum"),
+    ).select_from(proposals.outerjoin(newest, true()))
 
 
 def conditions(filters: ProposalFilters, newest: FromClause) -> Iterator[ColumnElement[bool]]:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import select, true, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store.proposal_filters import ProposalFilters, conditions
+from adapters.store.proposal_filters import ProposalFilters, conditions, summaries
 from adapters.store.proposal_filters import newest_evaluation as newest_of
 from adapters.store.schema import audit_events, decisions, evaluations, intents, proposals
 from contracts.audit import AuditEvent
@@ -49,16 +49,8 @@ async def page(
 ) -> Sequence[Row[Any]]:
     """Return up to `limit` rows, newest first, each with the newest evaluation's `outcome` and `monthly_delta`."""
     newest = newest_of()
-    document = newest.c.document
     wanted = (
-        select(
-            proposals,
-            newest.c.outcome,
-            document["cost"]["monthly_delta"].as_string().label("monthly_delta"),
-            document["cost"]["currency"].as_string().label("currency"),
-            document["requirement"]["quorum"].as_integer().label("quorum"),
-        )
-        .select_from(proposals.outerjoin(newest, true()))
+        summaries(newest)
         .where(proposals.c.tenant == tenant, *conditions(filters, newest))
         .order_by(proposals.c.created_at.desc(), proposals.c.id.desc())
         .limit(limit)
@@ -67,7 +59,8 @@ async def page(
         wanted = wanted.where(proposals.c.state.in_([state.value for state in states]))
     if after is not None:
         wanted = wanted.where(tuple_(proposals.c.created_at, proposals.c.id) < tuple_(*after))
-    return (await connection.execute(wanted)).all()
+    found: Sequence[Row[Any]] = (await connection.execute(wanted)).all()
+    return found
 
 
 async def newest_evaluation(

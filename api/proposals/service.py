@@ -103,11 +103,20 @@ async def show(parts: ApiParts, proposal_id: str, caller: Principal) -> Proposal
     Raises:
         Problem: 404.
     """
+    return shown_to(parts, await stored_of(parts, proposal_id), caller)
+
+
+async def stored_of(parts: ApiParts, proposal_id: str) -> Stored:
+    """Return all that the database holds about one proposal.
+
+    Raises:
+        Problem: 404.
+    """
     async with parts.database.reading() as connection:
         row = await proposal_reads.find(connection, parts.tenant, proposal_id)
         if row is None:
             raise not_found("proposal")
-        stored = Stored(
+        return Stored(
             row=row,
             evaluation=await proposal_reads.newest_evaluation(connection, proposal_id, row.revision),
             votes=await proposal_reads.votes(connection, proposal_id),
@@ -117,10 +126,14 @@ async def show(parts: ApiParts, proposal_id: str, caller: Principal) -> Proposal
             request=await _request_of(connection, row),
             now=await database_now(connection),
         )
+
+
+def shown_to(parts: ApiParts, stored: Stored, caller: Principal) -> ProposalView:
+    """Return what is stored as the caller sees it."""
     return view_of(
         stored,
         caller,
-        is_production=parts.configuration.is_production(row.environment),
+        is_production=parts.configuration.is_production(stored.row.environment),
         monthly_threshold=parts.configuration.approval.max_monthly_delta,
     )
 

@@ -15,7 +15,7 @@ from fastapi import Query, Request, Response
 from api.idempotency import Answer, Claim
 from api.parts import ApiParts, Parts
 from api.problems import Problem
-from api.proposals import closing, commenting, decisions, undoing
+from api.proposals import closing, commenting, decisions, service, undoing
 from api.proposals.schemas import CommentBody
 from api.web.answers import go_to, toast
 from api.web.forms import Kept, claim_of, fields_of, words_in
@@ -76,7 +76,7 @@ async def decide(proposal_id: str, request: Request, parts: Parts, me: SignedIn)
     """Approve, reject or request a change of exactly what was shown."""
 
     async def do(fields: Mapping[str, str], claim: Claim) -> Answer:
-        view = (await screen.read(parts, proposal_id, me)).view
+        view = await service.show(parts, proposal_id, me)
         return await decisions.decide(parts, proposal_id, forms.decision_of(fields, view), me, claim)
 
     return await _submit(request, parts, me, proposal_id, "decision", do, _told_decision)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from adapters.store import fleet, proposal_reads
+from adapters.store import fleet
 from adapters.store.fleet import SeenPool
 from api.audit.lines import Words, words_of
 from api.parts import ApiParts
@@ -162,9 +162,9 @@ async def read(parts: ApiParts, proposal_id: str, me: Principal, *, kept: Kept |
     Raises:
         Problem: 404.
     """
-    view = await service.show(parts, proposal_id, me)
+    stored = await service.stored_of(parts, proposal_id)
+    view = service.shown_to(parts, stored, me)
     async with parts.database.reading() as connection:
-        events = await proposal_reads.timeline(connection, parts.tenant, proposal_id)
         pools = await fleet.pools(connection, parts.tenant)
     known = {*(pool.target.key for pool in pools), *_declared(parts.configuration.targets)}
     judgements = judgements_of(view.verdicts)
@@ -180,7 +180,7 @@ async def read(parts: ApiParts, proposal_id: str, me: Principal, *, kept: Kept |
         judgements=judgements,
         drift=facts.drift_of(view.before, seen),
         lookalikes=tuple(lookalikes.lookalikes(view.target, known)),
-        history=tuple(Happened(event, words_of(event)) for event in events),
+        history=tuple(Happened(event, words_of(event)) for event in stored.events),
         doing=doing_of(view, me),
         kept=kept or Kept(),
         key=new_id("web"),
