@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -58,14 +57,3 @@ async def test_both_passes_take_at_most_six_round_trips_and_one_commit(guards: G
     for queries in (first, second):
         assert 4 < len(queries) <= 6, queries
         assert [query for query in queries if query.startswith("COMMIT")] == ["COMMIT;"]
-
-
-async def test_a_pass_stays_within_its_time(guards: Guards) -> None:
-    """A generous bound that only a defect breaks; the benchmark has the real numbers."""
-    proposals = [await guards.propose_in_development(cluster=f"dev-{number}") for number in range(25)]
-    took = []
-    for proposal in proposals:
-        began = time.perf_counter()
-        await guards.check(proposal)
-        took.append(time.perf_counter() - began)
-    assert sorted(took)[len(took) // 2] < 0.1

@@ -159,7 +159,7 @@ async def test_a_stream_without_an_end_is_left_after_the_time_out(
     began = time.monotonic()
     with pytest.raises(ModelUnavailable):
         await chat.complete(MESSAGES, TOOLS)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 async def test_a_stream_with_a_line_without_an_end_does_not_fill_the_memory(
@@ -228,7 +228,7 @@ async def test_an_endpoint_that_never_ends_is_left_after_the_time_out(
     began = time.monotonic()
     with pytest.raises(ModelUnavailable):
         await chat.complete(MESSAGES, TOOLS)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 async def test_a_lost_connection_may_pass(chat: OpenAIChat, chat_server: ChatServer) -> None:

@@ -42,6 +42,6 @@ def test_everything_else_goes_to_the_planner(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["yes, " * 1_600, "approve" + " the last" * 900, "approve " + "a" * 7_900])
 def test_a_hostile_text_costs_no_time(text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     sounds_like_a_decision(text)
-    assert time.perf_counter() - began < 0.1
+    assert time.thread_time() - began < 0.1

@@ -77,6 +77,6 @@ def test_an_earlier_answer_is_never_read() -> None:
 
 def test_a_long_hostile_conversation_costs_no_time() -> None:
     earlier = [said("scale the a" + " in the b," * 90 + " to")] * 8
-    began = time.perf_counter()
+    began = time.thread_time()
     understood("make it 4", earlier)
-    assert time.perf_counter() - began < 0.3
+    assert time.thread_time() - began < 0.3

@@ -80,6 +80,6 @@ def test_what_is_no_phrase_is_not_guessed_at(text: str) -> None:
     ["scale " + "a in " * 1_600, "scale the a" + " in the b," * 700 + " to", "how big is " + "a" * 7_900],
 )
 def test_a_hostile_text_costs_no_time(text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     assert parse(text[:8_000]) is None
-    assert time.perf_counter() - began < 0.2
+    assert time.thread_time() - began < 0.2

@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.store import tokens
+from api.server import STOP_WITHIN
 from api.stream.feed import Limits
 from api.stream.updates import TOPICS
 from contracts.base import utc_now
@@ -275,7 +276,7 @@ def whole_events(read: str) -> list[str]:
     return [line for line in lines[:-1] if line.startswith("id: ")]
 
 
-async def test_a_stopping_process_ends_twenty_streams_within_a_second(migrated_database_url: str) -> None:
+async def test_a_stopping_process_ends_twenty_streams_at_once(migrated_database_url: str) -> None:
     async with streaming(migrated_database_url) as streamed, AsyncExitStack() as stack:
         readings = [await stack.enter_async_context(streamed.stream()) for _ in range(20)]
         for reading in readings:
@@ -284,7 +285,7 @@ async def test_a_stopping_process_ends_twenty_streams_within_a_second(migrated_d
         streamed.server.handle_exit(signal.SIGTERM, None)
         ends = await asyncio.gather(*(reading.take(1) for reading in readings))
         await streamed.served
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < STOP_WITHIN / 2
         assert ends == [[]] * 20
 
 
@@ -300,5 +301,5 @@ async def test_a_client_that_does_not_read_does_not_hold_up_the_stop(migrated_da
         began = time.monotonic()
         streamed.server.handle_exit(signal.SIGTERM, None)
         await streamed.served
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < STOP_WITHIN / 2
         stalled.close()
