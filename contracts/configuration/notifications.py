@@ -1,0 +1,25 @@
+"""Who is told: outgoing webhooks."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import AnyHttpUrl
+
+from contracts.base import Contract
+
+
+class NotificationEvent(StrEnum):
+    """What a webhook can be told."""
+
+    WAITING = "waiting"
+    DIRTY = "dirty"
+    BREAKER_OPEN = "breaker_open"
+
+
+class Notification(Contract):
+    """An outgoing webhook, signed after Standard Webhooks with the secret in `secret_file`."""
+
+    url: AnyHttpUrl
+    secret_file: str
+    events: tuple[NotificationEvent, ...] = tuple(NotificationEvent)

@@ -1,0 +1,58 @@
+"""Where changes may take place: environments and registered targets."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import Literal
+
+from pydantic import Field
+
+from contracts.action import MAX_NODES_PER_ZONE, NodePoolTarget
+from contracts.base import Contract
+from contracts.configuration.values import Name, Pattern
+from contracts.principal import Role
+
+
+class EnvironmentApproval(Contract):
+    """Who must approve in an environment. `quorum: 0` is automatic when every guardrail allows."""
+
+    quorum: int = Field(default=1, ge=0, le=10)
+    roles: tuple[Role, ...] = (Role.APPROVER,)
+
+
+class Environment(Contract):
+    """One environment, for example production."""
+
+    approval: EnvironmentApproval = EnvironmentApproval()
+    production: bool | None = None
+    """Whether the rules for production apply. By default the environment named `production` is."""
+
+
+def counts_as_production(name: str, declared: Environment | None) -> bool:
+    """Tell whether the rules for production apply. An undeclared environment counts as production."""
+    if declared is None or declared.production is None:
+        return declared is None or name == "production"
+    return declared.production
+
+
+class Target(Contract):
+    """Registered node pools. `*` and `?` are wildcards in `node_pool` and `cluster`. The first match counts."""
+
+    kind: Literal["gke.node_pool"]
+    project: str
+    location: str
+    cluster: Pattern
+    node_pool: Pattern = "*"
+    environment: Name
+    team: Name
+    max_nodes_per_zone: int = Field(ge=0, le=MAX_NODES_PER_ZONE)
+
+    def matches(self, target: NodePoolTarget) -> bool:
+        """Tell whether this entry registers the target."""
+        return (
+            self.kind == target.kind
+            and self.project == target.project
+            and self.location == target.location
+            and fnmatch.fnmatchcase(target.cluster, self.cluster)
+            and fnmatch.fnmatchcase(target.node_pool, self.node_pool)
+        )
