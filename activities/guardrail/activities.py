@@ -85,14 +85,14 @@ class GuardActivities:
             (budget.scope.key, window.key, budget.currency)
             for budget, window in budgets_at(self._configuration, outside, locked)
         ]
-        contended = await guard_pass.contended_facts(
-            connection,
-            given,
-            place,
-            locked,
+        asked = guard_pass.Question(
+            given=given,
+            place=place,
+            locked=locked,
             windows=windows + [(one.scope, one.window, one.currency) for one in locked.positions],
-            effects_per_hour=self._configuration.limits.effects_per_hour,
+            limits=self._configuration.limits,
         )
+        contended = await guard_pass.contended_facts(connection, asked)
         if contended.stored is not None:
             return contended.stored
         facts = facts_of(

@@ -1,0 +1,169 @@
+"""GUARDRAILS, in the store: a pass from its first read to its last write, with the locks that it takes.
+
+A pass takes three statements between BEGIN and COMMIT, and one before: `load` (no transaction), then `lock`,
+`contended_facts` (facts.py), and the `Batch` of its writes. Locks are taken in the fixed order: proposal, lease, the
+agent's count, breakers, budget windows by key. Common table expressions that read one another keep that order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import BigInteger, Insert, Text, bindparam, column, insert, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store.database import Database
+from adapters.store.ledger import Position
+from adapters.store.schema import Moment, evaluations, proposals
+from contracts.errors import NotFound
+from contracts.evaluation import Evaluation
+from contracts.messages import PassInput, PassResult
+
+_PROPOSAL_COLUMNS = [column(one.name, one.type) for one in proposals.c]
+
+_LOAD = text("""
+    SELECT p.*, e.result AS stored, clock_timestamp() AS now
+    FROM proposals p
+    LEFT JOIN evaluations e
+        ON e.proposal_id = p.id AND e.revision = :revision AND e.pass_number = :pass_number
+    WHERE p.id = :proposal_id
+""").columns(*_PROPOSAL_COLUMNS, column("stored", JSONB), column("now", Moment))
+
+_LOCK = text("""
+    WITH locked AS MATERIALIZED (
+        SELECT * FROM proposals WHERE id = :proposal_id FOR UPDATE
+    ), lease AS (
+        INSERT INTO leases (domain) SELECT :domain FROM locked WHERE :admitting
+        ON CONFLICT (domain) DO UPDATE SET domain = excluded.domain
+        RETURNING domain
+    ), agent AS MATERIALIZED (
+        SELECT CAST(pg_advisory_xact_lock(:agent_lock) AS text) AS taken
+        FROM lease WHERE :agent_lock IS NOT NULL
+    ), breaker AS MATERIALIZED (
+        SELECT b.id FROM breakers b
+        WHERE b.id = ANY (:breaker_ids) AND :admitting
+            AND (SELECT count(*) FROM lease) >= 0 AND (SELECT count(taken) FROM agent) >= 0
+        ORDER BY b.id FOR UPDATE
+    ), position AS (
+        SELECT scope, "window", currency,
+            CAST(sum(CASE WHEN kind = 'reserve' THEN amount ELSE -amount END) AS text) AS reserved,
+            jsonb_build_object(
+                'reserve', count(*) FILTER (WHERE kind = 'reserve'),
+                'commit', count(*) FILTER (WHERE kind = 'commit'),
+                'release', count(*) FILTER (WHERE kind = 'release')
+            ) AS postings
+        FROM ledger_entries WHERE proposal_id = :proposal_id
+        GROUP BY scope, "window", currency
+    )
+    SELECT locked.*,
+        (SELECT count(*) FROM breaker) AS breakers_locked,
+        (SELECT coalesce(jsonb_agg(to_jsonb(position)), '[]') FROM position) AS positions,
+        clock_timestamp() AS now
+    FROM locked
+""").columns(
+    *_PROPOSAL_COLUMNS,
+    column("breakers_locked", BigInteger),
+    column("positions", JSONB),
+    column("now", Moment),
+)
+_LOCK = _LOCK.bindparams(
+    bindparam("breaker_ids", type_=ARRAY(Text)), bindparam("agent_lock", type_=BigInteger)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a pass locks and counts by."""
+
+    domain: str
+    target_key: str
+    agent: str | None
+    agent_lock: int | None
+    breaker_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A proposal as it stood when the pass began, unlocked."""
+
+    row: Row[Any]
+    stored: PassResult | None
+    """What an earlier run of the same pass returned."""
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """A proposal under its lock, with its own reservations."""
+
+    row: Row[Any]
+    positions: tuple[Position, ...]
+    now: datetime
+
+
+async def load(database: Database, given: PassInput) -> Loaded:
+    """Return the proposal's row and the stored result of this pass, in one round trip and no transaction.
+
+    Raises:
+        NotFound: there is no such proposal.
+    """
+    async with database.reading() as connection:
+        plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        row = (await plain.execute(_LOAD, given.model_dump())).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no proposal {given.proposal_id}")
+    return Loaded(row, result_of(row.stored), row.now)
+
+
+async def lock(connection: AsyncConnection, given: PassInput, place: Place, *, admitting: bool) -> Locked:
+    """Lock what this pass may change, budget windows excepted. An admitting pass locks lease and breakers too."""
+    parameters = {
+        "proposal_id": given.proposal_id,
+        "domain": place.domain,
+        "admitting": admitting,
+        "agent_lock": place.agent_lock,
+        "breaker_ids": list(place.breaker_ids),
+    }
+    row = (await connection.execute(_LOCK, parameters)).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no proposal {given.proposal_id}")
+    positions = tuple(
+        Position(one["scope"], one["window"], one["currency"], Decimal(one["reserved"]), one["postings"])
+        for one in row.positions
+    )
+    return Locked(row, positions, row.now)
+
+
+async def stored_result(connection: AsyncConnection, given: PassInput) -> PassResult | None:
+    """Return what another run of the same pass committed, or None."""
+    found = await connection.execute(
+        select(evaluations.c.result).where(
+            evaluations.c.proposal_id == given.proposal_id,
+            evaluations.c.revision == given.revision,
+            evaluations.c.pass_number == given.pass_number,
+        )
+    )
+    return result_of(found.scalar_one_or_none())
+
+
+def storing(evaluation: Evaluation, digest: str, result: PassResult) -> Insert:
+    """Return the statement that keeps an evaluation, under its digest, and what the pass returned."""
+    return insert(evaluations).values(
+        proposal_id=evaluation.proposal_id,
+        revision=evaluation.revision,
+        pass_number=evaluation.pass_number,
+        outcome=evaluation.outcome.value,
+        digest=digest,
+        document=evaluation.model_dump(mode="json"),
+        result=result.model_dump(mode="json"),
+    )
+
+
+def result_of(stored: dict[str, Any] | None) -> PassResult | None:
+    """Return what a stored pass returned, or None."""
+    return None if stored is None else PassResult.model_validate(stored)

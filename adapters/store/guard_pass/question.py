@@ -1,0 +1,22 @@
+"""GUARDRAILS, in the store: what a pass asks its contended facts about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from adapters.store.guard_pass.passes import Locked, Place
+from contracts.configuration import Limits
+from contracts.messages import PassInput
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One pass over one locked proposal."""
+
+    given: PassInput
+    place: Place
+    locked: Locked
+    windows: Sequence[tuple[str, str, str]]
+    """Budget windows it counts against, as (scope, window, currency)."""
+    limits: Limits
