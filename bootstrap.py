@@ -153,12 +153,14 @@ def _serve_main(opened: Opened) -> Registration:
     from activities.approval.activities import ApprovalActivities
     from activities.fleet.activities import FleetActivities
     from activities.guardrail.activities import GuardActivities
+    from activities.housekeeping.activities import HousekeepingActivities
     from activities.request.closing import RequestActivities
     from adapters.prices.price_table import PriceTable
     from agents.capacity.tools.tool import Evidence
     from agents.port import agent_plugin
     from worker import Registration
     from workflows.fleet import FleetWorkflow
+    from workflows.housekeeping import HousekeepingWorkflow
     from workflows.proposal import ProposalWorkflow
     from workflows.refusals import RefusalRecorder
     from workflows.request import RequestWorkflow
@@ -169,8 +171,9 @@ def _serve_main(opened: Opened) -> Registration:
     approval = ApprovalActivities(database, opened.public_keys())
     requests = RequestActivities(database, configuration, mode)
     fleet = FleetActivities(database, reader, configuration)
+    housekeeping = HousekeepingActivities({})
     return Registration(
-        workflows=[RequestWorkflow, ProposalWorkflow, FleetWorkflow],
+        workflows=[RequestWorkflow, ProposalWorkflow, FleetWorkflow, HousekeepingWorkflow],
         activities=[
             guards.check_proposal,
             guards.admit_proposal,
@@ -181,6 +184,7 @@ def _serve_main(opened: Opened) -> Registration:
             requests.mark_request_planning,
             requests.close_request,
             fleet.observe_fleet,
+            housekeeping.sweep,
         ],
         plugins=[
             agent_plugin(

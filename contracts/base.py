@@ -21,6 +21,14 @@ class Contract(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_bytes="base64", allow_inf_nan=False)
 
 
+def unsaid(value: object) -> bool:
+    """Tell whether a field that came later says nothing: `Field(default=None, exclude_if=unsaid)`.
+
+    Such a field is left out of the dump, so that what was hashed or signed before it existed keeps its bytes.
+    """
+    return value is None or value == () or value == {}
+
+
 def canonical_json(value: BaseModel | dict[str, Any] | list[Any]) -> bytes:
     """Return the RFC 8785 bytes of a model or of plain JSON.
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import AwareDatetime, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import AwareDatetime, Field
 
-from contracts.base import Contract, canonical_json
+from contracts.base import Contract, canonical_json, unsaid
 from contracts.evaluation import ApprovalRequirement
 from contracts.principal import Principal
 
@@ -54,18 +54,10 @@ class Decision(Contract):
     evaluation_digest: str
     """Digest of the evaluation the reviewer saw."""
     reason: str = Field(default="", max_length=MAX_REASON)
-    reason_name: ReasonName | None = None
+    reason_name: ReasonName | None = Field(default=None, exclude_if=unsaid)
     at: AwareDatetime
     """Without an offset it is no moment, and comparing it with one would raise."""
     key_id: str
-
-    @model_serializer(mode="wrap")
-    def _leave_out_what_was_not_said(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
-        # Decisions signed before reasons had names must keep the bytes under their signature.
-        fields: dict[str, object] = dump(self)
-        if self.reason_name is None:
-            del fields["reason_name"]
-        return fields
 
     def signing_bytes(self) -> bytes:
         """Return the exact bytes under the signature: RFC 8785 with a domain prefix."""

@@ -28,6 +28,9 @@ PROPOSAL_WORKFLOW = "ProposalWorkflow"
 FLEET_WORKFLOW = "FleetWorkflow"
 FLEET_SCHEDULE = "sluice-fleet"
 """Temporal Schedule that starts `FleetWorkflow`; one per namespace."""
+HOUSEKEEPING_WORKFLOW = "HousekeepingWorkflow"
+HOUSEKEEPING_SCHEDULE = "sluice-housekeeping"
+"""Temporal Schedule that starts `HousekeepingWorkflow`; one per namespace."""
 DECIDE_UPDATE = "decide"
 DECIDE_SIGNAL = "decide_later"
 WAKE_SIGNAL = "wake"
@@ -231,3 +234,12 @@ class FleetLook(Contract):
     """Pools that could not be read this time; their last observation stands."""
     gone: int
     """Pools that the provider does not have any more."""
+
+
+class Swept(Contract):
+    """Result of `sweep` and of `HousekeepingWorkflow`: counts only."""
+
+    done: dict[str, int]
+    """Sweep → how many things it did."""
+    failed: tuple[str, ...] = ()
+    """Sweeps that failed this time; the next round runs them again."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 
 from temporalio.client import (
     Client,
@@ -21,9 +23,18 @@ from temporalio.common import Priority
 
 from adapters.temporal.connection import CONNECT_TIMEOUT, our_errors
 from adapters.temporal.search_attributes import typed
-from contracts.messages import FLEET_SCHEDULE, FLEET_WORKFLOW, QUEUE_MAIN
+from contracts.messages import (
+    FLEET_SCHEDULE,
+    FLEET_WORKFLOW,
+    HOUSEKEEPING_SCHEDULE,
+    HOUSEKEEPING_WORKFLOW,
+    QUEUE_MAIN,
+)
 
 EVERY = timedelta(seconds=60)
+"""Between two looks at the fleet."""
+ROUND_EVERY = timedelta(seconds=30)
+"""Between two rounds of housekeeping."""
 _CATCH_UP = timedelta(seconds=10)
 """A look that was missed is not made up for: the next one sees as much."""
 _GIVE_UP = timedelta(minutes=2)
@@ -37,28 +48,43 @@ async def ensure(client: Client) -> None:
         WorkflowUnavailable: Temporal did not answer.
     """
     async with our_errors(2 * CONNECT_TIMEOUT):
-        try:
-            await client.create_schedule(FLEET_SCHEDULE, _fleet(ScheduleState()), trigger_immediately=True)
-        except ScheduleAlreadyRunningError:
-            await client.get_schedule_handle(FLEET_SCHEDULE).update(_renewed)
+        for schedule_id, schedule in _SCHEDULES.items():
+            try:
+                await client.create_schedule(schedule_id, schedule(ScheduleState()), trigger_immediately=True)
+            except ScheduleAlreadyRunningError:
+                await client.get_schedule_handle(schedule_id).update(partial(_renewed, schedule))
 
 
-def _renewed(found: ScheduleUpdateInput) -> ScheduleUpdate:
-    return ScheduleUpdate(schedule=_fleet(found.description.schedule.state))
+def _renewed(schedule: Callable[[ScheduleState], Schedule], found: ScheduleUpdateInput) -> ScheduleUpdate:
+    return ScheduleUpdate(schedule=schedule(found.description.schedule.state))
 
 
 def _fleet(state: ScheduleState) -> Schedule:
+    return _every(EVERY, FLEET_WORKFLOW, "fleet", "look at the fleet", state)
+
+
+def _housekeeping(state: ScheduleState) -> Schedule:
+    return _every(ROUND_EVERY, HOUSEKEEPING_WORKFLOW, "housekeeping", "housekeeping", state)
+
+
+_SCHEDULES: Mapping[str, Callable[[ScheduleState], Schedule]] = {
+    FLEET_SCHEDULE: _fleet,
+    HOUSEKEEPING_SCHEDULE: _housekeeping,
+}
+
+
+def _every(interval: timedelta, workflow: str, kind: str, summary: str, state: ScheduleState) -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(
-            FLEET_WORKFLOW,
-            id="fleet",
+            workflow,
+            id=kind,
             task_queue=QUEUE_MAIN,
             run_timeout=_GIVE_UP,
-            typed_search_attributes=typed({"SluiceKind": "fleet"}),
-            static_summary="look at the fleet",
+            typed_search_attributes=typed({"SluiceKind": kind}),
+            static_summary=summary,
             priority=Priority(priority_key=5),
         ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=EVERY)]),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=interval)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_CATCH_UP),
         state=state,
     )
