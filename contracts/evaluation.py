@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from contracts.base import Contract, digest_of
+from contracts.base import Contract, digest_of, unsaid
 from contracts.money import Money, plain
 from contracts.principal import Role
 
@@ -75,6 +75,8 @@ class Verdict(Contract):
     """Set when the outcome is `require_approval`."""
     held_on: str | None = None
     """Set when the outcome is `hold`: the key whose release may free it, for example a lease's domain."""
+    remedy: str | None = Field(default=None, exclude_if=unsaid)
+    """One sentence: what would have to change for another answer, and who can change it."""
 
 
 class BudgetLine(Contract):

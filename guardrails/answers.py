@@ -26,10 +26,16 @@ class Answers:
         return self._verdict(Outcome.ALLOW, rule, OK, message, facts)
 
     def deny(
-        self, rule: str, reason_code: str, message: str, facts: Mapping[str, JsonValue] | None = None
+        self,
+        rule: str,
+        reason_code: str,
+        message: str,
+        facts: Mapping[str, JsonValue] | None = None,
+        *,
+        remedy: str | None = None,
     ) -> Verdict:
-        """Never in this form."""
-        return self._verdict(Outcome.DENY, rule, reason_code, message, facts)
+        """Never in this form. `remedy` says what would have to change."""
+        return self._verdict(Outcome.DENY, rule, reason_code, message, facts, remedy)
 
     def hold(
         self,
@@ -39,9 +45,10 @@ class Answers:
         *,
         held_on: str,
         facts: Mapping[str, JsonValue] | None = None,
+        remedy: str | None = None,
     ) -> Verdict:
         """Not now: wait until what `held_on` names is free."""
-        verdict = self._verdict(Outcome.HOLD, rule, reason_code, message, facts)
+        verdict = self._verdict(Outcome.HOLD, rule, reason_code, message, facts, remedy)
         return verdict.model_copy(update={"held_on": held_on})
 
     def require_approval(
@@ -54,13 +61,14 @@ class Answers:
         roles: Iterable[Role] = (Role.APPROVER,),
         rules: Iterable[str] = (),
         facts: Mapping[str, JsonValue] | None = None,
+        remedy: str | None = None,
     ) -> Verdict:
         """Only if people agree. `rules` names every rule that asks for them, by default this one."""
         named = tuple(rules) or (rule,)
         requirement = ApprovalRequirement(
             quorum=quorum, roles=tuple(roles), rules=tuple(f"{self.guardrail}.{name}" for name in named)
         )
-        verdict = self._verdict(Outcome.REQUIRE_APPROVAL, rule, reason_code, message, facts)
+        verdict = self._verdict(Outcome.REQUIRE_APPROVAL, rule, reason_code, message, facts, remedy)
         return verdict.model_copy(update={"requirement": requirement})
 
     def _verdict(
@@ -70,6 +78,7 @@ class Answers:
         reason_code: str,
         message: str,
         facts: Mapping[str, JsonValue] | None,
+        remedy: str | None = None,
     ) -> Verdict:
         return Verdict(
             guardrail=self.guardrail,
@@ -79,4 +88,5 @@ class Answers:
             message=message,
             facts=dict(facts or {}),
             rule_revision=self.revision,
+            remedy=remedy,
         )
