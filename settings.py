@@ -23,7 +23,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from contracts.principal import Role
+from contracts.principal import GroupName, Role
 
 
 def default_state_dir() -> Path:
@@ -83,6 +83,10 @@ class OidcSettings(Group):
     """A claim of the ID token; dots lead into objects: `realm_access.roles`."""
     roles: dict[str, tuple[Role, ...]] = {}
     """JSON: value of that claim → roles, for example `{"sre": ["operator", "viewer"]}`."""
+    groups_claim: str = "groups"
+    """A claim of the ID token, read as `roles_claim`."""
+    groups: dict[str, tuple[GroupName, ...]] = {}
+    """JSON: value of that claim → groups that approval rules name, for example `{"cost-team": ["finance"]}`."""
     label: str = Field(default="Sign in with single sign-on", min_length=1, max_length=60)
     """What the button says."""
 

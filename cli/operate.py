@@ -166,6 +166,7 @@ def issue(
     kind: Annotated[KindName, typer.Option(help="Agents and services never approve.")] = KindName.HUMAN,
     issuer: Annotated[str, typer.Option(help="Who vouches for the subject.")] = "local",
     days: Annotated[int, typer.Option(min=1, max=_MAX_DAYS, help="Valid for this long.")] = 90,
+    group: Annotated[list[str] | None, typer.Option(help="A group of theirs. May be repeated.")] = None,
 ) -> None:
     """Issue a token and print it. It is never shown again: only its hash is kept."""
     from pydantic import ValidationError
@@ -175,7 +176,13 @@ def issue(
 
     try:
         roles = tuple(Role(one.value) for one in dict.fromkeys(role))
-        principal = Principal(kind=PrincipalKind(kind.value), subject=subject, issuer=issuer, roles=roles)
+        principal = Principal(
+            kind=PrincipalKind(kind.value),
+            subject=subject,
+            issuer=issuer,
+            roles=roles,
+            groups=tuple(dict.fromkeys(group or ())),
+        )
     except ValidationError as error:
         raise CommandFailed(str(error.errors()[0]["msg"]), ExitCode.USAGE) from error
     expires_at = datetime.now(UTC) + timedelta(days=days)

@@ -29,7 +29,8 @@ def reviewer_refusal(
 ) -> str | None:
     """Return why this principal may not decide, or None when they may.
 
-    `authors` holds the requester first. One of the required roles is enough to vote.
+    `authors` holds the requester first. One of the required roles is enough to vote; a required group keeps nobody
+    from voting, for whoever is outside it may still say no.
     """
     if reviewer.kind is not PrincipalKind.HUMAN:
         return NOT_ELIGIBLE_KIND
@@ -79,9 +80,10 @@ def voter(reviewer: Principal) -> tuple[str, str]:
 
 
 def is_met(requirement: ApprovalRequirement, approvers: Iterable[Principal]) -> bool:
-    """Tell whether these approvals are enough: as many people as asked, and each asked role among them."""
+    """Tell whether these approvals are enough: as many people as asked, each asked role and group among them."""
     people = {voter(approver): approver for approver in approvers}
     if not requirement.is_met_by(len(people)):
         return False
     held = {role for person in people.values() for role in person.roles}
-    return requirement.quorum == 0 or set(requirement.roles) <= held
+    present = {group for person in people.values() for group in person.groups}
+    return set(requirement.groups) <= present and (requirement.quorum == 0 or set(requirement.roles) <= held)

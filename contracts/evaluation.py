@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 
 from contracts.base import Contract, digest_of, unsaid
 from contracts.money import Money, plain
-from contracts.principal import Role
+from contracts.principal import GroupName, Role
 
 
 class Outcome(StrEnum):
@@ -47,6 +47,8 @@ class ApprovalRequirement(Contract):
     quorum: int = Field(ge=0, le=10)
     roles: tuple[Role, ...] = (Role.APPROVER,)
     rules: tuple[str, ...] = ()
+    groups: tuple[GroupName, ...] = Field(default=(), exclude_if=unsaid)
+    """Each of these must be represented among the approvers."""
 
     def is_met_by(self, approvals: int) -> bool:
         """Tell whether this many valid approvals are enough."""
@@ -54,7 +56,11 @@ class ApprovalRequirement(Contract):
 
     def covers(self, other: ApprovalRequirement) -> bool:
         """Tell whether meeting this one meets `other` too."""
-        return self.quorum >= other.quorum and set(other.roles) <= set(self.roles)
+        return (
+            self.quorum >= other.quorum
+            and set(other.roles) <= set(self.roles)
+            and set(other.groups) <= set(self.groups)
+        )
 
 
 class Verdict(Contract):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from contracts.base import Contract
+from contracts.base import Contract, unsaid
+
+GroupName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,62}$")]
+"""A group of people as this configuration names it, for example `finance`."""
 
 
 class PrincipalKind(StrEnum):
@@ -38,6 +41,8 @@ class Principal(Contract):
     subject: str = Field(min_length=1, max_length=200)
     issuer: str = Field(default="local", min_length=1, max_length=200)
     roles: tuple[Role, ...] = ()
+    groups: tuple[GroupName, ...] = Field(default=(), max_length=50, exclude_if=unsaid)
+    """Groups that whoever vouches for the subject puts them in. A group gives no right by itself."""
 
     @model_validator(mode="after")
     def _agents_never_approve(self) -> Self:

@@ -59,6 +59,7 @@ class Answers:
         *,
         quorum: int = 1,
         roles: Iterable[Role] = (Role.APPROVER,),
+        groups: Iterable[str] = (),
         rules: Iterable[str] = (),
         facts: Mapping[str, JsonValue] | None = None,
         remedy: str | None = None,
@@ -66,7 +67,10 @@ class Answers:
         """Only if people agree. `rules` names every rule that asks for them, by default this one."""
         named = tuple(rules) or (rule,)
         requirement = ApprovalRequirement(
-            quorum=quorum, roles=tuple(roles), rules=tuple(f"{self.guardrail}.{name}" for name in named)
+            quorum=quorum,
+            roles=tuple(roles),
+            groups=tuple(groups),
+            rules=tuple(f"{self.guardrail}.{name}" for name in named),
         )
         verdict = self._verdict(Outcome.REQUIRE_APPROVAL, rule, reason_code, message, facts, remedy)
         return verdict.model_copy(update={"requirement": requirement})

@@ -58,7 +58,7 @@ def combine(verdicts: Sequence[Verdict], approvers: Iterable[Principal] = ()) ->
 
 
 def union(requirements: Iterable[ApprovalRequirement | None]) -> ApprovalRequirement | None:
-    """Return the requirement whose meeting meets all of them: the highest quorum, every role."""
+    """Return the requirement whose meeting meets all of them: the highest quorum, every role, every group."""
     given = [requirement for requirement in requirements if requirement is not None]
     if not given:
         return None
@@ -66,6 +66,7 @@ def union(requirements: Iterable[ApprovalRequirement | None]) -> ApprovalRequire
         quorum=max(one.quorum for one in given),
         roles=tuple(dict.fromkeys(role for one in given for role in one.roles)),
         rules=tuple(dict.fromkeys(rule for one in given for rule in one.rules)),
+        groups=tuple(dict.fromkeys(group for one in given for group in one.groups)),
     )
 
 

@@ -113,15 +113,26 @@ def roles_of(
 
     `claim` is a name, or a path into objects with dots (`realm_access.roles`); a name with dots of its own wins.
     """
+    given = {role for one in _values(claims, claim) for role in mapping.get(one, ())}
+    return tuple(role for role in Role if role in given)
+
+
+def groups_of(
+    claims: Mapping[str, Any], claim: str, mapping: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Return our groups that the claim's values stand for, sorted. `claim` and the mapping are read as for roles."""
+    return tuple(sorted({group for one in _values(claims, claim) for group in mapping.get(one, ())}))
+
+
+_MISSING = object()
+
+
+def _values(claims: Mapping[str, Any], claim: str) -> list[str]:
     value = claims.get(claim, _MISSING)
     if value is _MISSING:
         value = _at(claims, claim.split("."))
     values = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-    given = {role for one in values if isinstance(one, str) for role in mapping.get(one, ())}
-    return tuple(role for role in Role if role in given)
-
-
-_MISSING = object()
+    return [one for one in values if isinstance(one, str)]
 
 
 def _at(value: Any, path: Sequence[str]) -> Any:

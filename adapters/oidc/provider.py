@@ -16,7 +16,15 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from pydantic import ValidationError
 
 from adapters.oidc.documents import Documents, Metadata, fetch_json, is_private
-from adapters.oidc.id_token import key_id_of_token, name_of, refused, roles_of, subject_of, verified_claims
+from adapters.oidc.id_token import (
+    groups_of,
+    key_id_of_token,
+    name_of,
+    refused,
+    roles_of,
+    subject_of,
+    verified_claims,
+)
 from contracts.errors import ConfigurationInvalid, SignInRefused
 from contracts.principal import Principal, PrincipalKind
 from settings import OidcSettings
@@ -166,6 +174,7 @@ class OidcProvider:
                 subject=subject,
                 issuer=self._issuer,
                 roles=roles_of(claims, self._settings.roles_claim, self._settings.roles),
+                groups=groups_of(claims, self._settings.groups_claim, self._settings.groups),
             )
         except ValidationError as error:
             raise refused("the ID token names nobody that our records can carry") from error

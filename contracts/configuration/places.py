@@ -10,7 +10,7 @@ from pydantic import Field
 from contracts.action import MAX_NODES_PER_ZONE, NodePoolTarget
 from contracts.base import Contract
 from contracts.configuration.values import Name, Pattern
-from contracts.principal import Role
+from contracts.principal import GroupName, Role
 
 
 class EnvironmentApproval(Contract):
@@ -18,6 +18,8 @@ class EnvironmentApproval(Contract):
 
     quorum: int = Field(default=1, ge=0, le=10)
     roles: tuple[Role, ...] = (Role.APPROVER,)
+    groups: tuple[GroupName, ...] = ()
+    """Each of these must be among the approvers."""
 
 
 class Environment(Contract):

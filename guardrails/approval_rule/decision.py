@@ -25,6 +25,7 @@ class _Need:
     message: str
     quorum: int = 1
     roles: tuple[Role, ...] = (Role.APPROVER,)
+    groups: tuple[str, ...] = ()
 
 
 def decide(facts: Facts) -> Verdict:
@@ -43,6 +44,7 @@ def decide(facts: Facts) -> Verdict:
         " ".join(need.message for need in needs),
         quorum=max(need.quorum for need in needs),
         roles=dict.fromkeys(role for need in needs for role in need.roles),
+        groups=dict.fromkeys(group for need in needs for group in need.groups),
         rules=[need.rule for need in needs],
         facts=shown,
     )
@@ -63,6 +65,7 @@ def _environment(facts: Facts) -> _Need | None:
         f"Changes in {name} need {people} to approve.",
         asked.quorum,
         asked.roles,
+        asked.groups,
     )
 
 

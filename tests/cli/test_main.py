@@ -121,7 +121,9 @@ def test_settings_that_are_not_valid_are_named(sluice: Sluice) -> None:
 def test_a_token_is_issued_used_and_revoked(sluice: Sluice, database_url: str) -> None:
     environment = {"SLUICE_DATABASE__URL": database_url}
     assert sluice.run("migrate", **environment).returncode == 0
-    issued = sluice.run("tokens", "issue", "ana", "--role", "approver", "-o", "json", **environment)
+    issued = sluice.run(
+        "tokens", "issue", "ana", "--role", "approver", "--group", "finance", "-o", "json", **environment
+    )
     assert issued.returncode == 0, issued.stderr
     token = json.loads(issued.stdout)
     assert token["token"].startswith("slc_")

@@ -104,3 +104,23 @@ def test_the_quorum_counts_people_and_every_asked_role_is_among_them() -> None:
     assert not is_met(BOTH, [BEN])
     assert not is_met(ApprovalRequirement(quorum=2), [BEN, BEN])
     assert is_met(ApprovalRequirement(quorum=0), [])
+
+
+FINANCE = BEN.model_copy(update={"subject": "fay", "groups": ("finance",)})
+
+
+def test_every_asked_group_is_among_the_approvers_whatever_the_quorum() -> None:
+    asked = ApprovalRequirement(quorum=2, groups=("finance",))
+    assert is_met(asked, [BEN, FINANCE])
+    assert not is_met(asked, [BEN, OLGA.model_copy(update={"roles": (Role.APPROVER,)})])
+    assert not is_met(ApprovalRequirement(quorum=0, groups=("finance",)), [])
+    assert not is_met(ApprovalRequirement(quorum=1, groups=("finance", "legal")), [FINANCE])
+
+
+def test_a_group_replaces_no_role_and_keeps_nobody_from_saying_no() -> None:
+    asked = ApprovalRequirement(quorum=1, groups=("finance",))
+    outsider = FINANCE.model_copy(update={"roles": (Role.VIEWER,)})
+    assert reviewer_refusal(outsider, (ANA,), asked) == "not_eligible_role"
+    assert reviewer_refusal(BEN, (ANA,), asked) is None
+    assert asked.covers(ONE)
+    assert not ONE.covers(asked)

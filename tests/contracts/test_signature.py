@@ -85,3 +85,9 @@ def test_an_agent_can_neither_stop_nor_resolve_anything(role: Role) -> None:
 def test_an_agent_cannot_even_be_described_as_an_approver() -> None:
     with pytest.raises(ValueError, match="only humans hold the role approver"):
         Principal(kind=PrincipalKind.AGENT, subject="agent", roles=(Role.APPROVER,))
+
+
+def test_what_was_signed_before_groups_existed_keeps_its_bytes() -> None:
+    assert b"groups" not in decision().signing_bytes()
+    fay = BEN.model_copy(update={"groups": ("finance",)})
+    assert b'"groups":["finance"]' in decision(reviewer=fay).signing_bytes()

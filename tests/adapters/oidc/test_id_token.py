@@ -13,7 +13,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from adapters.oidc.id_token import key_id_of_token, name_of, roles_of, subject_of, verified_claims
+from adapters.oidc.id_token import groups_of, key_id_of_token, name_of, roles_of, subject_of, verified_claims
 from contracts.errors import SignInRefused
 from contracts.principal import Role
 
@@ -200,3 +200,11 @@ def test_roles_come_from_the_values_that_the_mapping_names(
     given: dict[str, Any], claim: str, roles: tuple[Role, ...]
 ) -> None:
     assert roles_of(given, claim, MAPPING) == roles
+
+
+def test_groups_come_from_the_values_that_the_mapping_names_and_no_others() -> None:
+    mapping = {"cost-team": ("finance",), "sre": ("oncall", "platform")}
+    claims = {"realm": {"groups": ["sre", "cost-team", "unknown", 7]}}
+    assert groups_of(claims, "realm.groups", mapping) == ("finance", "oncall", "platform")
+    assert groups_of(claims, "groups", mapping) == ()
+    assert groups_of({"groups": "cost-team"}, "groups", mapping) == ("finance",)

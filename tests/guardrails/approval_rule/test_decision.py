@@ -21,8 +21,9 @@ UNTRUSTED = draft(trust=Trust.UNTRUSTED)
 MODEL = Planner(kind=PlannerKind.OPENAI, model="some-model")
 
 
-def environment(quorum: int, *roles: Role) -> Environment:
-    return Environment(approval=EnvironmentApproval(quorum=quorum, roles=roles or (Role.APPROVER,)))
+def environment(quorum: int, *roles: Role, groups: tuple[str, ...] = ()) -> Environment:
+    asked = EnvironmentApproval(quorum=quorum, roles=roles or (Role.APPROVER,), groups=groups)
+    return Environment(approval=asked)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_each_rule_asks_for_a_person(changes: dict[str, Any], reason_code: str) 
 def test_several_rules_come_to_the_highest_quorum_and_all_roles() -> None:
     verdict = decide(
         facts(
-            environment=environment(2, Role.OPERATOR),
+            environment=environment(2, Role.OPERATOR, groups=("finance",)),
             draft=draft(authors=(ANA, AGENT), confidence=0.1, trust=Trust.UNTRUSTED),
             approval_limits=ApprovalLimits(untrusted_needs_person=True, max_monthly_delta=Decimal(1)),
         )
@@ -74,6 +75,7 @@ def test_several_rules_come_to_the_highest_quorum_and_all_roles() -> None:
     assert verdict.requirement is not None
     assert verdict.requirement.quorum == 2
     assert set(verdict.requirement.roles) == {Role.OPERATOR, Role.APPROVER}
+    assert verdict.requirement.groups == ("finance",)
     assert verdict.requirement.rules == (
         "approval_rule.environment",
         "approval_rule.min_confidence",
