@@ -68,6 +68,10 @@ format: ## let ruff and opa put the code in shape
 bench-streams: setup ## p95 of decisions with and without 200 open event streams
 	@exec $(BIN)/python -m benchmarks.streams
 
+.PHONY: bench-guard
+bench-guard: setup ## p50 and p99 of both guard passes, one in flight
+	@exec $(BIN)/python -m benchmarks.guard_pass
+
 .PHONY: bench-inbox
 bench-inbox: setup ## time and weight of the inbox with 10,000 waiting proposals
 	@exec $(BIN)/python -m benchmarks.inbox

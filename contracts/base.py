@@ -14,6 +14,8 @@ from typing import Any
 import rfc8785
 from pydantic import BaseModel, ConfigDict
 
+from contracts.canonical import canonical_bytes
+
 
 class Contract(BaseModel):
     """A frozen noun. Unknown fields are refused."""
@@ -35,8 +37,9 @@ def canonical_json(value: BaseModel | dict[str, Any] | list[Any]) -> bytes:
     Raises:
         rfc8785.CanonicalizationError: the value holds something JSON cannot carry exactly.
     """
-    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    return rfc8785.dumps(plain)
+    if isinstance(value, BaseModel):
+        return canonical_bytes(value.model_dump(mode="json"))
+    return rfc8785.dumps(value)
 
 
 def digest_of(value: BaseModel | dict[str, Any] | list[Any]) -> str:

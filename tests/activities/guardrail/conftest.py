@@ -25,7 +25,7 @@ from contracts.errors import SluiceError
 from contracts.evaluation import Evaluation
 from contracts.messages import PassInput, PassResult
 from contracts.observation import NodePoolObservation, ProviderOperation
-from contracts.ports import PolicyEngine
+from contracts.ports import PolicyEngine, PriceList
 from contracts.proposal import Proposal
 from tests.adapters.store.samples import draft_of, fresh_proposal
 from tests.contracts.samples import observation
@@ -85,10 +85,11 @@ class Guards:
     policy: PolicyEngine
     configuration: Configuration = field(default_factory=lambda: parse(CONFIGURATION))
     mode: str = "practice"
+    prices: PriceList = field(default_factory=PriceTable.load)
 
     def activities(self) -> GuardActivities:
         return GuardActivities(
-            self.database, self.provider, self.policy, PriceTable.load(), self.configuration, self.mode
+            self.database, self.provider, self.policy, self.prices, self.configuration, self.mode
         )
 
     async def propose(self, **changes: object) -> Proposal:
