@@ -18,6 +18,8 @@ _SHORT = 15
 """Digits up to which every integer is exact in an IEEE 754 double; 2**53 has sixteen."""
 _SAME_IN_BOTH = re.compile(r"-?[0-9]+\.[0-9]*[1-9]")
 """Python and ECMAScript write such a number alike: shortest form, no exponent, no trailing zero."""
+_WHOLE = re.compile(r"\.0[,}\]]|\.0$")
+"""Where a whole number may stand that Python writes as `1.0` and ECMAScript as `1`."""
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
@@ -34,29 +36,36 @@ def canonical_bytes(plain: Any) -> bytes:
     """
     try:
         written = _ENCODER.encode(plain)
-        (_CHECK if written.isascii() else _CHECK_KEYS)(written)
+        read = (_read if written.isascii() else _read_with_keys)(written)
+        if _WHOLE.search(written):
+            written = _ENCODER.encode(read)
         return written.encode()
     except (_UnusualError, ValueError, RecursionError):
         return rfc8785.dumps(plain)
 
 
-def _float(written: str) -> None:
-    if _SAME_IN_BOTH.fullmatch(written) is None:
-        raise _UnusualError
+def _float(written: str) -> float:
+    if _SAME_IN_BOTH.fullmatch(written):
+        return float(written)
+    if written.endswith(".0"):
+        return _integer(written.removesuffix(".0"))
+    raise _UnusualError
 
 
-def _integer(written: str) -> None:
+def _integer(written: str) -> int:
     if len(written) > _SHORT:
         raise _UnusualError
+    return int(written)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> None:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # Sorted by UTF-16 in the RFC and by code point here: the same as long as they are ASCII.
     if not all(key.isascii() for key, _ in pairs):
         raise _UnusualError
+    return dict(pairs)
 
 
-_CHECK: Callable[[str], Any] = json.JSONDecoder(parse_float=_float, parse_int=_integer).decode
-_CHECK_KEYS: Callable[[str], Any] = json.JSONDecoder(
+_read: Callable[[str], Any] = json.JSONDecoder(parse_float=_float, parse_int=_integer).decode
+_read_with_keys: Callable[[str], Any] = json.JSONDecoder(
     parse_float=_float, parse_int=_integer, object_pairs_hook=_object
 ).decode

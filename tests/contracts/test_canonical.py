@@ -25,7 +25,26 @@ PLAIN = st.recursive(
 @settings(max_examples=600, deadline=None)
 @given(PLAIN)
 @example({"\ufb33": 1, "\U0001f600": 2, "z": 3})
-@example([0.5, 1.0, -0.0, 1e21, 1e16, 1e-5, 0.0001, 123456789012345.6, 5e-324, 2**53 - 1, -(2**53) + 1])
+@example(
+    [
+        0.5,
+        1.0,
+        -0.0,
+        100.0,
+        -7.0,
+        123456789012345.0,
+        1234567890123456.0,
+        "1.0,",
+        1e21,
+        1e16,
+        1e-5,
+        0.0001,
+        123456789012345.6,
+        5e-324,
+        2**53 - 1,
+        -(2**53) + 1,
+    ]
+)
 @example('\u007f\u0000\u001f"\\/\b\f\n\r\t\u2028é')
 def test_the_short_way_writes_the_same_bytes(document: Any) -> None:
     assert canonical_bytes(document) == rfc8785.dumps(document)
