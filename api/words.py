@@ -122,6 +122,7 @@ def scope(given: HaltScope) -> str:
         "environment": given.environment,
         "target": given.target,
         "action": given.action_kind,
+        "agent": given.agent,
     }
     return ", ".join(f"{name} {value}" for name, value in named.items() if value)
 

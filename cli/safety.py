@@ -40,6 +40,10 @@ def halt(
         str | None, typer.Option(help="Stop effects on this target; a trailing * is a prefix.")
     ] = None,
     action_kind: Annotated[str | None, typer.Option(help="Stop effects of this kind.")] = None,
+    agent: Annotated[
+        str | None,
+        typer.Option(help="Stop effects that this agent had a hand in: issuer/subject, or subject."),
+    ] = None,
     preview: Annotated[
         bool, typer.Option("--preview", help="Only tell what it would stop and what would finish.")
     ] = False,
@@ -47,7 +51,7 @@ def halt(
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait.")] = 120,
 ) -> None:
     """Stop effects. Draining until none that it covers can still begin, then effective."""
-    named = {"environment": environment, "target": target, "action_kind": action_kind}
+    named = {"environment": environment, "target": target, "action_kind": action_kind, "agent": agent}
     scope: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if everything:
         scope["everything"] = True

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from contracts.base import Contract
-from contracts.principal import Principal
+from contracts.base import Contract, unsaid
+from contracts.principal import Principal, PrincipalKind
 
 MAX_HALT_REASON = 2_000
 """Characters of the reason of a halt: it stands on everybody's screen."""
@@ -32,29 +33,49 @@ class HaltScope(Contract):
         default=None, min_length=1, description="Key of a target; a trailing `*` matches a prefix."
     )
     action_kind: str | None = Field(default=None, min_length=1)
+    agent: str | None = Field(
+        default=None,
+        min_length=1,
+        exclude_if=unsaid,
+        description="Agent among a proposal's authors: `issuer/subject`, or its subject alone.",
+    )
     everything: bool = False
 
     @model_validator(mode="after")
     def _everything_is_said_aloud(self) -> Self:
-        named = [self.tenant, self.environment, self.target, self.action_kind]
+        named = [self.tenant, self.environment, self.target, self.action_kind, self.agent]
         if self.everything == any(value is not None for value in named):
             raise ValueError(
-                "name at least one of tenant, environment, target, action_kind, or set everything"
+                "name at least one of tenant, environment, target, action_kind, agent, or set everything"
             )
         return self
 
-    def covers(self, *, tenant: str, environment: str, target_key: str, action_kind: str) -> bool:
-        """Tell whether an effect with these attributes is stopped."""
+    def covers(
+        self,
+        *,
+        tenant: str,
+        environment: str,
+        target_key: str,
+        action_kind: str,
+        authors: Iterable[Principal],
+    ) -> bool:
+        """Tell whether an effect with these attributes is stopped. `authors`: of every revision."""
         return (
             self.tenant in (None, tenant)
             and self.environment in (None, environment)
             and self.action_kind in (None, action_kind)
             and (self.target is None or _matches(self.target, target_key))
+            and (self.agent is None or any(_is_agent(self.agent, author) for author in authors))
         )
 
 
 def _matches(pattern: str, key: str) -> bool:
     return key.startswith(pattern[:-1]) if pattern.endswith("*") else key == pattern
+
+
+def _is_agent(name: str, author: Principal) -> bool:
+    names = (author.subject, f"{author.issuer}/{author.subject}")
+    return author.kind is PrincipalKind.AGENT and name in names
 
 
 class Halt(Contract):

@@ -83,7 +83,7 @@ class Admission:
                 return standing_outcome(row)
             await intents.require_none_open(connection, work.key)
             await halts.share_halt_lock(connection)
-            halt = await _covering(connection, row)
+            halt = await halts.covering(connection, row)
             if halt is not None:
                 await _page_once(connection, row, halt)
                 return None
@@ -107,7 +107,7 @@ class Admission:
 
     async def _waiting_for(self, connection: AsyncConnection, row: Row[Any], work: Work) -> str | None:
         """What only a new pass can cure, as a reason code."""
-        if await _covering(connection, row) is not None:
+        if await halts.covering(connection, row) is not None:
             return "halted"
         newest = await connection.execute(
             select(evaluations.c.pass_number, evaluations.c.result, evaluations.c.created_at)
@@ -179,16 +179,6 @@ def standing_outcome(row: Row[Any]) -> EffectOutcome:
     }
     result = EffectResult.CLOSED if state.is_final else results.get(state, EffectResult.NEEDS_NEW_PASS)
     return EffectOutcome(result=result, state=state, reason_code=row.reason_code or state.value)
-
-
-async def _covering(connection: AsyncConnection, row: Row[Any]) -> Halt | None:
-    return await halts.covering(
-        connection,
-        tenant=row.tenant,
-        environment=row.environment,
-        target_key=row.target_key,
-        action_kind=row.action_kind,
-    )
 
 
 async def _page_once(connection: AsyncConnection, row: Row[Any], halt: Halt) -> None:

@@ -11,7 +11,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Integer, Select, Text, and_, case, cast, func, literal, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    column,
+    exists,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +35,7 @@ from adapters.store.schema import audit_events, halts, intents, proposals
 from contracts.audit import AuditType
 from contracts.effect import Step
 from contracts.messages import summary_of
+from contracts.principal import PrincipalKind
 from contracts.proposal import Draft, ProposalState
 from contracts.safety import Halt, HaltScope, HaltStatus
 
@@ -97,7 +113,18 @@ def _matches(scope: HaltScope, tenant: str) -> ColumnElement[bool]:
         wanted.append(func.starts_with(proposals.c.target_key, scope.target[:-1]))
     elif scope.target is not None:
         wanted.append(proposals.c.target_key == scope.target)
+    if scope.agent is not None:
+        wanted.append(_is_by_agent(scope.agent))
     return and_(*wanted)
+
+
+def _is_by_agent(name: str) -> ColumnElement[bool]:
+    authors = func.jsonb_array_elements(proposals.c.draft["authors"]).table_valued(
+        column("value", JSONB), name="author"
+    )
+    kind, issuer, subject = (authors.c.value[key].astext for key in ("kind", "issuer", "subject"))
+    named = literal(name).in_([subject, issuer + "/" + subject])
+    return exists().select_from(authors).where(kind == PrincipalKind.AGENT.value, named)
 
 
 def _key() -> ColumnElement[str]:

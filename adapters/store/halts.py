@@ -87,7 +87,7 @@ async def settle(connection: AsyncConnection) -> tuple[Halt, ...]:
     settled = []
     for row in rows:
         halt = halt_of(row)
-        if any(_covers(halt.scope, effect) for effect in in_flight):
+        if any(covers(halt.scope, effect) for effect in in_flight):
             continue
         halt = halt.model_copy(update={"status": HaltStatus.EFFECTIVE, "effective_at": now})
         await connection.execute(
@@ -131,37 +131,34 @@ async def open_halts(connection: AsyncConnection) -> tuple[Halt, ...]:
     return tuple(halt_of(row) for row in found.all())
 
 
-async def covering(
-    connection: AsyncConnection, *, tenant: str, environment: str, target_key: str, action_kind: str
-) -> Halt | None:
-    """Return the oldest open halt that stops an effect with these attributes, or None."""
-    return next(
-        (
-            halt
-            for halt in await open_halts(connection)
-            if halt.scope.covers(
-                tenant=tenant, environment=environment, target_key=target_key, action_kind=action_kind
-            )
-        ),
-        None,
-    )
+async def covering(connection: AsyncConnection, proposal: Row[Any]) -> Halt | None:
+    """Return the oldest open halt that stops the effect of this row of `proposals`, or None."""
+    return next((halt for halt in await open_halts(connection) if covers(halt.scope, proposal)), None)
 
 
-async def _effects_in_flight(connection: AsyncConnection) -> list[Row[Any, Any, Any, Any]]:
+async def _effects_in_flight(connection: AsyncConnection) -> list[Row[Any, Any, Any, Any, Any]]:
     found = await connection.execute(
-        select(proposals.c.tenant, proposals.c.environment, proposals.c.target_key, proposals.c.action_kind)
+        select(
+            proposals.c.tenant,
+            proposals.c.environment,
+            proposals.c.target_key,
+            proposals.c.action_kind,
+            proposals.c.draft,
+        )
         .join_from(intents, proposals, intents.c.proposal_id == proposals.c.id)
         .where(intents.c.receipt.is_(None), intents.c.call_deadline > func.clock_timestamp())
     )
     return list(found.all())
 
 
-def _covers(scope: HaltScope, effect: Row[Any, Any, Any, Any]) -> bool:
+def covers(scope: HaltScope, effect: Row[*tuple[Any, ...]]) -> bool:
+    """Tell whether a scope covers the effect of a row of `proposals`."""
     return scope.covers(
         tenant=effect.tenant,
         environment=effect.environment,
         target_key=effect.target_key,
         action_kind=effect.action_kind,
+        authors=[Principal.model_validate(author) for author in effect.draft["authors"]],
     )
 
 

@@ -21,6 +21,7 @@ def decide(facts: Facts) -> Verdict:
                 environment=draft.environment,
                 target_key=draft.action.target.key,
                 action_kind=draft.action.kind,
+                authors=draft.authors,
             )
         ),
         None,

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
+from contracts.principal import Principal, PrincipalKind
 from contracts.safety import HaltScope
 
-EFFECT = {
+EFFECT: dict[str, Any] = {
     "tenant": "default",
     "environment": "production",
     "target_key": "gke.node_pool/acme-prod/europe-west4/serving/inference",
     "action_kind": "gke.node_pool.resize",
+    "authors": (
+        Principal(kind=PrincipalKind.HUMAN, subject="olga"),
+        Principal(kind=PrincipalKind.AGENT, subject="planner", issuer="sluice"),
+    ),
 }
 
 
@@ -29,6 +36,12 @@ EFFECT = {
         ({"target": "gke.node_pool/acme-dev/*"}, False),
         ({"action_kind": "gke.node_pool.resize"}, True),
         ({"environment": "production", "action_kind": "gke.node_pool.autoscaling"}, False),
+        ({"agent": "planner"}, True),
+        ({"agent": "sluice/planner"}, True),
+        ({"agent": "local/planner"}, False),
+        ({"agent": "plan"}, False),
+        ({"agent": "olga"}, False),
+        ({"agent": "planner", "environment": "development"}, False),
     ],
     ids=str,
 )
@@ -43,6 +56,8 @@ def test_a_halt_covers_what_it_names(scope: dict[str, object], covered: bool) ->
         {"everything": True, "tenant": "default"},
         {"cluster": "serving"},
         {"target": ""},
+        {"agent": ""},
+        {"everything": True, "agent": "planner"},
         {"tenant": "", "environment": "production"},
     ],
     ids=str,

@@ -59,19 +59,22 @@ def scope_words(scope: HaltScope) -> list[tuple[str, str]]:
         ("environment", scope.environment),
         ("target", scope.target),
         ("kind", words.action_kind(scope.action_kind) if scope.action_kind else None),
+        ("agent", scope.agent),
     ]
     return [(name, value) for name, value in parts if value]
 
 
 def covered(scope: HaltScope, pools: tuple[FleetPool, ...], tenant: str) -> list[FleetPool]:
-    """Return the pools that a scope covers, whatever kind of change it names."""
+    """Return the pools that a scope covers, whatever kind of change and whatever agent it names."""
+    place = scope.model_copy(update={"agent": None})
     return [
         pool
         for pool in pools
-        if scope.covers(
+        if place.covers(
             tenant=tenant,
             environment=pool.environment,
             target_key=pool.key,
             action_kind=scope.action_kind or "",
+            authors=(),
         )
     ]

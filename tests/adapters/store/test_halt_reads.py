@@ -12,7 +12,7 @@ from adapters.store.schema import intents, proposals
 from contracts.proposal import Proposal, ProposalState
 from contracts.safety import HaltScope
 from tests.adapters.store.samples import stored_proposal
-from tests.contracts.samples import BEN, resize
+from tests.contracts.samples import AGENT, ANA, BEN, resize
 
 pytestmark = pytest.mark.postgres_15
 
@@ -122,13 +122,21 @@ async def test_an_attempt_that_withdrew_and_a_way_back_that_has_not_begun_are_he
         (HaltScope(action_kind="gke.node_pool.autoscaling"), False),
         (HaltScope(tenant="other"), False),
         (HaltScope(environment="production", action_kind="gke.node_pool.autoscaling"), False),
+        (HaltScope(agent="capacity-agent"), True),
+        (HaltScope(agent="local/capacity-agent"), True),
+        (HaltScope(agent="other/capacity-agent"), False),
+        (HaltScope(agent="capacity-agent", environment="development"), False),
+        (HaltScope(agent="ana"), False),
     ],
 )
 async def test_it_covers_what_the_scope_covers(database: Database, scope: HaltScope, is_met: bool) -> None:
-    made = await put(database, _S.READY)
-    target = made.action.target.key
+    made = await put(database, _S.READY, authors=(ANA, AGENT))
     assert is_met == scope.covers(
-        tenant="default", environment="production", target_key=target, action_kind=made.action.kind
+        tenant="default",
+        environment="production",
+        target_key=made.action.target.key,
+        action_kind=made.action.kind,
+        authors=made.authors,
     )
     assert (await reach(database, scope)).stops_count == int(is_met)
 

@@ -8,11 +8,12 @@ from sqlalchemy import insert, select, update
 
 from adapters.store import halts
 from adapters.store.database import Database, database_now
+from adapters.store.proposals import lock
 from adapters.store.schema import audit_events, intents, outbox, proposals
 from contracts.proposal import Proposal
 from contracts.safety import Halt, HaltScope, HaltStatus
 from tests.adapters.store.samples import stored_proposal
-from tests.contracts.samples import BEN
+from tests.contracts.samples import AGENT, ANA, BEN
 
 pytestmark = pytest.mark.postgres_15
 
@@ -76,6 +77,13 @@ async def test_what_it_does_not_cover_it_does_not_wait_for(database: Database) -
     assert (await halt(database, HaltScope(target="gke.node_pool/acme-prod/*"))).status is HaltStatus.DRAINING
 
 
+async def test_a_halt_of_an_agent_drains_what_that_agent_had_a_hand_in(database: Database) -> None:
+    await intend(database, await stored_proposal(database, authors=(ANA, AGENT)), 60)
+    assert (await halt(database, HaltScope(agent="someone-else"))).status is HaltStatus.EFFECTIVE
+    assert (await halt(database, HaltScope(agent="ana"))).status is HaltStatus.EFFECTIVE
+    assert (await halt(database, HaltScope(agent="local/capacity-agent"))).status is HaltStatus.DRAINING
+
+
 async def test_a_new_halt_waits_for_the_intents_that_are_being_written(database: Database) -> None:
     proposal = await stored_proposal(database)
     async with database.transaction() as connection:
@@ -100,9 +108,9 @@ async def test_the_oldest_halt_that_covers_an_effect_is_named(database: Database
     await halt(database, HaltScope(environment="development"))
     made = await halt(database, HaltScope(action_kind="gke.node_pool.resize"))
     await halt(database)
-    attributes = {"tenant": "default", "environment": "production", "target_key": "gke.node_pool/p/l/c/n"}
-    async with database.reading() as connection:
-        found = await halts.covering(connection, **attributes, action_kind="gke.node_pool.resize")
+    proposal = await stored_proposal(database)
+    async with database.transaction() as connection:
+        found = await halts.covering(connection, await lock(connection, proposal.id))
     assert found == made
 
 

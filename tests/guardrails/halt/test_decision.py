@@ -5,8 +5,8 @@ import pytest
 from contracts.evaluation import Outcome
 from contracts.safety import Halt, HaltScope, HaltStatus
 from guardrails.halt.decision import decide
-from tests.contracts.samples import BEN, NOON
-from tests.guardrails.samples import KEY, facts
+from tests.contracts.samples import AGENT, ANA, BEN, NOON
+from tests.guardrails.samples import KEY, draft, facts
 
 
 def halt(scope: HaltScope, status: HaltStatus = HaltStatus.DRAINING, name: str = "hlt_1") -> Halt:
@@ -20,6 +20,7 @@ COVERING = [
     HaltScope(target=KEY),
     HaltScope(target="gke.node_pool/acme-prod/*"),
     HaltScope(action_kind="gke.node_pool.resize", environment="production"),
+    HaltScope(agent="local/capacity-agent", environment="production"),
 ]
 OTHER = [
     HaltScope(tenant="other"),
@@ -27,6 +28,8 @@ OTHER = [
     HaltScope(target=KEY + "-2"),
     HaltScope(action_kind="gke.node_pool.autoscaling"),
     HaltScope(action_kind="gke.node_pool.resize", environment="development"),
+    HaltScope(agent="other-agent"),
+    HaltScope(agent="ana"),
 ]
 
 
@@ -34,10 +37,11 @@ OTHER = [
 @pytest.mark.parametrize("status", [HaltStatus.DRAINING, HaltStatus.EFFECTIVE])
 def test_a_covering_halt_denies_first_and_holds_later(scope: HaltScope, status: HaltStatus) -> None:
     stopping = (halt(scope, status),)
-    verdict = decide(facts(halts=stopping))
+    by_agent = draft(authors=(ANA, AGENT))
+    verdict = decide(facts(draft=by_agent, halts=stopping))
     assert (verdict.outcome, verdict.reason_code) == (Outcome.DENY, "halted")
     assert "smoke" in verdict.message
-    verdict = decide(facts(halts=stopping, admitting=True))
+    verdict = decide(facts(draft=by_agent, halts=stopping, admitting=True))
     assert (verdict.outcome, verdict.reason_code, verdict.held_on) == (Outcome.HOLD, "halted", "halt:hlt_1")
 
 
