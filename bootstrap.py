@@ -10,21 +10,20 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 from urllib.parse import quote
 
-from adapters.configuration import load
 from adapters.keys import load_private_key, load_public_keys
+from adapters.live_configuration import LiveConfiguration
 from adapters.store.database import Database
 from adapters.telemetry.logging import install_logging
 from adapters.telemetry.tracing import install_tracing
-from contracts.configuration import Configuration
 from contracts.errors import ConfigurationInvalid
 from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
 from contracts.signature import key_id_of
-from settings import GkeMode, Settings
+from settings import GkeMode, LlmSettings, Settings
 
 if TYPE_CHECKING:
     from temporalio.contrib.opentelemetry import TracingInterceptor
@@ -54,6 +53,10 @@ class Opened:
 
     settings: Settings
     stack: AsyncExitStack
+    process: str = "worker"
+    """`api` or `worker`: who audits what it loads."""
+    live: list[LiveConfiguration] = field(default_factory=list)
+    """The one configuration of this process, once somebody asked for it."""
 
     def keep(self, part: C) -> C:
         """Close `part` when the process ends, and return it."""
@@ -71,9 +74,26 @@ class Opened:
         )
         return load_public_keys(named)
 
-    def configuration(self) -> Configuration:
-        """Read what the operator declared."""
-        return load(required(self.settings.config, "SLUICE_CONFIG", "the declarative YAML file"))
+    def configuration(self) -> LiveConfiguration:
+        """Return what the operator declares; everybody in this process is given the same."""
+        if not self.live:
+            path = required(self.settings.config, "SLUICE_CONFIG", "the declarative YAML file")
+            self.live.append(LiveConfiguration(path, self.process))
+        return self.live[0]
+
+    def loops(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        """Return what keeps the configuration up to date; SIGHUP has it look at once. For a running event loop."""
+        from adapters.dispatch.loops import restarting
+
+        found = []
+        for live in self.live:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, live.wake)
+            found.append(
+                restarting(
+                    "configuration", partial(live.run, self.keep(Database(database_url(self.settings), 1)))
+                )
+            )
+        return tuple(found)
 
     def mode(self) -> GkeMode:
         """Return where effects go. There is no default: nobody should change Google's pools by omission."""
@@ -132,9 +152,16 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
         registrations = {queue: _registration(queue, opened) for queue in queues}
         client = await connect(settings.temporal, interceptors=[_tracing()])
         workers = build_workers(client, registrations, sticky_timeout=settings.temporal.sticky_timeout)
+        for loop in opened.loops():
+            stack.push_async_callback(_ended, asyncio.ensure_future(loop()))
         if settings.ready_file is not None:
             settings.ready_file.touch()
         await run_workers(workers, registrations, stop_on_signals())
+
+
+async def _ended(task: asyncio.Future[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _registration(queue: str, opened: Opened) -> Registration:
@@ -154,8 +181,10 @@ def _serve_main(opened: Opened) -> Registration:
     from activities.fleet.activities import FleetActivities
     from activities.guardrail.activities import GuardActivities
     from activities.housekeeping.activities import HousekeepingActivities
+    from activities.housekeeping.probing import BreakerProbes
     from activities.request.closing import RequestActivities
     from adapters.prices.price_table import PriceTable
+    from adapters.store.ledger import sweep_reservations
     from agents.capacity.tools.tool import Evidence
     from agents.port import agent_plugin
     from worker import Registration
@@ -167,11 +196,18 @@ def _serve_main(opened: Opened) -> Registration:
 
     database, configuration, mode = opened.database(), opened.configuration(), opened.mode()
     reader, prices = _reader(opened), PriceTable.load()
-    guards = GuardActivities(database, reader, _policy_engine(opened), prices, configuration, mode)
-    approval = ApprovalActivities(database, opened.public_keys())
-    requests = RequestActivities(database, configuration, mode)
+    policy, shadow = _policy_engine(opened), _shadow_engine(opened)
+    guards = GuardActivities(database, reader, policy, prices, configuration, mode, shadow=shadow)
+    approval = ApprovalActivities(database, opened.public_keys(), configuration)
+    requests = RequestActivities(database, configuration, mode, model=allowed_model(opened.settings.llm))
     fleet = FleetActivities(database, reader, configuration)
-    housekeeping = HousekeepingActivities({})
+    probes = BreakerProbes(database, reader, configuration)
+    housekeeping = HousekeepingActivities(
+        {
+            "probe_breakers": probes.sweep,
+            "release_reservations": partial(sweep_reservations, database),
+        }
+    )
     return Registration(
         workflows=[RequestWorkflow, ProposalWorkflow, FleetWorkflow, HousekeepingWorkflow],
         activities=[
@@ -211,7 +247,7 @@ def _planner(opened: Opened) -> OpenAIPlanner:
 
     llm = opened.settings.llm
     options = ModelOptions(
-        name=llm.model, max_steps=llm.max_steps, input_price=llm.input_price, output_price=llm.output_price
+        name=allowed_model(llm), max_steps=llm.max_steps, input_price=llm.input_price, output_price=llm.output_price
     )
     if llm.api_key is None:
         return OpenAIPlanner(None, options)
@@ -223,6 +259,20 @@ def _planner(opened: Opened) -> OpenAIPlanner:
         max_output_tokens=llm.max_output_tokens,
     )
     return OpenAIPlanner(opened.keep(model), options)
+
+
+def allowed_model(llm: LlmSettings) -> str:
+    """Return the configured model.
+
+    Raises:
+        ConfigurationInvalid: there is a list of allowed models, and it is not on it.
+    """
+    if llm.allowed_models and llm.model not in llm.allowed_models:
+        named = ", ".join(llm.allowed_models)
+        raise ConfigurationInvalid(
+            f"SLUICE_LLM__MODEL is {llm.model!r}, and SLUICE_LLM__ALLOWED_MODELS allows only: {named}"
+        )
+    return llm.model
 
 
 def _serve_effects(opened: Opened) -> Registration:
@@ -281,6 +331,14 @@ def _policy_engine(opened: Opened) -> OpaPolicyEngine:
     return opened.keep(OpaPolicyEngine(url, timeout=opa.timeout))
 
 
+def _shadow_engine(opened: Opened) -> OpaPolicyEngine | None:
+    from activities.guardrail.asking import SHADOW_PATIENCE
+    from adapters.opa.engine import OpaPolicyEngine
+
+    url = opened.settings.opa.shadow_url
+    return opened.keep(OpaPolicyEngine(url, timeout=SHADOW_PATIENCE)) if url is not None else None
+
+
 def run_api(settings: Settings) -> None:
     """Serve the API and its background loops until SIGTERM or SIGINT.
 
@@ -297,7 +355,9 @@ async def _run_api(settings: Settings) -> None:
     install_logging(settings.telemetry)
     async with AsyncExitStack() as stack:
         stack.callback(install_tracing(settings.telemetry, "api").shutdown)
-        app = create_app(_api_parts(Opened(settings, stack)))
+        opened = Opened(settings, stack, "api")
+        parts = _api_parts(opened)
+        app = create_app(replace(parts, loops=(*parts.loops, *opened.loops())))
         await serve(app, settings.http.host, settings.http.port)
 
 
@@ -308,7 +368,7 @@ def _api_parts(opened: Opened) -> ApiParts:
     from adapters.dispatch.loops import background_loops
     from adapters.dispatch.webhooks import WebhookDeliveries
     from adapters.dispatch.workflows import WorkflowDeliveries
-    from adapters.store import halts
+    from adapters.store import breakers, halts
     from adapters.store.sequencer import Sequencer
     from adapters.temporal.gateway import TemporalGateway
     from api.parts import ApiParts
@@ -321,27 +381,38 @@ def _api_parts(opened: Opened) -> ApiParts:
     signing_key, public_keys = load_private_key(signing), opened.public_keys()
     if key_id_of(signing_key.public_key()) not in public_keys:
         raise ConfigurationInvalid(f"{signing}: its public key is not among SLUICE_KEYS__DECISION_PUBLIC")
+    policy = _policy_engine(opened) if opened.settings.opa.url is not None else None
     gateway = TemporalGateway(opened.settings.temporal, interceptors=[_tracing()])
     signer = CheckpointSigner(load_private_key(audit))
     sequencer = Sequencer(database, signer)
+    webhooks = WebhookDeliveries(database, configuration.current.notifications)
+    configuration.adopt(webhooks.adopt)
     dispatchers = (
         Dispatcher(database, WorkflowDeliveries(database, gateway, public_keys).by_kind(), TO_TEMPORAL),
-        Dispatcher(database, WebhookDeliveries(database, configuration.notifications).by_kind(), TO_WEBHOOKS),
+        Dispatcher(database, webhooks.by_kind(), TO_WEBHOOKS),
     )
     return ApiParts(
         database=database,
-        configuration=configuration,
+        configuration=configuration.current,
+        live=configuration,
         gateway=gateway,
         signing_key=signing_key,
         public_keys=public_keys,
         sequencer=sequencer,
         audit_key=signer.key,
         mode=opened.mode(),
-        probes=_probes(opened),
+        probes={"opa": policy.check} if policy is not None else {},
+        policy=policy,
         web=web,
         identity_provider=identity_provider,
         workflow_pages=_workflow_pages(opened.settings),
-        loops=background_loops(database, sequencer, dispatchers, halts.settle),
+        loops=background_loops(
+            database,
+            sequencer,
+            dispatchers,
+            halts.settle,
+            partial(breakers.cool_down, tenant=configuration.current.tenant),
+        ),
     )
 
 
@@ -370,10 +441,6 @@ def _web(opened: Opened) -> tuple[WebAccess, OidcProvider | None]:
             "SLUICE_OIDC__ISSUER is set: name the address that people use with SLUICE_WEB__PUBLIC_URL"
         )
     return access, opened.keep(OidcProvider(settings.oidc))
-
-
-def _probes(opened: Opened) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    return {"opa": _policy_engine(opened).check} if opened.settings.opa.url is not None else {}
 
 
 def _tracing() -> TracingInterceptor:

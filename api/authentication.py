@@ -115,7 +115,10 @@ ReaderByTokenOrSession = Annotated[Principal, Depends(TokenOrSessionGate(*Role))
 """The same, also by cookie. Only for GET: a cookie changes nothing under `/v1/`."""
 Requester = Annotated[Principal, Depends(RoleGate(Role.REQUESTER))]
 Operator = Annotated[Principal, Depends(RoleGate(Role.OPERATOR))]
+OperatorOrAdmin = Annotated[Principal, Depends(RoleGate(Role.OPERATOR, Role.ADMIN))]
 RequesterOrOperator = Annotated[Principal, Depends(RoleGate(Role.REQUESTER, Role.OPERATOR))]
+Editor = Annotated[Principal, Depends(RoleGate(Role.REQUESTER, Role.APPROVER, Role.OPERATOR))]
+"""Whether they may edit this proposal depends on it: `contracts/approval.py` tells."""
 Reviewer = Annotated[Principal, Depends(RoleGate(*Role))]
 """Whether a reviewer is eligible depends on the proposal: `contracts/eligibility.py` tells, with its own codes."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Annotated, cast
 from urllib.parse import quote
@@ -12,12 +12,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import Depends, Request
 
 from adapters.audit.checkpoint import CheckpointKey
+from adapters.live_configuration import LiveConfiguration
 from adapters.oidc.provider import OidcProvider
 from adapters.store.database import Database
 from adapters.store.sequencer import Sequencer
 from api.access import WebAccess
 from contracts.configuration import Configuration
-from contracts.ports import WorkflowGateway
+from contracts.ports import PolicyEngine, WorkflowGateway
 from contracts.signature import key_id_of
 
 Loop = Callable[[], Awaitable[None]]
@@ -46,6 +47,8 @@ class ApiParts:
     """`practice`, `endpoint` or `google`: stamped on every proposal."""
     probes: Mapping[str, Probe] = field(default_factory=dict)
     """What readiness asks beyond the database and Temporal, by name: `opa`."""
+    policy: PolicyEngine | None = None
+    """Asked where an explanation weighs another size; None: the answers of then are taken as recorded."""
     loops: tuple[Loop, ...] = ()
     """Dispatcher, sequencer, halt settling (docs/adr/0006)."""
     gateway_timeout: timedelta = timedelta(seconds=3)
@@ -56,12 +59,18 @@ class ApiParts:
     """Where people sign in; without one they use one-time links."""
     workflow_pages: str | None = None
     """Address under which the Temporal UI shows a workflow by its id; None where nobody said."""
+    live: LiveConfiguration | None = None
+    """Where `configuration` comes from while its file may change."""
     version: str = "0.1.0"
 
     @property
     def tenant(self) -> str:
         """The one tenant this configuration speaks for. Every read and write is scoped to it."""
         return self.configuration.tenant
+
+    def settled(self) -> ApiParts:
+        """Return the parts with the configuration of this moment: one request never sees two."""
+        return self if self.live is None else replace(self, configuration=self.live.current)
 
     def workflow_url(self, workflow_id: str) -> str | None:
         """Return where the Temporal UI shows a workflow."""
@@ -74,8 +83,8 @@ class ApiParts:
 
 
 def parts_of(request: Request) -> ApiParts:
-    """Return the parts of the application that serves this request."""
-    return cast("ApiParts", request.app.state.parts)
+    """Return the parts of the application that serves this request, settled for as long as it lasts."""
+    return cast("ApiParts", request.app.state.parts).settled()
 
 
 Parts = Annotated[ApiParts, Depends(parts_of)]

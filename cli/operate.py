@@ -61,6 +61,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(tokens, name="tokens")
     config = typer.Typer(help="The declarative file.", no_args_is_help=True, rich_markup_mode=None)
     config.command("check")(check)
+    config.command("status")(status)
     config.command("schema")(schema)
     app.add_typer(config, name="config")
 
@@ -278,6 +279,23 @@ def check(
         write_json({"file": str(chosen), "valid": True, **counts})
     else:
         say(f"{chosen} is valid: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
+@command
+def status(session: Session) -> None:
+    """Tell which configuration the API goes by, and why a newer file is refused. Needs the role operator or admin."""
+    found = session.api.get("/v1/configuration")
+    if session.is_json:
+        write_json(found)
+        return
+    say(f"in force since {found['loaded_at']}: {found['revision']}")
+    refused = found["refused"]
+    if refused is None:
+        return
+    rows = [(str(one["line"]), one["where"] or "-", one["reason"]) for one in refused["faults"]]
+    say(f"refused at {refused['at']}: {refused['revision'] or 'it cannot be read'}")
+    table(("LINE", "KEY", "REASON"), rows, "")
+    raise CommandFailed("a newer file is refused", ExitCode.ERROR)
 
 
 @command

@@ -26,6 +26,8 @@ class DecisionKind(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     REQUEST_CHANGE = "request_change"
+    WITHDRAW = "withdraw"
+    """Takes the person's own standing decision back."""
 
 
 class ReasonName(StrEnum):
@@ -55,6 +57,8 @@ class Decision(Contract):
     """Digest of the evaluation the reviewer saw."""
     reason: str = Field(default="", max_length=MAX_REASON)
     reason_name: ReasonName | None = Field(default=None, exclude_if=unsaid)
+    on_behalf_of: tuple[Principal, ...] = Field(default=(), max_length=10, exclude_if=unsaid)
+    """Whose roles and groups the reviewer was lent: `reviewer` holds them as well. See `contracts/delegation.py`."""
     at: AwareDatetime
     """Without an offset it is no moment, and comparing it with one would raise."""
     key_id: str
@@ -81,6 +85,8 @@ class DecisionStatus(StrEnum):
     """The workflow refused it, for example because it came late."""
     VOIDED = "voided"
     """An edit or a request for change made it void."""
+    SUPERSEDED = "superseded"
+    """A newer decision of the same person replaced it."""
 
 
 class DecisionRules(Contract):

@@ -14,15 +14,17 @@ from typing import TypeVar
 
 from temporalio import activity
 
-from adapters.store import fleet
-from adapters.store.database import Database
+from adapters.store import breakers, fleet
+from adapters.store.database import Database, database_now
 from adapters.store.fleet import Look, SeenPool
-from contracts.action import NodePoolTarget
+from contracts.action import ACTION_KINDS, NodePoolTarget
 from contracts.base import utc_now
-from contracts.configuration import Configuration
+from contracts.circuit_breaker import UNREACHABLE, Outcome, provider_breaker
+from contracts.configuration import Configuration, ConfigurationSource
 from contracts.errors import ProviderError, ProviderUnavailable, TargetNotFound
-from contracts.messages import FleetLook
+from contracts.messages import FLEET_WORKFLOW, FleetLook
 from contracts.ports import NodePoolReader
+from contracts.safety import Breaker, BreakerState
 
 AT_ONCE = 4
 """Reads of the provider under way at a time."""
@@ -31,6 +33,10 @@ WITHIN = timedelta(seconds=40)
 GONE_FOR = timedelta(days=1)
 """A pool that the provider does not have is shown for this long after it was last seen."""
 
+PROVIDER = provider_breaker(ACTION_KINDS[0])
+FLEET_UNREADABLE = "fleet_unreadable"
+"""Reason code of a look at the fleet to which the provider did not answer at all."""
+
 Cluster = tuple[str, str, str]
 """Project, location, cluster."""
 T = TypeVar("T")
@@ -38,9 +44,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class _Limits:
-    """One look's share of the provider: so many reads at a time, all of them over by then."""
+    """What one look keeps to: one configuration, so many reads at a time, and all of them over by then."""
 
     within: timedelta
+    configuration: Configuration
     slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
     began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
 
@@ -64,14 +71,14 @@ class FleetActivities:
         self,
         database: Database,
         reader: NodePoolReader,
-        configuration: Configuration,
+        configuration: ConfigurationSource,
         *,
         within: timedelta = WITHIN,
     ) -> None:
         """`within` bounds one look at the whole fleet."""
         self._database = database
         self._reader = reader
-        self._configuration = configuration
+        self._source = configuration
         self._within = within
 
     @activity.defn
@@ -81,42 +88,49 @@ class FleetActivities:
         A pool that cannot be read keeps its last observation beside the reason; one that the provider does not have
         any more is marked `target_not_found`, and left out a day later.
         """
-        at, limits = utc_now(), _Limits(self._within)
+        at, limits = utc_now(), _Limits(self._within, self._source.current)
         async with self._database.reading() as connection:
-            known = await fleet.pools(connection, self._configuration.tenant)
+            known = await fleet.pools(connection, limits.configuration.tenant)
         found = await asyncio.gather(
-            *(self._look_at_cluster(cluster, known, limits) for cluster in self._clusters())
+            *(self._look_at_cluster(cluster, known, limits) for cluster in _clusters(limits.configuration))
         )
         looks = [look for of_cluster in found for look in of_cluster]
-        await self._keep(looks, known, at)
+        await self._keep(looks, known, limits.configuration, at)
+        await self._tell_breaker(looks, limits.configuration)
         gone = sum(look.reason_code == TargetNotFound.reason_code for look in looks)
         seen = sum(look.observation is not None for look in looks)
         return FleetLook(seen=seen, failed=len(looks) - seen - gone, gone=gone)
 
-    def _clusters(self) -> list[Cluster]:
-        """Return the clusters that the configuration names. One named by a wildcard cannot be listed."""
-        named = [(one.project, one.location, one.cluster) for one in self._configuration.targets]
-        return [one for one in dict.fromkeys(named) if not set(one[2]) & {"*", "?"}]
+    async def _tell_breaker(self, looks: Sequence[Look], configuration: Configuration) -> None:
+        """Count a look that reached nothing at all against the provider. A good one takes such counts back."""
+        if not looks:
+            return
+        unreachable = all(look.reason_code in UNREACHABLE for look in looks)
+        async with self._database.transaction() as connection:
+            if not unreachable and not _is_counted(await breakers.find(connection, PROVIDER)):
+                return
+            outcome = Outcome(PROVIDER, not unreachable, FLEET_UNREADABLE, owner=FLEET_WORKFLOW)
+            limits, now = configuration.limits.breaker, await database_now(connection)
+            await breakers.record(connection, [outcome], limits, now, tenant=configuration.tenant)
 
     async def _look_at_cluster(
         self, cluster: Cluster, known: Sequence[SeenPool], limits: _Limits
     ) -> list[Look]:
-        expected = self._expected(cluster, known)
+        expected = _expected(limits.configuration, cluster, known)
         try:
             names = await limits.read(partial(self._reader.list_node_pools, *cluster))
         except ProviderError as error:
-            return self._failed(expected, error.reason_code)
+            return _failed(limits.configuration, expected, error.reason_code)
         present = [_target(cluster, name) for name in names]
         keys = {target.key for target in present}
         looks = await asyncio.gather(*(self._look_at(target, limits) for target in present))
         missing = [target for target in expected if target.key not in keys]
-        return [look for look in looks if look is not None] + self._failed(
-            missing, TargetNotFound.reason_code
-        )
+        gone = _failed(limits.configuration, missing, TargetNotFound.reason_code)
+        return [look for look in looks if look is not None] + gone
 
     async def _look_at(self, target: NodePoolTarget, limits: _Limits) -> Look | None:
         """Look at one pool; None when no entry registers it."""
-        entry = self._configuration.registered(target)
+        entry = limits.configuration.registered(target)
         if entry is None:
             return None
         try:
@@ -125,38 +139,54 @@ class FleetActivities:
             return Look(target, entry.environment, entry.team, reason_code=error.reason_code)
         return Look(target, entry.environment, entry.team, observation=seen)
 
-    def _expected(self, cluster: Cluster, known: Sequence[SeenPool]) -> list[NodePoolTarget]:
-        """Return the pools of a cluster that were seen before, or that the configuration names one by one."""
-        before = [pool.target for pool in known if _cluster(pool.target) == cluster]
-        named = [
-            _target(cluster, entry.node_pool)
-            for entry in self._configuration.targets
-            if (entry.project, entry.location, entry.cluster) == cluster
-            and not set(entry.node_pool) & {"*", "?"}
-        ]
-        return list({target.key: target for target in (*before, *named)}.values())
-
-    def _failed(self, targets: Iterable[NodePoolTarget], reason_code: str) -> list[Look]:
-        registered = ((target, self._configuration.registered(target)) for target in targets)
-        return [
-            Look(target, entry.environment, entry.team, reason_code=reason_code)
-            for target, entry in registered
-            if entry is not None
-        ]
-
-    async def _keep(self, looks: Sequence[Look], known: Sequence[SeenPool], at: datetime) -> None:
+    async def _keep(
+        self, looks: Sequence[Look], known: Sequence[SeenPool], configuration: Configuration, at: datetime
+    ) -> None:
         seen_last = {pool.target.key: pool for pool in known}
         long_gone = {
             look.target.key for look in looks if _is_long_gone(look, seen_last.get(look.target.key), at)
         }
-        unregistered = {
-            pool.target.key for pool in known if self._configuration.registered(pool.target) is None
-        }
+        unregistered = {pool.target.key for pool in known if configuration.registered(pool.target) is None}
         async with self._database.transaction() as connection:
             kept = [look for look in looks if look.target.key not in long_gone]
-            await fleet.record(connection, self._configuration.tenant, kept, at)
+            await fleet.record(connection, configuration.tenant, kept, at)
             if long_gone or unregistered:
-                await fleet.forget(connection, self._configuration.tenant, long_gone | unregistered)
+                await fleet.forget(connection, configuration.tenant, long_gone | unregistered)
+
+
+def _is_counted(breaker: Breaker | None) -> bool:
+    """Tell whether the last thing counted was such a look. One that opened it is for the probe to take back."""
+    if breaker is None or breaker.state is not BreakerState.CLOSED:
+        return False
+    return breaker.last_reason_code == FLEET_UNREADABLE and breaker.consecutive_failures > 0
+
+
+def _clusters(configuration: Configuration) -> list[Cluster]:
+    """Return the clusters that the configuration names. One named by a wildcard cannot be listed."""
+    named = [(one.project, one.location, one.cluster) for one in configuration.targets]
+    return [one for one in dict.fromkeys(named) if not set(one[2]) & {"*", "?"}]
+
+
+def _expected(
+    configuration: Configuration, cluster: Cluster, known: Sequence[SeenPool]
+) -> list[NodePoolTarget]:
+    """Return the pools of a cluster that were seen before, or that the configuration names one by one."""
+    before = [pool.target for pool in known if _cluster(pool.target) == cluster]
+    named = [
+        _target(cluster, entry.node_pool)
+        for entry in configuration.targets
+        if (entry.project, entry.location, entry.cluster) == cluster and not set(entry.node_pool) & {"*", "?"}
+    ]
+    return list({target.key: target for target in (*before, *named)}.values())
+
+
+def _failed(configuration: Configuration, targets: Iterable[NodePoolTarget], reason_code: str) -> list[Look]:
+    registered = ((target, configuration.registered(target)) for target in targets)
+    return [
+        Look(target, entry.environment, entry.team, reason_code=reason_code)
+        for target, entry in registered
+        if entry is not None
+    ]
 
 
 def _is_long_gone(look: Look, before: SeenPool | None, at: datetime) -> bool:

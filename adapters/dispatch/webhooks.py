@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ from adapters.store.database import Database, forbid_in_transaction
 from adapters.store.outbox import OutboxKind
 from adapters.store.outbox_queue import OutboxRow
 from adapters.store.schema import proposals
-from contracts.configuration import Notification, NotificationEvent
+from contracts.configuration import Configuration, Notification, NotificationEvent
 from contracts.errors import ConfigurationInvalid
 from contracts.messages import summary_of
 from contracts.proposal import Draft
@@ -99,7 +99,20 @@ class WebhookDeliveries:
             ConfigurationInvalid: a secret file is wrong.
         """
         self._database = database
-        self._endpoints = {endpoint.key: endpoint for endpoint in map(Endpoint.of, notifications)}
+        self._endpoints = _endpoints_of(notifications)
+
+    def adopt(self, configuration: Configuration) -> Callable[[], None]:
+        """Read the secrets of another configuration's endpoints; what is returned puts them in force.
+
+        Raises:
+            ConfigurationInvalid: a secret file is wrong.
+        """
+        endpoints = _endpoints_of(configuration.notifications)
+
+        def put_in_force() -> None:
+            self._endpoints = endpoints
+
+        return put_in_force
 
     def by_kind(self) -> dict[OutboxKind, Delivery]:
         """Return the delivery of each kind of row."""
@@ -182,3 +195,7 @@ class WebhookDeliveries:
             raise Undeliverable("http_410")
         if not 200 <= status < 300:
             raise DeliveryFailed(f"http_{status}")
+
+
+def _endpoints_of(notifications: Iterable[Notification]) -> dict[str, Endpoint]:
+    return {endpoint.key: endpoint for endpoint in map(Endpoint.of, notifications)}

@@ -18,7 +18,8 @@ from agents.planners.phrases import IT, Bounds, Named, Phrase, Plain, Scale, Siz
 from agents.planners.pool_names import find_labelled, find_named, spell
 from agents.planners.sizing import Sized, Wish, bounds_to, describe_size, size_to
 from contracts.action import NodePoolTarget
-from contracts.configuration import Configuration
+from contracts.circuit_breaker import MODEL_BREAKER_OPEN, MODEL_BUDGET_EXHAUSTED
+from contracts.configuration import ConfigurationSource
 from contracts.errors import ProviderRefused
 from contracts.messages import AgentResult
 from contracts.observation import NodePoolObservation
@@ -44,6 +45,8 @@ ALERT_TARGET_UNKNOWN = "alert_target_unknown"
 _PREFACE = {
     NO_MODEL: "Answered by the rules planner; no language model is configured.",
     DECIDES_NOTHING: "",
+    MODEL_BREAKER_OPEN: "Answered by the rules planner: the language model failed too often and is given a rest.",
+    MODEL_BUDGET_EXHAUSTED: "Answered by the rules planner: the budget for the language model is used up.",
     "": "Answered by the rules planner.",
 }
 _DOWN = "Answered by the rules planner, because the language model does not answer."
@@ -57,7 +60,7 @@ _MAX_LISTED = 20
 class RulesPlanner:
     """The graph's `rules` node. Its process reads the provider under a viewer identity."""
 
-    def __init__(self, reader: NodePoolReader, configuration: Configuration) -> None:
+    def __init__(self, reader: NodePoolReader, configuration: ConfigurationSource) -> None:
         """Names are resolved among the targets that `configuration` registers."""
         self._reader = reader
         self._configuration = configuration
@@ -96,7 +99,7 @@ class RulesPlanner:
         if not (wished.isascii() and wished.isdigit() and len(wished) <= 9):
             text = f"The alert carries no label {NODE_COUNT_LABEL} with a number of nodes per zone."
             return Refused(text=text, reason_code=ALERT_WITHOUT_SIZE)
-        pools = await registered_pools(self._reader, self._configuration)
+        pools = await registered_pools(self._reader, self._configuration.current)
         meant = find_labelled(alert.labels, pools)
         if len(meant) != 1:
             text = (
@@ -115,7 +118,7 @@ class RulesPlanner:
             return Answered(text=HELP)
         if not isinstance(phrase, Plain) and phrase.pool == IT:
             return Asked(text="Which node pool do you mean? Nothing said before names exactly one.")
-        pools = await registered_pools(self._reader, self._configuration)
+        pools = await registered_pools(self._reader, self._configuration.current)
         if isinstance(phrase, Plain):
             return Answered(text=f"Registered node pools: {_listed([target for target, _ in pools])}.")
         meant = find_named(phrase.pool, pools)

@@ -13,8 +13,10 @@ from pydantic import ValidationError
 
 from api import words
 from api.audit import wording
+from contracts.action_cost import ActionCost
 from contracts.audit import AuditEvent, AuditType
 from contracts.decision import SignedDecision
+from contracts.delegation import Delegation
 from contracts.effect import Intent, Receipt, Step, Verification
 from contracts.evaluation import Evaluation
 from contracts.messages import summary_of
@@ -109,10 +111,51 @@ def _decision_voided(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
     return Words(f"A decision became void ({payload['reason_code']})")
 
 
+def _decision_superseded(event: AuditEvent, _: Mapping[str, Any]) -> Words:
+    return Words(f"A newer decision of {wording.who(event.actor)} replaced the one before")
+
+
+def _proposal_revised(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    draft = Draft.model_validate(payload["draft"])
+    edited = f"{wording.who(event.actor)} edited it: {summary_of(draft.action)}, revision {draft.revision}"
+    return Words(edited, draft.reason, by=wording.who(event.actor))
+
+
 def _ledger_posted(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
-    kinds = {"reserve": "Reserved", "commit": "Spent", "release": "Gave back"}
+    kinds = {
+        "reserve": "Reserved",
+        "commit": "Spent",
+        "release": "Gave back",
+        "adjust": "Spent beyond what was reserved:",
+        "opening": "A new window starts with",
+    }
     amount = words.money(Decimal(payload["amount"]), payload["currency"])
-    return Words(f"{kinds[payload['kind']]} {amount} of {payload['scope']}, {payload['window']}")
+    what = kinds[payload["kind"]]
+    if payload.get("credit") == "available" and payload["kind"] == "adjust":
+        what = "Saved"
+    return Words(f"{what} {amount} of {payload['scope']}, {payload['window']}")
+
+
+def _budget_alerted(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    limit = words.money(Decimal(payload["limit"]), payload["currency"])
+    return Words(f"{payload['scope']}, {payload['window']} reached {payload['percent']} % of {limit}")
+
+
+def _cost_recorded(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    cost = ActionCost.model_validate(payload)
+    found = words.money(cost.verified_monthly, cost.currency)
+    expected = words.money(cost.estimated_monthly, cost.currency)
+    return Words(f"It comes to {found} a month; {expected} was expected")
+
+
+def _alert_resolved(_: AuditEvent, __: Mapping[str, Any]) -> Words:
+    return Words("The alert behind it resolved")
+
+
+def _rate_consumed(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    count = len(payload["buckets"])
+    took = f"Took one token of each of {count} execution budgets" if count else "Had its tokens already"
+    return Words(f"{took}, to change {payload['target_key']}")
 
 
 def _lease_taken(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
@@ -183,10 +226,44 @@ def _session_closed(event: AuditEvent, _: Mapping[str, Any]) -> Words:
     return Words(f"{wording.who(event.actor)} signed out")
 
 
+def _configuration_loaded(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    again = "" if payload["previous"] is None else " without a restart"
+    return Words(f"The {payload['process']} took the configuration {_short(payload['revision'])} up{again}")
+
+
+def _configuration_refused(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    faults = wording.count(len(payload["faults"]), "fault")
+    told = f"The {payload['process']} refused a configuration for {faults}"
+    return Words(f"{told}; {_short(payload['in_force'])} stays in force")
+
+
+def _short(revision: str) -> str:
+    return revision.removeprefix("sha256:")[:12]
+
+
+def _delegation_created(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    found = Delegation.model_validate(payload)
+    people = f"{wording.who(found.delegate)} decide for {wording.who(found.delegator)}"
+    until = f"{found.until:%Y-%m-%d %H:%M} UTC"
+    return Words(f"{wording.who(event.actor)} let {people} until {until}", found.reason)
+
+
+def _delegation_revoked(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    found = Delegation.model_validate(payload["delegation"])
+    people = f"{wording.who(found.delegate)} no longer decides for {wording.who(found.delegator)}"
+    return Words(f"{people}: ended by {wording.who(event.actor)}")
+
+
+def _proposal_reminded(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    said = {"remind": "Reminded those who can decide", "escalate": "Escalated", "page": "Paged"}
+    return Words(f"{said[payload['step']]}: nobody decided on revision {payload['revision']} yet")
+
+
 _LINES: Mapping[AuditType, Callable[[AuditEvent, Mapping[str, Any]], Words]] = {
     AuditType.REQUEST_RECEIVED: _request_received,
     AuditType.REQUEST_PLANNING: _request_planning,
     AuditType.REQUEST_CLOSED: _request_closed,
+    AuditType.ALERT_RESOLVED: _alert_resolved,
     AuditType.PROPOSAL_CREATED: _proposal_created,
     AuditType.PROPOSAL_EVALUATED: _proposal_evaluated,
     AuditType.PROPOSAL_MOVED: _proposal_moved,
@@ -195,7 +272,12 @@ _LINES: Mapping[AuditType, Callable[[AuditEvent, Mapping[str, Any]], Words]] = {
     AuditType.DECISION_APPLIED: _decision("it counts"),
     AuditType.DECISION_REFUSED: _decision_refused,
     AuditType.DECISION_VOIDED: _decision_voided,
+    AuditType.DECISION_SUPERSEDED: _decision_superseded,
+    AuditType.PROPOSAL_REVISED: _proposal_revised,
     AuditType.LEDGER_POSTED: _ledger_posted,
+    AuditType.BUDGET_ALERTED: _budget_alerted,
+    AuditType.COST_RECORDED: _cost_recorded,
+    AuditType.RATE_CONSUMED: _rate_consumed,
     AuditType.LEASE_TAKEN: _lease_taken,
     AuditType.LEASE_RELEASED: _lease_released,
     AuditType.INTENT_WRITTEN: _intent_written,
@@ -211,4 +293,9 @@ _LINES: Mapping[AuditType, Callable[[AuditEvent, Mapping[str, Any]], Words]] = {
     AuditType.LOGIN_LINK_ISSUED: _login_link_issued,
     AuditType.SESSION_OPENED: _session_opened,
     AuditType.SESSION_CLOSED: _session_closed,
+    AuditType.CONFIGURATION_LOADED: _configuration_loaded,
+    AuditType.CONFIGURATION_REFUSED: _configuration_refused,
+    AuditType.DELEGATION_CREATED: _delegation_created,
+    AuditType.DELEGATION_REVOKED: _delegation_revoked,
+    AuditType.PROPOSAL_REMINDED: _proposal_reminded,
 }

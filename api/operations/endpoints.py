@@ -6,7 +6,8 @@ from typing import cast
 
 from fastapi import APIRouter, Request, Response
 
-from api.authentication import Reader
+from api.authentication import OperatorOrAdmin, Reader
+from api.operations.configuration import ConfigurationView, configuration_view
 from api.operations.metrics import CONTENT_TYPE, BacklogMetrics
 from api.operations.readiness import Readiness, ReadinessChecks
 from api.parts import Parts
@@ -34,3 +35,9 @@ async def metrics(request: Request, parts: Parts, _: Reader) -> Response:
     """Metrics in Prometheus text format. A scraper holds a viewer's token, as any other reader."""
     gauges = cast("BacklogMetrics", request.app.state.metrics)
     return Response(await gauges.render(parts), media_type=CONTENT_TYPE)
+
+
+@router.get("/v1/configuration")
+async def configuration(parts: Parts, _: OperatorOrAdmin) -> ConfigurationView:
+    """Tell which configuration is in force in this process, and why a newer file is refused."""
+    return configuration_view(parts)

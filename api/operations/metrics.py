@@ -31,9 +31,20 @@ class BacklogMetrics:
         )
         self._halts = Gauge("sluice_halts_open", "Halts that have not ended.", registry=registry)
         self._breakers = Gauge("sluice_breakers_open", "Breakers that are not closed.", registry=registry)
+        self._configuration_at = Gauge(
+            "sluice_configuration_loaded_timestamp_seconds",
+            "When the configuration in force was loaded.",
+            registry=registry,
+        )
+        self._configuration_refused = Gauge(
+            "sluice_configuration_refused", "Whether a newer configuration is refused.", registry=registry
+        )
 
     async def render(self, parts: ApiParts) -> bytes:
         """Return the text of all metrics. Without a database the rest is still there."""
+        if parts.live is not None:
+            self._configuration_at.set(parts.live.loaded.at.timestamp())
+            self._configuration_refused.set(parts.live.refused is not None)
         try:
             async with parts.database.reading() as connection:
                 self._set(await backlog.measure(connection, parts.tenant))

@@ -33,6 +33,10 @@ class Readiness(BaseModel):
 
     ready: bool
     checks: dict[str, Check]
+    configuration: str | None = None
+    """Revision in force; null where it cannot change."""
+    configuration_refused: bool = False
+    """Whether a newer file is refused; the one before it stays in force, so this process is ready all the same."""
 
 
 class ReadinessChecks:
@@ -40,6 +44,7 @@ class ReadinessChecks:
 
     def __init__(self, parts: ApiParts) -> None:
         database = parts.database
+        self._live = parts.live
         self._probes: dict[str, Probe] = {
             "database": lambda: _ask(database),
             "temporal": parts.gateway.check,
@@ -65,7 +70,12 @@ class ReadinessChecks:
             )
             for name, ok in self._ok.items()
         }
-        return Readiness(ready=all(self._ok.values()), checks=checks)
+        return Readiness(
+            ready=all(self._ok.values()),
+            checks=checks,
+            configuration=self._live.loaded.revision if self._live else None,
+            configuration_refused=self._live is not None and self._live.refused is not None,
+        )
 
     async def _check(self, name: str) -> bool:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import pydantic_core
@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from adapters.store.database import Database
 from contracts.action import Location, NodePoolTarget, ProjectId, ResourceName
 from contracts.base import canonical_json
-from contracts.configuration import Configuration, Target
+from contracts.configuration import Configuration, ConfigurationSource, Target
 from contracts.errors import SluiceError
 from contracts.ports import NodePoolReader, PriceList, ToolCall
 
@@ -33,8 +33,17 @@ class Evidence:
 
     reader: NodePoolReader
     database: Database
-    configuration: Configuration
+    source: ConfigurationSource
     prices: PriceList
+
+    @property
+    def configuration(self) -> Configuration:
+        """What the operator declares now."""
+        return self.source.current
+
+    def settled(self) -> Evidence:
+        """Return the same with the configuration of this moment: one call of a tool never sees two."""
+        return replace(self, source=self.source.current)
 
 
 class Arguments(BaseModel):
@@ -122,7 +131,7 @@ async def answer(tool: Tool[Any] | None, call: ToolCall, evidence: Evidence) -> 
         return _failed("invalid_arguments", "the arguments are not JSON")
     try:
         async with asyncio.timeout(TOOL_TIMEOUT_SECONDS):
-            result = await tool.run(evidence, arguments)
+            result = await tool.run(evidence.settled(), arguments)
     except SluiceError as error:
         return _failed(error.reason_code, "it could not be read")
     except TimeoutError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +16,7 @@ from api.proposals import eligibility
 from contracts import eligibility as people
 from contracts.action import Action, ResizeNodePool
 from contracts.decision import DecisionKind
+from contracts.delegation import Delegation, covering
 from contracts.evaluation import ApprovalRequirement, Outcome, RiskTier
 from contracts.observation import NodePoolObservation
 from contracts.principal import Principal
@@ -28,6 +29,7 @@ _STANDING = {
     people.NOT_ELIGIBLE_KIND: "only people decide",
     people.NOT_ELIGIBLE_REQUESTER: "you asked for it",
     people.NOT_ELIGIBLE_AUTHOR: "you had a hand in it",
+    people.NOT_ELIGIBLE_DELEGATOR: "whoever you decide for had a hand in it",
     people.NOT_ELIGIBLE_ROLE: "needs another role",
     people.ALREADY_VOTED: "you have voted",
     people.DECISION_LATE: "too late",
@@ -98,7 +100,9 @@ class InboxRow:
         return _wanted(self.action)
 
 
-def row_of(row: Row[Any], reader: Principal, *, now: datetime, production: bool) -> InboxRow:
+def row_of(
+    row: Row[Any], reader: Principal, *, now: datetime, production: bool, lent: Sequence[Delegation] = ()
+) -> InboxRow:
     """Return one line as `reader` sees it at `now`."""
     draft = _draft_of(row)
     seen = draft.observation if isinstance(draft, Proposal) else None
@@ -110,9 +114,10 @@ def row_of(row: Row[Any], reader: Principal, *, now: datetime, production: bool)
         state=state,
         authors=draft.authors,
         requirement=requirement,
-        voted={vote["reviewer"] for vote in votes},
+        voted={vote["reviewer"]: DecisionKind(vote["kind"]) for vote in votes},
         decide_by=row.decide_by,
         now=now,
+        lent=covering(lent, row.environment, row.team),
     )
     return InboxRow(
         id=row.id,

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import audit_reads, inbox
+from adapters.store import audit_reads, delegations, inbox
 from adapters.store.database import database_now
 from adapters.store.inbox import MAX_COUNT, Position, Tab
 from adapters.store.proposal_filters import ProposalFilters
@@ -21,6 +21,7 @@ from api.parts import ApiParts
 from api.proposals import bulk, cursor
 from api.web.inbox.rows import InboxRow, row_of
 from contracts.action import ACTION_KINDS
+from contracts.delegation import Delegation, widened
 from contracts.evaluation import Outcome, RiskTier
 from contracts.principal import Principal, PrincipalKind, Role
 
@@ -153,13 +154,15 @@ async def show(parts: ApiParts, reader: Principal, wanted: Wanted, *, with_optio
     async with parts.database.reading() as connection:
         after = await audit_reads.highest(connection)
         now = await database_now(connection)
+        lent = await delegations.lent_to(connection, parts.tenant, reader)
+        asking, reader = reader, widened(reader, lent)
         counts = await inbox.counts(connection, parts.tenant, reader)
         fresh = await _page(parts, connection, reader, wanted)
         kept = await inbox.of_ids(connection, parts.tenant, wanted.shown) if wanted.shown else fresh[:PAGE]
         choices = await inbox.choices(connection, parts.tenant, wanted.tab) if with_options else {}
     on_screen = {row.id for row in kept}
     is_full = len(fresh) > PAGE
-    rows = tuple(_line(parts, row, reader, now) for row in kept)
+    rows = tuple(_line(parts, row, asking, now, lent) for row in kept)
     return Shown(
         wanted=wanted,
         rows=rows,
@@ -199,9 +202,11 @@ def _cursor_after(tab: Tab, last: Row[Any]) -> str:
     return cursor.encode(ListPosition(moment, last.id))
 
 
-def _line(parts: ApiParts, row: Row[Any], reader: Principal, now: datetime) -> InboxRow:
+def _line(
+    parts: ApiParts, row: Row[Any], reader: Principal, now: datetime, lent: Sequence[Delegation]
+) -> InboxRow:
     production = parts.configuration.is_production(row.environment)
-    return row_of(row, reader, now=now, production=production)
+    return row_of(row, reader, now=now, production=production, lent=lent)
 
 
 def _groups(parts: ApiParts, stored: Sequence[Row[Any]], rows: Sequence[InboxRow]) -> tuple[Group, ...]:

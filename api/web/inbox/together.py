@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from adapters.store import inbox
+from adapters.store import delegations, inbox
 from adapters.store.database import database_now
 from api.parts import ApiParts
 from api.problems import Problem
@@ -92,8 +92,11 @@ async def _rows(parts: ApiParts, me: Principal, ids: Sequence[str]) -> tuple[tup
     async with parts.database.reading() as connection:
         stored = await inbox.of_ids(connection, parts.tenant, ids)
         now = await database_now(connection)
+        lent = await delegations.lent_to(connection, parts.tenant, me)
     is_production = parts.configuration.is_production
-    lines = tuple(row_of(row, me, now=now, production=is_production(row.environment)) for row in stored)
+    lines = tuple(
+        row_of(row, me, now=now, production=is_production(row.environment), lent=lent) for row in stored
+    )
     return lines, now
 
 

@@ -12,7 +12,13 @@ OWN: Mapping[tuple[str, str], Codes] = {
     ("post", "/v1/proposals/{proposal_id}/decisions"): (
         (
             403,
-            ("not_eligible_requester", "not_eligible_author", "not_eligible_kind", "not_eligible_role"),
+            (
+                "not_eligible_requester",
+                "not_eligible_author",
+                "not_eligible_kind",
+                "not_eligible_role",
+                "not_eligible_delegator",
+            ),
         ),
         (
             409,
@@ -35,6 +41,11 @@ OWN: Mapping[tuple[str, str], Codes] = {
     ),
     ("post", "/v1/proposals/{proposal_id}/undo"): ((409, ("nothing_to_undo", "not_reversible")),),
     ("post", "/v1/proposals/{proposal_id}/resolve"): ((409, ("not_dirty",)),),
+    ("post", "/v1/delegations"): (
+        (403, ("not_eligible_kind",)),
+        (422, ("person_unknown", "not_eligible_kind", "environment_unknown", "delegation_invalid")),
+    ),
+    ("get", "/v1/approvers"): ((422, ("span_invalid",)),),
     ("post", "/v1/halts"): ((422, ("halt_scope_unknown",)),),
     ("post", "/v1/events/alertmanager"): (
         (403, ("service_required",)),

@@ -1,0 +1,1 @@
+"""Who decides, for whom, and how: delegations and figures."""
