@@ -8,6 +8,7 @@ from contracts.evaluation import Verdict
 from guardrails.approval_rule.decision import decide as approval_rule
 from guardrails.blast_radius.decision import decide as blast_radius
 from guardrails.budget.decision import decide as budget
+from guardrails.change_window.decision import decide as change_window
 from guardrails.circuit_breaker.decision import decide as circuit_breaker
 from guardrails.facts import Facts
 from guardrails.halt.decision import decide as halt
@@ -20,6 +21,7 @@ Guardrail = Callable[[Facts], Verdict]
 GUARDRAILS: tuple[tuple[str, Guardrail], ...] = (
     ("scope", scope),
     ("halt", halt),
+    ("change_window", change_window),
     ("policy", policy),
     ("blast_radius", blast_radius),
     ("rate", rate),

@@ -1,0 +1,80 @@
+"""Break-glass: two people open some gates for a short time, and a third looks at what was done with it.
+
+Never bypassed: scope, halt, policy, blast radius, idempotency, audit, and any guardrail that failed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from contracts.base import Contract
+from contracts.configuration.break_glass import BypassableGate
+from contracts.decision import MAX_REASON
+from contracts.principal import Principal
+from contracts.safety import HaltScope
+
+
+class BreakGlassStatus(StrEnum):
+    """`awaiting_second` → `active` → `review_open` → `reviewed`; or `lapsed`: nothing was ever bypassed."""
+
+    AWAITING_SECOND = "awaiting_second"
+    ACTIVE = "active"
+    REVIEW_OPEN = "review_open"
+    REVIEWED = "reviewed"
+    LAPSED = "lapsed"
+
+
+class BreakGlass(Contract):
+    """One grant. Whether it counts is asked at the database's clock: `active`, and before `expires_at`."""
+
+    id: str
+    scope: HaltScope
+    """What it covers: the same words as a halt's."""
+    gates: tuple[BypassableGate, ...] = Field(min_length=1)
+    reason: str = Field(min_length=1, max_length=MAX_REASON)
+    minutes: int = Field(ge=1)
+    """How long it lasts from its confirmation."""
+    status: BreakGlassStatus
+    opened_by: Principal
+    opened_at: datetime
+    confirm_by: datetime
+    """Without a second person by then it lapses."""
+    confirmed_by: Principal | None = None
+    confirmed_at: datetime | None = None
+    expires_at: datetime | None = None
+    ended_by: Principal | None = None
+    """Who ended it: a person, or Sluice when its time was over."""
+    ended_at: datetime | None = None
+    reviewed_by: Principal | None = None
+    review: str = Field(default="", max_length=MAX_REASON)
+    reviewed_at: datetime | None = None
+
+    @model_validator(mode="after")
+    def _has_two_people(self) -> Self:
+        if self.status is BreakGlassStatus.ACTIVE and (
+            self.confirmed_by is None or self.expires_at is None or self.confirmed_by.same_as(self.opened_by)
+        ):
+            raise ValueError("an active grant names two people and its end")
+        return self
+
+    def counts_at(self, now: datetime) -> bool:
+        """Tell whether it bypasses anything at this moment."""
+        return (
+            self.status is BreakGlassStatus.ACTIVE and self.expires_at is not None and now < self.expires_at
+        )
+
+
+class BreakGlassUse(Contract):
+    """A pass that let a proposal through because of a grant."""
+
+    grant_id: str
+    proposal_id: str
+    revision: int
+    pass_number: int
+    gates: tuple[BypassableGate, ...]
+    """The gates that would have stopped it."""
+    at: datetime
