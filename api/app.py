@@ -16,10 +16,13 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from api import problems
+from api.approvers.endpoints import router as approvers
 from api.audit.endpoints import router as audit
 from api.authentication import assert_every_route_is_guarded
+from api.backtest.endpoints import router as backtest
 from api.bodies import StrictBodies
 from api.events.endpoints import router as events
+from api.explanation.endpoints import router as explanation
 from api.fleet.endpoints import router as fleet
 from api.observed import HttpMetrics, Observed
 from api.operations.endpoints import router as operations
@@ -30,12 +33,27 @@ from api.proposals.endpoints import router as proposals
 from api.requests.endpoints import router as requests
 from api.requests.watching import RequestWatches
 from api.safety.endpoints import router as safety
+from api.shadow.endpoints import router as shadow
 from api.stream.endpoints import router as stream
 from api.stream.feed import EventFeed
 from api.web import rooms
 from api.web.login.links import router as login_links
 
-ROUTERS = (requests, events, proposals, safety, fleet, audit, stream, operations, login_links)
+ROUTERS = (
+    requests,
+    events,
+    proposals,
+    explanation,
+    approvers,
+    safety,
+    fleet,
+    audit,
+    backtest,
+    shadow,
+    stream,
+    operations,
+    login_links,
+)
 """Every room's router. A route without a role keeps the application from being built."""
 
 _WORTH_PACKING = 1_000

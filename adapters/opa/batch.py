@@ -21,7 +21,7 @@ from contracts.ports import PolicyResult
 BATCH_FILE = "sluice_batch.rego"
 """Name of the module; the candidate must not have a file of this name."""
 BATCH_MODULE = """\
-package sluice_batch
+package sluice.batch
 
 verdicts[position] := verdict if {
 	some position, document in input.documents
@@ -29,7 +29,7 @@ verdicts[position] := verdict if {
 }
 """
 BATCH_SIZE = 100
-_QUESTION = "/v1/data/sluice_batch/verdicts?strict-builtin-errors=true"
+_QUESTION = "/v1/data/sluice/batch/verdicts?strict-builtin-errors=true"
 _MOST_BYTES = 50_000_000
 
 

@@ -82,7 +82,7 @@ def _conditions(wanted: RecordFilters) -> list[ColumnElement[bool]]:
     return found
 
 
-async def newest_record(connection: AsyncConnection, proposal_id: str, revision: int) -> Row[Any] | None:
+async def newest_record(connection: AsyncConnection, proposal_id: str, revision: int) -> Row[Any, Any] | None:
     """Return `document` and `facts` of the newest pass of a revision; None before the first."""
     found = (
         select(evaluations.c.document, evaluations.c.facts)
