@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from adapters import calendar_file
 from contracts.configuration import Configuration
+from contracts.configuration.values import is_time_zone
 from contracts.errors import ConfigurationInvalid
 
 _MOST_BYTES = 1_000_000
 _MOST_NODES = 100_000
 """Nodes after aliases are followed: a few hundred bytes of YAML can name billions."""
 _MERGE = "tag:yaml.org,2002:merge"
+Model = TypeVar("Model", bound=BaseModel)
 _SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -30,6 +33,8 @@ class Fault:
     where: str
     """Path of the key, for example `targets[0].environment`; empty for the whole file."""
     reason: str
+    file: str = ""
+    """Empty for the declarative file itself, else a file that it names."""
 
 
 class InvalidFile(ConfigurationInvalid):
@@ -47,17 +52,34 @@ def load(path: Path) -> Configuration:
     Raises:
         ConfigurationInvalid: it cannot be read, is not YAML, or holds faults; all of them are named at once.
     """
+    return parse(decoded(read(path), path), str(path))
+
+
+def read(path: Path) -> bytes:
+    """Return the bytes of a file of bearable size.
+
+    Raises:
+        ConfigurationInvalid: it cannot be read, or is too large.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigurationInvalid(f"{path}: cannot be read") from error
     if len(content) > _MOST_BYTES:
         raise ConfigurationInvalid(f"{path}: is larger than {_MOST_BYTES} bytes")
+    return content
+
+
+def decoded(content: bytes, path: Path) -> str:
+    """Return the text of a file.
+
+    Raises:
+        ConfigurationInvalid: it is not UTF-8.
+    """
     try:
-        text = content.decode()
+        return content.decode()
     except UnicodeDecodeError as error:
         raise ConfigurationInvalid(f"{path}: is not UTF-8") from error
-    return parse(text, str(path))
 
 
 def parse(text: str, name: str = "configuration") -> Configuration:
@@ -67,7 +89,7 @@ def parse(text: str, name: str = "configuration") -> Configuration:
         ConfigurationInvalid: as for `load`.
     """
     root, plain = _read(text, name)
-    faults = [*_duplicate_keys(root)]
+    faults = [*_duplicate_keys(root), *_calendars(root, plain, Path(name).parent)]
     try:
         parsed = Configuration.model_validate(plain)
     except ValidationError as error:
@@ -75,6 +97,23 @@ def parse(text: str, name: str = "configuration") -> Configuration:
         # A fault of the file as a whole has no place of its own; one that we placed ourselves is not said twice.
         found = [_fault(root, one) for one in error.errors() if one["loc"] or not faults]
         raise InvalidFile(name, faults + found) from error
+    if faults:
+        raise InvalidFile(name, faults)
+    return parsed
+
+
+def read_as(model: type[Model], text: str, name: str) -> Model:
+    """Validate the text of another YAML file of ours against `model`, with the same care.
+
+    Raises:
+        ConfigurationInvalid: as for `load`.
+    """
+    root, plain = _read(text, name)
+    faults = [*_duplicate_keys(root)]
+    try:
+        parsed = model.model_validate(plain)
+    except ValidationError as error:
+        raise InvalidFile(name, faults + [_fault(root, one) for one in error.errors()]) from error
     if faults:
         raise InvalidFile(name, faults)
     return parsed
@@ -137,12 +176,43 @@ def _duplicate_keys(node: yaml.Node, where: str = "") -> Iterator[Fault]:
             yield from _duplicate_keys(item, f"{where}[{index}]")
 
 
+def _calendars(root: yaml.Node, plain: Any, directory: Path) -> Iterator[Fault]:
+    """Put the events of every calendar that a window names beside its name."""
+    windows = plain.get("windows") if isinstance(plain, dict) else None
+    for index, window in enumerate(windows if isinstance(windows, list) else ()):
+        if not isinstance(window, dict):
+            continue
+        if "events" in window:
+            line = _line(_at(_entry(root, "windows", index), "events") or root)
+            yield Fault(line, f"windows[{index}].events", "this key is not known")
+        named, zone = window.get("calendar"), window.get("time_zone")
+        if not isinstance(named, str) or not named or not is_time_zone(zone):
+            continue
+        file = directory / named
+        try:
+            window["events"] = calendar_file.events_of(decoded(read(file), file), zone)
+        except calendar_file.CalendarFault as fault:
+            yield Fault(fault.line, fault.where, fault.reason, str(file))
+        except ConfigurationInvalid as error:
+            line = _line(_at(_entry(root, "windows", index), "calendar") or root)
+            yield Fault(line, f"windows[{index}].calendar", str(error))
+
+
+def _entry(root: yaml.Node, section: str, index: int) -> yaml.Node | None:
+    entries = _at(root, section)
+    return entries.value[index] if isinstance(entries, yaml.SequenceNode) else None
+
+
 def _undeclared_environments(root: yaml.Node) -> Iterator[Fault]:
     environments = _at(root, "environments")
     if not isinstance(environments, yaml.MappingNode):
         return
     declared = {str(key.value) for key, _ in environments.value}
-    for section, path in (("targets", ("environment",)), ("budgets", ("scope", "environment"))):
+    for section, path in (
+        ("targets", ("environment",)),
+        ("budgets", ("scope", "environment")),
+        ("windows", ("scope", "environment")),
+    ):
         entries = _at(root, section)
         for index, entry in enumerate(entries.value if isinstance(entries, yaml.SequenceNode) else ()):
             named = _at(entry, *path)
@@ -185,4 +255,4 @@ def _line(node: yaml.Node) -> int:
 
 def _worded(name: str, fault: Fault) -> str:
     where = f" {fault.where}:" if fault.where else ""
-    return f"{name}:{fault.line}:{where} {fault.reason}"
+    return f"{fault.file or name}:{fault.line}:{where} {fault.reason}"

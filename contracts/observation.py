@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from contracts.base import Contract
+from contracts.base import Contract, unsaid
 
 
 class Accelerator(Contract):
@@ -19,6 +19,17 @@ class Accelerator(Contract):
 
     type: str
     count: int = Field(ge=1)
+
+
+class BootDisk(Contract):
+    """The boot disk of each node (google.container.v1.NodeConfig)."""
+
+    type: str = ""
+    """`pd-standard`, `pd-balanced`, `pd-ssd`, `hyperdisk-balanced`; empty when the provider does not say."""
+    size_gb: int = Field(default=0, ge=0)
+    """0 when the provider does not say."""
+    kms_key: str = ""
+    """Resource name of the customer's key; empty when Google's own key encrypts it."""
 
 
 class ZoneSize(Contract):
@@ -81,6 +92,12 @@ class NodePoolObservation(Contract):
     """Nodes of the whole cluster."""
     operations: tuple[ProviderOperation, ...] = ()
     """Operations that run on the cluster."""
+    labels: dict[str, str] = Field(default={}, exclude_if=unsaid)
+    """Kubernetes labels that the pool gives its nodes."""
+    resource_labels: dict[str, str] = Field(default={}, exclude_if=unsaid)
+    """Google Cloud labels of the nodes' machines and disks; billing groups by them."""
+    boot_disk: BootDisk | None = Field(default=None, exclude_if=unsaid)
+    """None when it was observed before disks were read."""
 
     @property
     def target_sizes(self) -> dict[str, int]:

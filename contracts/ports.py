@@ -14,10 +14,11 @@ from typing import Any, Protocol
 from pydantic import Field, JsonValue
 
 from contracts.action import NodePoolTarget
-from contracts.base import Contract
+from contracts.base import Contract, unsaid
 from contracts.decision import DecisionResult, SignedDecision
 from contracts.messages import ProposalInput, RequestInput
 from contracts.observation import NodePoolObservation, ProviderOperation
+from contracts.principal import Role
 from contracts.progress import RequestProgress
 
 
@@ -68,6 +69,46 @@ class ReadyNodeCounter(Protocol):
         ...
 
 
+class BlockedBudget(Contract):
+    """A PodDisruptionBudget that allows no eviction now, and how many of its pods run on the pool."""
+
+    name: str
+    """`namespace/name`."""
+    pods: int = Field(ge=1)
+
+
+class PoolLoad(Contract):
+    """What runs on a pool now. CPU in thousandths of a core, memory in bytes; both as requested by the pods."""
+
+    ready_nodes: int = Field(ge=0)
+    requested_cpu: int = Field(ge=0)
+    requested_memory: int = Field(ge=0)
+    cpu_per_node: int = Field(ge=0)
+    """What pods can have of the smallest Ready node."""
+    memory_per_node: int = Field(ge=0)
+    blocked_budgets: tuple[BlockedBudget, ...] = ()
+
+    @property
+    def least_nodes(self) -> int | None:
+        """Nodes below which the requests cannot fit, however they are packed; None when a node's size is unknown."""
+        if self.cpu_per_node == 0 or self.memory_per_node == 0:
+            return None if self.requested_cpu or self.requested_memory else 0
+        by_cpu = -(-self.requested_cpu // self.cpu_per_node)
+        return max(by_cpu, -(-self.requested_memory // self.memory_per_node))
+
+
+class LoadReader(Protocol):
+    """Reads what runs on a pool through the Kubernetes API, under a viewer identity."""
+
+    async def read_load(self, target: NodePoolTarget) -> PoolLoad | None:
+        """Return the load, or None when no cluster is configured for the target.
+
+        Raises:
+            ProviderError: a subclass.
+        """
+        ...
+
+
 class PolicyViolation(Contract):
     """One rule that fired."""
 
@@ -75,6 +116,14 @@ class PolicyViolation(Contract):
     level: str
     """`advisory`, `soft` or `hard`."""
     message: str
+    remedy: str | None = Field(default=None, exclude_if=unsaid)
+    """What would have to change."""
+    quorum: int | None = Field(default=None, ge=1, le=10, exclude_if=unsaid)
+    """Of a soft rule: how many people must approve. None = one."""
+    roles: tuple[Role, ...] = Field(default=(), exclude_if=unsaid)
+    """Of a soft rule: which roles they must hold. Empty = an approver and an operator."""
+    groups: tuple[str, ...] = Field(default=(), exclude_if=unsaid)
+    """Of a soft rule: groups of which a member must approve, for example `finance`."""
 
 
 class PolicyResult(Contract):
@@ -84,6 +133,8 @@ class PolicyResult(Contract):
     rules_evaluated: int
     """The sentinel: an answer without it is no answer."""
     revision: str
+    policies: tuple[str, ...] = Field(default=(), exclude_if=unsaid)
+    """Names of those that were evaluated."""
 
 
 class PolicyEngine(Protocol):

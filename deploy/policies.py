@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from local.opa import snapshot_policies
+from adapters.opa.sources import snapshot_policies
 
 if __name__ == "__main__":
     sys.stderr.write(f"policies at {snapshot_policies(Path(sys.argv[1]))}\n")

@@ -1,54 +1,75 @@
-"""Local stack: Open Policy Agent over a snapshot of the repository's policies."""
+"""Local stack: Open Policy Agent over a bundle of the repository's policies, made anew whenever they change.
+
+OPA watches the bundle and takes a new one whole, between two questions. What does not compile, or has limits that are
+not whole, is reported and never becomes a bundle: the last good one stays in force.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
+import asyncio
 from pathlib import Path
 
-POLICIES = Path(__file__).parent.parent / "policies"
-_LEFT_OUT = ("samples",)
-_DATA_FILES = ("data.json", "data.yaml")
+from adapters.opa.bundle import build_bundle, revision_in
+from adapters.opa.sources import POLICIES, policy_files, revision_of, snapshot_policies
+from contracts.errors import ConfigurationInvalid
+from local.events import Report, StackEvent, StackEventKind
 
+__all__ = [
+    "POLICIES",
+    "follow_policies",
+    "pack_policies",
+    "policy_files",
+    "server_command",
+    "snapshot_policies",
+]
 
-def snapshot_policies(target: Path, source: Path = POLICIES) -> str:
-    """Copy the policies to `target` with a data file that names their revision, and return it.
-
-    The revision, `sha256:<hex>`, is over path and content of every file that OPA gets, in the order of their
-    paths. OPA reads the copy, so the revision it reports is that of the rules it runs. Rego serves it as
-    `data.sluice.bundle.revision`.
-    """
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    digest = hashlib.sha256()
-    for file in policy_files(source):
-        name = file.relative_to(source)
-        content = file.read_bytes()
-        for field in (name.as_posix().encode(), content):
-            digest.update(len(field).to_bytes(8, "big") + field)
-        copy = target / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(content)
-    revision = f"sha256:{digest.hexdigest()}"
-    (target / "revision.json").write_text(json.dumps({"sluice": {"bundle": {"revision": revision}}}))
-    return revision
-
-
-def policy_files(source: Path = POLICIES) -> list[Path]:
-    """The Rego modules and data files that run: no tests, no samples. Sorted by path."""
-    return sorted(file for file in source.rglob("*") if file.is_file() and _runs(file.relative_to(source)))
-
-
-def _runs(name: Path) -> bool:
-    if set(_LEFT_OUT) & set(name.parts):
-        return False
-    return name.name in _DATA_FILES or (name.suffix == ".rego" and not name.stem.endswith("_test"))
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the policies' files."""
 
 
 def server_command(program: Path, *, policies: Path, socket: Path) -> list[str]:
-    """Command line of a server on a unix socket, over the snapshot in `policies`."""
+    """Command line of a server on a unix socket, over the bundle in `policies`: a file or a directory."""
     return [
         str(program), "run", "--server", "--addr", f"unix://{socket}", "--unix-socket-perm", "700",
-        "--log-level", "error", "--skip-version-check", str(policies),
+        "--log-level", "error", "--skip-version-check", "--watch", "--bundle", str(policies),
     ]  # fmt: skip
+
+
+def pack_policies(program: Path, bundle: Path, source: Path = POLICIES) -> StackEvent:
+    """Make the bundle of `source`, and say so. With flaws in `source` an older bundle stays as it is.
+
+    Raises:
+        ConfigurationInvalid: there are flaws, and no older bundle.
+    """
+    try:
+        made = build_bundle(program, bundle, source=source)
+    except ConfigurationInvalid as flaws:
+        if not bundle.exists():
+            raise
+        return StackEvent(StackEventKind.NOTE, "opa", f"the last good policies stay in force. {flaws}")
+    return StackEvent(StackEventKind.NOTE, "opa", f"{len(made.policies)} policies at {made.revision[:19]}")
+
+
+async def follow_policies(
+    program: Path, bundle: Path, report: Report, source: Path = POLICIES, *, every: float = LOOK_EVERY
+) -> None:
+    """Make the bundle anew whenever a file of `source` changes, until cancelled."""
+    packed = await asyncio.to_thread(revision_in, bundle)
+    while True:
+        await asyncio.sleep(every)
+        seen = await _revision(source)
+        if seen is None or seen == packed:
+            continue
+        try:
+            report(await asyncio.to_thread(pack_policies, program, bundle, source))
+        except ConfigurationInvalid as flaws:
+            report(StackEvent(StackEventKind.NOTE, "opa", str(flaws)))
+        packed = seen
+
+
+async def _revision(source: Path) -> str | None:
+    """The revision of the files as they are; None while one comes or goes."""
+    try:
+        return await asyncio.to_thread(revision_of, source)
+    except OSError:
+        return None

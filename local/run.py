@@ -11,8 +11,8 @@ import os
 import signal
 import stat
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,7 +21,7 @@ from local.environment import SluiceCommand, sluice_command
 from local.events import Report, StackError, StackEvent, StackEventKind
 from local.identities import ensure_keys, ensure_tokens
 from local.ports import Ports
-from local.stack import Facts, Stack, needed_programs, plan_stack
+from local.stack import Facts, Stack, Work, needed_programs, plan_stack
 from local.supervisor import Supervisor
 from settings import Settings
 from tools.catalogue import PROGRAMS
@@ -93,10 +93,22 @@ async def run_stack(
                     wants_seed = seed == "demo" and not (state / _SEEDED).exists()
                     tokens = state / "tokens.json"
                     ready = Ready(stack.url, state, supervisor.pids(), stack.addresses, tokens, wants_seed)
-                    await _serve(ready, on_ready, stopping)
+                    async with _beside(stack.beside):
+                        await _serve(ready, on_ready, stopping)
             finally:
                 await supervisor.stop()
     return 0
+
+
+@asynccontextmanager
+async def _beside(work: Sequence[Work]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(one()) for one in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _serve(ready: Ready, on_ready: OnReady, stopping: asyncio.Event) -> None:

@@ -8,11 +8,13 @@ Where a setting gives an address, that part is not ours and is not started. Orde
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from contracts.errors import ConfigurationInvalid
 from local import opa, postgres, temporal
 from local.directories import make_private, socket_directory
 from local.environment import ROOT, SluiceCommand, foreign_environment, module_command, own_environment
@@ -27,6 +29,8 @@ HOST = "127.0.0.1"
 PRACTICE_CONFIGURATION = Path(__file__).parent / "practice.yaml"
 DATABASE = "sluice"
 
+Work = Callable[[], Coroutine[Any, Any, None]]
+
 _OPA_SOCKET = "opa.sock"
 
 
@@ -38,6 +42,8 @@ class Stack:
     url: str
     addresses: Mapping[str, str]
     """Part → address for people: `api`, `temporal`, `temporal-ui`, `gke`, `gke-admin`; no credentials."""
+    beside: tuple[Work, ...] = ()
+    """What runs in the supervisor's own process once all parts are ready, until it is cancelled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,7 @@ class _Plan:
     facts: Facts
     changes: dict[str, str | None] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    beside: list[Work] = field(default_factory=list)
 
 
 def needed_programs(settings: Settings) -> tuple[str, ...]:
@@ -101,6 +108,7 @@ def plan_stack(facts: Facts) -> Stack:
         ),
         url=url,
         addresses=plan.addresses,
+        beside=tuple(plan.beside),
     )
 
 
@@ -165,22 +173,24 @@ def _opa(plan: _Plan) -> Part | None:
     make_private(directory)
     socket = socket_directory(directory, _OPA_SOCKET) / _OPA_SOCKET
     plan.changes["OPA__URL"] = f"unix://{socket}"
+    program, bundle = plan.facts.programs["opa"], directory / "bundle.tar.gz"
+    plan.beside.append(partial(opa.follow_policies, program, bundle, plan.facts.report))
 
-    async def snapshot() -> None:
+    async def pack() -> None:
         make_private(socket.parent)
         # A server that was killed leaves its socket behind, and the next one cannot bind it.
         socket.unlink(missing_ok=True)
-        revision = opa.snapshot_policies(directory / "policies")
-        plan.facts.report(StackEvent(StackEventKind.NOTE, "opa", f"policies at {revision[:19]}"))
+        try:
+            plan.facts.report(await asyncio.to_thread(opa.pack_policies, program, bundle))
+        except ConfigurationInvalid as flaws:
+            raise StackError(str(flaws)) from flaws
 
     return Part(
         name="opa",
-        command=tuple(
-            opa.server_command(plan.facts.programs["opa"], policies=directory / "policies", socket=socket)
-        ),
+        command=tuple(opa.server_command(program, policies=bundle, socket=socket)),
         environment=foreign_environment(),
         is_ready=partial(answers_http, "http://opa/health", unix_socket=socket),
-        prepare=snapshot,
+        prepare=pack,
     )
 
 

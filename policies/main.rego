@@ -2,14 +2,15 @@
 # title: The one question
 # description: |
 #   Collects the violations of every policy below data.sluice.policies. Each policy is a package of its own with a
-#   set `violations` of {rule, level, message} and the constant `evaluated`. The count of those constants is the
-#   sentinel: an answer with too few rules is no answer.
+#   set `violations` of {rule, level, message} and the constant `evaluated`. The names of those constants are the
+#   sentinel: an answer that lacks a policy is no answer. `declared` are those that the bundle was made of.
 # entrypoint: true
 package sluice
 
 verdict := {
 	"violations": violations,
-	"rules_evaluated": rules_evaluated,
+	"policies": [name | data.sluice.policies[name].evaluated],
+	"declared": declared,
 	"revision": revision,
 }
 
@@ -18,7 +19,9 @@ violations contains violation if {
 	some violation in data.sluice.policies[name].violations
 }
 
-rules_evaluated := count([name | some name; data.sluice.policies[name].evaluated])
+default declared := []
+
+declared := data.sluice.bundle.policies
 
 default revision := "unversioned"
 

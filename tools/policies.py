@@ -1,35 +1,18 @@
-"""`make policies`: what OPA itself checks of the Rego policies: format, strict compilation, tests that cover all of it.
+"""`make policies`: what the policies of this repository must pass before they run (`adapters/opa/checks.py`).
 
 OPA is found or fetched as everywhere else (`tools/programs.py`). Every check runs, so that one run tells all.
 """
 
 from __future__ import annotations
 
-import subprocess
 import sys
-from pathlib import Path
 
+from adapters.opa.checks import flaws_of
+from adapters.opa.sources import POLICIES, policy_names
+from contracts.errors import ConfigurationInvalid
 from settings import Settings
 from tools.catalogue import OPA
 from tools.programs import ProgramNotFoundError, explicit_path, resolve
-
-ROOT = Path(__file__).parent.parent
-CHECKS: tuple[tuple[str, ...], ...] = (
-    ("fmt", "--fail", "--list"),
-    ("check", "--strict", "--bundle"),
-    ("test", "--bundle", "--coverage", "--threshold", "100"),
-)
-"""Arguments of `opa`; the directory of policies comes last."""
-
-
-def failed_checks(opa: Path, root: Path) -> list[str]:
-    """Run every check on `root`/policies, with OPA's own output, and return the command lines that failed."""
-    failed = []
-    for arguments in CHECKS:
-        done = subprocess.run([str(opa), *arguments, "policies"], cwd=root, check=False)
-        if done.returncode != 0:
-            failed.append(" ".join(("opa", *arguments, "policies")))
-    return failed
 
 
 def main() -> int:
@@ -37,12 +20,14 @@ def main() -> int:
     settings = Settings()
     try:
         opa = resolve(OPA, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, OPA))
-    except ProgramNotFoundError as cause:
+        flaws = flaws_of(opa.path, POLICIES)
+    except (ProgramNotFoundError, ConfigurationInvalid) as cause:
         sys.stderr.write(f"{cause}\n")
         return 1
-    failed = failed_checks(opa.path, ROOT)
-    sys.stderr.writelines(f"failed: {one}\n" for one in failed)
-    return 1 if failed else 0
+    sys.stderr.writelines(f"{flaw.check}: {flaw.message}\n" for flaw in flaws)
+    if not flaws:
+        sys.stderr.write(f"{len(policy_names())} policies: nothing found\n")
+    return 1 if flaws else 0
 
 
 if __name__ == "__main__":

@@ -16,7 +16,13 @@ from adapters.gke.operations import to_operation, touches_cluster
 from contracts.action import NodePoolTarget
 from contracts.base import utc_now
 from contracts.errors import ProviderUnavailable
-from contracts.observation import Accelerator, AutoscalingBounds, NodePoolObservation, ProviderOperation
+from contracts.observation import (
+    Accelerator,
+    AutoscalingBounds,
+    BootDisk,
+    NodePoolObservation,
+    ProviderOperation,
+)
 
 READ_TIMEOUT = timedelta(seconds=10)
 AGENT = "sluice-viewer"
@@ -81,6 +87,9 @@ class GkeNodePoolReader:
             # The cluster's own count is deprecated and may be absent; the pool is part of it in any case.
             cluster_node_count=max(cluster.current_node_count, running),
             operations=tuple(operation for operation in operations if operation.is_running),
+            labels=dict(pool.config.labels),
+            resource_labels=dict(pool.config.resource_labels),
+            boot_disk=_boot_disk(pool.config),
         )
 
     async def list_node_pools(self, project: str, location: str, cluster: str) -> list[str]:
@@ -114,6 +123,15 @@ class GkeNodePoolReader:
             return await getattr(client, method)(
                 request={key: resource}, retry=None, timeout=self._timeout.total_seconds()
             )
+
+
+def _boot_disk(config: Any) -> BootDisk:
+    # Two generations of fields say the same; GKE fills both, older servers the flat ones only.
+    return BootDisk(
+        type=config.disk_type or config.boot_disk.disk_type,
+        size_gb=max(config.disk_size_gb, config.boot_disk.size_gb),
+        kms_key=config.boot_disk_kms_key,
+    )
 
 
 def _bounds(autoscaling: Any) -> AutoscalingBounds | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
@@ -11,16 +11,18 @@ from urllib.parse import unquote, urlsplit
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from adapters.opa.sources import policy_names
 from adapters.store.database import forbid_in_transaction
 from contracts.errors import ConfigurationInvalid, PolicyUnavailable
 from contracts.ports import PolicyResult, PolicyViolation
-
-SHIPPED_RULES = 4
-"""Policies in this repository. An answer that evaluated fewer is no answer."""
+from contracts.principal import Role
 
 _QUESTION = "/v1/data/sluice/verdict?strict-builtin-errors=true"
 _MOST_BYTES = 1_000_000
 _DROPPED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+
+
+_Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$")]
 
 
 class _Violation(BaseModel):
@@ -29,13 +31,19 @@ class _Violation(BaseModel):
     rule: Annotated[str, Field(min_length=1, max_length=100)]
     level: Literal["advisory", "soft", "hard"]
     message: Annotated[str, Field(max_length=2_000)]
+    remedy: Annotated[str, Field(min_length=1, max_length=2_000)] | None = None
+    quorum: Annotated[int, Field(ge=1, le=10)] | None = None
+    # Blank is not "nobody in particular": a policy that wants people says whom.
+    roles: Annotated[list[Role], Field(min_length=1)] | None = None
+    groups: Annotated[list[_Name], Field(min_length=1)] | None = None
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(strict=True)
 
     violations: list[_Violation]
-    rules_evaluated: int
+    policies: list[_Name]
+    declared: list[_Name] = []
     revision: Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -46,11 +54,13 @@ class _Reply(BaseModel):
 class OpaPolicyEngine:
     """A `PolicyEngine` over OPA's REST API, on TCP or a unix socket, with connections kept alive."""
 
-    def __init__(self, url: str, *, timeout: timedelta, least_rules: int = SHIPPED_RULES) -> None:
+    def __init__(self, url: str, *, timeout: timedelta, required: Collection[str] | None = None) -> None:
         """Connect lazily to `http://host:port`, `https://host:port` or `unix:///path`.
 
+        `required` names the policies without which an answer is none; by default those of this repository.
+
         Raises:
-            ConfigurationInvalid: the URL is none of these.
+            ConfigurationInvalid: the URL is none of these, or no policy is required.
         """
         parts = urlsplit(url)
         if parts.scheme == "unix" and parts.path:
@@ -62,14 +72,16 @@ class OpaPolicyEngine:
         else:
             raise ConfigurationInvalid("the address of OPA must be http://host:port or unix:///path")
         self._timeout = aiohttp.ClientTimeout(total=timeout.total_seconds())
-        self._least_rules = least_rules
+        self._required = frozenset(policy_names() if required is None else required)
+        if not self._required:
+            raise ConfigurationInvalid("no policy is required: name those that must be evaluated")
         self._session: aiohttp.ClientSession | None = None
 
     async def evaluate(self, document: Mapping[str, JsonValue]) -> PolicyResult:
         """Return every violation.
 
         Raises:
-            PolicyUnavailable: no answer in time, an error, an undefined result, or too few rules evaluated.
+            PolicyUnavailable: no answer in time, an error, an undefined result, or a policy is missing.
         """
         forbid_in_transaction()
         body = json.dumps({"input": document}, allow_nan=False).encode()
@@ -130,15 +142,24 @@ class OpaPolicyEngine:
             answer = _Reply.model_validate_json(content).result
         except ValidationError as error:
             raise PolicyUnavailable("the policy engine's answer is not one") from error
-        if answer.rules_evaluated < max(self._least_rules, 1):
-            raise PolicyUnavailable(
-                f"only {answer.rules_evaluated} of {self._least_rules} policies were evaluated"
-            )
+        evaluated = set(answer.policies)
+        missing = sorted(self._required.union(answer.declared) - evaluated)
+        if missing:
+            raise PolicyUnavailable(f"these policies were not evaluated: {', '.join(missing)}")
         return PolicyResult(
             violations=tuple(
-                PolicyViolation(rule=one.rule, level=one.level, message=one.message)
+                PolicyViolation(
+                    rule=one.rule,
+                    level=one.level,
+                    message=one.message,
+                    remedy=one.remedy,
+                    quorum=one.quorum,
+                    roles=tuple(one.roles or ()),
+                    groups=tuple(one.groups or ()),
+                )
                 for one in answer.violations
             ),
-            rules_evaluated=answer.rules_evaluated,
+            rules_evaluated=len(evaluated),
             revision=answer.revision,
+            policies=tuple(sorted(evaluated)),
         )

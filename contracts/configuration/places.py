@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from contracts.action import MAX_NODES_PER_ZONE, NodePoolTarget
 from contracts.base import Contract
-from contracts.configuration.values import Name, Pattern
+from contracts.configuration.values import Label, LabelValue, Name, Owner, Pattern
 from contracts.principal import GroupName, Role
 
 
@@ -48,6 +48,17 @@ class Target(Contract):
     environment: Name
     team: Name
     max_nodes_per_zone: int = Field(ge=0, le=MAX_NODES_PER_ZONE)
+    owner: Owner | None = None
+    """Who answers for it: a person or a group, for example `ana@example.com`."""
+    labels: dict[Label, LabelValue] = {}
+    """What policies read beside the pool's own labels, for example `data-residency: eu`."""
+    protected: bool = False
+    """Nothing may be changed here through Sluice."""
+    purpose: Literal["training", "serving"] | None = None
+    revenue_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the revenue that each pool of this entry carries; unsaid = unknown."""
+    customer_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Share of the customers that each pool of this entry serves; unsaid = unknown."""
 
     def matches(self, target: NodePoolTarget) -> bool:
         """Tell whether this entry registers the target."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, TypeGuard
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 Pattern = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[a-z0-9*?-]+$")]
+
+Owner = Annotated[str, Field(pattern=r"^\S(.{0,198}\S)?$")]
+"""A person or group as people write it; blank is refused."""
+Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+LabelValue = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.-]{1,63}$")]
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
@@ -40,6 +45,14 @@ def _time_zone(value: str) -> str:
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise ValueError(f"{value!r} is not a time zone of the IANA database") from error
     return value
+
+
+def is_time_zone(value: object) -> TypeGuard[str]:
+    """Tell whether a value names a time zone of the IANA database."""
+    try:
+        return isinstance(value, str) and bool(_time_zone(value))
+    except ValueError:
+        return False
 
 
 TimeZone = Annotated[str, AfterValidator(_time_zone)]

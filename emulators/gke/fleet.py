@@ -28,6 +28,11 @@ class PoolSpec(FleetPart):
     node_count: int = Field(ge=0)
     spot: bool = False
     accelerators: dict[str, int] = {}
+    labels: dict[str, str] = {}
+    resource_labels: dict[str, str] = {}
+    disk_type: str = "pd-balanced"
+    disk_size_gb: int = Field(default=100, ge=10)
+    boot_disk_kms_key: str = ""
     autoscaling: Autoscaling | None = None
     stock: int | dict[str, int] = {}
     """Machines there are: for each zone of the pool, or zone → number. Absent = enough."""
@@ -119,6 +124,11 @@ def _pool(project: str, cluster: ClusterSpec, spec: PoolSpec, zones: list[str]) 
         initial_node_count=spec.node_count,
         spot=spec.spot,
         accelerators=spec.accelerators,
+        labels=spec.labels,
+        resource_labels=spec.resource_labels,
+        disk_type=spec.disk_type,
+        disk_size_gb=spec.disk_size_gb,
+        boot_disk_kms_key=spec.boot_disk_kms_key,
         autoscaling=spec.autoscaling,
         demand=sizes if spec.autoscaling else {},
         groups=[

@@ -125,6 +125,13 @@ class Pool(BaseModel):
     groups: list[Group]
     spot: bool = False
     accelerators: dict[str, int] = {}
+    labels: dict[str, str] = {}
+    """Kubernetes labels of the nodes."""
+    resource_labels: dict[str, str] = {}
+    disk_type: str = "pd-balanced"
+    disk_size_gb: int = 100
+    boot_disk_kms_key: str = ""
+    """Resource name of the customer's key; empty = Google's own."""
     autoscaling: Autoscaling | None = None
     demand: dict[str, int] = {}
     """Nodes per zone that the autoscaler finds right for the load, before its bounds."""

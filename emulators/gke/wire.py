@@ -85,6 +85,11 @@ def pool_message(cluster: Cluster, pool: Pool) -> types.NodePool:
         config=types.NodeConfig(
             machine_type=pool.machine_type,
             spot=pool.spot,
+            labels=pool.labels,
+            resource_labels=pool.resource_labels,
+            disk_type=pool.disk_type,
+            disk_size_gb=pool.disk_size_gb,
+            boot_disk_kms_key=pool.boot_disk_kms_key,
             accelerators=[
                 types.AcceleratorConfig(accelerator_type=name, accelerator_count=count)
                 for name, count in pool.accelerators.items()

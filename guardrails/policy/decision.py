@@ -1,4 +1,8 @@
-"""GUARDRAIL policy: what OPA answered. Hard violations deny, soft ones need an operator to override, advice is told."""
+"""GUARDRAIL policy: what OPA answered. Hard violations deny, soft ones need people to override, advice is told.
+
+A soft violation may say who: how many, holding which roles, of which groups. One that names no roles asks for an
+approver and an operator.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from guardrails.answers import Answers
 from guardrails.facts import Facts
 
 _NAME = "policy"
+_OVERRIDE = (Role.APPROVER, Role.OPERATOR)
 _LEVELS = frozenset({"advisory", "soft", "hard"})
 
 
@@ -41,19 +46,42 @@ def _violated(answer: Answers, result: PolicyResult) -> Verdict:
         "violations": [violation.model_dump(mode="json") for violation in (*hard, *soft, *advice)],
     }
     if hard:
-        return answer.deny(hard[0].rule, f"policy_{hard[0].rule}", _told(hard), facts)
+        return answer.deny(hard[0].rule, f"policy_{hard[0].rule}", _told(hard), facts, remedy=_remedy(hard))
     if soft:
         return answer.require_approval(
             soft[0].rule,
             f"policy_{soft[0].rule}",
-            f"{_told(soft)} An operator may override this.",
-            roles=(Role.APPROVER, Role.OPERATOR),
+            f"{_told(soft)} {_who(soft)}",
+            quorum=max(violation.quorum or 1 for violation in soft),
+            roles=_roles(soft),
+            groups=_groups(soft),
             rules=dict.fromkeys(violation.rule for violation in soft),
             facts=facts,
+            remedy=_remedy(soft),
         )
     if advice:
         return answer.allow(advice[0].rule, f"Advice: {_told(advice)}", facts)
     return answer.allow("policies", f"All {result.rules_evaluated} policies agree.", facts)
+
+
+def _roles(soft: list[PolicyViolation]) -> tuple[Role, ...]:
+    return tuple(dict.fromkeys(role for violation in soft for role in violation.roles or _OVERRIDE))
+
+
+def _groups(soft: list[PolicyViolation]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(group for violation in soft for group in violation.groups))
+
+
+def _who(soft: list[PolicyViolation]) -> str:
+    """Say who may override. Roles and groups add up over violations: all of them must be among the approvers."""
+    wanted = [f"the role {role.value}" for role in _roles(soft)]
+    wanted += [f"the group {group}" for group in _groups(soft)]
+    return f"It can be overridden with an approval by {' and '.join(wanted)}."
+
+
+def _remedy(violations: list[PolicyViolation]) -> str | None:
+    said = dict.fromkeys(violation.remedy for violation in violations if violation.remedy)
+    return " ".join(said) or None
 
 
 def _told(violations: list[PolicyViolation]) -> str:

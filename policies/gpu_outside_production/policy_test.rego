@@ -52,3 +52,8 @@ test_shrinking_is_fine if {
 	smaller := object.union(big, {"change": {"nodes_before": 2, "nodes_after": 0}})
 	count(policy.violations) == 0 with input as smaller
 }
+
+test_without_a_list_no_gpu_is_allowed if {
+	small := growing("g2-standard-8", [{"type": "nvidia-l4", "count": 1}])
+	count(policy.violations) == 1 with input as small with data.sluice.limits as {}
+}

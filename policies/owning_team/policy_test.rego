@@ -21,3 +21,21 @@ test_an_unregistered_target_has_no_owner if {
 test_a_blank_team_is_none if {
 	count(policy.violations) == 1 with input as owned_by({"team": "  "})
 }
+
+test_an_owner_is_needed_where_it_is_said if {
+	ownerless := object.union(owned_by({"team": "inference", "owner": null}), {"environment": "production"})
+	count(policy.violations) == 0 with input as ownerless
+	some violation in policy.violations with input as ownerless
+		with data.sluice.limits.owning_team as {"owner_needed_in": ["production"]}
+	violation.message == "serving/inference has no owner, and production needs one."
+}
+
+test_a_blank_owner_is_none if {
+	blank := object.union(owned_by({"team": "inference", "owner": " "}), {"environment": "production"})
+	count(policy.violations) == 1 with input as blank with data.sluice.limits.owning_team as {"owner_needed_in": ["production"]}
+}
+
+test_a_named_owner_is_fine if {
+	named := object.union(owned_by({"team": "inference", "owner": "ana"}), {"environment": "production"})
+	count(policy.violations) == 0 with input as named with data.sluice.limits.owning_team as {"owner_needed_in": ["production"]}
+}

@@ -3,6 +3,8 @@
 # description: No node pool grows above the number of nodes, over all zones, that its environment allows.
 # custom:
 #   level: hard
+#   reads: limits.pool_maximum.environments, .default
+#   remedy: Ask for fewer nodes.
 package sluice.policies.pool_maximum
 
 evaluated := true
@@ -18,6 +20,7 @@ violations contains violation if {
 			maximum,
 			input.environment,
 		]),
+		"remedy": sprintf("Ask for at most %d nodes over all zones.", [maximum]),
 	}
 }
 

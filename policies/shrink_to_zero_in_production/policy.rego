@@ -4,7 +4,9 @@
 #   Taking the last node of a production pool is a deletion in all but name. An autoscaler that may go down to zero
 #   is only advised against: it keeps nodes while there is work for them.
 # custom:
-#   level: hard
+#   level: hard, advisory for an autoscaler's lower bound
+#   reads: nothing
+#   remedy: Keep at least one node.
 package sluice.policies.shrink_to_zero_in_production
 
 evaluated := true
@@ -21,6 +23,7 @@ violations contains violation if {
 			input.action.node_pool,
 			input.change.nodes_before,
 		]),
+		"remedy": "Keep at least one node, or retire the pool outside Sluice with its owner.",
 	}
 }
 

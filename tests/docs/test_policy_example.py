@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
 
+from adapters.opa.checks import flaws_of
 from tests.docs.pages import ROOT
-from tools.policies import failed_checks
 
 
 def test_the_policy_of_the_how_to_passes_every_check(tmp_path: Path, opa_binary: Path) -> None:
@@ -16,6 +17,9 @@ def test_the_policy_of_the_how_to_passes_every_check(tmp_path: Path, opa_binary:
     folder.mkdir()
     (folder / "policy.rego").write_text(rule)
     (folder / "policy_test.rego").write_text(rule_test)
-    whole = tmp_path / "policies" / "main_test.rego"
-    whole.write_text(whole.read_text().replace("rules_evaluated == 4", "rules_evaluated == 5"))
-    assert failed_checks(opa_binary, tmp_path) == []
+    samples = tmp_path / "policies" / "owning_team" / "samples"
+    shutil.copytree(samples, folder / "samples")
+    allowed = json.loads((samples / "allowed.json").read_text())
+    denied = allowed | {"production": True, "now": "2026-11-21T03:00:00+00:00"}
+    (folder / "samples" / "denied.json").write_text(json.dumps(denied))
+    assert flaws_of(opa_binary, tmp_path / "policies") == []

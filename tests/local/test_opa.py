@@ -1,65 +1,111 @@
 from __future__ import annotations
 
-import json
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
 import httpx
+import pytest
 
+from adapters.opa.bundle import revision_in
+from contracts.errors import ConfigurationInvalid
 from local.environment import foreign_environment
-from local.opa import server_command, snapshot_policies
+from local.events import StackEvent
+from local.opa import POLICIES, follow_policies, pack_policies, server_command
 from local.part import Part
 from local.probes import answers_http
 from local.supervisor import Supervisor
 
-_RULE = "package sluice.scope\n\nrevision := data.sluice.bundle.revision\n"
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    shutil.copytree(POLICIES, tmp_path / "policies")
+    return tmp_path / "policies"
 
 
-def policies(directory: Path) -> Path:
-    (directory / "scope" / "samples").mkdir(parents=True)
-    (directory / "scope" / "policy.rego").write_text(_RULE)
-    (directory / "scope" / "policy_test.rego").write_text("this does not even parse")
-    (directory / "scope" / "samples" / "allowed.json").write_text("{}")
-    return directory
-
-
-def test_the_snapshot_holds_rules_and_their_revision_but_no_tests_and_samples(tmp_path: Path) -> None:
-    revision = snapshot_policies(tmp_path / "copy", policies(tmp_path / "policies"))
-    names = {file.relative_to(tmp_path / "copy").as_posix() for file in (tmp_path / "copy").rglob("*.*")}
-    assert names == {"scope/policy.rego", "revision.json"}
-    stored = json.loads((tmp_path / "copy" / "revision.json").read_text())
-    assert stored == {"sluice": {"bundle": {"revision": revision}}}
-    assert revision.startswith("sha256:")
-
-
-def test_the_revision_changes_with_a_rule_and_with_its_name_and_with_nothing_else(tmp_path: Path) -> None:
-    source = policies(tmp_path / "policies")
-    first = snapshot_policies(tmp_path / "copy", source)
-    (source / "scope" / "policy_test.rego").write_text("other")
-    assert snapshot_policies(tmp_path / "copy", source) == first
-    (source / "scope" / "policy.rego").rename(source / "scope" / "renamed.rego")
-    renamed = snapshot_policies(tmp_path / "copy", source)
-    (source / "scope" / "renamed.rego").write_text(_RULE + "\n")
-    edited = snapshot_policies(tmp_path / "copy", source)
-    assert len({first, renamed, edited}) == 3
-
-
-async def test_the_server_answers_over_its_socket_and_knows_its_revision(
-    opa_binary: Path, short_dir: Path
-) -> None:
-    revision = snapshot_policies(short_dir / "copy", policies(short_dir / "policies"))
-    socket = short_dir / "opa.sock"
+@asynccontextmanager
+async def served(opa: Path, bundle: Path, folder: Path) -> AsyncIterator[Callable[[], asyncio.Future[str]]]:
+    """An OPA over the bundle; yields what asks it for the revision in force."""
+    socket = folder / "opa.sock"
     server = Part(
         name="opa",
-        command=tuple(server_command(opa_binary, policies=short_dir / "copy", socket=socket)),
+        command=tuple(server_command(opa, policies=bundle, socket=socket)),
         environment=foreign_environment(),
         is_ready=partial(answers_http, "http://opa/health", unix_socket=socket),
     )
-    supervisor = Supervisor([(server,)], logs=short_dir, report=lambda _: None)
+    supervisor = Supervisor([(server,)], logs=folder, report=lambda _: None)
+
+    async def revision() -> str:
+        answer = await client.get("http://opa/v1/data/sluice/verdict")
+        return str(answer.json()["result"]["revision"])
+
     try:
         await supervisor.start()
         async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(uds=str(socket))) as client:
-            answer = await client.get("http://opa/v1/data/sluice/scope/revision")
+            yield lambda: asyncio.ensure_future(revision())
     finally:
         await supervisor.stop()
-    assert answer.json()["result"] == revision
+
+
+def change(source: Path, old: str = "No team owns", new: str = "Nobody owns") -> None:
+    rule = source / "owning_team" / "policy.rego"
+    rule.write_text(rule.read_text().replace(old, new))
+
+
+async def test_the_server_answers_over_its_socket_and_knows_its_revision(
+    opa_binary: Path, short_dir: Path, source: Path
+) -> None:
+    bundle = short_dir / "bundle.tar.gz"
+    told = pack_policies(opa_binary, bundle, source)
+    async with served(opa_binary, bundle, short_dir) as revision:
+        assert await revision() == revision_in(bundle)
+    assert "22 policies at sha256:" in told.message
+
+
+async def test_a_changed_policy_is_in_force_without_a_restart_and_a_broken_one_never_is(
+    opa_binary: Path, short_dir: Path, source: Path
+) -> None:
+    bundle, heard = short_dir / "bundle.tar.gz", asyncio.Queue[StackEvent]()
+    pack_policies(opa_binary, bundle, source)
+    async with served(opa_binary, bundle, short_dir) as revision:
+        following = asyncio.create_task(
+            follow_policies(opa_binary, bundle, heard.put_nowait, source, every=0.05)
+        )
+        try:
+            first = await revision()
+            change(source)
+            assert "22 policies at" in (await heard.get()).message
+            second = revision_in(bundle)
+            assert second != first
+            async with asyncio.timeout(20):
+                while await revision() != second:
+                    continue
+            change(source, "evaluated := true", "evaluated := ")
+            assert "the last good policies stay in force" in (await heard.get()).message
+            assert await revision() == second == revision_in(bundle)
+        finally:
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+
+
+@pytest.mark.parametrize("flaw", ["rule", "limits"])
+def test_flaws_are_told_with_their_place_and_an_older_bundle_stays(
+    opa_binary: Path, tmp_path: Path, source: Path, flaw: str
+) -> None:
+    bundle = tmp_path / "bundle.tar.gz"
+    pack_policies(opa_binary, bundle, source)
+    good = bundle.read_bytes()
+    if flaw == "rule":
+        change(source, "evaluated := true", "evaluated := ")
+    else:
+        (source / "data.yaml").write_text("sluice:\n  limits:\n    pool_maximum: {}\n")
+    told = pack_policies(opa_binary, bundle, source).message
+    assert {"rule": "owning_team/policy.rego:", "limits": "data.yaml:3:"}[flaw] in told
+    assert bundle.read_bytes() == good
+    bundle.unlink()
+    with pytest.raises(ConfigurationInvalid):
+        pack_policies(opa_binary, bundle, source)
+    assert not bundle.exists()

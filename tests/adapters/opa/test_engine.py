@@ -11,17 +11,23 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapters.opa.engine import SHIPPED_RULES, OpaPolicyEngine
+from adapters.opa.engine import OpaPolicyEngine
+from adapters.opa.sources import POLICIES, policy_names
 from contracts.errors import ConfigurationInvalid, PolicyUnavailable
-from local.opa import POLICIES
+from contracts.principal import Role
 from tests.opa_fixtures import TIMEOUT, running_opa
 
-WHOLE = {"violations": [], "rules_evaluated": SHIPPED_RULES, "revision": "sha256:1"}
+NAMES = list(policy_names())
+WHOLE = {"violations": [], "policies": NAMES, "declared": NAMES, "revision": "sha256:1"}
+ALLOWED = json.loads((POLICIES / "owning_team" / "samples" / "allowed.json").read_text())
+SOFT = {"rule": "r", "level": "soft", "message": "m"}
 
 
 @asynccontextmanager
 async def answering(
-    handler: Callable[[web.Request], Any], timeout: timedelta = TIMEOUT
+    handler: Callable[[web.Request], Any],
+    timeout: timedelta = TIMEOUT,
+    required: tuple[str, ...] | None = None,
 ) -> AsyncIterator[OpaPolicyEngine]:
     """An engine that talks to a server of our own, for answers that a real OPA does not give."""
     app = web.Application()
@@ -31,7 +37,7 @@ async def answering(
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     (address,) = [socket.getsockname() for socket in site._server.sockets]  # type: ignore[union-attr]
-    engine = OpaPolicyEngine(f"http://127.0.0.1:{address[1]}", timeout=timeout)
+    engine = OpaPolicyEngine(f"http://127.0.0.1:{address[1]}", timeout=timeout, required=required)
     try:
         yield engine
     finally:
@@ -50,14 +56,15 @@ def saying(body: object, status: int = 200) -> Callable[[web.Request], Any]:
 async def test_real_opa_answers_with_violations_the_sentinel_and_the_revision(
     policy_engine: OpaPolicyEngine,
 ) -> None:
-    result = await policy_engine.evaluate({"action": {"cluster": "c", "node_pool": "n"}, "target": None})
+    result = await policy_engine.evaluate(ALLOWED | {"target": None})
     assert [violation.rule for violation in result.violations] == ["owning_team"]
-    assert result.rules_evaluated == SHIPPED_RULES
+    assert list(result.policies) == NAMES
+    assert result.rules_evaluated == len(NAMES)
     assert result.revision.startswith("sha256:")
 
 
 async def test_one_connection_serves_many_questions_at_once(policy_engine: OpaPolicyEngine) -> None:
-    results = await asyncio.gather(*[policy_engine.evaluate({"target": {"team": "a"}}) for _ in range(20)])
+    results = await asyncio.gather(*[policy_engine.evaluate(ALLOWED) for _ in range(20)])
     assert all(result.violations == () for result in results)
     await policy_engine.check()
 
@@ -70,7 +77,8 @@ async def test_the_question_is_strict_about_errors_of_built_in_functions(
         target = copy / file.relative_to(POLICIES)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(file.read_text())
-    (copy / "broken.rego").write_text(
+    (copy / "broken").mkdir()
+    (copy / "broken" / "policy.rego").write_text(
         "package sluice.policies.broken\n\nevaluated := true\n\n"
         'violations contains {"rule": "broken", "level": "hard", "message": "m"} if {\n'
         "\ttime.parse_rfc3339_ns(input.when) > 0\n}\n"
@@ -79,8 +87,8 @@ async def test_the_question_is_strict_about_errors_of_built_in_functions(
         engine = OpaPolicyEngine(url, timeout=TIMEOUT)
         try:
             with pytest.raises(PolicyUnavailable):
-                await engine.evaluate({"when": "not a time", "target": {"team": "a"}})
-            result = await engine.evaluate({"when": "2026-11-21T12:00:00Z", "target": {"team": "a"}})
+                await engine.evaluate(ALLOWED | {"when": "not a time"})
+            result = await engine.evaluate(ALLOWED | {"when": "2026-11-21T12:00:00Z"})
             assert [violation.rule for violation in result.violations] == ["broken"]
         finally:
             await engine.close()
@@ -94,7 +102,7 @@ async def test_a_restarted_opa_is_found_again(opa_binary: Path, tmp_path: Path) 
             with running_opa(opa_binary) as url:
                 link.unlink(missing_ok=True)
                 link.symlink_to(url.removeprefix("unix://"))
-                assert (await engine.evaluate({"target": {"team": "a"}})).violations == ()
+                assert (await engine.evaluate(ALLOWED)).violations == ()
         with pytest.raises(PolicyUnavailable):
             await engine.evaluate({})
         with pytest.raises(PolicyUnavailable):
@@ -109,19 +117,27 @@ async def test_a_restarted_opa_is_found_again(opa_binary: Path, tmp_path: Path) 
         {},
         {"result": None},
         {"result": {"violations": []}},
-        {"result": WHOLE | {"rules_evaluated": 0}},
-        {"result": WHOLE | {"rules_evaluated": SHIPPED_RULES - 1}},
-        {"result": WHOLE | {"rules_evaluated": "4"}},
+        {"result": WHOLE | {"policies": []}},
+        {"result": WHOLE | {"policies": NAMES[1:]}},
+        {"result": WHOLE | {"policies": [*NAMES[1:], "another"]}},
+        {"result": WHOLE | {"policies": len(NAMES)}},
+        {"result": WHOLE | {"declared": [*NAMES, "of_the_operator"]}},
         {"result": WHOLE | {"revision": ""}},
         {"result": WHOLE | {"violations": None}},
         {"result": WHOLE | {"violations": [{"rule": "r", "level": "mandatory", "message": "m"}]}},
         {"result": WHOLE | {"violations": [{"rule": "r", "level": "hard"}]}},
+        {"result": WHOLE | {"violations": [SOFT | {"quorum": 0}]}},
+        {"result": WHOLE | {"violations": [SOFT | {"quorum": "2"}]}},
+        {"result": WHOLE | {"violations": [SOFT | {"roles": []}]}},
+        {"result": WHOLE | {"violations": [SOFT | {"roles": ["owner"]}]}},
+        {"result": WHOLE | {"violations": [SOFT | {"groups": []}]}},
+        {"result": WHOLE | {"violations": [SOFT | {"groups": [" "]}]}},
         [],
         "not json",
         "",
         "x" * 1_100_000,
     ],
-    ids=lambda value: str(value)[:40],
+    ids=lambda value: str(value).replace(str(NAMES), "NAMES")[-60:],
 )
 async def test_whatever_is_not_a_whole_answer_is_none(answer: object) -> None:
     async with answering(saying(answer)) as engine:
@@ -138,7 +154,33 @@ async def test_only_status_200_is_an_answer(status: int) -> None:
 
 async def test_a_whole_answer_is_taken() -> None:
     async with answering(saying({"result": WHOLE, "decision_id": "1"})) as engine:
-        assert (await engine.evaluate({})).rules_evaluated == SHIPPED_RULES
+        assert (await engine.evaluate({})).rules_evaluated == len(NAMES)
+
+
+async def test_a_soft_violation_may_name_who_must_approve_and_what_would_help() -> None:
+    told = SOFT | {"quorum": 2, "roles": ["approver"], "groups": ["finance"], "remedy": "Ask for less."}
+    async with answering(saying({"result": WHOLE | {"violations": [told]}})) as engine:
+        (violation,) = (await engine.evaluate({})).violations
+    assert (violation.quorum, violation.roles, violation.groups, violation.remedy) == (
+        2,
+        (Role.APPROVER,),
+        ("finance",),
+        "Ask for less.",
+    )
+
+
+async def test_the_operator_may_name_the_policies_that_are_required() -> None:
+    mine = WHOLE | {"policies": ["mine"], "declared": ["mine"]}
+    async with answering(saying({"result": mine}), required=("mine",)) as engine:
+        assert (await engine.evaluate({})).policies == ("mine",)
+    async with answering(saying({"result": mine}), required=("mine", "other")) as engine:
+        with pytest.raises(PolicyUnavailable, match="other"):
+            await engine.evaluate({})
+
+
+def test_requiring_no_policy_is_refused() -> None:
+    with pytest.raises(ConfigurationInvalid):
+        OpaPolicyEngine("http://127.0.0.1:1", timeout=TIMEOUT, required=())
 
 
 async def test_a_hang_ends_with_the_timeout() -> None:

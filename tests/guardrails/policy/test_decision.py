@@ -51,3 +51,54 @@ def test_no_answer_denies() -> None:
 def test_a_level_nobody_knows_denies() -> None:
     verdict = violated("advisory", "mandatory")
     assert (verdict.outcome, verdict.reason_code) == (Outcome.DENY, "policy_unavailable")
+
+
+def soft(*violations: PolicyViolation) -> Verdict:
+    return decide(facts(policy=PolicyResult(violations=violations, rules_evaluated=4, revision="sha256:9")))
+
+
+def test_a_violation_may_name_who_must_approve() -> None:
+    verdict = soft(
+        PolicyViolation(
+            rule="cost",
+            level="soft",
+            message="Dear.",
+            quorum=2,
+            roles=(Role.APPROVER,),
+            groups=("finance",),
+            remedy="Ask for less.",
+        )
+    )
+    assert verdict.requirement is not None
+    assert verdict.requirement.quorum == 2
+    assert verdict.requirement.roles == (Role.APPROVER,)
+    assert verdict.requirement.groups == ("finance",)
+    assert verdict.remedy == "Ask for less."
+    assert verdict.message == (
+        "Dear. It can be overridden with an approval by the role approver and the group finance."
+    )
+
+
+def test_several_violations_need_everybody_that_any_of_them_names() -> None:
+    verdict = soft(
+        PolicyViolation(
+            rule="a", level="soft", message="A.", quorum=3, roles=(Role.APPROVER,), groups=("board",)
+        ),
+        PolicyViolation(rule="b", level="soft", message="B.", groups=("finance",), remedy="Wait."),
+    )
+    assert verdict.requirement is not None
+    assert verdict.requirement.quorum == 3
+    assert set(verdict.requirement.roles) == {Role.APPROVER, Role.OPERATOR}
+    assert set(verdict.requirement.groups) == {"board", "finance"}
+    assert verdict.requirement.rules == ("policy.a", "policy.b")
+
+
+def test_a_denial_says_what_would_have_to_change_once() -> None:
+    verdict = soft(
+        PolicyViolation(rule="a", level="hard", message="A.", remedy="Ask for less."),
+        PolicyViolation(rule="b", level="hard", message="B.", remedy="Ask for less."),
+        PolicyViolation(rule="c", level="soft", message="C.", remedy="Wait."),
+    )
+    assert verdict.outcome is Outcome.DENY
+    assert verdict.remedy == "Ask for less."
+    assert violated("hard").remedy is None

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from adapters.opa.limits import PolicyLimits, check_limits
+from adapters.opa.sources import POLICIES, policy_names
+from contracts.errors import ConfigurationInvalid
+
+
+def limits(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "data.yaml").write_text(f"sluice:\n  limits:\n    {text}\n")
+    return tmp_path
+
+
+def test_the_shipped_limits_are_whole() -> None:
+    check_limits(POLICIES)
+
+
+def test_no_file_is_no_limits(tmp_path: Path) -> None:
+    check_limits(tmp_path)
+
+
+def test_every_example_in_the_shipped_file_is_whole_once_it_is_in_force(tmp_path: Path) -> None:
+    text = (POLICIES / "data.yaml").read_text()
+    examples = [line for line in text.splitlines() if line.startswith("    # ") and ": {" in line]
+    (tmp_path / "data.yaml").write_text("\n".join([text, *(line.replace("# ", "", 1) for line in examples)]))
+    check_limits(tmp_path)
+    given = yaml.safe_load((tmp_path / "data.yaml").read_text())["sluice"]["limits"]
+    assert len(examples) == 13
+    assert set(given) == set(PolicyLimits.model_fields)
+
+
+def test_limits_are_named_like_the_policies_that_read_them() -> None:
+    assert set(PolicyLimits.model_fields) <= set(policy_names())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("pool_maximum:", "pool_maximum: say the limits or leave the key out"),
+        ("pool_maximum: {}", "data.yaml:3: sluice.limits.pool_maximum.default"),
+        ('pool_maximum: {default: "50"}', "sluice.limits.pool_maximum.default"),
+        ("pool_maximum: {default: true}", "sluice.limits.pool_maximum.default"),
+        (
+            "pool_maximum: {default: 50, maximum: 5}",
+            "sluice.limits.pool_maximum.maximum: this key is not known",
+        ),
+        (
+            "region: {environments: {production: europe-west4}}",
+            "sluice.limits.region.environments.production",
+        ),
+        ("model_allow_list: {models: []}", "sluice.limits.model_allow_list.models"),
+        ('disk_encryption: {environments: [production], key_prefixes: [""]}', "key_prefixes[0]"),
+        ("disk_bounds: {types: [pd-ssd], min_gb: 100, max_gb: 50}", "min_gb is above max_gb"),
+        (
+            'production_hours: {time_zone: Europe/Nowhere, days: [Monday], from: "09:00", until: "17:00"}',
+            "is not a time zone",
+        ),
+        (
+            'production_hours: {time_zone: UTC, days: [Monday], from: "17:00", until: "09:00"}',
+            "`from` must be before `until`",
+        ),
+        (
+            "business_impact: {above: 5, groups: [board], quorum: 1, needed_in: []}",
+            "sluice.limits.business_impact.above",
+        ),
+        (
+            "business_impact: {above: 0.05, groups: [], quorum: 1, needed_in: []}",
+            "sluice.limits.business_impact.groups",
+        ),
+        ("cost_needs_finance: {monthly_above: .nan, currency: USD, groups: [finance]}", "monthly_above"),
+        ("own: {}\n  bundle: {revision: mine}", "`bundle` is written when the policies are packed"),
+        ("own: {}\n    own: {}", "is given twice"),
+    ],
+    ids=lambda value: value[:50].replace("\n", " "),
+)
+def test_what_is_not_whole_is_refused_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ConfigurationInvalid) as refused:
+        check_limits(limits(tmp_path, text))
+    assert told in str(refused.value)
+
+
+def test_limits_of_an_operators_own_policies_are_theirs(tmp_path: Path) -> None:
+    check_limits(limits(tmp_path, "business_hours: {open: 6}"))
