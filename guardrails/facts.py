@@ -6,10 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from contracts.configuration import ApprovalLimits, Environment, Limits, Target, counts_as_production
+from contracts.break_glass import BreakGlass
+from contracts.configuration import (
+    ApprovalLimits,
+    BreakGlassLimits,
+    Environment,
+    Limits,
+    RateScope,
+    Target,
+    WindowKind,
+    counts_as_production,
+)
 from contracts.observation import NodePoolObservation
+from contracts.override import GateOverride
 from contracts.ports import NodePrice, PolicyResult
-from contracts.principal import Principal, PrincipalKind
+from contracts.principal import Principal, PrincipalKind, Role
 from contracts.proposal import Draft
 from contracts.safety import Breaker, Halt
 
@@ -28,17 +39,73 @@ class BudgetFacts:
     """Reserved by others; a reservation of this proposal is not counted."""
     committed: Decimal
     hours_left: Decimal
+    soft_limit: Decimal | None = None
+    """Above it a person must approve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateFacts:
-    """Effects of the past hour under one key, this proposal's own not counted."""
+    """One execution budget (`guardrails.rate.bucket`) as it stands. Its size is in the limits."""
 
+    scope: RateScope
     key: str
-    """A target's key, or `issuer/subject` of an agent."""
-    uses: int
-    frees_at: datetime | None
-    """When the count falls below the limit again; None while it is below."""
+    """Scope and what it counts, for example `agent:sluice/capacity-agent`."""
+    deficit: int = 0
+    as_of: datetime | None = None
+    ahead: int = 0
+    """Proposals that wait for a token of it and come first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastChange:
+    """An effect of another proposal on the same target."""
+
+    direction: int
+    """1 it grew, -1 it shrank, 0 neither."""
+    at: datetime
+    """When it ended, or began where it has not ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arriving:
+    """Growth of the same target that was accepted and has not arrived."""
+
+    proposal_id: str
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StormFacts:
+    """How much there was within `limits.storm.window`; counting stops just above the limits."""
+
+    agent_proposals: int = 0
+    """By the agent of this proposal, it included."""
+    agent_changes: int = 0
+    """Admitted ones of the agent, this proposal not counted."""
+    environment_proposals: int = 0
+    environment_changes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowFacts:
+    """One change window that covers the change."""
+
+    name: str
+    kind: WindowKind
+    lasts: bool
+    """Whether this moment lies in it."""
+    changes_at: datetime | None
+    """When that changes; None: not within ten years."""
+    override_roles: tuple[Role, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsFacts:
+    """Every change window that covers the change."""
+
+    windows: tuple[WindowFacts, ...] = ()
+    opens_at: datetime | None
+    """When the change may take place: this moment, a later one, or None: no opening is in sight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +126,8 @@ class Facts:
     """Declaration of the target's environment."""
     limits: Limits
     approval_limits: ApprovalLimits
+    configuration_revision: str | None = None
+    """Digest of the whole configuration that target, environment, limits and budgets are taken from."""
 
     observation: NodePoolObservation | None
     observation_error: str | None = None
@@ -69,17 +138,35 @@ class Facts:
     price_error: str | None = None
 
     budgets: tuple[BudgetFacts, ...] = ()
-    target_rate: RateFacts
-    agent_rate: RateFacts | None = None
+    rates: tuple[RateFacts, ...]
+    """Every execution budget that the change counts against."""
+    is_counted: bool = False
+    """This proposal was admitted before, and has its tokens."""
     last_effect_at: datetime | None = None
     """End of the latest effect on the target by another proposal."""
+    past_changes: tuple[PastChange, ...] = ()
+    """On the target, newest first: as far back as the limits look."""
+    arriving: tuple[Arriving, ...] = ()
+    repeats: int = 0
+    """Earlier proposals of the agent for the same action on the same target, within `limits.repeats.window`."""
+    storm: StormFacts = StormFacts()
     breakers: tuple[Breaker, ...] = ()
     halts: tuple[Halt, ...] = ()
     """Every open halt of the tenant, whether it covers this change or not."""
+    windows: WindowsFacts | None = None
+    """None: nobody looked. That is a deny, not a day without windows."""
+    overrides: tuple[GateOverride, ...] = ()
+    """Those of this revision that have not expired."""
+    grants: tuple[BreakGlass, ...] = ()
+    """Break-glass grants that are active, whether they cover this change or not."""
+    break_glass: BreakGlassLimits | None = None
+    """What the configuration lets a grant bypass; None: nothing."""
     lease_owner: str | None = None
     """Proposal that owns the lease on the target's serialisation domain."""
     ahead: int = 0
     """Proposals that wait for the same lease and come first."""
+    owners: tuple[str, ...] = ()
+    """Who owns the agents among the authors: `issuer/subject` of people, and groups. They do not decide."""
     approvers: tuple[Principal, ...] = ()
     """Who gave a valid approval to this revision."""
 

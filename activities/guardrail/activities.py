@@ -6,22 +6,30 @@ returns what was stored; a rerun before it finds nothing done.
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
-from activities.guardrail.facts import budgets_at, facts_of, place_of
+from activities.guardrail.facts import facts_of, place_of
 from activities.guardrail.gathering import Gathering, Outside
+from activities.guardrail.rating import StormFound, finds_storm
+from activities.guardrail.recording import recorded
+from activities.guardrail.reserving import open_only, purse_of, windows_of
 from activities.guardrail.settling import expire, overdue, settle
-from adapters.store import guard_pass
+from adapters.store import guard_pass, halts, proposals
 from adapters.store.database import Database
-from contracts.configuration import Configuration
+from contracts.configuration import Configuration, ConfigurationSource
 from contracts.messages import PassInput, PassResult
 from contracts.ports import NodePoolReader, PolicyEngine, PriceList
 from contracts.proposal import Draft, Proposal, ProposalState
+from guardrails.change_window.timetable import Place as WindowPlace
+from guardrails.change_window.timetable import Timetables
 from guardrails.evaluate import evaluate
+from guardrails.facts import WindowsFacts
 
 
 class GuardActivities:
@@ -33,14 +41,17 @@ class GuardActivities:
         reader: NodePoolReader,
         policy: PolicyEngine,
         prices: PriceList,
-        configuration: Configuration,
+        configuration: ConfigurationSource,
         mode: str,
+        *,
+        shadow: PolicyEngine | None = None,
     ) -> None:
-        """Keep what a pass asks. `mode` is what this worker's effects touch."""
+        """Keep what a pass asks. `mode` is what this worker's effects touch; `shadow` a candidate policy."""
         self._database = database
         self._configuration = configuration
         self._mode = mode
-        self._gathering = Gathering(reader, policy, prices, configuration)
+        self._timetables = Timetables()
+        self._gathering = partial(Gathering, reader, policy, prices, shadow=shadow)
 
     @activity.defn(name="check_proposal")
     async def check_proposal(self, given: PassInput) -> PassResult:
@@ -62,16 +73,35 @@ class GuardActivities:
             return loaded.stored
         if not _is_due(loaded.row, given, admitting=admitting):
             return _as_it_stands(loaded.row)
+        configuration = self._configuration.current
+        gathering = self._gathering(configuration)
         if admitting and loaded.row.document is not None:
-            outside = await self._gathering.again(Proposal.model_validate(loaded.row.document), loaded.now)
+            outside = await gathering.again(Proposal.model_validate(loaded.row.document), loaded.now)
         else:
             draft = Draft.model_validate(loaded.row.draft)
-            outside = await self._gathering.first(draft, loaded.now, attempt=activity.info().attempt)
-        async with self._database.transaction() as connection:
-            return await self._decide(connection, given, outside, admitting=admitting)
+            outside = await gathering.first(draft, loaded.now, attempt=activity.info().attempt)
+        # What the calendars say is worked out before any row is locked; the transaction asks again, from memory.
+        self._windows(configuration, outside.draft, loaded.now)
+        decide = partial(self._decide, given, outside, configuration, admitting=admitting)
+        try:
+            async with self._database.transaction() as connection:
+                return await decide(connection)
+        except StormFound:
+            # A halt is written under a lock that comes before those of a pass in the fixed order.
+            async with self._database.transaction() as connection:
+                await proposals.lock(connection, given.proposal_id)
+                await halts.lock_out_intents(connection)
+                return await decide(connection, may_halt=True)
 
     async def _decide(
-        self, connection: AsyncConnection, given: PassInput, outside: Outside, *, admitting: bool
+        self,
+        given: PassInput,
+        outside: Outside,
+        configuration: Configuration,
+        connection: AsyncConnection,
+        *,
+        admitting: bool,
+        may_halt: bool = False,
     ) -> PassResult:
         place = place_of(outside.draft)
         locked = await guard_pass.lock(connection, given, place, admitting=admitting)
@@ -81,24 +111,37 @@ class GuardActivities:
         late = overdue(locked, admitting=admitting)
         if late is not None:
             return await expire(connection, locked, late)
-        windows = [
-            (budget.scope.key, window.key, budget.currency)
-            for budget, window in budgets_at(self._configuration, outside, locked)
-        ]
         asked = guard_pass.Question(
             given=given,
             place=place,
             locked=locked,
-            windows=windows + [(one.scope, one.window, one.currency) for one in locked.positions],
-            limits=self._configuration.limits,
+            windows=windows_of(configuration, outside, locked),
+            limits=configuration.limits,
+            admitting=admitting,
         )
         contended = await guard_pass.contended_facts(connection, asked)
         if contended.stored is not None:
+            await open_only(connection, locked, contended)
             return contended.stored
         facts = facts_of(
-            given, self._configuration, self._mode, outside, locked, contended, admitting=admitting
+            given,
+            configuration,
+            self._mode,
+            outside,
+            locked,
+            contended,
+            self._windows(configuration, outside.draft, locked.now),
+            admitting=admitting,
         )
-        return await settle(connection, facts, evaluate(facts), outside.proposal, locked, place)
+        beside = recorded(facts, outside)
+        evaluation = evaluate(facts)
+        if finds_storm(facts, evaluation) and not may_halt:
+            raise StormFound
+        purse = purse_of(configuration, outside, locked, contended)
+        return await settle(connection, facts, evaluation, outside.proposal, locked, place, beside, purse)
+
+    def _windows(self, configuration: Configuration, draft: Draft, now: datetime) -> WindowsFacts:
+        return self._timetables.of(configuration).at(WindowPlace.of(draft), now)
 
 
 def _is_due(row: Row[Any], given: PassInput, *, admitting: bool) -> bool:

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from activities.guardrail.gathering import Outside
 from adapters.store import breakers, rate
-from adapters.store.guard_pass import Contended, Count, Locked, Place
-from contracts.configuration import Budget, Configuration, Limits
+from adapters.store.guard_pass import Contended, Locked, Place, Rates
+from contracts.action import ACTION
+from contracts.configuration import Budget, Configuration
 from contracts.messages import PassInput
+from contracts.observation import NodePoolObservation
 from contracts.proposal import Draft
 from guardrails.budget.windows import Window, window_at
-from guardrails.facts import BudgetFacts, Facts, RateFacts, agent_of
+from guardrails.change import change_of
+from guardrails.facts import (
+    Arriving,
+    BudgetFacts,
+    Facts,
+    PastChange,
+    RateFacts,
+    StormFacts,
+    WindowsFacts,
+    agent_of,
+)
 
 
 def place_of(draft: Draft) -> Place:
@@ -21,8 +33,8 @@ def place_of(draft: Draft) -> Place:
         domain=target.serialisation_domain,
         target_key=target.key,
         agent=name,
-        agent_lock=rate.agent_lock(name) if name else None,
-        breaker_ids=breakers.breaker_ids(target.key, draft.action.kind),
+        bucket_keys=tuple(rate.bucket_keys(draft.tenant, target.key, name).values()),
+        breaker_ids=breakers.breaker_ids(target.key, draft.action.kind, agent),
     )
 
 
@@ -33,7 +45,9 @@ def budgets_at(configuration: Configuration, outside: Outside, locked: Locked) -
     return [
         (budget, window_at(budget, locked.now))
         for budget in configuration.budgets
-        if budget.scope.covers(environment=outside.target.environment, team=outside.target.team)
+        if budget.covers_change(
+            environment=outside.target.environment, team=outside.target.team, agent=place_of(outside.draft).agent
+        )
     ]
 
 
@@ -44,6 +58,7 @@ def facts_of(
     outside: Outside,
     locked: Locked,
     contended: Contended,
+    windows: WindowsFacts,
     *,
     admitting: bool,
 ) -> Facts:
@@ -59,6 +74,7 @@ def facts_of(
         environment=configuration.environments.get(draft.environment),
         limits=configuration.limits,
         approval_limits=configuration.approval,
+        configuration_revision=configuration.revision,
         observation=outside.observation,
         observation_error=outside.observation_error,
         policy=outside.policy,
@@ -66,19 +82,49 @@ def facts_of(
         price=outside.price,
         price_error=outside.price_error,
         budgets=_budgets(budgets_at(configuration, outside, locked), locked, contended),
-        target_rate=_rate(place.target_key, contended.target_uses, configuration.limits),
-        agent_rate=_rate(place.agent, contended.agent_uses, configuration.limits) if place.agent else None,
-        last_effect_at=contended.last_effect_at,
+        rates=_rates(draft, place, contended.rates),
+        is_counted=contended.rates.is_counted,
+        last_effect_at=contended.rates.last_effect_at,
+        past_changes=tuple(PastChange(direction=way, at=at) for way, at in contended.rates.past),
+        arriving=_arriving(contended.rates),
+        repeats=contended.storms.repeats,
+        storm=StormFacts(
+            agent_proposals=contended.storms.agent_proposals,
+            agent_changes=contended.storms.agent_changes,
+            environment_proposals=contended.storms.environment_proposals,
+            environment_changes=contended.storms.environment_changes,
+        ),
         breakers=contended.breakers,
         halts=contended.halts,
+        windows=windows,
+        overrides=contended.overrides if admitting else (),
+        grants=contended.grants,
+        break_glass=configuration.break_glass,
         lease_owner=contended.lease_owner,
         ahead=contended.ahead,
+        owners=configuration.owners_of(draft.authors),
         approvers=contended.approvers if admitting else (),
     )
 
 
-def _rate(key: str, count: Count, limits: Limits) -> RateFacts:
-    return RateFacts(key=key, uses=count.uses, frees_at=count.frees_at if limits.effects_per_hour else None)
+def _rates(draft: Draft, place: Place, found: Rates) -> tuple[RateFacts, ...]:
+    keys = rate.bucket_keys(draft.tenant, place.target_key, place.agent)
+    rows = [(scope, key, found.buckets[key]) for scope, key in keys.items() if key in found.buckets]
+    return tuple(
+        RateFacts(scope=scope, key=key, deficit=row.deficit, as_of=row.as_of, ahead=row.ahead)
+        for scope, key, row in rows
+    )
+
+
+def _arriving(found: Rates) -> tuple[Arriving, ...]:
+    growing = []
+    for proposal_id, document in found.accepted:
+        action = ACTION.validate_python(document["action"])
+        seen = NodePoolObservation.model_validate(document["observation"])
+        nodes = change_of(action, seen).delta
+        if nodes > 0:
+            growing.append(Arriving(proposal_id=proposal_id, nodes=nodes))
+    return tuple(growing)
 
 
 def _budgets(
@@ -88,17 +134,18 @@ def _budgets(
     own = {position.key: position.reserved for position in locked.positions}
     found = []
     for budget, window in covering:
-        balance = balances[budget.scope.key, window.key]
+        balance = balances[budget.key, window.key]
         found.append(
             BudgetFacts(
-                scope=budget.scope.key,
+                scope=budget.key,
                 window=window.key,
                 currency=budget.currency,
                 ledger_currency=balance.currency,
                 limit=budget.limit,
-                reserved=balance.reserved - own.get((budget.scope.key, window.key), 0),
+                reserved=balance.reserved - own.get((budget.key, window.key), 0),
                 committed=balance.committed,
                 hours_left=window.hours_left,
+                soft_limit=budget.soft_limit,
             )
         )
     return tuple(found)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.closing import close_without_effect
-from adapters.store import audit_log, breakers, guard_pass, leases, ledger, proposals, rate
+from activities.guardrail.bypassing import add_uses
+from activities.guardrail.rating import add_wake, frees_at, halt_storm, use_of
+from activities.guardrail.reserving import Purse, add_openings, add_reservation
+from adapters.store import audit_log, breakers, guard_pass, leases, proposals, rate
 from adapters.store.batch import Batch
-from adapters.store.guard_pass import Locked, Place
-from adapters.store.ledger import Amount
+from adapters.store.guard_pass import Beside, Locked, Place
 from adapters.store.schema import proposals as proposal_rows
 from contracts.audit import AuditType
 from contracts.decision import DecisionRules
-from contracts.evaluation import Evaluation, Outcome, RiskTier, Verdict
+from contracts.evaluation import ApprovalRequirement, Evaluation, Outcome, RiskTier, Verdict
 from contracts.messages import PassResult
 from contracts.principal import SYSTEM
 from contracts.proposal import DRY_RUN, Proposal, ProposalState
@@ -66,13 +69,17 @@ async def settle(
     proposal: Proposal | None,
     locked: Locked,
     place: Place,
+    beside: Beside,
+    purse: Purse,
 ) -> PassResult:
     """Write evaluation, move, reservation, lease, rate and probe, with their audit events; return the result."""
     standing = standing_after(facts, evaluation)
+    if proposal is not None and not facts.admitting:
+        proposal = shortened(proposal, evaluation.requirement, facts.now)
     result = _result(standing, facts, evaluation, proposal)
     batch = Batch()
     digest = evaluation.digest
-    batch.add(guard_pass.storing(evaluation, digest, result))
+    batch.add(guard_pass.storing(evaluation, digest, result, beside))
     batch.audit(
         audit_log.event(
             AuditType.PROPOSAL_EVALUATED,
@@ -83,15 +90,33 @@ async def settle(
             at=facts.now,
         )
     )
-    _add_postings(batch, standing, facts, evaluation, locked)
+    _add_postings(batch, standing, facts, evaluation, locked, purse)
     if standing.admitted:
         _add_admission(batch, facts, place)
+        add_uses(batch, facts, evaluation)
     risk = None if facts.admitting else _tier(facts, evaluation)
-    _add_standing(batch, standing, facts, digest, proposal, locked, risk)
+    until = frees_at(evaluation)
+    _add_standing(batch, standing, facts, digest, proposal, locked, risk, until)
     await batch.send(connection)
+    await halt_storm(connection, facts, evaluation)
     if not standing.admitted:
         await _give_back(connection, facts, place)
     return result
+
+
+def shortened(proposal: Proposal, requirement: ApprovalRequirement | None, now: datetime) -> Proposal:
+    """Return a proposal whose times are those of the rules that asked, before its digest is fixed. Pure.
+
+    They only ever get shorter. A later pass leaves them alone: what people sign names them.
+    """
+    decide_by, execute_by = proposal.decide_by, proposal.execute_by
+    if requirement is None:
+        return proposal
+    if requirement.decide_within is not None:
+        decide_by = min(decide_by, now + requirement.decide_within)
+    if requirement.execute_within is not None:
+        execute_by = min(execute_by, decide_by + requirement.execute_within)
+    return proposal.model_copy(update={"decide_by": decide_by, "execute_by": execute_by})
 
 
 async def expire(connection: AsyncConnection, locked: Locked, reason_code: str) -> PassResult:
@@ -132,27 +157,26 @@ def _result(
         admitted=standing.admitted,
         held_on=standing.held_on,
         rules=rules,
-        execute_by=facts.draft.execute_by,
+        execute_by=proposal.execute_by if proposal else facts.draft.execute_by,
         reason_code=standing.reason_code,
     )
 
 
 def _add_postings(
-    batch: Batch, standing: Standing, facts: Facts, evaluation: Evaluation, locked: Locked
+    batch: Batch,
+    standing: Standing,
+    facts: Facts,
+    evaluation: Evaluation,
+    locked: Locked,
+    purse: Purse,
 ) -> None:
     if standing.held_on is not None or (
         facts.admitting and standing.state is ProposalState.AWAITING_APPROVAL
     ):
+        add_openings(batch, locked, purse)
         return
-    wanted: dict[tuple[str, str], Amount] = {}
-    if not standing.state.is_final and evaluation.cost is not None:
-        for line in evaluation.cost.lines:
-            amount = Amount(line.scope, line.window, line.currency, line.amount)
-            known = wanted.setdefault(amount.key, amount)
-            if amount.amount > known.amount:
-                wanted[amount.key] = amount
-    postings = ledger.plan_reservation(locked.positions, wanted.values(), shrink=not facts.admitting)
-    ledger.add_postings(batch, locked.row.tenant, locked.row.id, postings)
+    cost = None if standing.state.is_final else evaluation.cost
+    add_reservation(batch, locked, purse, cost, shrink=not facts.admitting)
 
 
 def _add_admission(batch: Batch, facts: Facts, place: Place) -> None:
@@ -160,7 +184,7 @@ def _add_admission(batch: Batch, facts: Facts, place: Place) -> None:
     if facts.lease_owner != draft.id:
         batch.add(leases.taking(place.domain, draft.id))
         batch.audit(leases.taken_event(place.domain, draft.id, draft.tenant))
-    batch.add(rate.consuming(draft.id, place.target_key, place.agent))
+    rate.add_use(batch, use_of(facts, place))
     for breaker in facts.breakers:
         if is_due_for_probe(breaker, facts):
             breakers.add_probe(batch, breaker, draft.id, facts.now, tenant=draft.tenant)
@@ -174,14 +198,17 @@ def _add_standing(
     proposal: Proposal | None,
     locked: Locked,
     risk: RiskTier | None,
+    until: datetime | None,
 ) -> None:
     if standing.held_on is not None:
-        batch.add(proposals.holding(locked.row, standing.held_on, standing.reason_code, standing.message))
+        held = (standing.held_on, standing.reason_code, standing.message)
+        batch.add(proposals.holding(locked.row, *held, until))
+        add_wake(batch, locked, standing.held_on, until)
     elif standing.admitted:
         batch.add(
             update(proposal_rows)
             .where(proposal_rows.c.id == locked.row.id)
-            .values(held_on=None, reason_code=standing.reason_code, message=standing.message)
+            .values(held_on=None, held_until=None, reason_code=standing.reason_code, message=standing.message)
         )
     else:
         proposals.add_move(

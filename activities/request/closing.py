@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from sqlalchemy import select
+from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
+from activities.request.coalescing import coalesce
 from activities.request.drafts import draft_of, proposal_id
-from adapters.store import proposals, requests
+from adapters.store import breakers, model_gate, proposals, requests
 from adapters.store.database import Database, database_now
 from adapters.store.schema import proposals as proposals_table
-from contracts.configuration import Configuration
+from contracts.configuration import ConfigurationSource
 from contracts.messages import CloseRequestInput, CloseRequestResult, CreatedProposal, PlanningInput
 from contracts.proposal import Draft
-from contracts.request import Failed, Proposed, Refused, RequestOutcome, RequestStatus
+from contracts.request import Failed, Proposed, ProposedAction, Refused, RequestOutcome, RequestStatus
 
 MAX_PROPOSALS = 5
 """Proposals of one request, as `Proposed.actions` bounds them."""
@@ -22,8 +27,14 @@ MAX_PROPOSALS = 5
 class RequestActivities:
     """Marks and closes requests. Local activities: each is one transaction and may be rerun."""
 
-    def __init__(self, database: Database, configuration: Configuration, mode: str) -> None:
-        """`mode` (`practice`, `endpoint`, `google`) is stamped on every proposal."""
+    def __init__(
+        self, database: Database, configuration: ConfigurationSource, mode: str, model: str | None = None
+    ) -> None:
+        """`mode` (`practice`, `endpoint`, `google`) is stamped on every proposal.
+
+        `model` is the name under which the agent's process asks its model; None: there is no breaker to ask about.
+        """
+        self._model = model
         self._database = database
         self._configuration = configuration
         self._mode = mode
@@ -35,7 +46,9 @@ class RequestActivities:
             await requests.mark_planning(connection, given.request_id)
             row = await requests.lock(connection, given.request_id)
             created = await _created(connection, given.request_id)
-            return CloseRequestResult(status=RequestStatus(row.status), proposals=created)
+            status = RequestStatus(row.status)
+            barred = None if status.is_final else await self._barred(connection, row)
+            return CloseRequestResult(status=status, proposals=created, model_barred=barred)
 
     @activity.defn
     async def close_request(self, given: CloseRequestInput) -> CloseRequestResult:
@@ -50,24 +63,52 @@ class RequestActivities:
         request, outcome = given.request, given.result.outcome
         row = await requests.lock(connection, request.id)
         status = RequestStatus(row.status)
-        if not status.is_final:
-            status = RequestStatus(outcome.outcome)
-            await requests.close(
-                connection, request.id, status, outcome.text, _reason_code(outcome), given.result.steps
-            )
+        if status.is_final:
+            await breakers.release_probes(connection, request.id, tenant=request.tenant)
+        else:
+            made: tuple[tuple[int, ProposedAction], ...] = ()
+            joined: tuple[str, ...] = ()
             if isinstance(outcome, Proposed):
-                await self._create(connection, given, outcome)
+                left = await coalesce(connection, request, outcome)
+                outcome, made, joined = left.outcome, left.new, left.joined
+            status, code = RequestStatus(outcome.outcome), _reason_code(outcome)
+            await requests.close(
+                connection, request.id, status, outcome.text, code, given.result.steps, joined=joined
+            )
+            await self._create(connection, given, made)
+            await self._learn(connection, given)
         return CloseRequestResult(status=status, proposals=await _created(connection, request.id))
 
-    async def _create(self, connection: AsyncConnection, given: CloseRequestInput, outcome: Proposed) -> None:
+    async def _barred(self, connection: AsyncConnection, row: Row[Any]) -> str | None:
+        """Return why the rules planner is to answer, or None: the model may."""
+        if self._model is None:
+            return None
         now = await database_now(connection)
-        for index, proposed in enumerate(outcome.actions):
+        return await model_gate.barred(connection, self._model, row.id, now, tenant=row.tenant)
+
+    async def _learn(self, connection: AsyncConnection, given: CloseRequestInput) -> None:
+        if self._model is None:
+            return
+        request, limits = given.request, self._configuration.current.limits.breaker
+        now = await database_now(connection)
+        await model_gate.learn(
+            connection, self._model, request.id, given.result.steps, limits, now, tenant=request.tenant
+        )
+
+    async def _create(
+        self,
+        connection: AsyncConnection,
+        given: CloseRequestInput,
+        actions: Sequence[tuple[int, ProposedAction]],
+    ) -> None:
+        now, configuration = await database_now(connection), self._configuration.current
+        for index, proposed in actions:
             draft = draft_of(
                 given.request,
                 index,
                 proposed,
                 given.result.planner,
-                configuration=self._configuration,
+                configuration=configuration,
                 mode=self._mode,
                 now=now,
             )

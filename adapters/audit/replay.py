@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from adapters.audit.export import read_entry
+from contracts.action_cost import ActionCost
 from contracts.audit import AuditEvent, AuditType
 from contracts.decision import DecisionKind, DecisionStatus, SignedDecision
 from contracts.errors import SluiceError
@@ -32,6 +34,10 @@ class ReplayedRequest:
     status: RequestStatus
     answer: str | None = None
     reason_code: str | None = None
+    joined: tuple[str, ...] = ()
+    """Open proposals that ask for the same."""
+    is_resolved: bool = False
+    """The alert behind it resolved."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,27 @@ class ReplayedBalance:
     currency: str
     reserved: Decimal = Decimal(0)
     committed: Decimal = Decimal(0)
+    hourly: Decimal = Decimal(0)
+    alerted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedBucket:
+    """An execution budget as the latest admission left it."""
+
+    deficit: int
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedUse:
+    """The latest admission of a proposal."""
+
+    target_key: str
+    environment: str
+    agent: str | None
+    direction: int
+    used_at: datetime
 
 
 @dataclass(slots=True)
@@ -79,6 +106,11 @@ class Replayed:
     votes: dict[str, ReplayedVote] = field(default_factory=dict)
     balances: dict[tuple[str, str, str], ReplayedBalance] = field(default_factory=dict)
     """By tenant, scope and window."""
+    buckets: dict[str, ReplayedBucket] = field(default_factory=dict)
+    uses: dict[str, ReplayedUse] = field(default_factory=dict)
+    """By proposal."""
+    costs: dict[str, ActionCost] = field(default_factory=dict)
+    """By proposal."""
 
 
 def replay(events: Iterable[AuditEvent]) -> Replayed:
@@ -123,9 +155,18 @@ def _request_closed(state: Replayed, event: AuditEvent) -> None:
     payload = event.payload
     present = state.requests[payload["request_id"]]
     _must(not present.status.is_final)
-    state.requests[present.id] = ReplayedRequest(
-        present.id, RequestStatus(payload["status"]), payload["answer"], payload["reason_code"]
+    state.requests[present.id] = replace(
+        present,
+        status=RequestStatus(payload["status"]),
+        answer=payload["answer"],
+        reason_code=payload["reason_code"],
+        joined=tuple(payload.get("joined", ())),
     )
+
+
+def _alert_resolved(state: Replayed, event: AuditEvent) -> None:
+    present = state.requests[event.payload["request_id"]]
+    state.requests[present.id] = replace(present, is_resolved=True)
 
 
 def _proposal_created(state: Replayed, event: AuditEvent) -> None:
@@ -188,33 +229,101 @@ def _decision_voided(state: Replayed, event: AuditEvent) -> None:
     )
 
 
+def _decision_superseded(state: Replayed, event: AuditEvent) -> None:
+    payload = event.payload
+    present, newer = state.votes[payload["decision_id"]], state.votes[payload["by"]]
+    _must(present.status in (DecisionStatus.RECORDED, DecisionStatus.APPLIED))
+    _must((present.proposal_id, present.revision) == (newer.proposal_id, newer.revision))
+    _must(present.reviewer == newer.reviewer and present.id != newer.id)
+    state.votes[present.id] = replace(
+        present, status=DecisionStatus.SUPERSEDED, reason_code=DecisionStatus.SUPERSEDED.value
+    )
+
+
+def _proposal_revised(state: Replayed, event: AuditEvent) -> None:
+    draft = Draft.model_validate(event.payload["draft"])
+    present = state.proposals[draft.id]
+    _must(present.state is ProposalState.AWAITING_APPROVAL and draft.revision == present.revision + 1)
+    state.proposals[present.id] = replace(present, revision=draft.revision, digest=None)
+
+
 def _ledger_posted(state: Replayed, event: AuditEvent) -> None:
     payload = event.payload
-    _must(payload["proposal_id"] in state.proposals)
+    kind, proposal_id, request_id = payload["kind"], payload["proposal_id"], payload.get("request_id")
+    _must(proposal_id is None or proposal_id in state.proposals)
+    _must(request_id is None or request_id in state.requests)
+    _must((proposal_id is None and request_id is None) == (kind == "opening"))
     key, amount = (payload["tenant"], payload["scope"], payload["window"]), Decimal(payload["amount"])
+    _must(kind != "opening" or key not in state.balances)
     present = state.balances.get(key, ReplayedBalance(payload["currency"]))
-    signs = {"reserve": (1, 0), "commit": (-1, 1), "release": (-1, 0)}
-    reserved, committed = signs[payload["kind"]]
+    # Events from before double entry name no accounts; their kinds say them.
+    accounts = payload.get("debit"), payload.get("credit")
+    debit, credit = accounts if accounts[0] else _ACCOUNTS_OF[kind]
     after = replace(
         present,
-        reserved=present.reserved + reserved * amount,
-        committed=present.committed + committed * amount,
+        reserved=present.reserved + amount * ((credit == "reserved") - (debit == "reserved")),
+        committed=present.committed + amount * ((credit == "committed") - (debit == "committed")),
+        hourly=present.hourly + Decimal(payload.get("hourly", 0)),
     )
-    _must(after.reserved >= 0 and after.currency == payload["currency"])
+    _must(min(after.reserved, after.committed, after.hourly) >= 0)
+    _must(after.currency == payload["currency"])
     state.balances[key] = after
+
+
+_ACCOUNTS_OF = {
+    "reserve": ("available", "reserved"),
+    "commit": ("reserved", "committed"),
+    "release": ("reserved", "available"),
+}
+
+
+def _budget_alerted(state: Replayed, event: AuditEvent) -> None:
+    payload = event.payload
+    key = (payload["tenant"], payload["scope"], payload["window"])
+    present = state.balances[key]
+    _must(payload["percent"] > present.alerted)
+    state.balances[key] = replace(present, alerted=payload["percent"])
+
+
+def _cost_recorded(state: Replayed, event: AuditEvent) -> None:
+    cost = ActionCost.model_validate(event.payload)
+    _is_new(cost.proposal_id, state.costs)
+    _must(cost.proposal_id in state.proposals)
+    state.costs[cost.proposal_id] = cost
+
+
+def _rate_consumed(state: Replayed, event: AuditEvent) -> None:
+    payload = event.payload
+    _must(payload["proposal_id"] in state.proposals)
+    state.uses[payload["proposal_id"]] = ReplayedUse(
+        payload["target_key"],
+        payload["environment"],
+        payload["agent"],
+        payload["direction"],
+        datetime.fromisoformat(payload["used_at"]),
+    )
+    for one in payload["buckets"]:
+        _must(one["deficit"] >= 0)
+        state.buckets[one["key"]] = ReplayedBucket(one["deficit"], datetime.fromisoformat(one["as_of"]))
 
 
 _STEPS: dict[AuditType, Callable[[Replayed, AuditEvent], None]] = {
     AuditType.REQUEST_RECEIVED: _request_received,
     AuditType.REQUEST_PLANNING: _request_planning,
     AuditType.REQUEST_CLOSED: _request_closed,
+    AuditType.ALERT_RESOLVED: _alert_resolved,
     AuditType.PROPOSAL_CREATED: _proposal_created,
     AuditType.PROPOSAL_MOVED: _proposal_moved,
     AuditType.DECISION_RECORDED: _decision_recorded,
     AuditType.DECISION_APPLIED: _decision_applied,
     AuditType.DECISION_REFUSED: _decision_refused,
     AuditType.DECISION_VOIDED: _decision_voided,
+    AuditType.DECISION_SUPERSEDED: _decision_superseded,
+    AuditType.PROPOSAL_REVISED: _proposal_revised,
     AuditType.LEDGER_POSTED: _ledger_posted,
+    AuditType.RATE_CONSUMED: _rate_consumed,
+    AuditType.BUDGET_ALERTED: _budget_alerted,
+    AuditType.COST_RECORDED: _cost_recorded,
 }
 
 

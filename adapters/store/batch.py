@@ -7,6 +7,7 @@ see the same snapshot, so no two statements of a batch may write the same row.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from pydantic import JsonValue
 from sqlalchemy import Insert, Update, func, literal_column, select
@@ -36,9 +37,16 @@ class Batch:
         """Add audit events; they keep this order."""
         self._events.extend(events)
 
-    def queue(self, kind: OutboxKind, subject: str, payload: Mapping[str, JsonValue] | None = None) -> None:
-        """Add an outbox row."""
-        self._steps.append((outbox.inserting(kind, subject, payload), None))
+    def queue(
+        self,
+        kind: OutboxKind,
+        subject: str,
+        payload: Mapping[str, JsonValue] | None = None,
+        *,
+        due_at: datetime | None = None,
+    ) -> None:
+        """Add an outbox row, for now or for later."""
+        self._steps.append((outbox.inserting(kind, subject, payload, due_at=due_at), None))
         self._queued = True
 
     async def send(self, connection: AsyncConnection) -> None:

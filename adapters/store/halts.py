@@ -36,11 +36,16 @@ async def share_halt_lock(connection: AsyncConnection) -> None:
     await connection.execute(select(func.pg_advisory_xact_lock_shared(HALT_LOCK)))
 
 
+async def lock_out_intents(connection: AsyncConnection) -> None:
+    """Keep new intents out until the transaction ends. Whoever also locks a proposal locks that one first."""
+    await connection.execute(select(func.pg_advisory_xact_lock(HALT_LOCK)))
+
+
 async def create(
     connection: AsyncConnection, scope: HaltScope, reason: str, *, actor: Principal, tenant: str
 ) -> Halt:
     """Create a halt. It comes back `effective` when nothing it covers is in flight, else `draining`."""
-    await connection.execute(select(func.pg_advisory_xact_lock(HALT_LOCK)))
+    await lock_out_intents(connection)
     halt = Halt(
         id=new_id("hlt"),
         scope=scope,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from opentelemetry.propagate import inject
@@ -38,6 +38,7 @@ def inserting(
     payload: Mapping[str, JsonValue] | None = None,
     *,
     delay: timedelta = timedelta(0),
+    due_at: datetime | None = None,
 ) -> Insert:
     """Return the statement that `put` runs, without the announcement. A `Batch` carries it along with others."""
     carrier: dict[str, str] = {}
@@ -47,7 +48,7 @@ def inserting(
         subject=subject,
         payload=dict(payload or {}),
         trace_context=carrier,
-        due_at=func.now() + delay,
+        due_at=due_at or func.now() + delay,
     )
 
 

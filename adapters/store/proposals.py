@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import JsonValue
@@ -17,7 +18,7 @@ from adapters.store.schema import proposals
 from contracts.audit import AuditType
 from contracts.errors import IllegalTransition, NotFound
 from contracts.evaluation import RiskTier
-from contracts.principal import Principal
+from contracts.principal import Principal, PrincipalKind
 from contracts.proposal import TRANSITIONS, Draft, Proposal, ProposalState
 
 
@@ -36,6 +37,7 @@ async def create(connection: AsyncConnection, draft: Draft) -> None:
             environment=draft.environment,
             team=draft.team,
             requester=f"{draft.requester.issuer}/{draft.requester.subject}",
+            agent=_agent_of(draft),
             priority=draft.priority,
             decide_by=draft.decide_by,
             execute_by=draft.execute_by,
@@ -156,16 +158,23 @@ def add_move(
         )
 
 
+def _agent_of(draft: Draft) -> str | None:
+    agents = (author for author in draft.authors if author.kind is PrincipalKind.AGENT)
+    return next((f"{agent.issuer}/{agent.subject}" for agent in agents), None)
+
+
 def _columns(to: ProposalState, proposal: Proposal | None, risk: RiskTier | None) -> dict[str, Any]:
     values: dict[str, Any] = {
         "state": to.value,
         "state_since": func.clock_timestamp(),
         "held_on": None,
+        "held_until": None,
     }
     if to.is_final:
         values["closed_at"] = func.clock_timestamp()
     if proposal is not None:
         values |= {"document": proposal.model_dump(mode="json"), "digest": proposal.digest}
+        values |= {"decide_by": proposal.decide_by, "execute_by": proposal.execute_by}
     if risk is not None:
         values["risk"] = risk.value
     return values
@@ -181,12 +190,14 @@ async def hold(
     await connection.execute(holding(row, held_on, reason_code, message))
 
 
-def holding(row: Row[Any], held_on: str, reason_code: str, message: str) -> Update:
-    """Return the statement that `hold` runs."""
+def holding(
+    row: Row[Any], held_on: str, reason_code: str, message: str, until: datetime | None = None
+) -> Update:
+    """Return the statement that `hold` runs. `until`: when that frees by itself, where it is known."""
     return (
         update(proposals)
         .where(proposals.c.id == row.id)
-        .values(held_on=held_on, reason_code=reason_code, message=message)
+        .values(held_on=held_on, held_until=until, reason_code=reason_code, message=message)
     )
 
 

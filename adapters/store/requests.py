@@ -98,8 +98,11 @@ async def close(
     steps: Sequence[AgentStep] = (),
     *,
     actor: Principal = SYSTEM,
+    joined: Sequence[str] = (),
 ) -> bool:
     """Give an open request its one outcome. False when it has one already, which then stays.
+
+    `joined`: open proposals of others that ask for the same, so that it gets none of its own.
 
     Raises:
         NotFound: there is no such request.
@@ -116,6 +119,7 @@ async def close(
             answer=answer,
             reason_code=reason_code,
             steps=dumped,
+            joined=list(joined),
             closed_at=func.clock_timestamp(),
         )
         .returning(requests.c.tenant)
@@ -131,11 +135,31 @@ async def close(
         "reason_code": reason_code,
         "steps": dumped,
     }
+    if joined:
+        payload["joined"] = list(joined)
     event = audit_log.event(
         AuditType.REQUEST_CLOSED, tenant=row.tenant, subject=request_id, actor=actor, payload=payload
     )
     await audit_log.append(connection, event)
     return True
+
+
+async def resolve(connection: AsyncConnection, request_id: str, *, actor: Principal) -> None:
+    """Note that the alert of a locked request resolved. A second call changes nothing."""
+    now = func.clock_timestamp()
+    resolved = await connection.execute(
+        update(requests)
+        .where(requests.c.id == request_id, requests.c.resolved_at.is_(None))
+        .values(resolved_at=now)
+        .returning(requests.c.tenant)
+    )
+    row = resolved.one_or_none()
+    if row is not None:
+        payload: dict[str, object] = {"request_id": request_id}
+        event = audit_log.event(
+            AuditType.ALERT_RESOLVED, tenant=row.tenant, subject=request_id, actor=actor, payload=payload
+        )
+        await audit_log.append(connection, event)
 
 
 async def lock(connection: AsyncConnection, request_id: str) -> Row[Any]:

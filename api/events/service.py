@@ -1,9 +1,9 @@
 """REQUEST intake from alerts: the whole notification in one transaction, each firing of an alert once.
 
-A resolved alert closes its request while it is not planned, and cancels its proposals while they wait: each in a
-transaction of its own, since one that held several proposals would break the store's order of locks. Whatever fails
-is a 5xx, Alertmanager sends the notification again, and what was done already is not done twice. The dispatcher
-starts and wakes the workflows from the outbox.
+A resolved alert closes its request while it is not planned, and cancels its proposals while they wait and no other
+alert asks for them: each in a transaction of its own, since one that held several proposals would break the store's
+order of locks. Whatever fails is a 5xx, Alertmanager sends the notification again, and what was done already is not
+done twice. The dispatcher starts and wakes the workflows from the outbox.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import cancellation, outbox, proposal_reads, requests
+from adapters.store import cancellation, coalescing, outbox, proposal_reads, requests
 from adapters.store.database import database_now
 from adapters.store.outbox import OutboxKind
 from api.events.schemas import MAX_LABELS, MAX_VALUE, Taken, WebhookAlert, WebhookMessage, dedupe_key
@@ -90,6 +90,7 @@ async def _resolve(connection: AsyncConnection, batch: _Batch, key: str) -> None
         return
     # Locked first: a request that is being closed right now has either all of its proposals or none.
     row = await requests.lock(connection, request_id)
+    await requests.resolve(connection, request_id, actor=batch.caller)
     if not RequestStatus(row.status).is_final:
         text = "The alert resolved before anything was proposed."
         status = RequestStatus.REFUSED
@@ -97,11 +98,16 @@ async def _resolve(connection: AsyncConnection, batch: _Batch, key: str) -> None
         batch.closed.append(request_id)
         return
     batch.to_cancel += await proposal_reads.of_request(connection, batch.tenant, request_id)
+    batch.to_cancel += row.joined
 
 
 async def _cancel(parts: ApiParts, proposal_id: str, caller: Principal) -> bool:
     message = "The alert that asked for it resolved."
     async with parts.database.transaction() as connection:
+        # Another alert that asks for the same was told of this proposal, and got none of its own.
+        await coalescing.lock_target_of(connection, proposal_id)
+        if await coalescing.is_still_asked_for(connection, proposal_id):
+            return False
         wake = await cancellation.cancel(connection, proposal_id, caller, ALERT_RESOLVED, message)
     return wake is not None
 

@@ -5,26 +5,45 @@ What is not listed under `targets` is out of scope. `adapters/configuration.py` 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Self
 
 from pydantic import AnyHttpUrl, Field, model_validator
 
 from contracts.action import NodePoolTarget
-from contracts.base import Contract
-from contracts.configuration.approval import ApprovalLimits
-from contracts.configuration.budgets import Budget, BudgetScope, BudgetWindow
+from contracts.base import Contract, digest_of
+from contracts.configuration.agents import AgentName, DeclaredAgent
+from contracts.configuration.approval import ApprovalLimits, ApprovalRule, AutomaticApproval, Required
+from contracts.configuration.break_glass import BreakGlassLimits, BypassableGate
+from contracts.configuration.budgets import Budget, BudgetKind, BudgetScope, BudgetWindow
+from contracts.configuration.conditions import Conditions
 from contracts.configuration.limits import BreakerLimits, Limits
 from contracts.configuration.notifications import Notification, NotificationEvent
 from contracts.configuration.places import Environment, EnvironmentApproval, Target, counts_as_production
+from contracts.configuration.rates import Oscillation, RateLimit, Rates, RateScope, Repeats, Storm
+from contracts.configuration.source import ConfigurationSource
 from contracts.configuration.values import Duration, Name, Pattern
+from contracts.configuration.windows import CalendarEvent, ChangeWindow, WindowKind, WindowScope
+from contracts.principal import Principal, PrincipalKind
 
 __all__ = [
+    "AgentName",
     "ApprovalLimits",
+    "ApprovalRule",
+    "AutomaticApproval",
+    "BreakGlassLimits",
     "BreakerLimits",
     "Budget",
+    "BudgetKind",
     "BudgetScope",
     "BudgetWindow",
+    "BypassableGate",
+    "CalendarEvent",
+    "ChangeWindow",
     "Configuration",
+    "ConfigurationSource",
+    "DeclaredAgent",
     "Duration",
     "Environment",
     "EnvironmentApproval",
@@ -32,8 +51,17 @@ __all__ = [
     "Name",
     "Notification",
     "NotificationEvent",
+    "Oscillation",
     "Pattern",
+    "RateLimit",
+    "RateScope",
+    "Rates",
+    "Repeats",
+    "Required",
+    "Storm",
     "Target",
+    "WindowKind",
+    "WindowScope",
     "counts_as_production",
 ]
 
@@ -47,7 +75,10 @@ class Configuration(Contract):
     budgets: tuple[Budget, ...] = ()
     limits: Limits = Limits()
     approval: ApprovalLimits = ApprovalLimits()
+    agents: dict[AgentName, DeclaredAgent] = {}
     notifications: tuple[Notification, ...] = ()
+    windows: tuple[ChangeWindow, ...] = ()
+    break_glass: BreakGlassLimits = BreakGlassLimits()
 
     @model_validator(mode="after")
     def _names_are_declared(self) -> Self:
@@ -61,14 +92,43 @@ class Configuration(Contract):
         return self
 
     @model_validator(mode="after")
+    def _rules_speak_of_what_is_declared(self) -> Self:
+        """A rule about a misspelt name would match nothing, and nobody would be asked."""
+        teams = {target.team for target in self.targets}
+        asking: list[tuple[str, Conditions]] = [(rule.name, rule.when) for rule in self.approval.rules]
+        passing: list[tuple[str, Conditions]] = [(rule.name, rule.when) for rule in self.approval.automatic]
+        for name, when in asking + passing:
+            for environment in when.environments or ():
+                if environment not in self.environments:
+                    raise ValueError(f"approval rule {name!r}: environment {environment!r} is not declared")
+            for team in when.teams or ():
+                if team not in teams:
+                    raise ValueError(f"approval rule {name!r}: no target belongs to the team {team!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_have_names_and_places(self) -> Self:
+        """A window's name is what proposals wait for and what people override."""
+        seen: set[str] = set()
+        for index, window in enumerate(self.windows):
+            if window.name in seen:
+                raise ValueError(f"windows[{index}]: there is a window {window.name!r} already")
+            seen.add(window.name)
+            named = window.scope.environment
+            if named is not None and named not in self.environments:
+                raise ValueError(f"windows[{index}]: environment {named!r} is not declared")
+            team = window.scope.team
+            if team is not None and team not in {target.team for target in self.targets}:
+                raise ValueError(f"windows[{index}]: no target belongs to the team {team!r}")
+        return self
+
+    @model_validator(mode="after")
     def _one_budget_per_window(self) -> Self:
         seen: set[tuple[str, BudgetWindow]] = set()
         for index, budget in enumerate(self.budgets):
-            window = (budget.scope.key, budget.window)
+            window = (budget.key, budget.window)
             if window in seen:
-                raise ValueError(
-                    f"budgets[{index}]: {budget.scope.key} has a budget by {budget.window} already"
-                )
+                raise ValueError(f"budgets[{index}]: {budget.key} has a budget by {budget.window} already")
             seen.add(window)
         return self
 
@@ -84,9 +144,25 @@ class Configuration(Contract):
             seen.add(notification.url)
         return self
 
+    @cached_property
+    def revision(self) -> str:
+        """Digest of everything that guardrails judge by. Who is notified is not part of it."""
+        return digest_of(self.model_dump(mode="json", exclude={"notifications"}))
+
+    @property
+    def current(self) -> Self:
+        """Itself: a configuration is the source of one that never changes."""
+        return self
+
     def registered(self, target: NodePoolTarget) -> Target | None:
         """Return the entry that registers the target, or None: out of scope."""
         return next((entry for entry in self.targets if entry.matches(target)), None)
+
+    def owners_of(self, authors: Iterable[Principal]) -> tuple[str, ...]:
+        """Return who owns the agents among these authors: `issuer/subject` of people, and groups."""
+        agents = [one for one in authors if one.kind is PrincipalKind.AGENT]
+        names = {name for one in agents for name in (one.subject, f"{one.issuer}/{one.subject}")}
+        return tuple(sorted({one.owner for name, one in self.agents.items() if name in names}))
 
     def is_production(self, environment: str) -> bool:
         """Tell whether the rules for production apply. An undeclared environment counts as production."""

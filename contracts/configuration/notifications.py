@@ -15,6 +15,12 @@ class NotificationEvent(StrEnum):
     WAITING = "waiting"
     DIRTY = "dirty"
     BREAKER_OPEN = "breaker_open"
+    HALT_CREATED = "halt_created"
+    BREAK_GLASS = "break_glass"
+    BUDGET_ALERT = "budget_alert"
+    REMINDER = "reminder"
+    ESCALATED = "escalated"
+    PAGE = "page"
 
 
 class Notification(Contract):

@@ -7,11 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.action import SetNodePoolAutoscaling
-from contracts.configuration import ApprovalLimits, Environment, EnvironmentApproval, Limits, Target
+from contracts.configuration import ApprovalLimits, Environment, EnvironmentApproval, Limits, RateScope, Target
 from contracts.observation import AutoscalingBounds, NodePoolObservation
 from contracts.ports import NodePrice, PolicyResult
 from contracts.proposal import Draft
-from guardrails.facts import BudgetFacts, Facts, RateFacts
+from guardrails.facts import BudgetFacts, Facts, RateFacts, WindowsFacts
 from tests.contracts.samples import NOON, observation, proposal, resize
 
 TARGET = Target(
@@ -35,6 +35,14 @@ BUDGET = BudgetFacts(
     reserved=Decimal(0),
     committed=Decimal(0),
     hours_left=Decimal(228),
+)
+
+
+RATES = (
+    RateFacts(scope=RateScope.TARGET, key=f"target:{KEY}"),
+    RateFacts(scope=RateScope.TENANT, key="tenant:default"),
+    RateFacts(scope=RateScope.FLEET, key="fleet"),
+    RateFacts(scope=RateScope.AGENT, key="agent:local/capacity-agent"),
 )
 
 
@@ -68,6 +76,7 @@ def facts(**changes: Any) -> Facts:
         "policy": PolicyResult(violations=(), rules_evaluated=4, revision="sha256:1"),
         "price": PRICE,
         "budgets": (BUDGET,),
-        "target_rate": RateFacts(key=KEY, uses=0, frees_at=None),
+        "windows": WindowsFacts(opens_at=NOON),
+        "rates": RATES,
     }
     return Facts(**(given | changes))

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store.guard_pass import approvals, breakers, budgets, halts, queue, rates
+from adapters.store.guard_pass import (
+    approvals,
+    breakers,
+    budgets,
+    grants,
+    halts,
+    overrides,
+    queue,
+    rates,
+    storms,
+)
 from adapters.store.guard_pass.fragment import Fragment, joined
 from adapters.store.guard_pass.passes import result_of
 from adapters.store.guard_pass.question import Question
-from adapters.store.guard_pass.rates import Count
+from adapters.store.guard_pass.rates import Rates
+from adapters.store.guard_pass.storms import Storms
 from adapters.store.ledger import Balance
+from contracts.break_glass import BreakGlass
 from contracts.messages import PassResult
+from contracts.override import GateOverride
 from contracts.principal import Principal
 from contracts.safety import Breaker, Halt
 
@@ -22,7 +34,7 @@ _STORED = Fragment(
     "SELECT result FROM evaluations WHERE proposal_id = :proposal_id AND revision = :revision"
     " AND pass_number = :pass_number",
 )
-_AREAS = (budgets, halts, breakers, queue, rates, approvals)
+_AREAS = (budgets, halts, breakers, queue, rates, storms, approvals, overrides, grants)
 _FACTS = joined((_STORED, *(area.FRAGMENT for area in _AREAS)))
 
 
@@ -36,10 +48,11 @@ class Contended:
     breakers: tuple[Breaker, ...]
     lease_owner: str | None
     ahead: int
-    target_uses: Count
-    agent_uses: Count
-    last_effect_at: datetime | None
+    rates: Rates
+    storms: Storms
     approvers: tuple[Principal, ...]
+    overrides: tuple[GateOverride, ...]
+    grants: tuple[BreakGlass, ...]
 
 
 async def contended_facts(connection: AsyncConnection, asked: Question) -> Contended:
@@ -48,16 +61,21 @@ async def contended_facts(connection: AsyncConnection, asked: Question) -> Conte
     for area in _AREAS:
         parameters |= area.parameters(asked)
     row = (await connection.execute(_FACTS, parameters)).one()
-    queued, rated = queue.parse(row.queue), rates.parse(row.rates)
+    balances = budgets.parse(row.budgets)
+    while not budgets.is_complete(balances, asked.windows):
+        row = (await connection.execute(_FACTS, parameters)).one()
+        balances = budgets.after(balances, budgets.parse(row.budgets))
+    queued = queue.parse(row.queue)
     return Contended(
         stored=result_of(row.stored),
-        balances=budgets.parse(row.budgets),
+        balances=balances,
         halts=halts.parse(row.halts),
         breakers=breakers.parse(row.breakers),
         lease_owner=queued.lease_owner,
         ahead=queued.ahead,
-        target_uses=rated.target_uses,
-        agent_uses=rated.agent_uses,
-        last_effect_at=rated.last_effect_at,
+        rates=rates.parse(row.rates),
+        storms=storms.parse(row.storms),
         approvers=approvals.parse(row.approvals),
+        overrides=overrides.parse(row.overrides),
+        grants=grants.parse(row.grants),
     )

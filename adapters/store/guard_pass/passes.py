@@ -1,8 +1,8 @@
 """GUARDRAILS, in the store: a pass from its first read to its last write, with the locks that it takes.
 
 A pass takes three statements between BEGIN and COMMIT, and one before: `load` (no transaction), then `lock`,
-`contended_facts` (facts.py), and the `Batch` of its writes. Locks are taken in the fixed order: proposal, lease, the
-agent's count, breakers, budget windows by key. Common table expressions that read one another keep that order.
+`contended_facts` (facts.py), and the `Batch` of its writes. Locks are taken in the fixed order: proposal, lease, rate
+buckets by key, breakers, budget windows by key. Common table expressions that read one another keep that order.
 """
 
 from __future__ import annotations
@@ -12,7 +12,19 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Insert, Text, bindparam, column, insert, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Insert,
+    Text,
+    bindparam,
+    cast,
+    column,
+    insert,
+    literal,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -41,17 +53,21 @@ _LOCK = text("""
         INSERT INTO leases (domain) SELECT :domain FROM locked WHERE :admitting
         ON CONFLICT (domain) DO UPDATE SET domain = excluded.domain
         RETURNING domain
-    ), agent AS MATERIALIZED (
-        SELECT CAST(pg_advisory_xact_lock(:agent_lock) AS text) AS taken
-        FROM lease WHERE :agent_lock IS NOT NULL
+    ), bucket AS (
+        INSERT INTO rate_buckets (key, deficit, as_of)
+        SELECT wanted.key, 0, clock_timestamp() FROM lease, unnest(:bucket_keys) AS wanted (key)
+        ORDER BY wanted.key COLLATE "C"
+        ON CONFLICT (key) DO UPDATE SET key = excluded.key
+        RETURNING key
     ), breaker AS MATERIALIZED (
         SELECT b.id FROM breakers b
         WHERE b.id = ANY (:breaker_ids) AND :admitting
-            AND (SELECT count(*) FROM lease) >= 0 AND (SELECT count(taken) FROM agent) >= 0
+            AND (SELECT count(*) FROM bucket) >= 0
         ORDER BY b.id FOR UPDATE
     ), position AS (
         SELECT scope, "window", currency,
-            CAST(sum(CASE WHEN kind = 'reserve' THEN amount ELSE -amount END) AS text) AS reserved,
+            CAST(sum(CASE WHEN credit = 'reserved' THEN amount WHEN debit = 'reserved' THEN -amount ELSE 0 END)
+                AS text) AS reserved,
             jsonb_build_object(
                 'reserve', count(*) FILTER (WHERE kind = 'reserve'),
                 'commit', count(*) FILTER (WHERE kind = 'commit'),
@@ -61,18 +77,20 @@ _LOCK = text("""
         GROUP BY scope, "window", currency
     )
     SELECT locked.*,
+        (SELECT count(*) FROM bucket) AS buckets_locked,
         (SELECT count(*) FROM breaker) AS breakers_locked,
         (SELECT coalesce(jsonb_agg(to_jsonb(position)), '[]') FROM position) AS positions,
         clock_timestamp() AS now
     FROM locked
 """).columns(
     *_PROPOSAL_COLUMNS,
+    column("buckets_locked", BigInteger),
     column("breakers_locked", BigInteger),
     column("positions", JSONB),
     column("now", Moment),
 )
 _LOCK = _LOCK.bindparams(
-    bindparam("breaker_ids", type_=ARRAY(Text)), bindparam("agent_lock", type_=BigInteger)
+    bindparam("breaker_ids", type_=ARRAY(Text)), bindparam("bucket_keys", type_=ARRAY(Text))
 )
 
 
@@ -83,7 +101,7 @@ class Place:
     domain: str
     target_key: str
     agent: str | None
-    agent_lock: int | None
+    bucket_keys: tuple[str, ...]
     breaker_ids: tuple[str, ...]
 
 
@@ -121,12 +139,12 @@ async def load(database: Database, given: PassInput) -> Loaded:
 
 
 async def lock(connection: AsyncConnection, given: PassInput, place: Place, *, admitting: bool) -> Locked:
-    """Lock what this pass may change, budget windows excepted. An admitting pass locks lease and breakers too."""
+    """Lock what this pass may change, budget windows excepted; an admitting one: lease, buckets, breakers too."""
     parameters = {
         "proposal_id": given.proposal_id,
         "domain": place.domain,
         "admitting": admitting,
-        "agent_lock": place.agent_lock,
+        "bucket_keys": list(place.bucket_keys),
         "breaker_ids": list(place.breaker_ids),
     }
     row = (await connection.execute(_LOCK, parameters)).one_or_none()
@@ -151,7 +169,22 @@ async def stored_result(connection: AsyncConnection, given: PassInput) -> PassRe
     return result_of(found.scalar_one_or_none())
 
 
-def storing(evaluation: Evaluation, digest: str, result: PassResult) -> Insert:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What is kept beside an evaluation and is no part of it, as JSON texts. None: nothing."""
+
+    facts: str | None = None
+    """What it was judged by (`guardrails.recording`)."""
+    shadow: str | None = None
+    """What a candidate policy would have made of it (`contracts.shadow`)."""
+
+
+NOTHING_BESIDE = Beside()
+
+
+def storing(
+    evaluation: Evaluation, digest: str, result: PassResult, beside: Beside = NOTHING_BESIDE
+) -> Insert:
     """Return the statement that keeps an evaluation, under its digest, and what the pass returned."""
     return insert(evaluations).values(
         proposal_id=evaluation.proposal_id,
@@ -161,7 +194,14 @@ def storing(evaluation: Evaluation, digest: str, result: PassResult) -> Insert:
         digest=digest,
         document=evaluation.model_dump(mode="json"),
         result=result.model_dump(mode="json"),
+        facts=_json(beside.facts),
+        shadow=_json(beside.shadow),
     )
+
+
+def _json(text: str | None) -> ColumnElement[Any]:
+    """The text as it is: it was made by one serialiser, and no second one need read it."""
+    return cast(literal(text, Text), JSONB)
 
 
 def result_of(stored: dict[str, Any] | None) -> PassResult | None:

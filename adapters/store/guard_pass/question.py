@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adapters.store.guard_pass.passes import Locked, Place
+from adapters.store.ledger import Wanted
 from contracts.configuration import Limits
 from contracts.messages import PassInput
 
@@ -17,6 +18,7 @@ class Question:
     given: PassInput
     place: Place
     locked: Locked
-    windows: Sequence[tuple[str, str, str]]
-    """Budget windows it counts against, as (scope, window, currency)."""
+    windows: Sequence[Wanted]
+    """Budget windows it counts against."""
     limits: Limits
+    admitting: bool

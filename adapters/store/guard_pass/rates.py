@@ -1,82 +1,111 @@
-"""GUARDRAILS, in the store: how often a target and an agent were at it in the past hour."""
+"""GUARDRAILS, in the store: the execution budgets of a pass, and what was changed and is under way on its target."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Text
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from adapters.store.guard_pass.fragment import Fragment, moment
 from adapters.store.guard_pass.question import Question
 from adapters.store.schema import Moment
 
-HOUR = timedelta(hours=1)
-
+# At most 50 changes of a target are read, the newest ones, and 50 proposals under way there.
 FRAGMENT = Fragment(
     name="rates",
     value="""SELECT jsonb_build_object(
-            'target_count', (SELECT count(*) FROM target_uses),
-            'target_full_since', (SELECT used_at FROM target_uses ORDER BY used_at DESC OFFSET :nth LIMIT 1),
-            'agent_count', (SELECT count(*) FROM agent_uses),
-            'agent_full_since', (SELECT used_at FROM agent_uses ORDER BY used_at DESC OFFSET :nth LIMIT 1),
-            'last_effect_at', (SELECT greatest(used_at,
-                    (SELECT max(settled_at) FROM intents i WHERE i.proposal_id = latest.proposal_id))
-                FROM latest))""",
+            'buckets', (SELECT coalesce(jsonb_agg(to_jsonb(b)), '[]') FROM buckets b),
+            'is_counted', EXISTS (SELECT FROM rate_uses u WHERE u.proposal_id = :proposal_id),
+            'last_effect_at', (SELECT ended_at FROM past ORDER BY used_at DESC LIMIT 1),
+            'past', (SELECT coalesce(jsonb_agg(jsonb_build_object('direction', direction, 'at', ended_at)
+                    ORDER BY used_at DESC), '[]') FROM past WHERE ended_at > :rate_since
+                    AND state IN ('executing', 'verifying', 'succeeded', 'dirty')),
+            'accepted', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'document', a.document)
+                    ORDER BY a.created_at, a.id), '[]') FROM accepted a))""",
     tables="""
-    target_uses AS (
-        SELECT used_at FROM rate_uses
-        WHERE target_key = :target_key AND used_at > :hour_ago AND proposal_id <> :proposal_id
-    ), agent_uses AS (
-        SELECT used_at FROM rate_uses
-        WHERE agent = :agent AND used_at > :hour_ago AND proposal_id <> :proposal_id
-    ), latest AS (
-        SELECT proposal_id, used_at FROM rate_uses
-        WHERE target_key = :target_key AND proposal_id <> :proposal_id
-        ORDER BY used_at DESC LIMIT 1
+    buckets AS (
+        SELECT wanted.key, coalesce(b.deficit, 0) AS deficit, b.as_of,
+            (SELECT count(*) FROM proposals w
+                WHERE w.held_on = 'rate:' || wanted.key AND w.state = 'ready' AND w.execute_by > :rate_now
+                AND (w.priority, w.created_at, w.id) < (:rate_priority, :rate_created_at, :proposal_id)) AS ahead
+        FROM unnest(:bucket_keys) AS wanted (key) LEFT JOIN rate_buckets b ON b.key = wanted.key
+    ), past AS (
+        SELECT u.direction, u.used_at, p.state, greatest(u.used_at,
+            (SELECT max(i.settled_at) FROM intents i WHERE i.proposal_id = u.proposal_id)) AS ended_at
+        FROM rate_uses u JOIN proposals p ON p.id = u.proposal_id
+        WHERE u.target_key = :target_key AND u.proposal_id <> :proposal_id
+        ORDER BY u.used_at DESC LIMIT 50
+    ), accepted AS (
+        SELECT p.id, p.created_at, jsonb_build_object(
+            'action', p.document -> 'action', 'observation', p.document -> 'observation') AS document
+        FROM proposals p
+        WHERE p.target_key = :target_key AND p.id <> :proposal_id AND NOT p.dry_run
+            AND p.state IN ('ready', 'executing', 'verifying') AND p.document IS NOT NULL
+            AND NOT :rate_admitting
+        ORDER BY p.created_at, p.id LIMIT 50
     )
     """,
-    types={"agent": Text(), "target_key": Text(), "hour_ago": Moment},
+    types={
+        "bucket_keys": ARRAY(Text),
+        "target_key": Text(),
+        "rate_now": Moment,
+        "rate_since": Moment,
+        "rate_created_at": Moment,
+    },
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """Uses of the past hour; `frees_at` is set when they are as many as allowed."""
+class BucketRow:
+    """A bucket as it stands. `as_of` None: it was never used."""
 
-    uses: int
-    frees_at: datetime | None
+    deficit: int
+    as_of: datetime | None
+    ahead: int
+    """Proposals that wait for a token of it and come first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Uses by others, and the end of the latest effect on the target."""
+    """Everything that the guardrail `rate` reads, but the counts of a storm."""
 
-    target_uses: Count
-    agent_uses: Count
+    buckets: Mapping[str, BucketRow]
+    """By key."""
+    is_counted: bool
     last_effect_at: datetime | None
+    past: tuple[tuple[int, datetime], ...]
+    """Direction and end of changes on the target that took place, newest first."""
+    accepted: tuple[tuple[str, dict[str, Any]], ...]
+    """Id, and `action` and `observation`, of others that were let through and have not ended."""
 
 
 def parameters(asked: Question) -> dict[str, Any]:
-    """Return whose uses are counted, since when, and up to how many."""
+    """Return whose buckets, how far back, and this proposal's place in the order: priority, age, id."""
+    row, limits = asked.locked.row, asked.limits
     return {
+        "bucket_keys": list(asked.place.bucket_keys),
         "target_key": asked.place.target_key,
-        "agent": asked.place.agent,
-        "hour_ago": asked.locked.now - HOUR,
-        "nth": max(asked.limits.effects_per_hour - 1, 0),
+        "rate_now": asked.locked.now,
+        "rate_since": asked.locked.now - max(limits.oscillation.window, limits.reversal_cooldown),
+        "rate_priority": row.priority,
+        "rate_created_at": row.created_at,
+        "rate_admitting": asked.admitting,
     }
 
 
 def parse(value: dict[str, Any]) -> Rates:
-    """Return the counts."""
+    """Return the budgets and the history."""
     return Rates(
-        target_uses=Count(value["target_count"], _plus_hour(value["target_full_since"])),
-        agent_uses=Count(value["agent_count"], _plus_hour(value["agent_full_since"])),
+        buckets={
+            one["key"]: BucketRow(one["deficit"], moment(one["as_of"]), one["ahead"])
+            for one in value["buckets"]
+        },
+        is_counted=value["is_counted"],
         last_effect_at=moment(value["last_effect_at"]),
+        past=tuple((one["direction"], datetime.fromisoformat(one["at"])) for one in value["past"]),
+        accepted=tuple((one["id"], one["document"]) for one in value["accepted"]),
     )
-
-
-def _plus_hour(value: str | None) -> datetime | None:
-    full_since = moment(value)
-    return None if full_since is None else full_since + HOUR

@@ -16,7 +16,13 @@ TOPICS: Mapping[str, tuple[T, ...]] = {
         T.PROPOSAL_COMMENTED,
         T.PROPOSAL_REMINDED,
     ),
-    "decisions": (T.DECISION_RECORDED, T.DECISION_APPLIED, T.DECISION_REFUSED, T.DECISION_VOIDED, T.DECISION_SUPERSEDED),
+    "decisions": (
+        T.DECISION_RECORDED,
+        T.DECISION_APPLIED,
+        T.DECISION_REFUSED,
+        T.DECISION_VOIDED,
+        T.DECISION_SUPERSEDED,
+    ),
     "effects": (
         T.RATE_CONSUMED,
         T.LEASE_TAKEN,

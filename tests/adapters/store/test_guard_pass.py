@@ -8,7 +8,7 @@ from sqlalchemy import insert, text
 from adapters.store import guard_pass, leases, rate
 from adapters.store.database import Database
 from adapters.store.guard_pass import Place
-from adapters.store.schema import breakers
+from adapters.store.schema import breakers, rate_buckets
 from contracts.errors import NotFound
 from contracts.messages import PassInput
 from tests.adapters.store.samples import stored_proposal
@@ -16,12 +16,13 @@ from tests.adapters.store.samples import stored_proposal
 pytestmark = pytest.mark.postgres_15
 
 DOMAIN = "gke.cluster/acme-prod/europe-west4/serving"
+TARGET = "gke.node_pool/acme-prod/europe-west4/serving/inference"
 BREAKER = "kind:gke.node_pool.resize"
 
 
 def place(agent: str | None) -> Place:
-    lock = rate.agent_lock(agent) if agent else None
-    return Place(DOMAIN, "gke.node_pool/acme-prod/europe-west4/serving/inference", agent, lock, (BREAKER,))
+    keys = tuple(rate.bucket_keys("default", TARGET, agent).values())
+    return Place(DOMAIN, TARGET, agent, keys, (BREAKER,))
 
 
 async def is_locked(database: Database, table: str) -> bool:
@@ -32,7 +33,7 @@ async def is_locked(database: Database, table: str) -> bool:
 
 
 @pytest.mark.parametrize("agent", [None, "local/capacity-agent"])
-async def test_an_admitting_pass_locks_proposal_then_lease_then_breaker(
+async def test_an_admitting_pass_locks_proposal_then_lease_then_buckets_and_breaker(
     database: Database, agent: str | None
 ) -> None:
     proposal = await stored_proposal(database)
@@ -53,6 +54,32 @@ async def test_an_admitting_pass_locks_proposal_then_lease_then_breaker(
         assert not waiting.done()
         assert await is_locked(database, "proposals")
         assert not await is_locked(database, "breakers")
+        async with database.reading() as reader:
+            assert (await reader.execute(text("SELECT count(*) FROM rate_buckets"))).scalar_one() == 0
+    await waiting
+
+
+async def test_buckets_come_before_breakers_and_after_the_lease(database: Database) -> None:
+    proposal = await stored_proposal(database)
+    given = PassInput(proposal_id=proposal.id, revision=1, pass_number=2)
+    async with database.transaction() as connection:
+        await leases.take(connection, DOMAIN, "prp_other")
+        await connection.execute(insert(breakers).values(id=BREAKER, state="open"))
+        await connection.execute(
+            insert(rate_buckets).values(key="fleet", deficit=0, as_of=proposal.created_at)
+        )
+
+    async def lock() -> None:
+        async with database.transaction() as connection:
+            await guard_pass.lock(connection, given, place(None), admitting=True)
+
+    async with database.transaction() as connection:
+        await connection.execute(text("SELECT 1 FROM rate_buckets WHERE key = 'fleet' FOR UPDATE"))
+        waiting = asyncio.create_task(lock())
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        assert await is_locked(database, "leases")
+        assert not await is_locked(database, "breakers")
     await waiting
 
 
@@ -71,8 +98,8 @@ async def test_a_first_pass_waits_for_nobodys_lease(database: Database) -> None:
 
 async def test_two_passes_of_one_agent_on_different_clusters_take_turns(database: Database) -> None:
     first, second = await stored_proposal(database), await stored_proposal(database)
-    elsewhere = Place("gke.cluster/p/l/other", "t", "local/a", rate.agent_lock("local/a"), ())
-    here = Place(DOMAIN, "t", "local/a", rate.agent_lock("local/a"), ())
+    elsewhere = Place("gke.cluster/p/l/other", "t", "local/a", ("agent:local/a", "target:t"), ())
+    here = Place(DOMAIN, "u", "local/a", ("agent:local/a", "target:u"), ())
 
     async def lock(proposal_id: str, at: Place) -> None:
         given = PassInput(proposal_id=proposal_id, revision=1, pass_number=2)

@@ -1,0 +1,98 @@
+"""GUARDRAILS, in the store: how much an agent and an environment ask for, and how often an agent asks for the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Text
+
+from adapters.store.guard_pass.fragment import Fragment
+from adapters.store.guard_pass.question import Question
+from adapters.store.schema import Moment
+from contracts.base import canonical_json
+from contracts.safety import HaltScope
+
+# Counting stops one above the limit: a pass in the middle of a storm costs no more than the limit allows.
+FRAGMENT = Fragment(
+    name="storms",
+    value="""SELECT jsonb_build_object(
+            'agent_proposals', (SELECT count(*) FROM (SELECT FROM proposals p
+                WHERE p.agent = :storm_agent AND p.created_at > since.agent AND NOT p.dry_run
+                LIMIT :storm_proposals) s),
+            'agent_changes', (SELECT count(*) FROM (SELECT FROM rate_uses u
+                WHERE u.agent = :storm_agent AND u.used_at > since.agent AND u.proposal_id <> :proposal_id
+                LIMIT :storm_changes) s),
+            'environment_proposals', (SELECT count(*) FROM (SELECT FROM proposals p
+                WHERE p.tenant = :storm_tenant AND p.environment = :storm_environment
+                AND p.created_at > since.environment AND NOT p.dry_run LIMIT :storm_proposals) s),
+            'environment_changes', (SELECT count(*) FROM (SELECT FROM rate_uses u
+                WHERE u.tenant = :storm_tenant AND u.environment = :storm_environment
+                AND u.used_at > since.environment AND u.proposal_id <> :proposal_id LIMIT :storm_changes) s),
+            'repeats', (SELECT count(*) FROM (SELECT FROM proposals p
+                WHERE p.agent = :storm_agent AND p.target_key = :target_key AND p.created_at > :repeats_since
+                AND (p.created_at, p.id) < (:repeats_before, :proposal_id) AND NOT p.dry_run
+                AND p.draft -> 'action' = CAST(:repeats_action AS jsonb) LIMIT :repeats_most) s))
+        FROM since""",
+    tables="""
+    since AS (
+        -- A person who ended the halt of a storm let the scope begin anew.
+        SELECT greatest(:storm_since, (SELECT max(h.ended_at) FROM halts h WHERE h.ended_at > :storm_since
+                AND h.scope = CAST(:storm_agent_scope AS jsonb))) AS agent,
+            greatest(:storm_since, (SELECT max(h.ended_at) FROM halts h WHERE h.ended_at > :storm_since
+                AND h.scope = CAST(:storm_environment_scope AS jsonb))) AS environment
+    )
+    """,
+    types={
+        "storm_agent": Text(),
+        "storm_tenant": Text(),
+        "storm_environment": Text(),
+        "storm_since": Moment,
+        "storm_agent_scope": Text(),
+        "storm_environment_scope": Text(),
+        "repeats_since": Moment,
+        "repeats_before": Moment,
+        "repeats_action": Text(),
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Storms:
+    """Counts within the windows of the limits; each stops one above its limit."""
+
+    agent_proposals: int
+    agent_changes: int
+    environment_proposals: int
+    environment_changes: int
+    repeats: int
+
+
+def parameters(asked: Question) -> dict[str, Any]:
+    """Return whose proposals and changes are counted, since when, and up to how many."""
+    row, now, limits = asked.locked.row, asked.locked.now, asked.limits
+    agent, environment = asked.place.agent, row.environment
+    where = HaltScope(environment=environment) if environment else HaltScope(tenant=row.tenant)
+    return {
+        "storm_agent": agent,
+        "storm_tenant": row.tenant,
+        "storm_environment": environment,
+        "storm_since": now - limits.storm.window,
+        "storm_agent_scope": _json(HaltScope(agent=agent)) if agent else None,
+        "storm_environment_scope": _json(where),
+        "storm_proposals": limits.storm.proposals + 1,
+        "storm_changes": limits.storm.changes + 1,
+        "repeats_since": now - limits.repeats.window,
+        "repeats_before": row.created_at,
+        "repeats_action": canonical_json(row.draft["action"]).decode(),
+        "repeats_most": limits.repeats.proposals,
+    }
+
+
+def parse(value: dict[str, Any]) -> Storms:
+    """Return the counts."""
+    return Storms(**value)
+
+
+def _json(scope: HaltScope) -> str:
+    return scope.model_dump_json()
