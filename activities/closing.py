@@ -7,9 +7,11 @@ from typing import Any
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities.costing import Outcome, commit_verified
+from activities.outcomes import effect_outcomes
 from adapters.store import breakers, leases, ledger, proposals
 from adapters.store.database import database_now
-from contracts.configuration import BreakerLimits
+from contracts.configuration import BreakerLimits, Configuration
 from contracts.principal import SYSTEM
 from contracts.proposal import Draft, ProposalState
 
@@ -25,12 +27,16 @@ async def close_without_effect(
 
 
 async def close_after_success(
-    connection: AsyncConnection, row: Row[Any], reason_code: str, limits: BreakerLimits
+    connection: AsyncConnection,
+    row: Row[Any],
+    reason_code: str,
+    configuration: Configuration,
+    outcome: Outcome,
 ) -> None:
-    """Close a locked proposal whose effect was verified: the reservation becomes money spent."""
+    """Close a locked proposal whose effect was verified: what it costs from the effect on is money spent."""
     await leases.release(connection, _domain(row), row.id)
-    await _record(connection, row, limits, reason_code, ok=True)
-    await ledger.commit_all(connection, row.id)
+    await _record(connection, row, ProposalState.SUCCEEDED, reason_code, configuration.limits.breaker)
+    await commit_verified(connection, row, configuration, outcome)
     await proposals.move(connection, row, ProposalState.SUCCEEDED, actor=SYSTEM, reason_code=reason_code)
 
 
@@ -40,25 +46,21 @@ async def close_after_failure(
     """Close a locked proposal whose effect went wrong. `dirty` keeps lease and reservation for a person to resolve."""
     if state is not ProposalState.DIRTY:
         await leases.release(connection, _domain(row), row.id)
-    await _record(connection, row, limits, reason_code, ok=False)
+    await _record(connection, row, state, reason_code, limits)
     if state is not ProposalState.DIRTY:
         await ledger.release_all(connection, row.id)
     await proposals.move(connection, row, state, actor=SYSTEM, reason_code=reason_code)
 
 
 async def _record(
-    connection: AsyncConnection, row: Row[Any], limits: BreakerLimits, reason_code: str, *, ok: bool
+    connection: AsyncConnection,
+    row: Row[Any],
+    state: ProposalState,
+    reason_code: str,
+    limits: BreakerLimits,
 ) -> None:
-    await breakers.record_outcome(
-        connection,
-        breakers.breaker_ids(row.target_key, row.action_kind),
-        ok,
-        reason_code,
-        limits,
-        await database_now(connection),
-        tenant=row.tenant,
-        proposal_id=row.id,
-    )
+    outcomes = effect_outcomes(row, state, reason_code)
+    await breakers.record(connection, outcomes, limits, await database_now(connection), tenant=row.tenant)
 
 
 def _domain(row: Row[Any]) -> str:

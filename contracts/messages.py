@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, Self
 
+from pydantic import Field
+
 from contracts.action import Action, ResizeNodePool
-from contracts.base import Contract
+from contracts.base import Contract, unsaid
 from contracts.decision import DecisionRules, SignedDecision
 from contracts.effect import EffectResult, Step
 from contracts.proposal import Draft, Planner, ProposalState
@@ -223,6 +225,8 @@ class CloseRequestResult(Contract):
 
     status: RequestStatus
     proposals: tuple[CreatedProposal, ...] = ()
+    model_barred: str | None = Field(default=None, exclude_if=unsaid)
+    """Reason code why the rules planner is to answer instead of the model; None: the model may."""
 
 
 class FleetLook(Contract):

@@ -100,14 +100,27 @@ class BreakerState(StrEnum):
 
 
 class Breaker(Contract):
-    """One durable circuit breaker. `id` is its scope, for example `target:<key>` or `kind:<action kind>`."""
+    """One durable circuit breaker. `contracts/circuit_breaker.py` moves it.
+
+    `id` is its scope: `target:<key>`, `kind:<action kind>`, `provider:<name>`, `agent:<issuer/subject>` or
+    `model:<name>`.
+    """
 
     id: str
     state: BreakerState
     consecutive_failures: int = 0
+    openings: int = 0
+    """How often it opened without a success between; each doubles the cooldown."""
     opened_at: datetime | None = None
     open_until: datetime | None = None
+    """None while open: until a person closes it."""
+    rule: str | None = None
+    """What opened it (`contracts.circuit_breaker.Rule`)."""
+    read_first_until: datetime | None = None
+    """Until then a read must succeed before an effect may probe. None: no read is needed any more."""
+    ready_at: datetime | None = None
+    """Since when a probe may go; the first that waits was woken then."""
     probe_owner: str | None = None
-    """Proposal that carries the probe."""
+    """Proposal, or request for a model, that carries the probe."""
     probe_expires_at: datetime | None = None
     last_reason_code: str | None = None

@@ -1,37 +1,73 @@
-"""Circuit breakers, shared by all processes and durable: closed, open after failures in a row, half-open for a probe.
+"""Circuit breakers, shared by all processes and durable: closed, open after failures, half-open for one probe.
 
-An open breaker whose time is over becomes half-open when a guard pass admits the one proposal that probes it. A row
-exists only once something has failed.
+`contracts/circuit_breaker.py` says how one moves; here it moves, under its lock, with its audit event. A row exists
+only once something has failed or a person opened it. Outcomes are kept beside it for as long as a window looks back:
+each is the echo of an event that the audit log has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Update, select, update
+from sqlalchemy import Update, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
 from adapters.store.batch import Batch
+from adapters.store.database import database_now
 from adapters.store.outbox import OutboxKind
 from adapters.store.proposals import wake_held
-from adapters.store.schema import breakers
+from adapters.store.schema import breaker_outcomes, breakers
+from contracts import circuit_breaker
 from contracts.audit import AuditEvent, AuditType
+from contracts.circuit_breaker import (
+    PROBE_LASTS,
+    BreakerScope,
+    Measure,
+    Outcome,
+    Tally,
+    agent_breaker,
+    effect_breakers,
+    scope_of,
+)
 from contracts.configuration import BreakerLimits
 from contracts.principal import SYSTEM, Principal
 from contracts.safety import Breaker, BreakerState
 
-PROBE_LASTS = timedelta(hours=1)
-"""A probe whose proposal has said nothing for this long gives way to another."""
+__all__ = [
+    "PROBE_LASTS",
+    "add_probe",
+    "all_breakers",
+    "breaker_ids",
+    "breaker_of",
+    "cool_down",
+    "find",
+    "forget_outcomes",
+    "held_on",
+    "mark_ready",
+    "open_by_hand",
+    "record",
+    "record_outcome",
+    "release_probes",
+    "reopen_after_read",
+    "reset",
+    "take_probe",
+]
+
+Draw = Callable[[], float]
+"""Draws the share of the jitter that an opening gets, 0 to 1."""
+_DRAW: Draw = random.SystemRandom().random
 
 
-def breaker_ids(target_key: str, action_kind: str) -> tuple[str, str]:
-    """Return the breakers an effect passes through, in the order in which they are locked."""
-    return (f"kind:{action_kind}", f"target:{target_key}")
+def breaker_ids(target_key: str, action_kind: str, agent: Principal | None = None) -> tuple[str, ...]:
+    """Return the breakers a proposal passes through, in the order in which they are locked."""
+    own = (agent_breaker(agent),) if agent is not None else ()
+    return (*own, *effect_breakers(target_key, action_kind))
 
 
 def held_on(breaker_id: str) -> str:
@@ -49,29 +85,54 @@ async def record_outcome(
     *,
     tenant: str = "default",
     proposal_id: str | None = None,
+    draw: Draw = _DRAW,
 ) -> None:
-    """Count the outcome of an effect against its breakers, in the transaction that verifies it.
+    """Count one outcome against several breakers. See `record`."""
+    outcomes = [Outcome(one, ok, reason_code, owner=proposal_id) for one in ids]
+    await record(connection, outcomes, limits, now, tenant=tenant, draw=draw)
 
-    A bad one raises the count of failures in a row and opens the breaker at the limit, or at once when it was the
-    probe. A good one closes it, unless the breaker opened after that effect had begun. `proposal_id` tells the probe
-    from effects that were already under way; without it the outcome counts as the probe's.
+
+async def record(
+    connection: AsyncConnection,
+    outcomes: Iterable[Outcome],
+    limits: BreakerLimits,
+    now: datetime,
+    *,
+    tenant: str = "default",
+    draw: Draw = _DRAW,
+) -> None:
+    """Count outcomes, at most one per breaker, in the transaction that found them out.
+
+    A failure may open its breaker, by any of the rules in `limits`; a success closes one that was half-open for it.
     """
-    for breaker in await _locked(connection, ids, create=not ok):
-        after = (
-            _after_success(breaker, proposal_id) if ok else _after_failure(breaker, limits, now, reason_code)
-        )
-        if after != breaker:
-            await _move(connection, breaker, after, tenant=tenant, actor=SYSTEM, reason_code=reason_code)
+    by_id = {one.breaker_id: one for one in outcomes}
+    failed = [one.breaker_id for one in by_id.values() if one.ok is False]
+    present = {one.id: one for one in await _locked(connection, sorted(by_id), create=failed)}
+    await _keep(connection, [one for one in by_id.values() if one.ok is not None], now)
+    for breaker_id, before in present.items():
+        outcome = by_id[breaker_id]
+        if outcome.ok is None:
+            after = _without_probe(before, outcome.owner)
+        elif outcome.ok:
+            after = circuit_breaker.after_success(before, outcome.owner)
+        else:
+            tally = await _tally(connection, outcome, limits, now)
+            after = circuit_breaker.after_failure(before, outcome, tally, limits, now, draw())
+        if after != before:
+            await _move(
+                connection, before, after, tenant=tenant, actor=SYSTEM, reason_code=outcome.reason_code
+            )
 
 
 async def reset(
     connection: AsyncConnection, breaker_id: str, *, actor: Principal, reason: str, tenant: str = "default"
 ) -> Breaker | None:
     """Close a breaker on a person's word and wake what it holds. None when there is no such breaker."""
-    found = await _locked(connection, [breaker_id], create=False)
+    found = await _locked(connection, [breaker_id])
     if not found:
         return None
-    closed = Breaker(id=breaker_id, state=BreakerState.CLOSED, last_reason_code=found[0].last_reason_code)
+    closed = circuit_breaker.closed(found[0])
+    await _forget(connection, breaker_id)
     if closed != found[0]:
         await _move(
             connection,
@@ -85,42 +146,119 @@ async def reset(
     return closed
 
 
+async def open_by_hand(
+    connection: AsyncConnection,
+    breaker_id: str,
+    *,
+    actor: Principal,
+    reason: str,
+    lasts: timedelta | None,
+    now: datetime,
+    tenant: str = "default",
+) -> Breaker:
+    """Open a breaker on a person's word, whether it ever failed or not; without `lasts` until a person closes it."""
+    (before,) = await _locked(connection, [breaker_id], create=[breaker_id])
+    after = circuit_breaker.opened_by_hand(before, now, lasts)
+    code = after.last_reason_code or ""
+    await _move(connection, before, after, tenant=tenant, actor=actor, reason_code=code, reason=reason)
+    return after
+
+
 async def all_breakers(connection: AsyncConnection) -> tuple[Breaker, ...]:
-    """Return every breaker that ever counted a failure, by id."""
+    """Return every breaker that ever counted a failure or was opened, by id."""
     found = await connection.execute(select(breakers).order_by(breakers.c.id))
     return tuple(breaker_of(row) for row in found.all())
 
 
-async def release_probes(connection: AsyncConnection, proposal_id: str, *, tenant: str = "default") -> None:
-    """Give back the probes of a proposal that closes without an effect, and wake the next that may probe."""
+async def release_probes(connection: AsyncConnection, owner: str, *, tenant: str = "default") -> None:
+    """Give back the probes of what closes without an outcome, and wake the next that may probe."""
     found = await connection.execute(
-        select(breakers)
-        .where(breakers.c.probe_owner == proposal_id)
-        .order_by(breakers.c.id)
-        .with_for_update()
+        select(breakers).where(breakers.c.probe_owner == owner).order_by(breakers.c.id).with_for_update()
     )
     for breaker in [breaker_of(row) for row in found.all()]:
-        waiting = breaker.model_copy(
-            update={"state": BreakerState.OPEN, "probe_owner": None, "probe_expires_at": None}
-        )
-        batch = Batch()
-        batch.add(_writing(waiting))
-        batch.audit(_moved_event(breaker, waiting, tenant=tenant, actor=SYSTEM, reason_code="probe_released"))
-        await batch.send(connection)
-        await wake_held(connection, held_on(breaker.id))
+        after = _without_probe(breaker, owner)
+        await _move(connection, breaker, after, tenant=tenant, actor=SYSTEM, reason_code="probe_released")
 
 
 def add_probe(batch: Batch, breaker: Breaker, proposal_id: str, now: datetime, *, tenant: str) -> None:
     """Let a proposal probe a breaker that the caller has locked and found due: it becomes half-open."""
-    probing = breaker.model_copy(
-        update={
-            "state": BreakerState.HALF_OPEN,
-            "probe_owner": proposal_id,
-            "probe_expires_at": now + PROBE_LASTS,
-        }
-    )
+    probing = circuit_breaker.probed_by(breaker, proposal_id, now)
     batch.add(_writing(probing))
     batch.audit(_moved_event(breaker, probing, tenant=tenant, actor=SYSTEM, reason_code="probe"))
+
+
+async def take_probe(
+    connection: AsyncConnection, breaker_id: str, owner: str, now: datetime, *, tenant: str = "default"
+) -> bool:
+    """Tell whether a breaker lets `owner` through, giving it the one probe where it is due."""
+    found = await _locked(connection, [breaker_id])
+    if not found or found[0].state is BreakerState.CLOSED:
+        return True
+    if circuit_breaker.stops(found[0], owner, now):
+        return False
+    batch = Batch()
+    add_probe(batch, found[0], owner, now, tenant=tenant)
+    await batch.send(connection)
+    return True
+
+
+async def mark_ready(
+    connection: AsyncConnection, now: datetime, *, read: Breaker | None = None, tenant: str = "default"
+) -> int:
+    """Let the probes go whose breaker's time is over, and wake the first that each holds. Return how many.
+
+    `read` is a breaker whose read succeeded; without it, all go that await no read. One that another process deals
+    with is skipped, one that moved meanwhile is left alone.
+    """
+    open_for_long = (breakers.c.state == BreakerState.OPEN.value, breakers.c.ready_at.is_(None))
+    wanted = select(breakers).where(*open_for_long, breakers.c.open_until <= now)
+    if read is not None:
+        wanted = wanted.where(breakers.c.id == read.id, breakers.c.opened_at == read.opened_at)
+    locked = wanted.order_by(breakers.c.id).with_for_update(skip_locked=True)
+    done = 0
+    for breaker in [breaker_of(row) for row in (await connection.execute(locked)).all()]:
+        if read is None and circuit_breaker.awaits_read(breaker, now):
+            continue
+        after = circuit_breaker.made_ready(breaker, now)
+        code = "read_succeeded" if read is not None else "cooled_down"
+        await _move(connection, breaker, after, tenant=tenant, actor=SYSTEM, reason_code=code)
+        done += 1
+    return done
+
+
+async def cool_down(connection: AsyncConnection, *, tenant: str = "default") -> int:
+    """Do what `mark_ready` does, by the database's clock."""
+    return await mark_ready(connection, await database_now(connection), tenant=tenant)
+
+
+async def find(connection: AsyncConnection, breaker_id: str) -> Breaker | None:
+    """Return a breaker without locking it, or None."""
+    found = (await connection.execute(select(breakers).where(breakers.c.id == breaker_id))).one_or_none()
+    return None if found is None else breaker_of(found)
+
+
+async def reopen_after_read(
+    connection: AsyncConnection,
+    read: Breaker,
+    reason_code: str,
+    limits: BreakerLimits,
+    now: datetime,
+    *,
+    tenant: str = "default",
+    draw: Draw = _DRAW,
+) -> bool:
+    """Keep a breaker open whose read failed, for its next cooldown. False: it moved since it was read."""
+    found = await _locked(connection, [read.id])
+    if not found or found[0].opened_at != read.opened_at or not circuit_breaker.is_cool(found[0], now):
+        return False
+    after = circuit_breaker.after_failed_read(found[0], limits, now, draw(), reason_code)
+    await _move(connection, found[0], after, tenant=tenant, actor=SYSTEM, reason_code=reason_code)
+    return True
+
+
+async def forget_outcomes(connection: AsyncConnection, before: datetime) -> int:
+    """Delete outcomes that no window looks back to any more; return how many."""
+    return (await connection.execute(delete(breaker_outcomes).where(breaker_outcomes.c.at < before))).rowcount
 
 
 def breaker_of(row: Row[Any]) -> Breaker:
@@ -128,36 +266,55 @@ def breaker_of(row: Row[Any]) -> Breaker:
     return Breaker.model_validate(dict(row._mapping))  # noqa: SLF001
 
 
-def _after_success(breaker: Breaker, proposal_id: str | None) -> Breaker:
-    is_probe = proposal_id is None or breaker.probe_owner == proposal_id
-    if breaker.state is not BreakerState.CLOSED and not is_probe:
-        return breaker
-    return Breaker(id=breaker.id, state=BreakerState.CLOSED, last_reason_code=breaker.last_reason_code)
+def _without_probe(breaker: Breaker, owner: str | None) -> Breaker:
+    is_own = breaker.state is BreakerState.HALF_OPEN and breaker.probe_owner == owner
+    return circuit_breaker.given_back(breaker) if is_own else breaker
 
 
-def _after_failure(breaker: Breaker, limits: BreakerLimits, now: datetime, reason_code: str) -> Breaker:
-    failures = breaker.consecutive_failures + 1
-    counted = breaker.model_copy(update={"consecutive_failures": failures, "last_reason_code": reason_code})
-    if breaker.state is BreakerState.CLOSED and failures < limits.failures:
-        return counted
-    return counted.model_copy(
-        update={
-            "state": BreakerState.OPEN,
-            "opened_at": now,
-            "open_until": now + limits.cooldown,
-            "probe_owner": None,
-            "probe_expires_at": None,
-        }
+async def _keep(connection: AsyncConnection, outcomes: Sequence[Outcome], now: datetime) -> None:
+    if outcomes:
+        values = [
+            {
+                "breaker_id": one.breaker_id,
+                "measure": one.measure.value,
+                "subject": one.owner,
+                "ok": one.ok,
+                "at": now,
+            }
+            for one in outcomes
+        ]
+        await connection.execute(insert(breaker_outcomes).values(values))
+
+
+async def _tally(
+    connection: AsyncConnection, outcome: Outcome, limits: BreakerLimits, now: datetime
+) -> Tally:
+    """Count inside the window, an agent's by proposal. What a clock that went back left in the future counts too."""
+    is_agent = scope_of(outcome.breaker_id) is BreakerScope.AGENT
+    window = limits.agent.window if is_agent else limits.window
+    counted = func.count(breaker_outcomes.c.subject.distinct()) if is_agent else func.count()
+    counts = select(counted, counted.filter(~breaker_outcomes.c.ok)).where(
+        breaker_outcomes.c.breaker_id == outcome.breaker_id,
+        breaker_outcomes.c.measure == Measure(outcome.measure).value,
+        breaker_outcomes.c.at > now - window,
     )
+    row = (await connection.execute(counts)).one()
+    return Tally(outcomes=row[0], failures=row[1])
 
 
-async def _locked(connection: AsyncConnection, ids: Sequence[str], *, create: bool) -> list[Breaker]:
-    ordered = sorted(ids)
+async def _forget(connection: AsyncConnection, breaker_id: str) -> None:
+    """A breaker that closes begins anew: what opened it does not count again."""
+    await connection.execute(delete(breaker_outcomes).where(breaker_outcomes.c.breaker_id == breaker_id))
+
+
+async def _locked(
+    connection: AsyncConnection, ids: Sequence[str], *, create: Sequence[str] = ()
+) -> list[Breaker]:
     if create:
-        rows = [{"id": breaker_id, "state": BreakerState.CLOSED.value} for breaker_id in ordered]
+        rows = [{"id": breaker_id, "state": BreakerState.CLOSED.value} for breaker_id in sorted(create)]
         await connection.execute(insert(breakers).values(rows).on_conflict_do_nothing())
     found = await connection.execute(
-        select(breakers).where(breakers.c.id.in_(ordered)).order_by(breakers.c.id).with_for_update()
+        select(breakers).where(breakers.c.id.in_(list(ids))).order_by(breakers.c.id).with_for_update()
     )
     return [breaker_of(row) for row in found.all()]
 
@@ -172,20 +329,46 @@ async def _move(
     reason_code: str,
     reason: str = "",
 ) -> None:
+    """Write a move with its event; tell people of each opening, and wake what may go on."""
+    if after == before:
+        return
     batch = Batch()
     batch.add(_writing(after))
     batch.audit(
         _moved_event(before, after, tenant=tenant, actor=actor, reason_code=reason_code, reason=reason)
     )
-    if after.state is BreakerState.OPEN and before.state is not BreakerState.OPEN:
+    if _opens(before, after):
         batch.queue(
             OutboxKind.NOTIFY,
             after.id,
-            {"event": "breaker_open", "breaker_id": after.id, "reason_code": reason_code},
+            {
+                "event": "breaker_open",
+                "breaker_id": after.id,
+                "reason_code": reason_code,
+                "reopened": before.state is not BreakerState.CLOSED,
+            },
         )
     await batch.send(connection)
     if after.state is BreakerState.CLOSED and before.state is not BreakerState.CLOSED:
+        await _forget(connection, after.id)
         await wake_held(connection, held_on(after.id), limit=None)
+    elif _may_be_probed(before, after):
+        await wake_held(connection, held_on(after.id))
+
+
+def _opens(before: Breaker, after: Breaker) -> bool:
+    """Tell whether a move opens a breaker, be it anew. A probe that is given back opens nothing."""
+    if after.state is not BreakerState.OPEN:
+        return False
+    first = before.state is BreakerState.CLOSED
+    return first or (before.openings, before.opened_at) != (after.openings, after.opened_at)
+
+
+def _may_be_probed(before: Breaker, after: Breaker) -> bool:
+    """Tell whether a move makes room for the next probe: the last one was given back, or the breaker became ready."""
+    if after.state is not BreakerState.OPEN or _opens(before, after):
+        return False
+    return before.state is BreakerState.HALF_OPEN or (before.ready_at is None and after.ready_at is not None)
 
 
 def _writing(breaker: Breaker) -> Update:

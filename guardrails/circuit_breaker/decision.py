@@ -1,53 +1,119 @@
-"""GUARDRAIL circuit breaker: after failures in a row nothing more of the kind, then one probe at a time."""
+"""GUARDRAIL circuit breaker: after failures nothing more of the kind, then one probe at a time.
+
+The breaker of an agent stops nothing: while it is open, a person must agree to everything that the agent proposes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+
+from contracts.circuit_breaker import BreakerScope, Rule, awaits_read, scope_of, stops
 from contracts.evaluation import Verdict
 from contracts.safety import Breaker, BreakerState
 from guardrails.answers import Answers
 from guardrails.facts import Facts
 
-_ANSWER = Answers("circuit_breaker")
+_ANSWER = Answers("circuit_breaker", revision="2")
+_SHOWN = {"id", "state", "rule", "consecutive_failures", "openings", "open_until"}
 
 
 def decide(facts: Facts) -> Verdict:
-    """Hold while open or while another probes; deny when an open breaker outlasts the proposal."""
-    stopping = [breaker for breaker in facts.breakers if _stops(breaker, facts)]
-    if not stopping:
-        probes = [breaker.id for breaker in facts.breakers if breaker.state is not BreakerState.CLOSED]
-        if probes:
-            return _ANSWER.allow(
-                "closed", f"This is the probe of {', '.join(probes)}.", {"probes": [*probes]}
-            )
-        return _ANSWER.allow("closed", "No circuit breaker is open.")
-    worst = max(
-        stopping, key=lambda breaker: (breaker.state is BreakerState.OPEN, breaker.open_until or facts.now)
-    )
-    shown = worst.model_dump(mode="json", include={"id", "state", "consecutive_failures", "open_until"})
-    message = (
-        f"{worst.id} is {worst.state.value.replace('_', '-')} after {worst.consecutive_failures} failures "
-        f"in a row, the last one {worst.last_reason_code or 'unknown'}."
-    )
-    outlasts = worst.open_until is not None and worst.open_until > facts.draft.execute_by
-    if worst.state is BreakerState.OPEN and outlasts:
-        return _ANSWER.deny("closed", "breaker_open", message, shown)
-    if facts.admitting:
-        return _ANSWER.hold(
-            "closed", f"breaker_{worst.state.value}", message, held_on=f"breaker:{worst.id}", facts=shown
-        )
-    return _ANSWER.allow("closed", f"It will have to wait: {message}", shown)
+    """Hold while one is open or another proposal probes; deny when an open one outlasts the proposal."""
+    stopping = [breaker for breaker in facts.breakers if stops(breaker, facts.draft.id, facts.now)]
+    agents = [breaker for breaker in stopping if scope_of(breaker.id) is BreakerScope.AGENT]
+    others = [breaker for breaker in stopping if breaker not in agents]
+    if others:
+        stopped = _stopped(_longest(others, facts), facts)
+        if stopped is not None:
+            return stopped
+    if agents:
+        return _asks_people(agents[0])
+    if others:
+        worst = _longest(others, facts)
+        return _ANSWER.allow("closed", f"It will have to wait: {_said(worst)}", _shown(worst))
+    return _let_through(facts)
 
 
 def is_due_for_probe(breaker: Breaker, facts: Facts) -> bool:
     """Tell whether this proposal, once admitted, is the breaker's probe."""
-    return breaker.state is not BreakerState.CLOSED and not _stops(breaker, facts)
+    return breaker.state is not BreakerState.CLOSED and not stops(breaker, facts.draft.id, facts.now)
 
 
-def _stops(breaker: Breaker, facts: Facts) -> bool:
-    if breaker.state is BreakerState.CLOSED:
-        return False
-    if breaker.state is BreakerState.OPEN:
-        return breaker.open_until is None or breaker.open_until > facts.now
-    if breaker.probe_owner in (None, facts.draft.id):
-        return False
-    return breaker.probe_expires_at is None or breaker.probe_expires_at > facts.now
+def _stopped(worst: Breaker, facts: Facts) -> Verdict | None:
+    """Deny what the breaker outlasts, hold what would act now; None where it may still open in time."""
+    outlasts = worst.open_until is not None and worst.open_until > facts.draft.execute_by
+    if worst.state is BreakerState.OPEN and outlasts:
+        return _ANSWER.deny(
+            "closed", "breaker_open", _said(worst), _shown(worst), remedy=_remedy(worst, facts)
+        )
+    if not facts.admitting:
+        return None
+    return _ANSWER.hold(
+        "closed",
+        f"breaker_{worst.state.value}",
+        _said(worst),
+        held_on=f"breaker:{worst.id}",
+        facts=_shown(worst),
+        remedy=_remedy(worst, facts),
+    )
+
+
+def _asks_people(breaker: Breaker) -> Verdict:
+    agent = breaker.id.partition(":")[2]
+    return _ANSWER.require_approval(
+        "agent",
+        "agent_breaker_open",
+        f"A person must agree to everything that {agent} proposes: {_said(breaker)}",
+        facts=_shown(breaker),
+        remedy="A person approves it, or an operator closes the agent's breaker once the agent is trusted again.",
+    )
+
+
+def _let_through(facts: Facts) -> Verdict:
+    probes: list[JsonValue] = [
+        breaker.id for breaker in facts.breakers if breaker.state is not BreakerState.CLOSED
+    ]
+    if not probes:
+        return _ANSWER.allow("closed", "No circuit breaker is open.")
+    named = ", ".join(str(one) for one in probes)
+    return _ANSWER.allow("closed", f"This is the probe of {named}.", {"probes": probes})
+
+
+def _longest(stopping: Sequence[Breaker], facts: Facts) -> Breaker:
+    """Return the breaker that stops for longest: an open one before a half-open one, by hand before all."""
+    return max(
+        stopping,
+        key=lambda one: (
+            one.state is BreakerState.OPEN,
+            one.open_until is None,
+            one.open_until or facts.now,
+        ),
+    )
+
+
+def _said(breaker: Breaker) -> str:
+    stands = f"{breaker.id} is {breaker.state.value.replace('_', '-')}"
+    if breaker.rule == Rule.OPERATOR:
+        return f"{stands}: a person opened it."
+    last = breaker.last_reason_code or "unknown"
+    if breaker.rule in (None, Rule.FAILURES, Rule.PROBE, Rule.READ):
+        return f"{stands} after {breaker.consecutive_failures} failures in a row, the last one {last}."
+    return f"{stands} by its {breaker.rule.replace('_', ' ')}, the last failure {last}."
+
+
+def _remedy(breaker: Breaker, facts: Facts) -> str:
+    by_hand = "An operator can close it with a reason once the cause is cured"
+    if breaker.state is BreakerState.HALF_OPEN:
+        return f"{by_hand}; it closes by itself when {breaker.probe_owner} succeeds."
+    if breaker.open_until is None:
+        return f"{by_hand}; it stays open until then."
+    if awaits_read(breaker, facts.now) and breaker.open_until <= facts.now:
+        return f"{by_hand}; else one change probes it as soon as its target can be read."
+    return f"{by_hand}; else one change probes it after {breaker.open_until:%Y-%m-%d %H:%M:%S} UTC."
+
+
+def _shown(breaker: Breaker) -> dict[str, JsonValue]:
+    shown: dict[str, JsonValue] = breaker.model_dump(mode="json", include=_SHOWN)
+    return shown

@@ -12,11 +12,12 @@ from adapters.store.schema import audit_events, outbox, proposals
 from contracts.configuration import BreakerLimits
 from contracts.safety import Breaker, BreakerState
 from tests.adapters.store.samples import stored_proposal
-from tests.contracts.samples import BEN
+from tests.contracts.samples import AGENT, BEN
 
 TARGET = "target:gke.node_pool/acme-prod/europe-west4/serving/inference"
 KIND = "kind:gke.node_pool.resize"
-LIMITS = BreakerLimits(failures=3, cooldown=timedelta(minutes=5))
+PROVIDER = "provider:gke"
+LIMITS = BreakerLimits(failures=3, cooldown=timedelta(minutes=5), jitter=0)
 
 
 async def record(database: Database, *, ok: bool, proposal_id: str | None = None) -> None:
@@ -63,7 +64,10 @@ async def test_the_ids_are_in_the_order_in_which_they_are_locked() -> None:
     ids = breakers.breaker_ids(
         "gke.node_pool/acme-prod/europe-west4/serving/inference", "gke.node_pool.resize"
     )
-    assert list(ids) == [KIND, TARGET] == sorted(ids)
+    assert list(ids) == [KIND, PROVIDER, TARGET] == sorted(ids)
+    with_agent = breakers.breaker_ids("t", "gke.node_pool.resize", AGENT)
+    assert with_agent[0] == "agent:local/capacity-agent"
+    assert list(with_agent) == sorted(with_agent)
 
 
 async def test_success_leaves_no_trace_of_a_breaker(database: Database) -> None:
