@@ -115,6 +115,8 @@ ReaderByTokenOrSession = Annotated[Principal, Depends(TokenOrSessionGate(*Role))
 """The same, also by cookie. Only for GET: a cookie changes nothing under `/v1/`."""
 Requester = Annotated[Principal, Depends(RoleGate(Role.REQUESTER))]
 Operator = Annotated[Principal, Depends(RoleGate(Role.OPERATOR))]
+SecondPerson = Annotated[Principal, Depends(RoleGate(Role.OPERATOR, Role.APPROVER))]
+"""Whether they may be the second, or the reviewer, depends on the grant: `contracts/break_glass.py` tells."""
 OperatorOrAdmin = Annotated[Principal, Depends(RoleGate(Role.OPERATOR, Role.ADMIN))]
 RequesterOrOperator = Annotated[Principal, Depends(RoleGate(Role.REQUESTER, Role.OPERATOR))]
 Editor = Annotated[Principal, Depends(RoleGate(Role.REQUESTER, Role.APPROVER, Role.OPERATOR))]

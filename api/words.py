@@ -25,6 +25,7 @@ _VOTED = {
     DecisionKind.APPROVE: "approved",
     DecisionKind.REJECT: "rejected",
     DecisionKind.REQUEST_CHANGE: "asked for a change",
+    DecisionKind.WITHDRAW: "took their decision back",
 }
 _ENDINGS = {
     ProposalState.SUCCEEDED: "Done and verified.",

@@ -5,10 +5,12 @@ The same reason codes come back from all three, so that a person is told the sam
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
+from typing import TypeAlias
 
-from contracts.decision import DecisionRules, SignedDecision
+from contracts.decision import Decision, DecisionKind, DecisionRules, SignedDecision
 from contracts.evaluation import ApprovalRequirement
 from contracts.principal import Principal, PrincipalKind
 from contracts.signature import is_signed_by
@@ -18,10 +20,17 @@ STALE_REVISION = "stale_revision"
 DECISION_LATE = "decision_late"
 BAD_SIGNATURE = "bad_signature"
 ALREADY_VOTED = "already_voted"
+NOTHING_TO_WITHDRAW = "nothing_to_withdraw"
 NOT_ELIGIBLE_KIND = "not_eligible_kind"
 NOT_ELIGIBLE_REQUESTER = "not_eligible_requester"
 NOT_ELIGIBLE_AUTHOR = "not_eligible_author"
+NOT_ELIGIBLE_OWNER = "not_eligible_owner"
 NOT_ELIGIBLE_ROLE = "not_eligible_role"
+NOT_ELIGIBLE_DELEGATOR = "not_eligible_delegator"
+
+Voter: TypeAlias = tuple[str, str]
+"""Issuer and subject: what makes a reviewer one voter."""
+NOBODY: Mapping[Voter, DecisionKind] = MappingProxyType({})
 
 
 def reviewer_refusal(
@@ -38,8 +47,20 @@ def reviewer_refusal(
         return NOT_ELIGIBLE_REQUESTER
     if any(reviewer.same_as(author) for author in authors):
         return NOT_ELIGIBLE_AUTHOR
+    if is_excluded(reviewer, requirement):
+        return NOT_ELIGIBLE_OWNER
     if not set(reviewer.roles) & set(requirement.roles):
         return NOT_ELIGIBLE_ROLE
+    return None
+
+
+def delegation_refusal(
+    decision: Decision, authors: Sequence[Principal], requirement: ApprovalRequirement
+) -> str | None:
+    """Return why a vote that was lent does not count: four eyes hold for whoever lent it, too."""
+    for lender in decision.on_behalf_of:
+        if lender.same_as(decision.reviewer) or reviewer_refusal(lender, authors, requirement) is not None:
+            return NOT_ELIGIBLE_DELEGATOR
     return None
 
 
@@ -50,13 +71,24 @@ def decision_refusal(
     tenant: str,
     proposal_id: str,
     now: datetime,
-    voted: Collection[tuple[str, str]] = (),
+    standing: Mapping[Voter, DecisionKind] = NOBODY,
 ) -> str | None:
-    """Return why a decision does not count, or None when it does.
+    """Return why a decision that arrives does not count, or None when it does.
 
-    `voted` names those who have a vote already, as (issuer, subject). Cheap checks come first, so that a flood of
-    forgeries costs no signature check each.
+    `standing` is the newest decision of each person on this revision: another one replaces it, the same one again is
+    none.
     """
+    refusal = vote_refusal(signed, rules, tenant=tenant, proposal_id=proposal_id, now=now)
+    if refusal is not None:
+        return refusal
+    decision = signed.decision
+    return repeat_refusal(decision.kind, standing.get(voter(decision.reviewer)))
+
+
+def vote_refusal(
+    signed: SignedDecision, rules: DecisionRules, *, tenant: str, proposal_id: str, now: datetime
+) -> str | None:
+    """Return why a decision is not valid by itself, or None. Cheap checks come first: forgeries may be many."""
     decision = signed.decision
     if (decision.tenant, decision.proposal_id) != (tenant, proposal_id):
         return STALE_DIGEST
@@ -68,20 +100,31 @@ def decision_refusal(
         return DECISION_LATE
     if not is_signed_by(signed, rules.public_keys):
         return BAD_SIGNATURE
-    refusal = reviewer_refusal(decision.reviewer, rules.authors, rules.requirement)
-    if refusal is not None:
-        return refusal
-    return ALREADY_VOTED if voter(decision.reviewer) in voted else None
+    return reviewer_refusal(decision.reviewer, rules.authors, rules.requirement) or delegation_refusal(
+        decision, rules.authors, rules.requirement
+    )
 
 
-def voter(reviewer: Principal) -> tuple[str, str]:
+def repeat_refusal(kind: DecisionKind, standing: DecisionKind | None) -> str | None:
+    """Return why this decision says nothing beside the same person's standing one, or None."""
+    if kind is standing:
+        return ALREADY_VOTED
+    return NOTHING_TO_WITHDRAW if kind is DecisionKind.WITHDRAW and standing is None else None
+
+
+def voter(reviewer: Principal) -> Voter:
     """Return what makes a reviewer one voter: issuer and subject, whatever their roles."""
     return (reviewer.issuer, reviewer.subject)
 
 
+def is_excluded(reviewer: Principal, requirement: ApprovalRequirement) -> bool:
+    """Tell whether a requirement names this person, or a group of theirs, among those who may not decide."""
+    return not {"/".join(voter(reviewer)), *reviewer.groups}.isdisjoint(requirement.excluded)
+
+
 def is_met(requirement: ApprovalRequirement, approvers: Iterable[Principal]) -> bool:
     """Tell whether these approvals are enough: as many people as asked, each asked role and group among them."""
-    people = {voter(approver): approver for approver in approvers}
+    people = {voter(one): one for one in approvers if not is_excluded(one, requirement)}
     if not requirement.is_met_by(len(people)):
         return False
     held = {role for person in people.values() for role in person.roles}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
@@ -49,6 +49,12 @@ class ApprovalRequirement(Contract):
     rules: tuple[str, ...] = ()
     groups: tuple[GroupName, ...] = Field(default=(), exclude_if=unsaid)
     """Each of these must be represented among the approvers."""
+    excluded: tuple[str, ...] = Field(default=(), exclude_if=unsaid)
+    """Who may not decide beside the authors: `issuer/subject` of people, and groups. Owners of the agents."""
+    decide_within: timedelta | None = Field(default=None, exclude_if=unsaid)
+    """Shortest time to decide that a rule gives, from the first pass of the revision."""
+    execute_within: timedelta | None = Field(default=None, exclude_if=unsaid)
+    """Shortest time after it in which the effect may start."""
 
     def is_met_by(self, approvals: int) -> bool:
         """Tell whether this many valid approvals are enough."""
@@ -60,6 +66,7 @@ class ApprovalRequirement(Contract):
             self.quorum >= other.quorum
             and set(other.roles) <= set(self.roles)
             and set(other.groups) <= set(self.groups)
+            and set(other.excluded) <= set(self.excluded)
         )
 
 
@@ -100,6 +107,8 @@ class BudgetLine(Contract):
     amount: Money
     """What this change takes."""
     hours_left: Decimal
+    soft_limit: Money | None = Field(default=None, exclude_if=unsaid)
+    """Above it a person must approve."""
 
     @property
     def left_after(self) -> Decimal:
@@ -137,6 +146,8 @@ class Evaluation(Contract):
     """Union of what the verdicts require. Set whenever any verdict requires approval, even when one denies."""
     cost: CostEstimate | None = None
     policy_revision: str = ""
+    configuration_revision: str | None = Field(default=None, exclude_if=unsaid)
+    """Digest of the declared configuration whose limits were judged by (`Configuration.revision`)."""
 
     @property
     def digest(self) -> str:

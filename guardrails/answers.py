@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pydantic import JsonValue
 
@@ -60,6 +61,8 @@ class Answers:
         quorum: int = 1,
         roles: Iterable[Role] = (Role.APPROVER,),
         groups: Iterable[str] = (),
+        decide_within: timedelta | None = None,
+        execute_within: timedelta | None = None,
         rules: Iterable[str] = (),
         facts: Mapping[str, JsonValue] | None = None,
         remedy: str | None = None,
@@ -70,6 +73,8 @@ class Answers:
             quorum=quorum,
             roles=tuple(roles),
             groups=tuple(groups),
+            decide_within=decide_within,
+            execute_within=execute_within,
             rules=tuple(f"{self.guardrail}.{name}" for name in named),
         )
         verdict = self._verdict(Outcome.REQUIRE_APPROVAL, rule, reason_code, message, facts, remedy)

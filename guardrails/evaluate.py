@@ -7,17 +7,29 @@ else allow.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 from contracts.eligibility import is_met
 from contracts.evaluation import ApprovalRequirement, CostEstimate, Evaluation, Outcome, Verdict
 from contracts.principal import Principal
 from guardrails.answers import Answers
+from guardrails.break_glass import treated
 from guardrails.budget.cost import estimate
 from guardrails.facts import Facts
 from guardrails.registry import GUARDRAILS, Guardrail
 
 REQUIRED = frozenset(
-    {"scope", "halt", "policy", "blast_radius", "rate", "circuit_breaker", "budget", "approval_rule"}
+    {
+        "scope",
+        "halt",
+        "change_window",
+        "policy",
+        "blast_radius",
+        "rate",
+        "circuit_breaker",
+        "budget",
+        "approval_rule",
+    }
 )
 """Written down a second time on purpose: a guardrail that drops out of the registry denies everything."""
 
@@ -41,6 +53,7 @@ def evaluate(facts: Facts, guardrails: Sequence[tuple[str, Guardrail]] = GUARDRA
         requirement=requirement,
         cost=_cost(facts),
         policy_revision=facts.policy.revision if facts.policy else "",
+        configuration_revision=facts.configuration_revision,
     )
 
 
@@ -58,7 +71,7 @@ def combine(verdicts: Sequence[Verdict], approvers: Iterable[Principal] = ()) ->
 
 
 def union(requirements: Iterable[ApprovalRequirement | None]) -> ApprovalRequirement | None:
-    """Return the requirement whose meeting meets all of them: the highest quorum, every role, every group."""
+    """Return the requirement whose meeting meets all of them: highest quorum, all roles and groups, shortest times."""
     given = [requirement for requirement in requirements if requirement is not None]
     if not given:
         return None
@@ -67,7 +80,22 @@ def union(requirements: Iterable[ApprovalRequirement | None]) -> ApprovalRequire
         roles=tuple(dict.fromkeys(role for one in given for role in one.roles)),
         rules=tuple(dict.fromkeys(rule for one in given for rule in one.rules)),
         groups=tuple(dict.fromkeys(group for one in given for group in one.groups)),
+        excluded=tuple(dict.fromkeys(name for one in given for name in one.excluded)),
+        decide_within=_shortest(one.decide_within for one in given),
+        execute_within=_shortest(one.execute_within for one in given),
     )
+
+
+def without_owners(verdict: Verdict, owners: tuple[str, ...]) -> Verdict:
+    """Return a verdict whose people are others than the owners of the agents that had a hand in the change."""
+    if verdict.requirement is None or not owners:
+        return verdict
+    requirement = verdict.requirement.model_copy(update={"excluded": owners})
+    return verdict.model_copy(update={"requirement": requirement})
+
+
+def _shortest(times: Iterable[timedelta | None]) -> timedelta | None:
+    return min((one for one in times if one is not None), default=None)
 
 
 def _asked(name: str, guardrail: Guardrail, facts: Facts) -> Verdict:
@@ -75,7 +103,9 @@ def _asked(name: str, guardrail: Guardrail, facts: Facts) -> Verdict:
         verdict = guardrail(facts)
     except Exception as error:  # noqa: BLE001  whatever goes wrong in a guardrail is a deny
         return _failed(name, type(error).__name__)
-    return verdict if _is_sound(verdict, name) else _failed(name, "unsound verdict")
+    if not _is_sound(verdict, name):
+        return _failed(name, "unsound verdict")
+    return without_owners(treated(verdict, facts), facts.owners)
 
 
 def _failed(name: str, cause: str) -> Verdict:

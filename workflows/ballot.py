@@ -6,7 +6,7 @@ no way of being wrong may fail the workflow or the worker.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NoReturn
 
@@ -18,13 +18,14 @@ with workflow.unsafe.imports_passed_through():
     import cryptography.exceptions  # noqa: F401
     from pydantic import ValidationError
 
-    from contracts import eligibility
-    from contracts.decision import DecisionKind, DecisionRules, SignedDecision
+    from contracts import approval, eligibility
+    from contracts.decision import Decision, DecisionRules, SignedDecision
     from contracts.messages import ProposalInput, RefusalInput
+    from contracts.proposal import ProposalState
     from contracts.signature import is_signed_by
 
 MALFORMED = "malformed_decision"
-PROPOSAL_CLOSED = "proposal_closed"
+PROPOSAL_CLOSED = approval.PROPOSAL_CLOSED
 _CLAIM_LENGTH = 200
 
 
@@ -74,7 +75,7 @@ class Ballot:
         """Begin without rules: before the first pass nobody can vote."""
         self._start = start
         self._rules: DecisionRules | None = None
-        self._voted: dict[tuple[str, str], str] = {}
+        self._votes: Mapping[eligibility.Voter, Decision] = {}
 
     @property
     def decide_by(self) -> datetime | None:
@@ -84,7 +85,7 @@ class Ballot:
     def open(self, rules: DecisionRules) -> None:
         """Take decisions by these rules, under the keys of the workflow's input. Votes of a new revision start anew."""
         if self._rules is not None and self._rules.revision != rules.revision:
-            self._voted.clear()
+            self._votes = {}
         self._rules = rules.model_copy(update={"public_keys": self._start.public_keys})
 
     def authenticate(self, signed: SignedDecision) -> None:
@@ -105,27 +106,38 @@ class Ballot:
         Raises:
             ApplicationError: its type is the reason code.
         """
-        if self._rules is None:
-            refuse(PROPOSAL_CLOSED)
-        code = eligibility.decision_refusal(
-            signed,
-            self._rules,
-            tenant=self._start.tenant,
-            proposal_id=self._start.proposal_id,
-            now=now,
-            voted=self._voted,
-        )
+        standing = self._standing()
+        code = PROPOSAL_CLOSED if standing is None else approval.refusal_of_decision(standing, signed, now)
         if code is not None:
             refuse(code)
 
+    def replaces(self, signed: SignedDecision) -> bool:
+        """Tell whether the person has decided on this revision before, otherwise."""
+        before = self._votes.get(eligibility.voter(signed.decision.reviewer))
+        return before is not None and before.kind is not signed.decision.kind
+
     def knows(self, signed: SignedDecision) -> bool:
         """Tell whether this very decision counts already: a repeated delivery is no second vote."""
-        decision = signed.decision
-        return self._voted.get(eligibility.voter(decision.reviewer)) == decision.id
+        counted = self._votes.get(eligibility.voter(signed.decision.reviewer))
+        return counted is not None and counted.id == signed.decision.id
 
-    def take(self, signed: SignedDecision) -> None:
-        """Note an applied decision. A request for change voids the votes before it."""
-        decision = signed.decision
-        if decision.kind is DecisionKind.REQUEST_CHANGE:
-            self._voted.clear()
-        self._voted[eligibility.voter(decision.reviewer)] = decision.id
+    def take(self, signed: SignedDecision, now: datetime) -> None:
+        """Note a decision that the database has applied, with what it does to the votes before it."""
+        standing = self._standing()
+        after = approval.decide(standing, signed, now) if standing is not None else None
+        if isinstance(after, approval.Ballot):
+            self._votes = after.votes
+
+    def _standing(self) -> approval.Ballot | None:
+        if self._rules is None:
+            return None
+        return approval.Ballot(
+            tenant=self._start.tenant,
+            proposal_id=self._start.proposal_id,
+            state=ProposalState.AWAITING_APPROVAL,
+            revision=self._rules.revision,
+            authors=self._rules.authors,
+            decide_by=self._rules.decide_by,
+            rules=self._rules,
+            votes=self._votes,
+        )

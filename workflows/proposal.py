@@ -18,6 +18,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from contracts.decision import DecisionResult, SignedDecision
     from contracts.effect import EffectResult, Step
+    from contracts.eligibility import ALREADY_VOTED
     from contracts.messages import (
         DECIDE_SIGNAL,
         DECIDE_UPDATE,
@@ -41,6 +42,8 @@ BREATH = timedelta(seconds=2)
 """Least time between two attempts that both came to nothing."""
 MAX_RECORDED_REFUSALS = 100
 """Refused signals of one run that are audited one by one; a flood beyond is dropped."""
+VOTE_CHANGE = "newest-vote-of-a-person-counts"
+"""Patch: asked only where it makes a difference, so that other histories hold no marker."""
 
 _S = ProposalState
 _FAILED = (ActivityError, ApplicationError)
@@ -183,6 +186,7 @@ class ProposalWorkflow:
             if self._ballot.knows(signed):
                 return
             self._validate(signed)
+            self._require_newest_counts(signed)
         except ApplicationError as refusal:
             await self._record_refusal(parts, refusal.type or "")
             return
@@ -206,6 +210,11 @@ class ProposalWorkflow:
             refuse(PROPOSAL_CLOSED)
         self._ballot.check(signed, now)
 
+    def _require_newest_counts(self, signed: SignedDecision) -> None:
+        """Workflows that ran before votes could be changed go on as they did: the first vote of a person counts."""
+        if not self._in_pass and self._ballot.replaces(signed) and not workflow.patched(VOTE_CHANGE):
+            refuse(ALREADY_VOTED)
+
     async def _apply(self, signed: SignedDecision) -> DecisionResult:
         """Apply one decision after the other. In time is what was accepted in time."""
         accepted_at = workflow.now()
@@ -214,8 +223,9 @@ class ProposalWorkflow:
             async with self._one_decision:
                 await workflow.wait_condition(lambda: not self._in_pass)
                 self._check_vote(signed, accepted_at)
+                self._require_newest_counts(signed)
                 result = await stages.record_decision(DecisionInput(signed=signed))
-                self._ballot.take(signed)
+                self._ballot.take(signed, accepted_at)
                 self._state = ProposalState(result.state)
                 return result
         except _FAILED as failure:

@@ -15,30 +15,41 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.approval.counting import valid_approvals
+from activities.approval.counting import ballot_of
 from activities.closing import close_without_effect
-from adapters.store import audit_log, decisions, ledger, proposals
-from adapters.store.database import Database
+from activities.outcomes import review_outcomes
+from adapters.store import audit_log, breakers, decisions, ledger, proposals
+from adapters.store.database import Database, database_now
 from adapters.store.schema import proposals as proposals_table
-from contracts import eligibility
+from contracts import approval, eligibility
 from contracts.audit import AuditType
+from contracts.configuration import BreakerLimits, ConfigurationSource
 from contracts.decision import DecisionKind, DecisionResult, DecisionStatus, SignedDecision
 from contracts.errors import NotFound
 from contracts.messages import CloseInput, DecisionInput, RefusalInput, Standing, StandingInput
 from contracts.principal import SYSTEM
-from contracts.proposal import Proposal, ProposalState
+from contracts.proposal import ProposalState
 from contracts.signature import is_signed_by
 
 DECISION_UNKNOWN = "decision_unknown"
-PROPOSAL_CLOSED = "proposal_closed"
+_OVERRIDES = (DecisionKind.REJECT, DecisionKind.REQUEST_CHANGE)
 
 
 class ApprovalActivities:
     """Registered on the main queue, where the workflows run."""
 
-    def __init__(self, database: Database, public_keys: Mapping[str, str]) -> None:
-        """`public_keys`: key id → base64 raw Ed25519 public key, as configured for this worker."""
+    def __init__(
+        self,
+        database: Database,
+        public_keys: Mapping[str, str],
+        configuration: ConfigurationSource | None = None,
+    ) -> None:
+        """`public_keys`: key id → base64 raw Ed25519 public key, as configured for this worker.
+
+        `configuration` says when an agent is overridden too often; without one the limits' defaults hold.
+        """
         self._database = database
+        self._configuration = configuration
         self._public_keys = dict(public_keys)
 
     @activity.defn
@@ -54,9 +65,15 @@ class ApprovalActivities:
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, signed.decision.proposal_id)
             stored = await decisions.find(connection, signed.decision.id)
-            refusal = self._refusal(row, stored, signed)
+            refusal = self._unproven(stored, signed)
             if refusal is None:
-                return await self._apply(connection, row, signed)
+                before = await ballot_of(connection, row, signed.decision.revision, self._public_keys)
+                if stored is not None and stored.status == DecisionStatus.APPLIED.value:
+                    return _result(signed, before)
+                after = _counted(row, before, signed)
+                if isinstance(after, approval.Ballot):
+                    return await self._apply(connection, row, signed, after)
+                refusal = after.reason_code
             if not await decisions.refuse(connection, signed.decision.id, refusal, SYSTEM):
                 await _audit_refusal(connection, _refusal_of(signed, refusal))
         raise ApplicationError("the decision does not count", type=refusal, non_retryable=True)
@@ -74,7 +91,8 @@ class ApprovalActivities:
             row = await proposals.lock(connection, given.proposal_id)
             state = ProposalState(row.state)
             moved_on = not state.precedes_execution or given.only_from not in (None, state)
-            if moved_on or row.revision != given.revision:
+            too_late = given.only_from is not None and not approval.may_expire(state)
+            if moved_on or too_late or row.revision != given.revision:
                 return _standing(row)
             await close_without_effect(connection, row, given.state, given.reason_code)
         return Standing(state=given.state, revision=row.revision, reason_code=given.reason_code)
@@ -89,51 +107,66 @@ class ApprovalActivities:
             raise NotFound(f"there is no proposal {given.proposal_id}")
         return _standing(row)
 
-    def _refusal(self, row: Row[Any], stored: Row[Any] | None, signed: SignedDecision) -> str | None:
+    def _unproven(self, stored: Row[Any] | None, signed: SignedDecision) -> str | None:
+        """Why this is not a decision that the API stored and nobody has settled otherwise."""
         if stored is None or SignedDecision.model_validate(stored.document) != signed:
             return DECISION_UNKNOWN
         if not is_signed_by(signed, self._public_keys):
             return eligibility.BAD_SIGNATURE
         status = DecisionStatus(stored.status)
-        if status is DecisionStatus.APPLIED:
-            return None
-        if status is not DecisionStatus.RECORDED:
-            return str(stored.reason_code or status)
-        if ProposalState(row.state) is not ProposalState.AWAITING_APPROVAL:
-            return PROPOSAL_CLOSED
-        if signed.decision.revision != row.revision:
-            return eligibility.STALE_REVISION
-        return None if signed.decision.proposal_digest == row.digest else eligibility.STALE_DIGEST
+        is_open = status in (DecisionStatus.APPLIED, DecisionStatus.RECORDED)
+        return None if is_open else str(stored.reason_code or status)
 
     async def _apply(
-        self, connection: AsyncConnection, row: Row[Any], signed: SignedDecision
+        self, connection: AsyncConnection, row: Row[Any], signed: SignedDecision, after: approval.Ballot
     ) -> DecisionResult:
-        """Take the decision unless it was taken before, and say where that leaves the proposal."""
+        """Write what a decision that counts does to the votes before it and to the proposal."""
         decision = signed.decision
-        is_new = await decisions.apply(connection, signed)
-        if is_new and decision.kind is DecisionKind.REQUEST_CHANGE:
+        await decisions.apply(connection, signed)
+        if decision.kind is DecisionKind.REQUEST_CHANGE:
             await decisions.void_votes(connection, signed)
-        wanted = await decisions.requirement(connection, row.id, decision.revision)
-        proposal = Proposal.model_validate(row.document)
-        approvers = await valid_approvals(connection, proposal, wanted, self._public_keys)
-        state = ProposalState(row.state)
-        if is_new and decision.kind is DecisionKind.REJECT:
-            state = ProposalState.REJECTED
+        if after.state is ProposalState.READY or decision.kind in _OVERRIDES:
+            await self._judge_agent(connection, row, decision.kind)
+        if after.state is ProposalState.REJECTED:
             await ledger.release_all(connection, row.id)
             await proposals.move(
                 connection,
                 row,
-                state,
+                after.state,
                 actor=decision.reviewer,
                 reason_code="rejected",
                 message=decision.reason,
             )
-        elif is_new and eligibility.is_met(wanted, approvers):
-            state = ProposalState.READY
-            await proposals.move(connection, row, state, actor=decision.reviewer, reason_code="approved")
-        return DecisionResult(
-            decision_id=decision.id, state=state.value, approvals=len(approvers), quorum=wanted.quorum
-        )
+        elif after.state is ProposalState.READY:
+            await proposals.move(
+                connection, row, after.state, actor=decision.reviewer, reason_code="approved"
+            )
+        return _result(signed, after)
+
+    async def _judge_agent(self, connection: AsyncConnection, row: Row[Any], kind: DecisionKind) -> None:
+        """Count what people made of an agent's proposal. Its breaker is locked before any budget."""
+        source = self._configuration
+        limits = source.current.limits.breaker if source is not None else BreakerLimits()
+        now = await database_now(connection)
+        await breakers.record(connection, review_outcomes(row, kind), limits, now, tenant=row.tenant)
+
+
+def _counted(
+    row: Row[Any], before: approval.Ballot, signed: SignedDecision
+) -> approval.Ballot | approval.Refusal:
+    """In time is what the API stored in time: the clock of the moment it is applied says nothing."""
+    if signed.decision.revision != row.revision:
+        return approval.Refusal(eligibility.STALE_REVISION)
+    return approval.decide(before, signed, signed.decision.at)
+
+
+def _result(signed: SignedDecision, ballot: approval.Ballot) -> DecisionResult:
+    return DecisionResult(
+        decision_id=signed.decision.id,
+        state=ballot.state.value,
+        approvals=len(ballot.approvers),
+        quorum=approval.requirement_of(ballot).quorum,
+    )
 
 
 def _standing(row: Row[Any]) -> Standing:

@@ -1,17 +1,77 @@
-"""APPROVAL and EXECUTION: which stored approvals count. Asked when a vote is taken, and again before the effect."""
+"""APPROVAL and EXECUTION: which stored votes count. Asked when a vote is taken, and again before the effect."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
+from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import decisions
-from contracts import eligibility
-from contracts.decision import DecisionRules
+from contracts import approval, eligibility
+from contracts.decision import Decision, DecisionKind, DecisionRules
 from contracts.evaluation import ApprovalRequirement
 from contracts.principal import Principal
-from contracts.proposal import Proposal
+from contracts.proposal import Draft, Proposal, ProposalState
+
+
+async def ballot_of(
+    connection: AsyncConnection, row: Row[Any], revision: int, public_keys: Mapping[str, str]
+) -> approval.Ballot:
+    """Return where the approval of a locked proposal stands, with the votes on a revision."""
+    draft = Draft.model_validate(row.draft)
+    rules: DecisionRules | None = None
+    votes: Mapping[eligibility.Voter, Decision] = {}
+    if row.document is not None and row.document["revision"] == revision:
+        proposal = Proposal.model_validate(row.document)
+        wanted = await decisions.requirement(connection, row.id, revision)
+        rules = rules_of(proposal, wanted, public_keys)
+        votes = await valid_votes(connection, proposal, rules)
+    return approval.Ballot(
+        tenant=row.tenant,
+        proposal_id=row.id,
+        state=ProposalState(row.state),
+        revision=row.revision,
+        authors=draft.authors,
+        decide_by=row.decide_by,
+        rules=rules,
+        votes=votes,
+    )
+
+
+def rules_of(
+    proposal: Proposal, requirement: ApprovalRequirement, public_keys: Mapping[str, str]
+) -> DecisionRules:
+    """Return the rules by which decisions on a proposal are judged."""
+    return DecisionRules(
+        proposal_digest=proposal.digest,
+        revision=proposal.revision,
+        decide_by=proposal.decide_by,
+        authors=proposal.authors,
+        requirement=requirement,
+        public_keys=dict(public_keys),
+    )
+
+
+async def valid_votes(
+    connection: AsyncConnection, proposal: Proposal, rules: DecisionRules
+) -> Mapping[eligibility.Voter, Decision]:
+    """Return the newest applied decision of each person on a revision.
+
+    Stored votes are believed no more than messages are: each signature is checked again, that it came in time, and
+    that it is of somebody who may decide.
+    """
+    counted: dict[eligibility.Voter, Decision] = {}
+    for signed in await decisions.standing(connection, proposal.id, proposal.revision):
+        at = signed.decision.at
+        refusal = eligibility.vote_refusal(
+            signed, rules, tenant=proposal.tenant, proposal_id=proposal.id, now=at
+        )
+        if refusal is None:
+            counted[eligibility.voter(signed.decision.reviewer)] = signed.decision
+    return MappingProxyType(counted)
 
 
 async def valid_approvals(
@@ -20,29 +80,6 @@ async def valid_approvals(
     requirement: ApprovalRequirement,
     public_keys: Mapping[str, str],
 ) -> tuple[Principal, ...]:
-    """Return who validly approved this revision: signed under our keys, in time, by people other than the authors.
-
-    Stored votes are believed no more than messages are: each signature is checked again.
-    """
-    rules = DecisionRules(
-        proposal_digest=proposal.digest,
-        revision=proposal.revision,
-        decide_by=proposal.decide_by,
-        authors=proposal.authors,
-        requirement=requirement,
-        public_keys=dict(public_keys),
-    )
-    counted: dict[tuple[str, str], Principal] = {}
-    for signed in await decisions.approvals(connection, proposal.id, proposal.revision):
-        reviewer = signed.decision.reviewer
-        refusal = eligibility.decision_refusal(
-            signed,
-            rules,
-            tenant=proposal.tenant,
-            proposal_id=proposal.id,
-            now=signed.decision.at,
-            voted=counted,
-        )
-        if refusal is None:
-            counted[eligibility.voter(reviewer)] = reviewer
-    return tuple(counted.values())
+    """Return who validly approves this revision, by their newest decision."""
+    votes = await valid_votes(connection, proposal, rules_of(proposal, requirement, public_keys))
+    return tuple(one.reviewer for one in votes.values() if one.kind is DecisionKind.APPROVE)

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from adapters.audit.export import read_entry
+from adapters.audit.replay_safety import SAFETY_STEPS, ReplayedSafety, SafetyStep
 from contracts.action_cost import ActionCost
 from contracts.audit import AuditEvent, AuditType
 from contracts.decision import DecisionKind, DecisionStatus, SignedDecision
@@ -111,6 +113,7 @@ class Replayed:
     """By proposal."""
     costs: dict[str, ActionCost] = field(default_factory=dict)
     """By proposal."""
+    safety: ReplayedSafety = field(default_factory=ReplayedSafety)
 
 
 def replay(events: Iterable[AuditEvent]) -> Replayed:
@@ -307,6 +310,10 @@ def _rate_consumed(state: Replayed, event: AuditEvent) -> None:
         state.buckets[one["key"]] = ReplayedBucket(one["deficit"], datetime.fromisoformat(one["as_of"]))
 
 
+def _in_safety(step: SafetyStep, state: Replayed, event: AuditEvent) -> None:
+    step(state.safety, event)
+
+
 _STEPS: dict[AuditType, Callable[[Replayed, AuditEvent], None]] = {
     AuditType.REQUEST_RECEIVED: _request_received,
     AuditType.REQUEST_PLANNING: _request_planning,
@@ -324,6 +331,7 @@ _STEPS: dict[AuditType, Callable[[Replayed, AuditEvent], None]] = {
     AuditType.RATE_CONSUMED: _rate_consumed,
     AuditType.BUDGET_ALERTED: _budget_alerted,
     AuditType.COST_RECORDED: _cost_recorded,
+    **{kind: partial(_in_safety, step) for kind, step in SAFETY_STEPS.items()},
 }
 
 

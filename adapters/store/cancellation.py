@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import breakers, leases, ledger, outbox, proposals
 from adapters.store.outbox import OutboxKind
+from contracts.approval import may_cancel
 from contracts.principal import Principal
 from contracts.proposal import Draft, ProposalState
 
@@ -30,7 +31,7 @@ async def cancel(
         NotFound: there is no such proposal.
     """
     row = await proposals.lock(connection, proposal_id)
-    if not ProposalState(row.state).precedes_execution:
+    if not may_cancel(ProposalState(row.state)):
         return None
     domain = Draft.model_validate(row.draft).action.target.serialisation_domain
     await leases.release(connection, domain, proposal_id)

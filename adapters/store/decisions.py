@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import ColumnElement, func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import audit_log
 from adapters.store.schema import decisions, evaluations
 from contracts.audit import AuditType
-from contracts.decision import DecisionKind, DecisionStatus, SignedDecision
+from contracts.decision import Decision, DecisionKind, DecisionStatus, SignedDecision
 from contracts.errors import AlreadyVoted, NotFound
 from contracts.evaluation import ApprovalRequirement
 from contracts.principal import Principal
@@ -21,11 +22,14 @@ from contracts.principal import Principal
 async def record(connection: AsyncConnection, signed: SignedDecision, actor: Principal) -> None:
     """Store a signed decision as `recorded`, with its audit event. The caller holds the proposal's lock.
 
+    An older one of the same person that the workflow has not taken yet is superseded.
+
     Raises:
-        AlreadyVoted: a decision of this reviewer on this revision stands already.
+        AlreadyVoted: another transaction stored one of this reviewer meanwhile.
     """
     decision = signed.decision
     reviewer = f"{decision.reviewer.issuer}/{decision.reviewer.subject}"
+    await supersede(connection, decision, DecisionStatus.RECORDED)
     values = {
         "id": decision.id,
         "proposal_id": decision.proposal_id,
@@ -95,8 +99,14 @@ async def find(connection: AsyncConnection, decision_id: str) -> Row[Any] | None
 
 
 async def apply(connection: AsyncConnection, signed: SignedDecision) -> bool:
-    """Mark a `recorded` decision as applied, with its audit event. False: it was settled before."""
+    """Mark a `recorded` decision as applied, with its audit event. False: it was settled before.
+
+    The applied one of the same person, if there is one, is superseded in the same transaction.
+    """
     decision = signed.decision
+    if await status_of(connection, decision.id) is not DecisionStatus.RECORDED:
+        return False
+    await supersede(connection, decision, DecisionStatus.APPLIED)
     taken = await connection.execute(
         update(decisions)
         .where(decisions.c.id == decision.id, decisions.c.status == DecisionStatus.RECORDED.value)
@@ -115,37 +125,85 @@ async def apply(connection: AsyncConnection, signed: SignedDecision) -> bool:
     return True
 
 
-async def void_votes(connection: AsyncConnection, request: SignedDecision) -> None:
-    """Void every applied decision on the revision but `request`, the request for change that is the reason."""
-    wanted = request.decision
-    voided = await connection.execute(
+async def supersede(connection: AsyncConnection, newer: Decision, standing: DecisionStatus) -> None:
+    """Settle the decision of the same person on the same revision that `newer` replaces, with its audit event."""
+    replaced = await connection.execute(
         update(decisions)
         .where(
-            decisions.c.proposal_id == wanted.proposal_id,
-            decisions.c.revision == wanted.revision,
-            decisions.c.status == DecisionStatus.APPLIED.value,
-            decisions.c.id != wanted.id,
+            decisions.c.proposal_id == newer.proposal_id,
+            decisions.c.revision == newer.revision,
+            decisions.c.reviewer == f"{newer.reviewer.issuer}/{newer.reviewer.subject}",
+            decisions.c.status == standing.value,
+            decisions.c.id != newer.id,
         )
         .values(
-            status=DecisionStatus.VOIDED.value,
-            reason_code="change_requested",
+            status=DecisionStatus.SUPERSEDED.value,
+            reason_code="superseded",
             settled_at=func.clock_timestamp(),
         )
         .returning(decisions.c.id)
     )
     events = [
         audit_log.event(
-            AuditType.DECISION_VOIDED,
-            tenant=wanted.tenant,
-            subject=wanted.proposal_id,
-            actor=wanted.reviewer,
+            AuditType.DECISION_SUPERSEDED,
+            tenant=newer.tenant,
+            subject=newer.proposal_id,
+            actor=newer.reviewer,
             payload={
-                "decision_id": decision_id,
-                "proposal_id": wanted.proposal_id,
-                "reason_code": "change_requested",
+                "decision_id": replaced_id,
+                "proposal_id": newer.proposal_id,
+                "by": newer.id,
+                "reason_code": "superseded",
             },
         )
-        for (decision_id,) in voided.all()
+        for (replaced_id,) in replaced.all()
+    ]
+    await audit_log.append(connection, *events)
+
+
+async def void_votes(connection: AsyncConnection, request: SignedDecision) -> None:
+    """Void every applied decision on the revision but `request`, the request for change that is the reason."""
+    wanted = request.decision
+    of_revision = (
+        decisions.c.proposal_id == wanted.proposal_id,
+        decisions.c.revision == wanted.revision,
+        decisions.c.id != wanted.id,
+    )
+    await _void(connection, of_revision, wanted.tenant, wanted.reviewer, "change_requested")
+
+
+async def void_all(connection: AsyncConnection, row: Row[Any], actor: Principal, reason_code: str) -> None:
+    """Void every applied decision on the present revision of a locked proposal."""
+    of_revision = (decisions.c.proposal_id == row.id, decisions.c.revision == row.revision)
+    await _void(connection, of_revision, row.tenant, actor, reason_code)
+
+
+async def _void(
+    connection: AsyncConnection,
+    which: Sequence[ColumnElement[bool]],
+    tenant: str,
+    actor: Principal,
+    reason_code: str,
+) -> None:
+    voided = await connection.execute(
+        update(decisions)
+        .where(*which, decisions.c.status == DecisionStatus.APPLIED.value)
+        .values(
+            status=DecisionStatus.VOIDED.value,
+            reason_code=reason_code,
+            settled_at=func.clock_timestamp(),
+        )
+        .returning(decisions.c.id, decisions.c.proposal_id)
+    )
+    events = [
+        audit_log.event(
+            AuditType.DECISION_VOIDED,
+            tenant=tenant,
+            subject=proposal_id,
+            actor=actor,
+            payload={"decision_id": decision_id, "proposal_id": proposal_id, "reason_code": reason_code},
+        )
+        for decision_id, proposal_id in voided.all()
     ]
     await audit_log.append(connection, *events)
 
@@ -160,6 +218,23 @@ async def approvals(
             decisions.c.proposal_id == proposal_id,
             decisions.c.revision == revision,
             decisions.c.kind == DecisionKind.APPROVE.value,
+            decisions.c.status == DecisionStatus.APPLIED.value,
+        )
+        .order_by(decisions.c.created_at, decisions.c.id)
+    )
+    found = (await connection.execute(wanted)).scalars()
+    return tuple(SignedDecision.model_validate(document) for document in found)
+
+
+async def standing(
+    connection: AsyncConnection, proposal_id: str, revision: int
+) -> tuple[SignedDecision, ...]:
+    """Return the applied decisions of a revision, one of each person, oldest first."""
+    wanted = (
+        select(decisions.c.document)
+        .where(
+            decisions.c.proposal_id == proposal_id,
+            decisions.c.revision == revision,
             decisions.c.status == DecisionStatus.APPLIED.value,
         )
         .order_by(decisions.c.created_at, decisions.c.id)

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.proposal_filters import ProposalFilters, conditions, newest_evaluation
 from adapters.store.schema import decisions, proposals
-from contracts.decision import DecisionStatus
+from contracts.decision import DecisionKind, DecisionStatus
 from contracts.evaluation import ApprovalRequirement
 from contracts.principal import Principal, PrincipalKind
 from contracts.proposal import ProposalState
@@ -164,7 +164,12 @@ def _of_tab(tab: Tab, reader: Principal, newest: Any) -> list[ColumnElement[bool
     name = f"{reader.issuer}/{reader.subject}"
     asked = func.coalesce(newest.c.document["requirement"]["roles"], literal(_ANY_APPROVER, JSONB))
     mine = {"issuer": reader.issuer, "subject": reader.subject}
-    voted = select(literal(1)).where(_stands(), decisions.c.reviewer == name).correlate(proposals).exists()
+    voted = (
+        select(literal(1))
+        .where(_stands(), decisions.c.reviewer == name, decisions.c.kind != DecisionKind.WITHDRAW.value)
+        .correlate(proposals)
+        .exists()
+    )
     return [
         *found,
         literal(reader.kind is PrincipalKind.HUMAN),

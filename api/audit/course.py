@@ -75,6 +75,8 @@ class Posting:
     window: str
     currency: str
     amount: Decimal
+    gives_back: bool = False
+    """Of an `adjust`: the change saves money that was booked before."""
 
 
 @dataclass(slots=True)
@@ -197,7 +199,7 @@ def _fact_of(event: AuditEvent) -> tuple[str, Any]:
             return "moves", Move(*states, payload["reason_code"], payload["message"])
         case AuditType.PROPOSAL_COMMENTED:
             return "comments", str(payload["text"])
-        case AuditType.DECISION_REFUSED | AuditType.DECISION_VOIDED:
+        case AuditType.DECISION_REFUSED | AuditType.DECISION_VOIDED | AuditType.DECISION_SUPERSEDED:
             name = "refused" if event.type is AuditType.DECISION_REFUSED else "voided"
             claimed = payload.get("claimed_reviewer")
             return name, Refusal(payload["decision_id"], payload["reason_code"], claimed)
@@ -208,6 +210,7 @@ def _fact_of(event: AuditEvent) -> tuple[str, Any]:
             return "issued", Issued(step, payload["fence"], payload["operation"], payload["adopted"])
         case AuditType.LEDGER_POSTED:
             named = {name: payload[name] for name in ("kind", "scope", "window", "currency")}
-            return "postings", Posting(**named, amount=Decimal(payload["amount"]))
+            gives_back = payload["kind"] == "adjust" and payload["credit"] == "available"
+            return "postings", Posting(**named, amount=Decimal(payload["amount"]), gives_back=gives_back)
         case _:
             return "", None

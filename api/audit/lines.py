@@ -15,11 +15,13 @@ from api import words
 from api.audit import wording
 from contracts.action_cost import ActionCost
 from contracts.audit import AuditEvent, AuditType
+from contracts.break_glass import BreakGlass, BreakGlassUse
 from contracts.decision import SignedDecision
 from contracts.delegation import Delegation
 from contracts.effect import Intent, Receipt, Step, Verification
 from contracts.evaluation import Evaluation
 from contracts.messages import summary_of
+from contracts.override import GateOverride
 from contracts.principal import Principal
 from contracts.proposal import Draft, PlannerKind
 from contracts.request import Request, Trust
@@ -205,6 +207,28 @@ def _breaker_moved(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
     return Words(f"Circuit breaker {states}{by} ({payload['reason_code']})", payload["reason"])
 
 
+def _gate_overridden(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    found = GateOverride.model_validate(payload)
+    return Words(f"{wording.who(event.actor)} overrode {', '.join(found.windows)}", found.reason)
+
+
+def _break_glass(text: str) -> Callable[[AuditEvent, Mapping[str, Any]], Words]:
+    def line(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
+        grant = BreakGlass.model_validate(payload)
+        told = text.format(who=wording.who(event.actor), scope=words.scope(grant.scope))
+        if grant.reviewed_by is not None:
+            return Words(told, grant.review, by=wording.who(grant.reviewed_by))
+        return Words(told, grant.reason, by=wording.who(grant.opened_by))
+
+    return line
+
+
+def _break_glass_used(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    use = BreakGlassUse.model_validate(payload)
+    gates = ", ".join(words.plain(gate) for gate in use.gates)
+    return Words(f"Break-glass let a proposal through: {gates}")
+
+
 def _token_issued(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
     holder = Principal.model_validate(payload["principal"])
     return Words(f"{wording.who(event.actor)} issued a token for {wording.who(holder)}")
@@ -288,6 +312,13 @@ _LINES: Mapping[AuditType, Callable[[AuditEvent, Mapping[str, Any]], Words]] = {
     AuditType.HALT_EFFECTIVE: _halt("The stop of {scope} is effective: nothing it covers is under way"),
     AuditType.HALT_ENDED: _halt("{who} ended the stop of {scope}"),
     AuditType.BREAKER_MOVED: _breaker_moved,
+    AuditType.GATE_OVERRIDDEN: _gate_overridden,
+    AuditType.BREAK_GLASS_OPENED: _break_glass("{who} asks to break the glass for {scope}"),
+    AuditType.BREAK_GLASS_CONFIRMED: _break_glass("{who} confirmed: break-glass for {scope} counts"),
+    AuditType.BREAK_GLASS_USED: _break_glass_used,
+    AuditType.BREAK_GLASS_ENDED: _break_glass("Break-glass for {scope} is over: a review is due"),
+    AuditType.BREAK_GLASS_LAPSED: _break_glass("Break-glass for {scope} lapsed: it never counted"),
+    AuditType.BREAK_GLASS_REVIEWED: _break_glass("{who} reviewed the break-glass for {scope}"),
     AuditType.TOKEN_ISSUED: _token_issued,
     AuditType.TOKEN_REVOKED: _token_revoked,
     AuditType.LOGIN_LINK_ISSUED: _login_link_issued,

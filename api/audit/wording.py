@@ -19,6 +19,7 @@ VOTED: Mapping[DecisionKind, str] = {
     DecisionKind.APPROVE: "approved",
     DecisionKind.REJECT: "rejected",
     DecisionKind.REQUEST_CHANGE: "asked for a change of",
+    DecisionKind.WITHDRAW: "took back their decision on",
 }
 JUDGED: Mapping[Outcome, str] = {
     Outcome.ALLOW: "allowed it",

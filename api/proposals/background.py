@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.engine import Row
 from api.proposals.schemas import (
     Actor,
     AskedFor,
+    Away,
     BlastRadius,
     Comment,
     Excluded,
@@ -20,10 +21,11 @@ from api.proposals.schemas import (
     WhoCanDecide,
 )
 from contracts import eligibility
-from contracts.decision import DecisionStatus
+from contracts.decision import DecisionKind, DecisionStatus
+from contracts.delegation import Delegation
 from contracts.evaluation import ApprovalRequirement, CostEstimate, Evaluation, RiskTier
 from contracts.money import CENT
-from contracts.principal import Principal
+from contracts.principal import Principal, PrincipalKind
 from contracts.proposal import Draft, Proposal
 from contracts.request import AgentStep, Request
 from guardrails.budget.cost import HOURS_PER_MONTH
@@ -63,7 +65,11 @@ def risk_view_of(
 
 
 def who_can_decide(
-    draft: Draft, requirement: ApprovalRequirement | None, votes: Sequence[Vote], revision: int
+    draft: Draft,
+    requirement: ApprovalRequirement | None,
+    votes: Sequence[Vote],
+    revision: int,
+    delegations: Sequence[Delegation] = (),
 ) -> WhoCanDecide | None:
     """Return roles and exclusions, or None when nobody is asked."""
     if requirement is None:
@@ -75,12 +81,31 @@ def who_can_decide(
         for one in others
         if not one.same_as(requester)
     ]
+    excluded += [Excluded(who=one, why=eligibility.NOT_ELIGIBLE_OWNER) for one in _owners(requirement)]
     excluded += [
         Excluded(who=vote.reviewer, why=eligibility.ALREADY_VOTED)
         for vote in votes
-        if vote.revision == revision and vote.status in COUNTED
+        if vote.revision == revision and vote.status in COUNTED and vote.decision is not DecisionKind.WITHDRAW
     ]
-    return WhoCanDecide(roles=requirement.roles, excluded=tuple(excluded))
+    away = tuple(
+        Away(
+            who=actor_of(one.delegator),
+            delegate=actor_of(one.delegate),
+            until=one.until,
+            out_of_office=one.scope.is_everything,
+        )
+        for one in delegations
+    )
+    return WhoCanDecide(
+        roles=requirement.roles, groups=requirement.groups, excluded=tuple(excluded), away=away
+    )
+
+
+def _owners(requirement: ApprovalRequirement) -> Iterator[Actor]:
+    """Yield who answers for the agents. A group is shown as a subject of the issuer `group`."""
+    for name in requirement.excluded:
+        issuer, _, subject = name.rpartition("/")
+        yield Actor(kind=PrincipalKind.HUMAN, subject=subject, issuer=issuer or "group")
 
 
 def newest_standing(votes: Iterable[Vote], revision: int) -> Vote | None:

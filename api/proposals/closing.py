@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities.costing import Outcome, commit_verified, effect_began
 from adapters.store import cancellation, leases, ledger, proposals
 from api.idempotency import Answer, Claim
 from api.parts import ApiParts
@@ -84,7 +85,8 @@ async def resolve(
         draft = Draft.model_validate(row.draft)
         await leases.release(connection, draft.action.target.serialisation_domain, proposal_id)
         if body.outcome is ResolvedAs.SUCCEEDED:
-            await ledger.commit_all(connection, proposal_id)
+            outcome = Outcome(since=await effect_began(connection, row))
+            await commit_verified(connection, row, parts.configuration, outcome)
         else:
             await ledger.release_all(connection, proposal_id)
         await proposals.move(

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import decisions, outbox, proposal_reads
+from adapters.store import decisions, delegations, outbox, proposal_reads
 from adapters.store.database import database_now
 from adapters.store.outbox import OutboxKind
 from api.handoff import HANDOFF_DELAY, within
@@ -21,12 +21,13 @@ from api.idempotency import Answer, Claim
 from api.parts import ApiParts
 from api.problems import Problem, describe
 from api.proposals.closing import locked
-from api.proposals.eligibility import why_not
+from api.proposals.eligibility import ANY_APPROVER, why_not
 from api.proposals.schemas import DecideBody, Decided
 from api.proposals.view import voted
 from contracts import eligibility
 from contracts.base import new_id
 from contracts.decision import Decision, DecisionKind, DecisionResult, DecisionStatus, SignedDecision
+from contracts.delegation import acting, covering
 from contracts.errors import (
     AlreadyVoted,
     DecisionNotAccepted,
@@ -78,6 +79,8 @@ async def _record(
     evaluation = await proposal_reads.newest_evaluation(connection, proposal_id, row.revision)
     votes = await proposal_reads.votes(connection, proposal_id)
     now = await database_now(connection)
+    held = await delegations.lent_to(connection, parts.tenant, reviewer, holding=True)
+    lent = covering(held, row.environment, row.team)
     refused = why_not(
         reviewer,
         state=ProposalState(row.state),
@@ -86,17 +89,23 @@ async def _record(
         voted=voted(votes, row.revision),
         decide_by=row.decide_by,
         now=now,
+        lent=lent,
+        kind=body.decision,
     )
     if refused is not None:
         raise Problem(refused.status, refused.code, refused.message)
     judged = _up_to_date(row, evaluation, body)
+    acted = acting(
+        reviewer, lent, Draft.model_validate(row.draft).authors, judged.requirement or ANY_APPROVER
+    )
     decision = Decision(
         id=new_id("dec"),
         tenant=parts.tenant,
         proposal_id=proposal_id,
         revision=row.revision,
         kind=body.decision,
-        reviewer=reviewer,
+        reviewer=acted.reviewer,
+        on_behalf_of=acted.on_behalf_of,
         proposal_digest=row.digest,
         evaluation_digest=judged.digest,
         reason=body.reason,
@@ -108,7 +117,7 @@ async def _record(
     try:
         await decisions.record(connection, signed, reviewer)
     except AlreadyVoted as error:
-        raise Problem(409, error.reason_code, "You have decided on this revision already.") from error
+        raise Problem(409, error.reason_code, "Another decision of yours came at the same moment.") from error
     outbox_row = await outbox.put(connection, OutboxKind.DECIDE, decision.id, delay=HANDOFF_DELAY)
     given = sum(_is_applied_approval(vote, row.revision) for vote in votes)
     quorum = judged.requirement.quorum if judged.requirement else 1

@@ -6,11 +6,13 @@ sentence, and the questions about time are added, so that nothing hopeless is ev
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from contracts import eligibility
+from contracts.decision import DecisionKind
+from contracts.delegation import Delegation, acting
 from contracts.evaluation import ApprovalRequirement
 from contracts.principal import Principal
 from contracts.proposal import ProposalState
@@ -19,7 +21,7 @@ FORBIDDEN = 403
 CONFLICT = 409
 NOT_AWAITING_APPROVAL = "not_awaiting_approval"
 ALREADY_DECIDED = "already_decided"
-_ANY_APPROVER = ApprovalRequirement(quorum=1)
+ANY_APPROVER = ApprovalRequirement(quorum=1)
 
 
 @dataclass(frozen=True)
@@ -37,19 +39,38 @@ def why_not(
     state: ProposalState,
     authors: tuple[Principal, ...],
     requirement: ApprovalRequirement | None,
-    voted: Collection[str],
+    voted: Mapping[str, DecisionKind],
     decide_by: datetime,
     now: datetime,
+    lent: Collection[Delegation] = (),
+    kind: DecisionKind | None = None,
 ) -> Ineligible | None:
     """Return why `reviewer` may not decide, or None.
 
-    `voted` holds `issuer/subject` of everyone whose vote counts in this revision.
+    `voted` holds the newest decision of each person on this revision by `issuer/subject`, `lent` the delegations in
+    force that cover the proposal. With a `kind` it is about that decision: another one replaces what stands. Without,
+    about deciding at all: whoever has decided is not waited for.
     """
-    wanted = requirement or _ANY_APPROVER
-    code = eligibility.reviewer_refusal(reviewer, authors, wanted)
+    wanted = requirement or ANY_APPROVER
+    code = _refusal(reviewer, authors, wanted, lent)
     if code is not None:
         return Ineligible(FORBIDDEN, code, _sentence(code, wanted))
-    return _moment(reviewer, state, voted, decide_by, now)
+    standing = voted.get(f"{reviewer.issuer}/{reviewer.subject}")
+    return _moment(state, decide_by, now) or _repeated(kind, standing)
+
+
+def _refusal(
+    reviewer: Principal,
+    authors: tuple[Principal, ...],
+    wanted: ApprovalRequirement,
+    lent: Collection[Delegation],
+) -> str | None:
+    code = eligibility.reviewer_refusal(acting(reviewer, lent, authors, wanted).reviewer, authors, wanted)
+    if code != eligibility.NOT_ELIGIBLE_ROLE:
+        return code
+    lenders = [one.delegator for one in lent if one.delegate.same_as(reviewer)]
+    refused = {eligibility.reviewer_refusal(one, authors, wanted) for one in lenders}
+    return eligibility.NOT_ELIGIBLE_DELEGATOR if refused - {code, None} else code
 
 
 def _sentence(code: str, requirement: ApprovalRequirement) -> str:
@@ -58,13 +79,26 @@ def _sentence(code: str, requirement: ApprovalRequirement) -> str:
         eligibility.NOT_ELIGIBLE_KIND: "Only people decide.",
         eligibility.NOT_ELIGIBLE_REQUESTER: "You asked for this, so somebody else decides.",
         eligibility.NOT_ELIGIBLE_AUTHOR: "You had a hand in it, so somebody else decides.",
+        eligibility.NOT_ELIGIBLE_OWNER: "You answer for the agent that proposed it, so somebody else decides.",
+        eligibility.NOT_ELIGIBLE_DELEGATOR: (
+            "Whoever you decide for had a hand in it, so somebody else decides."
+        ),
         eligibility.NOT_ELIGIBLE_ROLE: f"Deciding on this needs the role {roles}.",
     }[code]
 
 
-def _moment(
-    reviewer: Principal, state: ProposalState, voted: Collection[str], decide_by: datetime, now: datetime
-) -> Ineligible | None:
+def _repeated(kind: DecisionKind | None, standing: DecisionKind | None) -> Ineligible | None:
+    if kind is None:
+        decided = standing not in (None, DecisionKind.WITHDRAW)
+        code = eligibility.ALREADY_VOTED if decided else None
+    else:
+        code = eligibility.repeat_refusal(kind, standing)
+    if code == eligibility.NOTHING_TO_WITHDRAW:
+        return Ineligible(CONFLICT, code, "You have not decided on this revision.")
+    return Ineligible(CONFLICT, code, "You have decided on this revision already.") if code else None
+
+
+def _moment(state: ProposalState, decide_by: datetime, now: datetime) -> Ineligible | None:
     if state is ProposalState.EXPIRED:
         return Ineligible(CONFLICT, eligibility.DECISION_LATE, "It expired: nobody decided in time.")
     if state is ProposalState.EVALUATING:
@@ -73,6 +107,4 @@ def _moment(
         return Ineligible(CONFLICT, ALREADY_DECIDED, f"It waits for nobody any more: it is {state}.")
     if now > decide_by:
         return Ineligible(CONFLICT, eligibility.DECISION_LATE, "The time to decide is over; expiry rejects.")
-    if f"{reviewer.issuer}/{reviewer.subject}" in voted:
-        return Ineligible(CONFLICT, eligibility.ALREADY_VOTED, "You have decided on this revision already.")
     return None

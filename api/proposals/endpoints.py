@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
-from api.authentication import Operator, Reader, Requester, RequesterOrOperator, Reviewer
+from api.authentication import Editor, Operator, Reader, Requester, RequesterOrOperator, Reviewer
 from api.channel import CallerChannel
 from api.idempotency import Idempotency
 from api.parts import Parts
-from api.proposals import closing, commenting, decisions, service, undoing
+from api.proposals import closing, commenting, decisions, overriding, revising, service, undoing
 from api.proposals.filters import Filters
 from api.proposals.schemas import (
     CommentBody,
@@ -25,7 +25,10 @@ from api.proposals.schemas import (
     ProposeBody,
     ReasonBody,
     ResolveBody,
+    ReviseBody,
+    Revised,
 )
+from api.safety.exception_schemas import Overridden, OverrideBody
 from contracts.proposal import ProposalState
 
 router = APIRouter(prefix="/v1/proposals", tags=["proposals"])
@@ -66,8 +69,16 @@ async def show(proposal_id: str, parts: Parts, caller: Reader) -> ProposalView:
 async def decide(
     proposal_id: str, body: DecideBody, parts: Parts, reviewer: Reviewer, claim: Idempotency
 ) -> JSONResponse:
-    """Approve, reject or request a change of exactly one revision. 200 applied, 202 recorded."""
+    """Approve, reject, request a change of a revision, or withdraw. The newest counts: 200 applied, 202 recorded."""
     return (await decisions.decide(parts, proposal_id, body, reviewer, claim)).response()
+
+
+@router.post("/{proposal_id}/revisions", status_code=202, response_model=Revised)
+async def revise(
+    proposal_id: str, body: ReviseBody, parts: Parts, editor: Editor, claim: Idempotency
+) -> JSONResponse:
+    """Edit what waits for approval: other values for the same target. Votes are void, the gates run again."""
+    return (await revising.revise(parts, proposal_id, body, editor, claim)).response()
 
 
 @router.post("/{proposal_id}/comments", status_code=201, response_model=Commented)
@@ -76,6 +87,14 @@ async def comment(
 ) -> JSONResponse:
     """Say something about a proposal, whatever its state. It decides nothing."""
     return (await commenting.comment(parts, proposal_id, body, author, claim)).response()
+
+
+@router.post("/{proposal_id}/override", response_model=Overridden)
+async def override(
+    proposal_id: str, body: OverrideBody, parts: Parts, person: Reviewer, claim: Idempotency
+) -> JSONResponse:
+    """Let this revision through the change windows that close it now. The windows name who may."""
+    return (await overriding.override(parts, proposal_id, body, person, claim)).response()
 
 
 @router.post("/{proposal_id}/cancel", response_model=Moved)

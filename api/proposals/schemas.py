@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.action import Action
 from contracts.decision import MAX_REASON, DecisionKind, DecisionStatus, ReasonName
@@ -54,6 +54,32 @@ class DecideBody(Body):
     reason: Reason = ""
     reason_name: ReasonName | None = None
     """Why, from a fixed list. Signed and kept; never needed."""
+
+
+class ReviseBody(Body):
+    """Other values for a proposal that waits: the whole action, or the fields of it that change."""
+
+    digest: Digest
+    """Of the revision that was looked at; a newer one refuses the edit."""
+    action: Action | None = None
+    fields: Annotated[dict[str, int], Field(min_length=1, max_length=10)] | None = None
+    reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON, pattern=r"\S")]
+    reason_name: ReasonName | None = None
+    """What was wrong with the revision before, from a fixed list."""
+
+    @model_validator(mode="after")
+    def _one_way_to_say_it(self) -> Self:
+        if (self.action is None) == (self.fields is None):
+            raise ValueError("give either action or fields")
+        return self
+
+
+class Revised(View):
+    """An edit was stored; the new revision is being evaluated."""
+
+    proposal_id: str
+    revision: int
+    state: ProposalState
 
 
 class CommentBody(Body):
@@ -206,6 +232,8 @@ class Vote(View):
 
     id: str
     reviewer: Actor
+    on_behalf_of: tuple[Actor, ...] = ()
+    """Whose roles or groups the reviewer was lent."""
     decision: DecisionKind
     revision: int
     reason: str
@@ -223,6 +251,8 @@ class Eligibility(View):
     why_not: str | None
     """Reason code."""
     message: str
+    open_to: tuple[DecisionKind, ...] = ()
+    """Decisions that the caller may take now. Whoever has decided may decide otherwise, or take it back."""
 
 
 class Excluded(View):
@@ -232,11 +262,25 @@ class Excluded(View):
     why: str
 
 
+class Away(View):
+    """Somebody who lets another person decide in their place for now."""
+
+    who: Actor
+    delegate: Actor
+    until: datetime
+    out_of_office: bool
+    """Whether they do so for everything."""
+
+
 class WhoCanDecide(View):
     """Any person who holds one of the roles and is not excluded."""
 
     roles: tuple[Role, ...]
+    groups: tuple[str, ...] = ()
+    """Each of these must be among the approvers."""
     excluded: tuple[Excluded, ...]
+    away: tuple[Away, ...] = ()
+    """Who lets somebody else decide meanwhile."""
 
 
 class Comment(View):

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import comments, outbox, proposal_reads, proposals, requests
+from adapters.store import comments, delegations, outbox, proposal_reads, proposals, requests
 from adapters.store.database import database_now
 from adapters.store.outbox import OutboxKind
 from adapters.store.proposal_filters import ProposalFilters
@@ -22,6 +22,7 @@ from api.proposals.schemas import Created, ProposalPage, ProposalView, ProposeBo
 from api.proposals.view import Stored, summary_view_of, view_of
 from contracts.action import Action
 from contracts.base import new_id
+from contracts.delegation import Delegation, covering
 from contracts.messages import ProposalInput
 from contracts.principal import Principal
 from contracts.proposal import Draft, Planner, PlannerKind, ProposalState
@@ -125,6 +126,7 @@ async def stored_of(parts: ApiParts, proposal_id: str) -> Stored:
             comments=await comments.of_proposal(connection, proposal_id),
             request=await _request_of(connection, row),
             now=await database_now(connection),
+            delegations=await _delegations_of(connection, row),
         )
 
 
@@ -136,6 +138,12 @@ def shown_to(parts: ApiParts, stored: Stored, caller: Principal) -> ProposalView
         is_production=parts.configuration.is_production(stored.row.environment),
         monthly_threshold=parts.configuration.approval.max_monthly_delta,
     )
+
+
+async def _delegations_of(connection: AsyncConnection, row: Row[Any]) -> tuple[Delegation, ...]:
+    if ProposalState(row.state) is not ProposalState.AWAITING_APPROVAL:
+        return ()
+    return covering(await delegations.in_force(connection, row.tenant), row.environment, row.team)
 
 
 async def _request_of(connection: AsyncConnection, row: Row[Any]) -> Row[Any] | None:

@@ -38,6 +38,7 @@ from api.proposals.schemas import (
 from contracts.action import Action, ResizeNodePool
 from contracts.audit import AuditEvent
 from contracts.decision import DecisionKind, DecisionStatus, SignedDecision
+from contracts.delegation import Delegation
 from contracts.effect import Receipt, Step, Verification
 from contracts.evaluation import BudgetLine, CostEstimate, Evaluation, RiskTier
 from contracts.messages import proposal_workflow_id, summary_of
@@ -62,6 +63,8 @@ class Stored:
     comments: Sequence[Row[Any]] = ()
     request: Row[Any] | None = None
     """The row of the request it came from."""
+    delegations: Sequence[Delegation] = ()
+    """Those in force that cover it, while it waits for people."""
 
     @property
     def draft(self) -> Draft:
@@ -155,7 +158,7 @@ def _judgement(stored: Stored) -> dict[str, Any]:
             sorted(evaluation.verdicts, key=lambda one: (-one.outcome.severity, one.guardrail))
         ),
         "requirement": evaluation.requirement,
-        "who_can_decide": who_can_decide(draft, evaluation.requirement, votes, revision),
+        "who_can_decide": who_can_decide(draft, evaluation.requirement, votes, revision, stored.delegations),
         "cost": _cost(draft, evaluation.cost) if evaluation.cost else None,
         "observation_age_seconds": age,
     }
@@ -300,6 +303,7 @@ def vote_of(row: Row[Any]) -> Vote:
     return Vote(
         id=decision.id,
         reviewer=actor_of(decision.reviewer),
+        on_behalf_of=tuple(actor_of(one) for one in decision.on_behalf_of),
         decision=decision.kind,
         revision=decision.revision,
         reason=decision.reason,
@@ -311,11 +315,13 @@ def vote_of(row: Row[Any]) -> Vote:
 
 
 def approvals_given(votes: Sequence[Vote], revision: int) -> int:
-    """Count the approvals of this revision that stand."""
-    return sum(
-        vote.decision is DecisionKind.APPROVE and vote.revision == revision and vote.status in COUNTED
+    """Count the people whose newest decision on this revision is an approval. `votes`: oldest first."""
+    newest = {
+        (vote.reviewer.issuer, vote.reviewer.subject): vote.decision
         for vote in votes
-    )
+        if vote.revision == revision and vote.status in COUNTED
+    }
+    return sum(kind is DecisionKind.APPROVE for kind in newest.values())
 
 
 def effect_of(row: Row[Any]) -> Effect:
@@ -346,23 +352,30 @@ def timeline_entry_of(event: AuditEvent) -> TimelineEntry:
 
 
 def _eligibility(stored: Stored, caller: Principal) -> Eligibility:
-    found = eligibility.why_not(
-        caller,
-        state=stored.state,
-        authors=stored.draft.authors,
-        requirement=stored.evaluation.requirement if stored.evaluation else None,
-        voted=voted(stored.votes, stored.row.revision),
-        decide_by=stored.row.decide_by,
-        now=stored.now,
-    )
+    def refusal(kind: DecisionKind | None) -> eligibility.Ineligible | None:
+        return eligibility.why_not(
+            caller,
+            state=stored.state,
+            authors=stored.draft.authors,
+            requirement=stored.evaluation.requirement if stored.evaluation else None,
+            voted=voted(stored.votes, stored.row.revision),
+            decide_by=stored.row.decide_by,
+            now=stored.now,
+            lent=stored.delegations,
+            kind=kind,
+        )
+
+    found = refusal(None)
+    open_to = tuple(kind for kind in DecisionKind if refusal(kind) is None)
     if found is None:
-        return Eligibility(may_decide=True, why_not=None, message="You may decide.")
-    return Eligibility(may_decide=False, why_not=found.code, message=found.message)
+        return Eligibility(may_decide=True, why_not=None, message="You may decide.", open_to=open_to)
+    return Eligibility(may_decide=False, why_not=found.code, message=found.message, open_to=open_to)
 
 
-def voted(rows: Sequence[Row[Any]], revision: int) -> frozenset[str]:
-    """Return `issuer/subject` of everyone whose decision on this revision stands."""
-    return frozenset(row.reviewer for row in rows if row.revision == revision and row.status in COUNTED)
+def voted(rows: Sequence[Row[Any]], revision: int) -> dict[str, DecisionKind]:
+    """Return the newest decision of each person on this revision, by `issuer/subject`. `rows`: oldest first."""
+    standing = (row for row in rows if row.revision == revision and row.status in COUNTED)
+    return {row.reviewer: DecisionKind(row.kind) for row in standing}
 
 
 def _is_unverified(draft: Draft) -> bool:

@@ -1,9 +1,14 @@
-"""GUARDRAIL approval rule: what the environment asks for, and what makes a person necessary although it asks nobody."""
+"""GUARDRAIL approval rule: what the environment and the operator's rules ask of people.
+
+The environment asks unless a rule of `approval.automatic` delegates it; everything else asks in any case, and what is
+asked is united: highest quorum, all roles and groups, shortest times.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pydantic import JsonValue
 
@@ -12,6 +17,8 @@ from contracts.principal import Role
 from contracts.proposal import PlannerKind
 from contracts.request import Trust
 from guardrails.answers import Answers
+from guardrails.approval_rule.conditions import Judged, asks, judged
+from guardrails.approval_rule.delegation import Delegation, delegation_of
 from guardrails.budget.cost import estimate
 from guardrails.facts import Facts
 
@@ -26,16 +33,27 @@ class _Need:
     quorum: int = 1
     roles: tuple[Role, ...] = (Role.APPROVER,)
     groups: tuple[str, ...] = ()
+    decide_within: timedelta | None = None
+    execute_within: timedelta | None = None
 
 
 def decide(facts: Facts) -> Verdict:
-    """Return the union of every rule that needs people: the highest quorum, all roles."""
+    """Return the union of every rule that needs people: highest quorum, all roles and groups, shortest times."""
+    known = judged(facts)
+    delegation = delegation_of(known)
     needs = [need for rule in _RULES if (need := rule(facts)) is not None]
+    needs = [*_environment(facts, delegation), *needs, *_declared(known)]
     shown: dict[str, JsonValue] = {
         "environment": facts.draft.environment,
         "confidence": facts.draft.confidence,
         "trust": facts.draft.trust.value,
+        "risk": known.risk.value,
     }
+    if delegation is not None:
+        shown |= {"delegated_by": delegation.rule, "sampled": delegation.sampled}
+    if not needs and delegation is not None:
+        message = f"The rule {delegation.rule} lets it pass without a person."
+        return _ANSWER.allow(f"automatic.{delegation.rule}", message, shown)
     if not needs:
         return _ANSWER.allow("automatic", f"{facts.draft.environment} asks for nobody.", shown)
     return _ANSWER.require_approval(
@@ -45,28 +63,50 @@ def decide(facts: Facts) -> Verdict:
         quorum=max(need.quorum for need in needs),
         roles=dict.fromkeys(role for need in needs for role in need.roles),
         groups=dict.fromkeys(group for need in needs for group in need.groups),
+        decide_within=min((need.decide_within for need in needs if need.decide_within), default=None),
+        execute_within=min((need.execute_within for need in needs if need.execute_within), default=None),
         rules=[need.rule for need in needs],
         facts=shown,
     )
 
 
-def _environment(facts: Facts) -> _Need | None:
+def _environment(facts: Facts, delegation: Delegation | None) -> Iterator[_Need]:
     if facts.environment is None:
-        return _Need(
+        yield _Need(
             "environment", "environment_not_declared", "The environment is not declared; a person must look."
         )
+        return
     asked, name = facts.environment.approval, facts.draft.environment
-    if asked.quorum == 0:
-        return None
-    people = "one person" if asked.quorum == 1 else f"{asked.quorum} people"
-    return _Need(
-        "environment",
-        "environment_requires_approval",
-        f"Changes in {name} need {people} to approve.",
-        asked.quorum,
-        asked.roles,
-        asked.groups,
-    )
+    if delegation is not None:
+        if delegation.sampled:
+            told = f"The rule {delegation.rule} lets such changes pass; this one is in the sample that is looked at."
+            rule = f"automatic.{delegation.rule}"
+            yield _Need(rule, "sampled", told, max(asked.quorum, 1), asked.roles, asked.groups)
+        return
+    if asked.quorum > 0:
+        told = f"Changes in {name} need {_people(asked.quorum)} to approve."
+        rule = "environment"
+        yield _Need(rule, "environment_requires_approval", told, asked.quorum, asked.roles, asked.groups)
+
+
+def _declared(known: Judged) -> Iterator[_Need]:
+    for rule in known.facts.approval_limits.rules:
+        if asks(rule.when, known):
+            asked = rule.require
+            yield _Need(
+                rule.name,
+                "approval_rule_matched",
+                f"The rule {rule.name} asks {_people(asked.quorum)} to approve.",
+                asked.quorum,
+                asked.roles,
+                asked.groups,
+                rule.decide_within,
+                rule.execute_within,
+            )
+
+
+def _people(quorum: int) -> str:
+    return "one person" if quorum == 1 else f"{quorum} people"
 
 
 def _confidence(facts: Facts) -> _Need | None:
@@ -112,7 +152,6 @@ def _untrusted_text(facts: Facts) -> _Need | None:
 
 
 _RULES: tuple[Callable[[Facts], _Need | None], ...] = (
-    _environment,
     _confidence,
     _monthly_delta,
     _untrusted_text,

@@ -45,10 +45,11 @@ def decided(**changes: object) -> SignedDecision:
 
 
 def why(
-    signed: SignedDecision, *, late: timedelta = timedelta(0), voted: tuple[tuple[str, str], ...] = ()
+    signed: SignedDecision, *, late: timedelta = timedelta(0), standing: DecisionKind | None = None
 ) -> str | None:
+    votes = {} if standing is None else {voter(BEN): standing}
     return decision_refusal(
-        signed, RULES, tenant="default", proposal_id="prp_1", now=NOON + late, voted=voted
+        signed, RULES, tenant="default", proposal_id="prp_1", now=NOON + late, standing=votes
     )
 
 
@@ -85,7 +86,20 @@ def test_a_changed_word_breaks_the_signature() -> None:
 
 def test_one_person_has_one_vote_whatever_their_roles_are_by_now() -> None:
     promoted = BEN.model_copy(update={"roles": (Role.APPROVER, Role.ADMIN)})
-    assert why(decided(reviewer=promoted), voted=(voter(BEN),)) == "already_voted"
+    assert why(decided(reviewer=promoted), standing=DecisionKind.APPROVE) == "already_voted"
+
+
+@pytest.mark.parametrize("standing", [None, *DecisionKind])
+@pytest.mark.parametrize("kind", list(DecisionKind))
+def test_another_decision_replaces_what_stands_and_the_same_one_again_is_none(
+    kind: DecisionKind, standing: DecisionKind | None
+) -> None:
+    wanted = None
+    if kind is standing:
+        wanted = "already_voted"
+    elif kind is DecisionKind.WITHDRAW and standing is None:
+        wanted = "nothing_to_withdraw"
+    assert why(decided(kind=kind), standing=standing) == wanted
 
 
 def test_an_author_of_any_revision_may_not_decide() -> None:
@@ -122,5 +136,16 @@ def test_a_group_replaces_no_role_and_keeps_nobody_from_saying_no() -> None:
     outsider = FINANCE.model_copy(update={"roles": (Role.VIEWER,)})
     assert reviewer_refusal(outsider, (ANA,), asked) == "not_eligible_role"
     assert reviewer_refusal(BEN, (ANA,), asked) is None
+    assert asked.covers(ONE)
+    assert not ONE.covers(asked)
+
+
+@pytest.mark.parametrize("excluded", ["local/ben", "platform"])
+def test_the_owner_of_an_agent_that_had_a_hand_in_it_does_not_decide(excluded: str) -> None:
+    asked = ApprovalRequirement(quorum=1, excluded=(excluded,))
+    ben = BEN.model_copy(update={"groups": ("platform",)})
+    assert reviewer_refusal(ben, (ANA, AGENT), asked) == "not_eligible_owner"
+    assert not is_met(asked, [ben])
+    assert is_met(asked, [FINANCE])
     assert asked.covers(ONE)
     assert not ONE.covers(asked)

@@ -1,0 +1,20 @@
+"""Who answers for an agent. Whoever owns one that had a hand in a proposal does not decide on it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from contracts.base import Contract
+
+AgentName = Annotated[str, Field(pattern=r"^\S{1,200}$")]
+"""Subject of an agent, whoever vouches for it, or issuer/subject: `capacity-agent`, `sluice/capacity-agent`."""
+OwnerName = Annotated[str, Field(pattern=r"^(\S+/\S+|[a-z][a-z0-9_.-]{0,62})$", max_length=401)]
+"""A person as issuer/subject, or a group of people: `local/ana`, `ml-platform`."""
+
+
+class DeclaredAgent(Contract):
+    """What is declared about one agent."""
+
+    owner: OwnerName

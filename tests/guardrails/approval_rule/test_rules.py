@@ -1,0 +1,249 @@
+"""The operator's rules: which apply, what they come to together, and what is let pass without a person."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from contracts.configuration import ApprovalLimits, Environment, EnvironmentApproval
+from contracts.evaluation import Outcome
+from contracts.principal import Role
+from contracts.proposal import Planner, PlannerKind
+from contracts.request import Channel, Trust
+from guardrails.approval_rule.decision import decide
+from guardrails.approval_rule.delegation import is_sampled
+from guardrails.facts import Facts
+from tests.contracts.samples import AGENT, ANA, observation, resize
+from tests.guardrails.samples import TARGET, draft, facts
+
+SALT = "a salt of the tests"
+MODEL = Planner(kind=PlannerKind.OPENAI, model="some-model")
+STAGING = Environment(approval=EnvironmentApproval(quorum=2), production=False)
+
+
+def limits(**given: Any) -> ApprovalLimits:
+    return ApprovalLimits.model_validate({"sample_salt": SALT, **given})
+
+
+def asking(when: dict[str, Any], **more: Any) -> ApprovalLimits:
+    return limits(rules=[{"name": "mine", "when": when, **more}])
+
+
+def by_agent(confidence: float | None) -> Any:
+    return draft(authors=(ANA, AGENT), confidence=confidence)
+
+
+LABELLED = TARGET.model_copy(update={"labels": {"tier": "gold", "zone": "eu"}})
+GENTLE = {"action": resize(3)}
+
+
+@pytest.mark.parametrize(
+    ("when", "changes"),
+    [
+        ({"everything": True}, {}),
+        ({"environments": ["staging", "production"]}, {}),
+        ({"risk": ["medium", "high"]}, {}),
+        ({"action_kinds": ["gke.node_pool.resize"]}, {}),
+        ({"monthly_delta_above": "3941.99"}, {}),
+        ({"monthly_delta_above": "999999"}, {"price": None}),
+        ({"confidence_below": 0.8}, {"draft": by_agent(0.79)}),
+        ({"confidence_below": 0.8}, {"draft": by_agent(None)}),
+        ({"trust": "untrusted"}, {"draft": draft(trust=Trust.UNTRUSTED)}),
+        ({"channels": ["chat"]}, {"draft": draft(channel=Channel.CHAT)}),
+        ({"planner": ["openai"]}, {"draft": draft(planner=MODEL)}),
+        ({"agents": ["capacity-agent"]}, {"draft": by_agent(0.9)}),
+        ({"agents": ["local/capacity-agent"]}, {"draft": by_agent(0.9)}),
+        ({"teams": ["inference"]}, {}),
+        ({"labels": {"tier": "gold"}}, {"target": LABELLED}),
+        ({"production": True}, {"draft": draft()}),
+    ],
+)
+def test_a_rule_whose_condition_holds_asks_and_is_named(
+    when: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    verdict = decide(facts(**changes, approval_limits=asking(when)))
+    assert verdict.outcome is Outcome.REQUIRE_APPROVAL
+    assert verdict.requirement is not None
+    assert verdict.requirement.rules[-1] == "approval_rule.mine"
+    assert "rule mine" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("when", "changes"),
+    [
+        ({"environments": ["staging"]}, {}),
+        ({"risk": ["low"]}, {}),
+        ({"action_kinds": ["gke.node_pool.autoscaling"]}, {}),
+        ({"monthly_delta_above": "3942"}, {}),
+        ({"confidence_below": 0.8}, {"draft": by_agent(0.8)}),
+        ({"confidence_below": 0.8}, {"draft": draft(confidence=None)}),
+        ({"trust": "untrusted"}, {}),
+        ({"channels": ["chat"]}, {}),
+        ({"planner": ["openai"]}, {}),
+        ({"agents": ["capacity-agent"]}, {}),
+        ({"agents": ["sluice/capacity-agent"]}, {"draft": by_agent(0.9)}),
+        ({"teams": ["other"]}, {}),
+        ({"labels": {"tier": "gold"}}, {}),
+        ({"labels": {"tier": "gold", "zone": "us"}}, {"target": LABELLED}),
+        ({"labels": {"tier": "gold"}}, {"target": None}),
+        ({"production": False}, {}),
+        ({"production": True, "teams": ["other"]}, {}),
+    ],
+)
+def test_a_rule_with_one_condition_that_does_not_hold_asks_nobody(
+    when: dict[str, Any], changes: dict[str, Any]
+) -> None:
+    assert decide(facts(**changes, approval_limits=asking(when))).outcome is Outcome.ALLOW
+
+
+def test_all_rules_that_match_are_united_with_what_the_environment_asks() -> None:
+    given = limits(
+        rules=[
+            {
+                "name": "money",
+                "when": {"everything": True},
+                "require": {"groups": ["finance"]},
+                "decide_within": "1h",
+            },
+            {
+                "name": "nobody",
+                "when": {"environments": ["production"], "risk": ["low"]},
+                "require": {"quorum": 9},
+            },
+            {
+                "name": "lead",
+                "when": {"production": True},
+                "require": {"quorum": 3, "roles": ["operator"]},
+                "decide_within": "30m",
+                "execute_within": "5m",
+            },
+        ]
+    )
+    environment = Environment(approval=EnvironmentApproval(quorum=2, groups=("sre",)))
+    asked = decide(facts(environment=environment, approval_limits=given)).requirement
+    assert asked is not None
+    assert (asked.quorum, set(asked.roles)) == (3, {Role.APPROVER, Role.OPERATOR})
+    assert asked.groups == ("sre", "finance")
+    assert (asked.decide_within, asked.execute_within) == (timedelta(minutes=30), timedelta(minutes=5))
+    assert asked.rules == ("approval_rule.environment", "approval_rule.money", "approval_rule.lead")
+
+
+def passing(sample: float = 0, when: dict[str, Any] | None = None, **more: Any) -> ApprovalLimits:
+    return limits(
+        automatic=[{"name": "small", "when": when or {"production": False}, "sample": sample}], **more
+    )
+
+
+def small(**changes: Any) -> Facts:
+    given = {
+        "draft": draft(environment="staging", **GENTLE),
+        "environment": STAGING,
+        "approval_limits": passing(),
+    }
+    return facts(**(given | changes))
+
+
+def test_what_a_rule_delegates_needs_nobody_although_the_environment_asks() -> None:
+    verdict = decide(small())
+    assert (verdict.outcome, verdict.rule) == (Outcome.ALLOW, "automatic.small")
+    assert verdict.facts["delegated_by"] == "small"
+    assert decide(small(approval_limits=ApprovalLimits())).outcome is Outcome.REQUIRE_APPROVAL
+
+
+MADE_BY_MODEL = {"trust": Trust.UNTRUSTED, "planner": MODEL}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"draft": draft(environment="staging", **GENTLE, **MADE_BY_MODEL)},
+        {"observation": observation(1, 2, 3)},
+        {"draft": draft(environment="staging", action=resize(0))},
+        {"observation": None},
+        {"price": None},
+        {"environment": None},
+        {"draft": draft(**GENTLE), "environment": Environment(approval=EnvironmentApproval(quorum=2))},
+        {"approval_limits": passing(rules=[{"name": "all", "when": {"everything": True}}])},
+        {"approval_limits": passing(when={"production": False, "monthly_delta_at_most": 10})},
+        {
+            "approval_limits": passing(when={"confidence_at_least": 0.9}),
+            "draft": draft(environment="staging", authors=(ANA, AGENT), confidence=0.89, **GENTLE),
+        },
+        {"approval_limits": passing(when={"risk": ["high"]})},
+    ],
+    ids=[
+        "a model read untrusted text",
+        "no single call takes it back",
+        "a high risk",
+        "not observed",
+        "its cost is not known",
+        "not declared",
+        "production that no rule names",
+        "another rule asks",
+        "too dear",
+        "not sure enough",
+        "no condition holds",
+    ],
+)
+def test_what_is_never_delegated_still_asks(changes: dict[str, Any]) -> None:
+    assert decide(small(**changes)).outcome is Outcome.REQUIRE_APPROVAL
+
+
+def test_production_is_delegated_only_by_its_name() -> None:
+    production = {
+        "draft": draft(action=resize(3)),
+        "environment": Environment(approval=EnvironmentApproval(quorum=2)),
+    }
+    named = passing(when={"environments": ["production"], "monthly_delta_at_most": 5000})
+    assert decide(facts(**production, approval_limits=named)).outcome is Outcome.ALLOW
+    unnamed = passing(when={"production": True, "monthly_delta_at_most": 5000})
+    assert decide(facts(**production, approval_limits=unnamed)).outcome is Outcome.REQUIRE_APPROVAL
+
+
+def test_what_is_sampled_asks_as_many_as_the_environment_and_one_at_least() -> None:
+    verdict = decide(small(approval_limits=passing(1)))
+    assert (verdict.outcome, verdict.reason_code) == (Outcome.REQUIRE_APPROVAL, "sampled")
+    assert verdict.requirement is not None
+    assert verdict.requirement.quorum == 2
+    nobody = STAGING.model_copy(update={"approval": EnvironmentApproval(quorum=0)})
+    asked = decide(small(approval_limits=passing(1), environment=nobody)).requirement
+    assert asked is not None
+    assert asked.quorum == 1
+
+
+def test_of_two_rules_that_delegate_the_one_with_the_larger_sample_counts() -> None:
+    given = limits(
+        automatic=[
+            {"name": "free", "when": {"production": False}, "sample": 0},
+            {"name": "watched", "when": {"environments": ["staging"]}, "sample": 1},
+        ]
+    )
+    assert decide(small(approval_limits=given)).rule == "automatic.watched"
+
+
+def test_the_sample_is_the_configured_share_the_same_each_time_and_depends_on_the_salt() -> None:
+    ids = [f"prp_{number}" for number in range(20_000)]
+    drawn = [one for one in ids if is_sampled(one, SALT, 0.05)]
+    assert 850 < len(drawn) < 1150
+    assert drawn == [one for one in ids if is_sampled(one, SALT, 0.05)]
+    assert drawn != [one for one in ids if is_sampled(one, SALT + "!", 0.05)]
+    assert set(drawn) <= {one for one in ids if is_sampled(one, SALT, 0.06)}
+    assert not any(is_sampled(one, SALT, 0) for one in ids)
+    assert all(is_sampled(one, SALT, 1) for one in ids)
+
+
+def test_a_revision_is_sampled_as_the_one_before() -> None:
+    first = decide(small(approval_limits=passing(0.5)))
+    edited = draft(environment="staging", revision=3, **GENTLE)
+    assert decide(small(approval_limits=passing(0.5), draft=edited)).outcome is first.outcome
+
+
+def test_the_threshold_of_the_rise_in_cost_is_exact() -> None:
+    def outcome(most: str) -> Outcome:
+        when = {"production": False, "monthly_delta_at_most": Decimal(most)}
+        return decide(small(approval_limits=passing(when=when))).outcome
+
+    assert (outcome("1971"), outcome("1970.99")) == (Outcome.ALLOW, Outcome.REQUIRE_APPROVAL)
