@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -129,12 +129,13 @@ class LiveConfiguration:
         """Look at the file once. True: it changed since the last look, so look again before it counts."""
         content = await asyncio.to_thread(self._read)
         fingerprint = self._fingerprint(content)
-        if fingerprint == self._handled:
+        if fingerprint == self._handled and self._refused is None:
             self._seen = fingerprint
             return False
         if fingerprint != self._seen:
             self._seen = fingerprint
             return True
+        # A refused file is judged again: what it names, a secret for example, may have come meanwhile.
         try:
             found = await asyncio.to_thread(self._judge, content)
             steps = [adopter(found) for adopter in self._adopters]
@@ -179,8 +180,10 @@ class LiveConfiguration:
         self._tell(AuditType.CONFIGURATION_LOADED, revision, {"previous": previous})
 
     def _refuse(self, revision: str, faults: tuple[Fault, ...]) -> None:
+        if self._refused is not None and (self._refused.revision, self._refused.faults) == (revision, faults):
+            return
         self._refused = Refused(revision, utc_now(), faults)
-        told = [{"line": one.line, "where": one.where, "reason": one.reason} for one in faults]
+        told = [asdict(one) for one in faults]
         logger.error("configuration.refused", process=self._process, revision=revision, faults=told)
         in_force = self._loaded.revision
         self._tell(
@@ -208,7 +211,10 @@ class LiveConfiguration:
 
     def _fingerprint(self, content: bytes | None) -> tuple[object, ...]:
         """Return what changes whenever the file, or one that the configuration in force names, does."""
-        return ("" if content is None else _revision(content), *map(_stamp, _named_in(self.current, self._path.parent)))
+        return (
+            "" if content is None else _revision(content),
+            *map(_stamp, _named_in(self.current, self._path.parent)),
+        )
 
 
 def _named_in(configuration: Configuration, directory: Path) -> list[Path]:
@@ -230,4 +236,4 @@ def _revision(content: bytes) -> str:
 
 def _faults(error: ConfigurationInvalid) -> tuple[Fault, ...]:
     found = error.faults if isinstance(error, InvalidFile) else (Fault(1, "", str(error)),)
-    return tuple(Fault(one.line, one.where, one.reason[:_MOST_REASON]) for one in found[:MOST_FAULTS])
+    return tuple(replace(one, reason=one.reason[:_MOST_REASON]) for one in found[:MOST_FAULTS])

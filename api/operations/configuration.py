@@ -13,6 +13,8 @@ from api.problems import not_found
 class ConfigurationFault(BaseModel):
     """One thing that is wrong with a refused file."""
 
+    file: str
+    """A file that the refused one names; empty for itself."""
     line: int
     where: str
     """Path of the key; empty for the whole file."""
@@ -57,7 +59,7 @@ def configuration_view(parts: ApiParts) -> ConfigurationView:
             revision=refused.revision,
             at=refused.at,
             faults=tuple(
-                ConfigurationFault(line=one.line, where=one.where, reason=one.reason)
+                ConfigurationFault(file=one.file, line=one.line, where=one.where, reason=one.reason)
                 for one in refused.faults
             ),
         ),

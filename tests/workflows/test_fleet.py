@@ -14,7 +14,7 @@ from temporalio.worker import Worker
 
 from activities.errors import ErrorTranslation
 from adapters.temporal import schedules
-from contracts.messages import FLEET_SCHEDULE, FLEET_WORKFLOW, QUEUE_MAIN, FleetLook
+from contracts.messages import FLEET_SCHEDULE, FLEET_WORKFLOW, HOUSEKEEPING_SCHEDULE, QUEUE_MAIN, FleetLook
 from tests.history_cost import Cost, cost_of
 from worker import workflow_runner
 from workflows.fleet import FleetWorkflow
@@ -90,3 +90,4 @@ async def test_the_schedule_is_made_once_looks_at_once_and_stays_paused(client: 
         assert [interval.every for interval in described.schedule.spec.intervals] == [schedules.EVERY]
     finally:
         await handle.delete()
+        await client.get_schedule_handle(HOUSEKEEPING_SCHEDULE).delete()
