@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import ARRAY, BigInteger, Date, Integer, Text, bindparam, column, func, select, text
+from sqlalchemy import ARRAY, BigInteger, Date, Integer, Text, bindparam, column, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store.ledger import EntryKind, WindowKey
-from adapters.store.schema import Moment, Money, budget_windows
+from adapters.store.ledger import Balance, EntryKind, Wanted, WindowKey, windows
+from adapters.store.schema import Moment, Money
 
 BUCKETS = 118
 """Parts a window is cut into. With its start and the present moment a chart gets at most 120 points."""
@@ -19,16 +19,21 @@ BUCKETS = 118
 _POSTINGS = text("""
     SELECT w.scope, w.window_key, e.kind,
         greatest(1, least(:buckets, width_bucket(
-            extract(epoch FROM e.created_at), extract(epoch FROM w.starts_at), extract(epoch FROM w.ends_at),
+            extract(epoch FROM e.at), extract(epoch FROM w.starts_at), extract(epoch FROM w.ends_at),
             :buckets))) AS bucket,
-        sum(e.amount) AS amount,
+        sum(CASE WHEN e.gives_back THEN -e.amount ELSE e.amount END) AS amount,
         to_timestamp(coalesce(
-            sum(e.amount * extract(epoch FROM e.created_at)) / nullif(sum(e.amount), 0),
-            extract(epoch FROM min(e.created_at)))::double precision) AS at
+            sum(e.amount * extract(epoch FROM e.at)) / nullif(sum(e.amount), 0),
+            extract(epoch FROM min(e.at)))::double precision) AS at
     FROM unnest(:scopes, :windows, :starts, :ends) AS w(scope, window_key, starts_at, ends_at)
-    JOIN ledger_entries e ON e.tenant = :tenant AND e.scope = w.scope AND e."window" = w.window_key
-    GROUP BY 1, 2, 3, 4
-    ORDER BY 1, 2, 4, 3
+    JOIN LATERAL (
+        SELECT kind, amount, kind = 'adjust' AND credit = 'available' AS gives_back,
+            CASE kind WHEN 'opening' THEN w.starts_at ELSE created_at END AS at
+        FROM ledger_entries
+        WHERE tenant = :tenant AND scope = w.scope AND "window" = w.window_key
+    ) e ON true
+    GROUP BY 1, 2, 3, 4, e.gives_back
+    ORDER BY 1, 2, 4, 3, e.gives_back
 """).columns(
     column("scope", Text),
     column("window_key", Text),
@@ -77,6 +82,7 @@ class Posted:
     """1 to `BUCKETS`."""
     kind: EntryKind
     amount: Decimal
+    """Negative for an `adjust` that gives back."""
     at: datetime
     """When, on average, weighted by amount."""
 
@@ -90,40 +96,31 @@ class ModelCost:
     requests: int
 
 
-async def sums(
-    connection: AsyncConnection, tenant: str, keys: Sequence[WindowKey]
-) -> dict[WindowKey, tuple[Decimal, Decimal]]:
-    """Return reserved and committed of each window; zero where nothing was ever posted."""
-    found = dict.fromkeys(keys, (Decimal(0), Decimal(0)))
-    if keys:
-        rows = await connection.execute(
-            select(budget_windows).where(
-                budget_windows.c.tenant == tenant,
-                func.row(budget_windows.c.scope, budget_windows.c.window).in_(list(keys)),
-            )
-        )
-        found |= {(row.scope, row.window): (row.reserved, row.committed) for row in rows.all()}
-    return found
+async def balances(
+    connection: AsyncConnection, tenant: str, wanted: Sequence[Wanted]
+) -> dict[WindowKey, Balance]:
+    """Return the sums of each window. One that nobody opened yet is shown as its first change would open it."""
+    return {one.key: one for one in await windows.look(connection, tenant, wanted)}
 
 
 async def postings(
-    connection: AsyncConnection, tenant: str, windows: Sequence[WindowSpan]
+    connection: AsyncConnection, tenant: str, spans: Sequence[WindowSpan]
 ) -> dict[WindowKey, tuple[Posted, ...]]:
     """Return what was posted to each window, bundled by part and kind, in the order of time.
 
     The work grows with the entries of these windows only.
     """
-    found: dict[WindowKey, list[Posted]] = {window.key: [] for window in windows}
-    if windows:
+    found: dict[WindowKey, list[Posted]] = {span.key: [] for span in spans}
+    if spans:
         rows = await connection.execute(
             _POSTINGS,
             {
                 "tenant": tenant,
                 "buckets": BUCKETS,
-                "scopes": [one.scope for one in windows],
-                "windows": [one.window for one in windows],
-                "starts": [one.starts_at for one in windows],
-                "ends": [one.ends_at for one in windows],
+                "scopes": [one.scope for one in spans],
+                "windows": [one.window for one in spans],
+                "starts": [one.starts_at for one in spans],
+                "ends": [one.ends_at for one in spans],
             },
         )
         for row in rows.all():

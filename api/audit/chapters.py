@@ -228,13 +228,19 @@ def _verification(found: Verification) -> str:
 
 def paying(course: Course) -> Iterator[Sentence]:
     """What was reserved, spent and given back, per budget."""
-    verbs = {"reserve": "were reserved", "commit": "were booked as spent", "release": "were given back"}
+    verbs = {
+        "reserve": "were reserved",
+        "commit": "were booked as spent",
+        "release": "were given back",
+        "adjust": "were booked beyond what was reserved",
+    }
     open_amounts: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
     for found in course.postings:
         one = found.fact
         amount = words.money(one.amount, one.currency)
-        yield _said(f"{amount} {verbs[one.kind]} in the budget {one.scope} for {one.window}.", found)
-        signed = one.amount if one.kind == "reserve" else -one.amount
+        done = "were saved" if one.gives_back else verbs[one.kind]
+        yield _said(f"{amount} {done} in the budget {one.scope} for {one.window}.", found)
+        signed = {"reserve": one.amount, "adjust": Decimal(0)}.get(one.kind, -one.amount)
         open_amounts[one.scope, one.window, one.currency] += signed
     if not course.postings:
         yield Sentence(text="No money was reserved or spent.", proof=())

@@ -27,8 +27,12 @@ _TOPIC_OF_FAMILY = {
     "receipt": Topic.PROPOSAL,
     "verification": Topic.PROPOSAL,
     "halt": Topic.HALT,
+    "break_glass": Topic.HALT,
+    "gate": Topic.PROPOSAL,
     "breaker": Topic.BREAKER,
     "ledger": Topic.BUDGET,
+    "budget": Topic.BUDGET,
+    "cost": Topic.BUDGET,
 }
 """First part of an audit type → topic. A family that is not here, such as tokens and sessions, is not streamed."""
 
@@ -48,6 +52,11 @@ _STATE_IN: Mapping[AuditType, str] = MappingProxyType(
         AuditType.HALT_CREATED: "status",
         AuditType.HALT_EFFECTIVE: "status",
         AuditType.HALT_ENDED: "status",
+        AuditType.BREAK_GLASS_OPENED: "status",
+        AuditType.BREAK_GLASS_CONFIRMED: "status",
+        AuditType.BREAK_GLASS_ENDED: "status",
+        AuditType.BREAK_GLASS_LAPSED: "status",
+        AuditType.BREAK_GLASS_REVIEWED: "status",
         AuditType.REQUEST_CLOSED: "status",
     }
 )

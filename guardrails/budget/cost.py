@@ -46,6 +46,7 @@ def estimate(facts: Facts) -> CostEstimate | None:
                 committed=budget.committed,
                 amount=max(Decimal(0), hourly * budget.hours_left).quantize(CENT, rounding=ROUND_CEILING),
                 hours_left=budget.hours_left,
+                soft_limit=budget.soft_limit,
             )
             for budget in facts.budgets
         ),

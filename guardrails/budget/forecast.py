@@ -31,7 +31,7 @@ _LEAST_ELAPSED = Decimal("0.1")
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """Money committed at a moment, for the time from then to the end of the window."""
+    """Money committed at a moment, for the time from then to the end of the window; negative when it is given back."""
 
     at: datetime
     amount: Decimal
@@ -84,7 +84,7 @@ def _pace(commits: Sequence[Commit], span: Span) -> Decimal:
     whole = max(_hours(span.starts_at, span.ends_at), _SHORTEST)
     elapsed = max(_hours(span.starts_at, span.now), whole * _LEAST_ELAPSED)
     hourly = (commit.amount / max(_hours(commit.at, span.ends_at), _SHORTEST) for commit in commits)
-    return sum(hourly, Decimal(0)) / elapsed
+    return max(sum(hourly, Decimal(0)), Decimal(0)) / elapsed
 
 
 def _exhausted_at(

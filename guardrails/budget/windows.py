@@ -24,6 +24,11 @@ class Window:
     hours_left: Decimal
     """Elapsed hours until the end, rounded up to 0.0001."""
 
+    @property
+    def hours(self) -> Decimal:
+        """Elapsed hours of the whole window: 23, 24 or 25 for a day, where clocks change."""
+        return _hours(self.ends_at - self.starts_at)
+
 
 def window_at(budget: Budget, now: datetime) -> Window:
     """Return the budget's window at `now`, an aware time."""
@@ -35,13 +40,17 @@ def window_at(budget: Budget, now: datetime) -> Window:
         key, first, following = f"month:{today:%Y-%m}", today.replace(day=1), _first_of_next_month(today)
     starts_at, ends_at = _midnight(first, zone), _midnight(following, zone)
     left = max(ends_at - now.astimezone(UTC), timedelta(0))
-    hours = Decimal(left // timedelta(microseconds=1)) / _MICROSECONDS_PER_HOUR
     return Window(
         key=key,
         starts_at=starts_at,
         ends_at=ends_at,
-        hours_left=hours.quantize(_STEP, rounding=ROUND_CEILING),
+        hours_left=_hours(left),
     )
+
+
+def _hours(elapsed: timedelta) -> Decimal:
+    exact = Decimal(elapsed // timedelta(microseconds=1)) / _MICROSECONDS_PER_HOUR
+    return exact.quantize(_STEP, rounding=ROUND_CEILING)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

@@ -9,18 +9,21 @@ import pytest
 from sqlalchemy import select
 
 from activities.closing import close_after_failure, close_after_success, close_without_effect
+from activities.costing import Outcome
 from adapters.store import leases, ledger, proposals
 from adapters.store.database import Database
 from adapters.store.ledger import Amount
 from adapters.store.migrate import upgrade
 from adapters.store.schema import budget_windows
-from contracts.configuration import BreakerLimits
+from contracts.base import utc_now
+from contracts.configuration import BreakerLimits, Configuration, Environment
 from contracts.principal import SYSTEM
 from contracts.proposal import Proposal, ProposalState
 from tests.adapters.store.samples import stored_proposal
 
 S = ProposalState
 TEN = Amount(scope="tenant", window="month:2026-11", currency="USD", amount=Decimal(10))
+CONFIGURATION = Configuration(environments={"production": Environment()})
 BEGUN = (S.READY, S.EXECUTING)
 HELD, SPENT, GIVEN_BACK = (10, 0), (0, 10), (0, 0)
 
@@ -51,7 +54,8 @@ async def close(database: Database, proposal: Proposal, state: ProposalState) ->
     async with database.transaction() as connection:
         row = await proposals.lock(connection, proposal.id)
         if state is S.SUCCEEDED:
-            await close_after_success(connection, row, "test", BreakerLimits())
+            outcome = Outcome(since=utc_now())
+            await close_after_success(connection, row, "test", CONFIGURATION, outcome)
         elif state in (S.FAILED, S.ROLLED_BACK, S.DIRTY):
             await close_after_failure(connection, row, state, "test", BreakerLimits())
         else:

