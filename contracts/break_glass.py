@@ -5,8 +5,10 @@ Never bypassed: scope, halt, policy, blast radius, idempotency, audit, and any g
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -14,8 +16,14 @@ from pydantic import Field, model_validator
 from contracts.base import Contract
 from contracts.configuration.break_glass import BypassableGate
 from contracts.decision import MAX_REASON
-from contracts.principal import Principal
+from contracts.principal import Principal, PrincipalKind
 from contracts.safety import HaltScope
+
+PEOPLE_ONLY = "people_only"
+NOT_AWAITING = "not_awaiting_second"
+NOT_IN_REVIEW = "not_in_review"
+NOT_ACTIVE = "not_active"
+SAME_PERSON = "same_person"
 
 
 class BreakGlassStatus(StrEnum):
@@ -26,6 +34,18 @@ class BreakGlassStatus(StrEnum):
     REVIEW_OPEN = "review_open"
     REVIEWED = "reviewed"
     LAPSED = "lapsed"
+
+
+GRANT_TRANSITIONS: Mapping[BreakGlassStatus, frozenset[BreakGlassStatus]] = MappingProxyType(
+    {
+        BreakGlassStatus.AWAITING_SECOND: frozenset({BreakGlassStatus.ACTIVE, BreakGlassStatus.LAPSED}),
+        BreakGlassStatus.ACTIVE: frozenset({BreakGlassStatus.REVIEW_OPEN}),
+        BreakGlassStatus.REVIEW_OPEN: frozenset({BreakGlassStatus.REVIEWED}),
+        BreakGlassStatus.REVIEWED: frozenset(),
+        BreakGlassStatus.LAPSED: frozenset(),
+    }
+)
+"""Every allowed move."""
 
 
 class BreakGlass(Contract):
@@ -78,3 +98,22 @@ class BreakGlassUse(Contract):
     gates: tuple[BypassableGate, ...]
     """The gates that would have stopped it."""
     at: datetime
+
+
+def confirm_refusal(grant: BreakGlass, second: Principal, now: datetime) -> str | None:
+    """Return why this person may not be the second, as a reason code, or None."""
+    if second.kind is not PrincipalKind.HUMAN:
+        return PEOPLE_ONLY
+    if grant.status is not BreakGlassStatus.AWAITING_SECOND or now >= grant.confirm_by:
+        return NOT_AWAITING
+    return SAME_PERSON if second.same_as(grant.opened_by) else None
+
+
+def review_refusal(grant: BreakGlass, reviewer: Principal) -> str | None:
+    """Return why this person may not close the review, as a reason code, or None."""
+    if reviewer.kind is not PrincipalKind.HUMAN:
+        return PEOPLE_ONLY
+    if grant.status is not BreakGlassStatus.REVIEW_OPEN:
+        return NOT_IN_REVIEW
+    took_part = (grant.opened_by, grant.confirmed_by)
+    return SAME_PERSON if any(one is not None and reviewer.same_as(one) for one in took_part) else None

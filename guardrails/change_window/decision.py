@@ -15,6 +15,8 @@ from guardrails.answers import Answers
 from guardrails.facts import Facts, WindowFacts, WindowsFacts
 
 GATE = "change_window"
+HELD_ON = "window:"
+"""Prefix of the key under which a proposal waits for a window."""
 OUTSIDE, FROZEN, ENDED = "outside_window", "frozen", "window_ended"
 _ANSWER = Answers(GATE)
 
@@ -54,7 +56,7 @@ def closing_windows(windows: Sequence[WindowFacts]) -> tuple[WindowFacts, ...]:
 
 def held_on(closing: Sequence[WindowFacts]) -> str:
     """Return the key under which a proposal waits: the first window that closes it."""
-    return f"window:{closing[0].name}"
+    return f"{HELD_ON}{closing[0].name}"
 
 
 def override_roles(closing: Sequence[WindowFacts]) -> tuple[Role, ...]:

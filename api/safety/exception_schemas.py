@@ -1,0 +1,122 @@
+"""Shapes of change windows, their overrides and break-glass grants over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from contracts.break_glass import BreakGlassStatus
+from contracts.configuration import BypassableGate, WindowKind, WindowScope
+from contracts.decision import MAX_REASON
+from contracts.principal import Role
+from contracts.proposal import ProposalState
+from contracts.safety import HaltScope
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON)]
+"""What a person says. Blanks alone say nothing."""
+
+
+class WindowView(BaseModel):
+    """One declared change window and where it stands."""
+
+    name: str
+    kind: WindowKind
+    scope: WindowScope
+    time_zone: str
+    schedule: str
+    """In one line: the cron expression and duration, the two moments, or the calendar's name."""
+    lasts: bool
+    """Whether this moment lies in it."""
+    changes_at: datetime | None
+    """When that changes; null: not within ten years."""
+    override_roles: tuple[Role, ...]
+    warning: str
+    """Empty unless somebody should look: an allow window that never comes again closes for good."""
+
+
+class Windows(BaseModel):
+    """Every declared change window, in the order of the configuration."""
+
+    at: datetime
+    items: tuple[WindowView, ...]
+
+
+class OverrideBody(BaseModel):
+    """Which gate to let a proposal through, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gate: Literal["change_window"]
+    reason: Words
+
+
+class Overridden(BaseModel):
+    """The windows that no longer close this revision."""
+
+    proposal_id: str
+    override_id: str
+    windows: tuple[str, ...]
+    expires_at: datetime
+    state: ProposalState
+
+
+class OpenGrantBody(BaseModel):
+    """What to open, for whom it counts, why, and for how long."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scope: HaltScope
+    gates: Annotated[tuple[BypassableGate, ...], Field(min_length=1, max_length=len(BypassableGate))]
+    reason: Words
+    minutes: Annotated[int, Field(ge=1, le=24 * 60)]
+    """From the confirmation on; at most what the configuration allows."""
+
+
+class ReviewBody(BaseModel):
+    """What the review came to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    words: Words
+
+
+class GrantUse(BaseModel):
+    """A proposal that went through because of the grant."""
+
+    proposal_id: str
+    revision: int
+    gates: tuple[BypassableGate, ...]
+    at: datetime
+
+
+class GrantView(BaseModel):
+    """One break-glass grant. People are `issuer/subject`."""
+
+    id: str
+    scope: HaltScope
+    gates: tuple[BypassableGate, ...]
+    reason: str
+    minutes: int
+    status: BreakGlassStatus
+    """At the database's clock: what has expired is not `active`, whether a sweep wrote it down or not."""
+    opened_by: str
+    opened_at: datetime
+    confirm_by: datetime
+    confirmed_by: str | None
+    confirmed_at: datetime | None
+    expires_at: datetime | None
+    ended_by: str | None
+    ended_at: datetime | None
+    reviewed_by: str | None
+    review: str
+    reviewed_at: datetime | None
+    uses: tuple[GrantUse, ...]
+
+
+class Grants(BaseModel):
+    """Break-glass grants, newest first; at most 100."""
+
+    at: datetime
+    items: tuple[GrantView, ...]
