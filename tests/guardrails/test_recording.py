@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.configuration import ApprovalLimits, BreakerLimits, Limits
+from contracts.configuration import ApprovalLimits, BreakerLimits, Limits, RateScope
 from contracts.errors import RecordUnreadable
 from contracts.ports import PolicyResult, PolicyViolation
 from contracts.safety import Breaker, BreakerState, Halt, HaltScope, HaltStatus
@@ -43,7 +43,7 @@ SAMPLES: dict[str, Facts] = {
     ),
     "autoscaled by an agent": facts(
         draft=draft(authors=(ANA, AGENT), action=bounds(), confidence=0.1), observation=autoscaled(),
-        agent_rate=RateFacts(key="local/capacity-agent", uses=30, frees_at=NOON + timedelta(minutes=3)),
+        rates=(RateFacts(scope=RateScope.AGENT, key="agent:local/capacity-agent", deficit=7, as_of=NOON, ahead=1),),
     ),
     "stopped": facts(halts=(HALT,), breakers=(OPEN,), policy=DENIED, last_effect_at=NOON, lease_owner="prp_2"),
     "admitting": facts(admitting=True, pass_number=2, approvers=(BEN,), ahead=2),
@@ -103,7 +103,7 @@ def test_any_numbers_times_and_words_come_back_as_they_were(
         budgets=(type(BUDGET)(**{name: getattr(BUDGET, name) for name in BUDGET.__slots__} | window),),
         limits=Limits(max_share=share),
         now=now,
-        target_rate=RateFacts(key=KEY, uses=uses, frees_at=now),
+        rates=(RateFacts(scope=RateScope.TARGET, key=f"target:{KEY}", deficit=uses, as_of=now),),
     )
     back = again(judged).facts
     assert back == judged
@@ -129,7 +129,7 @@ def test_an_unknown_fact_inside_a_list_makes_a_record_unreadable() -> None:
         parse(document)
 
 
-@pytest.mark.parametrize("name", ["draft", "now", "target", "limits", "target_rate", "observation"])
+@pytest.mark.parametrize("name", ["draft", "now", "target", "limits", "rates", "observation"])
 def test_a_record_that_lacks_a_fact_is_unreadable(name: str) -> None:
     document = json.loads(dump(Record(facts=facts())))
     del document["facts"][name]
