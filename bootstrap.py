@@ -28,6 +28,7 @@ from settings import GkeMode, LlmSettings, Settings
 if TYPE_CHECKING:
     from temporalio.contrib.opentelemetry import TracingInterceptor
 
+    from activities.request.model_gate import ModelUse
     from adapters.gke.effector import GkeNodePoolEffector
     from adapters.gke.reader import GkeNodePoolReader
     from adapters.oidc.provider import OidcProvider
@@ -181,10 +182,13 @@ def _serve_main(opened: Opened) -> Registration:
     from activities.fleet.activities import FleetActivities
     from activities.guardrail.activities import GuardActivities
     from activities.housekeeping.activities import HousekeepingActivities
+    from activities.housekeeping.exceptions import ExceptionSweeps
     from activities.housekeeping.probing import BreakerProbes
     from activities.request.closing import RequestActivities
+    from activities.request.model_gate import ModelGate
     from adapters.prices.price_table import PriceTable
     from adapters.store.ledger import sweep_reservations
+    from adapters.store.reminders import remind
     from agents.capacity.tools.tool import Evidence
     from agents.port import agent_plugin
     from worker import Registration
@@ -199,13 +203,18 @@ def _serve_main(opened: Opened) -> Registration:
     policy, shadow = _policy_engine(opened), _shadow_engine(opened)
     guards = GuardActivities(database, reader, policy, prices, configuration, mode, shadow=shadow)
     approval = ApprovalActivities(database, opened.public_keys(), configuration)
-    requests = RequestActivities(database, configuration, mode, model=allowed_model(opened.settings.llm))
+    gate = ModelGate(configuration, _model_use(opened.settings.llm))
+    requests = RequestActivities(database, configuration, mode, gate)
     fleet = FleetActivities(database, reader, configuration)
     probes = BreakerProbes(database, reader, configuration)
+    exceptions = ExceptionSweeps(database, configuration)
     housekeeping = HousekeepingActivities(
         {
             "probe_breakers": probes.sweep,
             "release_reservations": partial(sweep_reservations, database),
+            "remind": partial(remind, database, configuration),
+            "wake_opened": exceptions.wake_opened,
+            "settle_break_glass": exceptions.settle_break_glass,
         }
     )
     return Registration(
@@ -247,7 +256,10 @@ def _planner(opened: Opened) -> OpenAIPlanner:
 
     llm = opened.settings.llm
     options = ModelOptions(
-        name=allowed_model(llm), max_steps=llm.max_steps, input_price=llm.input_price, output_price=llm.output_price
+        name=allowed_model(llm),
+        max_steps=llm.max_steps,
+        input_price=llm.input_price,
+        output_price=llm.output_price,
     )
     if llm.api_key is None:
         return OpenAIPlanner(None, options)
@@ -259,6 +271,19 @@ def _planner(opened: Opened) -> OpenAIPlanner:
         max_output_tokens=llm.max_output_tokens,
     )
     return OpenAIPlanner(opened.keep(model), options)
+
+
+def _model_use(llm: LlmSettings) -> ModelUse:
+    from activities.request.model_gate import ModelUse
+
+    return ModelUse(
+        name=allowed_model(llm),
+        max_steps=llm.max_steps,
+        max_input_tokens=llm.max_input_tokens,
+        max_output_tokens=llm.max_output_tokens,
+        input_price=llm.input_price,
+        output_price=llm.output_price,
+    )
 
 
 def allowed_model(llm: LlmSettings) -> str:
@@ -328,7 +353,7 @@ def _policy_engine(opened: Opened) -> OpaPolicyEngine:
 
     opa = opened.settings.opa
     url = required(opa.url, "SLUICE_OPA__URL", "Open Policy Agent: http://host:port or unix:///path")
-    return opened.keep(OpaPolicyEngine(url, timeout=opa.timeout))
+    return opened.keep(OpaPolicyEngine(url, timeout=opa.timeout, required=opa.required))
 
 
 def _shadow_engine(opened: Opened) -> OpaPolicyEngine | None:
@@ -336,7 +361,10 @@ def _shadow_engine(opened: Opened) -> OpaPolicyEngine | None:
     from adapters.opa.engine import OpaPolicyEngine
 
     url = opened.settings.opa.shadow_url
-    return opened.keep(OpaPolicyEngine(url, timeout=SHADOW_PATIENCE)) if url is not None else None
+    if url is None:
+        return None
+    required = opened.settings.opa.required
+    return opened.keep(OpaPolicyEngine(url, timeout=SHADOW_PATIENCE, required=required))
 
 
 def run_api(settings: Settings) -> None:

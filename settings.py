@@ -14,6 +14,7 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import (
@@ -120,7 +121,11 @@ class OpaSettings(Group):
     """Open Policy Agent: `http://host:port` or `unix:///path`."""
 
     url: str | None = None
+    shadow_url: str | None = None
+    """A second one, with a candidate policy: asked beside the live one and recorded, it decides nothing."""
     timeout: timedelta = timedelta(seconds=2)
+    required: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """JSON: names of the policies without which an answer is none. By default those of this repository."""
 
 
 class LlmSettings(Group):
@@ -128,10 +133,14 @@ class LlmSettings(Group):
 
     base_url: str | None = None
     api_key: SecretStr | None = None
-    model: str = "gpt-5-mini"
+    model: str = Field(default="gpt-5-mini", min_length=1)
+    allowed_models: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """JSON: the models that may run. Nothing starts with another one; empty: the one that `model` names, no other."""
     timeout: timedelta = timedelta(seconds=30)
     max_steps: int = Field(default=8, ge=1, le=32)
     max_output_tokens: int = Field(default=2_000, ge=100, le=32_000)
+    max_input_tokens: int = Field(default=32_000, ge=1_000, le=2_000_000)
+    """Taken as the most that one call reads: what a request may cost is reserved by it."""
     input_price: Decimal = Field(default=Decimal(0), ge=0)
     """USD per million input tokens; 0 = unknown, and recorded as 0."""
     output_price: Decimal = Field(default=Decimal(0), ge=0)

@@ -24,7 +24,7 @@ from temporalio.plugin import SimplePlugin
 from agents.capacity.graph import PLAN, READ, RECURSION_LIMIT, RULES, CapacityNodes, Node, build_graph
 from agents.capacity.progress import Progress
 from agents.capacity.reading import ToolReading
-from agents.capacity.state import AgentState, initial_state
+from agents.capacity.state import AgentState, initial_state, unanswered
 from agents.capacity.tools.tool import Evidence
 from agents.heartbeat import HEARTBEAT_TIMEOUT
 from agents.planners.openai import MAX_CALLS_PER_STEP, MODEL_ATTEMPTS, OpenAIPlanner
@@ -74,7 +74,7 @@ def agent_plugin(
     nodes = CapacityNodes(
         plan=planner.plan if planner else elsewhere,
         read=ToolReading(evidence).read if evidence else elsewhere,
-        rules=RulesPlanner(evidence.reader, evidence.configuration).answer if evidence else elsewhere,
+        rules=RulesPlanner(evidence.reader, evidence.source).answer if evidence else elsewhere,
     )
     graph = build_graph(nodes, _where_nodes_run(model_queue, model_timeout, model_wait))
     return LangGraphPlugin(graphs={CAPACITY_GRAPH: graph})
@@ -120,9 +120,14 @@ Notice = Callable[[RequestProgress], None]
 """Is told how far the agent has come, after every node. It must not fail, and is ignored when it does."""
 
 
-async def run_agent(request: Request, notice: Notice) -> AgentResult:
-    """Run the agent on a request, inside `RequestWorkflow.run`, and return its one outcome whatever happens."""
+async def run_agent(request: Request, notice: Notice, *, barred: str | None = None) -> AgentResult:
+    """Run the agent on a request, inside `RequestWorkflow.run`, and return its one outcome whatever happens.
+
+    `barred` is the reason code why the model may not be asked: then the rules planner answers.
+    """
     try:
+        if barred is not None:
+            return await _run(initial_state(request, route="rules", fallback=barred), _Teller(notice))
         return await _model_or_rules(request, _Teller(notice))
     except ActivityError as error:
         return _failed(_reason_of(error))
@@ -153,7 +158,8 @@ async def _model_or_rules(request: Request, teller: _Teller) -> AgentResult:
     except ActivityError as error:
         if error.activity_type != _PLAN_ACTIVITY:
             raise
-    state = initial_state(request, route="rules", fallback=ModelUnavailable.reason_code)
+    code = ModelUnavailable.reason_code
+    state = initial_state(request, route="rules", fallback=code, steps=(unanswered(code),))
     return await _run(state, teller)
 
 

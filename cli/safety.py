@@ -14,6 +14,7 @@ from cli.session import AsName, Given, Output, Session, Url, command
 from cli.text import money, words
 
 _POLL = 0.5
+_BREAKER_ID = "Id of a breaker: target:…, kind:…, provider:…, agent:… or model:…"
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Circuit breakers.", no_args_is_help=False, rich_markup_mode=None)
     group.callback(invoke_without_command=True)(_list_by_default)
     group.command("list")(list_breakers)
+    group.command("open")(open_breaker)
     group.command("reset")(reset)
     app.add_typer(group, name="breakers")
 
@@ -149,7 +151,7 @@ def _list_when_bare(session: Session) -> None:
 def _list_by_default(
     ctx: typer.Context, as_name: AsName = None, url: Url = None, output: Output = None
 ) -> None:
-    """List circuit breakers, or reset one."""
+    """List circuit breakers; open or reset one."""
     if ctx.invoked_subcommand is None:
         _list_when_bare(ctx=ctx, as_name=as_name, url=url, output=output)
         return
@@ -167,7 +169,7 @@ def list_breakers(session: Session) -> None:
 @command
 def reset(
     session: Session,
-    breaker_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a breaker, target:… or kind:…")],
+    breaker_id: Annotated[str, typer.Argument(metavar="ID", help=_BREAKER_ID)],
     reason: Annotated[str, typer.Option(help="Why. Needed.")],
 ) -> None:
     """Close a breaker before its time; what it held goes on."""
@@ -175,6 +177,27 @@ def reset(
 
     reply = session.api.post(f"/v1/breakers/{quote(breaker_id, safe=':/')}/reset", {"reason": reason})
     write_json(reply.body) if session.is_json else say(f"{reply.body['id']} is {reply.body['state']}")
+
+
+@command
+def open_breaker(
+    session: Session,
+    breaker_id: Annotated[str, typer.Argument(metavar="ID", help=_BREAKER_ID)],
+    reason: Annotated[str, typer.Option(help="Why. Needed.")],
+    duration: Annotated[
+        str | None, typer.Option("--for", help="How long, such as 30m or 4h; without it until it is reset.")
+    ] = None,
+) -> None:
+    """Open a breaker by hand: it lets nothing through until its time is over or it is reset."""
+    from urllib.parse import quote
+
+    body = {"reason": reason} | ({"duration": duration} if duration is not None else {})
+    opened = session.api.post(f"/v1/breakers/{quote(breaker_id, safe=':/')}/open", body).body
+    if session.is_json:
+        write_json(opened)
+        return
+    until = opened["open_until"]
+    say(f"{opened['id']} is {opened['state']} {f'until {until}' if until else 'until it is reset'}")
 
 
 @command

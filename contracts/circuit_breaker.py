@@ -28,6 +28,8 @@ MODEL_BREAKER_OPEN = "model_breaker_open"
 """Why the rules planner answers a request: the model failed too often, or a person opened its breaker."""
 MODEL_BUDGET_EXHAUSTED = "model_budget_exhausted"
 """Why the rules planner answers a request: the model's budget has no room for it."""
+MODEL_PRICE_UNKNOWN = "model_price_unknown"
+"""Why the rules planner answers a request: there is a budget for models, and no price to keep to it by."""
 
 
 class BreakerScope(StrEnum):

@@ -28,7 +28,7 @@ from activities.heartbeat import Pulse, beating
 from adapters.store import intents, leases, proposals
 from adapters.store.database import Database, database_now
 from contracts.action import ResizeNodePool
-from contracts.configuration import Configuration
+from contracts.configuration import ConfigurationSource
 from contracts.effect import EffectResult, Intent, ReceiptOutcome, Step, idempotency_key
 from contracts.errors import (
     ProviderAmbiguous,
@@ -55,7 +55,7 @@ class EffectActivities:
         database: Database,
         reader: NodePoolReader,
         effector: NodePoolEffector,
-        configuration: Configuration,
+        configuration: ConfigurationSource,
         public_keys: Mapping[str, str],
         mode: str,
         timings: EffectTimings,
@@ -68,7 +68,7 @@ class EffectActivities:
         self._mode = mode
         self._timings = timings
         self._admission = Admission(database, dict(public_keys), mode, timings)
-        self._conclusion = Conclusion(database, configuration.limits.breaker, mode)
+        self._conclusion = Conclusion(database, configuration, mode)
 
     @activity.defn
     async def execute_action(self, given: EffectInput) -> EffectOutcome:
@@ -83,6 +83,7 @@ class EffectActivities:
             try:
                 return await self._execute(given, pulse)
             except SluiceError as error:
+                await self._conclusion.count_unreachable(given.proposal_id, error.reason_code)
                 if isinstance(error, ProviderError) and await self._is_overdue(given):
                     return await self._conclusion.abandon(given.proposal_id, error.reason_code)
                 # An effect may be under way: giving up is never an answer. The next attempt reads and goes on.
@@ -131,7 +132,7 @@ class EffectActivities:
         """Return why this worker can neither follow nor take back what was begun: it reaches something else."""
         if proposal.mode != self._mode:
             return "mode_mismatch"
-        return None if self._configuration.registered(proposal.action.target) else "target_not_registered"
+        return None if self._configuration.current.registered(proposal.action.target) else "target_not_registered"
 
     async def _recover(self, work: Work) -> Issued | EffectOutcome | None:
         """Find what an older attempt may have begun. None: nothing was, and nothing can be in flight any more."""

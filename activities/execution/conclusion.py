@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import structlog
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,26 +12,32 @@ from activities.closing import close_after_failure, close_without_effect
 from activities.execution.admission import standing_outcome, step_back
 from activities.execution.attempt import Issued, Work
 from activities.execution.recognition import compensation_of
-from adapters.store import intents, proposals
+from adapters.store import breakers, intents, proposals
 from adapters.store.database import Database, database_now
-from contracts.configuration import BreakerLimits
+from contracts.circuit_breaker import UNREACHABLE, Outcome, provider_breaker
+from contracts.configuration import BreakerLimits, ConfigurationSource
 from contracts.effect import EffectResult, Intent, Receipt, ReceiptOutcome, Step
-from contracts.errors import StaleFence
+from contracts.errors import SluiceError, StaleFence
 from contracts.messages import EffectOutcome
 from contracts.principal import SYSTEM
 from contracts.proposal import ProposalState
 
 _S = ProposalState
+logger = structlog.get_logger(__name__)
 
 
 class Conclusion:
     """Writes how a step ended. Each method is one transaction; a proposal that moved on meanwhile is left alone."""
 
-    def __init__(self, database: Database, breaker: BreakerLimits, mode: str) -> None:
+    def __init__(self, database: Database, configuration: ConfigurationSource, mode: str) -> None:
         """`mode` is written on every receipt."""
         self._database = database
-        self._breaker = breaker
+        self._configuration = configuration
         self._mode = mode
+
+    @property
+    def _breaker(self) -> BreakerLimits:
+        return self._configuration.current.limits.breaker
 
     async def write(
         self,
@@ -97,6 +104,19 @@ class Conclusion:
     async def abandon(self, proposal_id: str, reason_code: str) -> EffectOutcome:
         """A person must look: no call may be made for this effect any more."""
         return await self._mark_dirty(proposal_id, reason_code, None)
+
+    async def count_unreachable(self, proposal_id: str, reason_code: str) -> None:
+        """Count an attempt that the provider did not answer against the provider's breaker. Never in the way."""
+        if reason_code not in UNREACHABLE:
+            return
+        try:
+            async with self._database.transaction() as connection:
+                row = await proposals.lock(connection, proposal_id)
+                now, breaker = await database_now(connection), provider_breaker(row.action_kind)
+                outcome = Outcome(breaker, False, reason_code, owner=proposal_id)
+                await breakers.record(connection, [outcome], self._breaker, now, tenant=row.tenant)
+        except SluiceError:
+            logger.warning("breaker.not_counted", reason_code=reason_code, exc_info=True)
 
     async def _mark_dirty(self, proposal_id: str, reason_code: str, intent: Intent | None) -> EffectOutcome:
         async with self._database.transaction() as connection:

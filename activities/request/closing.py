@@ -12,7 +12,8 @@ from temporalio import activity
 
 from activities.request.coalescing import coalesce
 from activities.request.drafts import draft_of, proposal_id
-from adapters.store import breakers, model_gate, proposals, requests
+from activities.request.model_gate import ModelGate
+from adapters.store import proposals, requests
 from adapters.store.database import Database, database_now
 from adapters.store.schema import proposals as proposals_table
 from contracts.configuration import ConfigurationSource
@@ -28,13 +29,17 @@ class RequestActivities:
     """Marks and closes requests. Local activities: each is one transaction and may be rerun."""
 
     def __init__(
-        self, database: Database, configuration: ConfigurationSource, mode: str, model: str | None = None
+        self,
+        database: Database,
+        configuration: ConfigurationSource,
+        mode: str,
+        gate: ModelGate | None = None,
     ) -> None:
         """`mode` (`practice`, `endpoint`, `google`) is stamped on every proposal.
 
-        `model` is the name under which the agent's process asks its model; None: there is no breaker to ask about.
+        `gate` says whether the model may be asked; None: there is no model to keep to a breaker or a budget.
         """
-        self._model = model
+        self._gate = gate
         self._database = database
         self._configuration = configuration
         self._mode = mode
@@ -63,9 +68,8 @@ class RequestActivities:
         request, outcome = given.request, given.result.outcome
         row = await requests.lock(connection, request.id)
         status = RequestStatus(row.status)
-        if status.is_final:
-            await breakers.release_probes(connection, request.id, tenant=request.tenant)
-        else:
+        is_first = not status.is_final
+        if is_first:
             made: tuple[tuple[int, ProposedAction], ...] = ()
             joined: tuple[str, ...] = ()
             if isinstance(outcome, Proposed):
@@ -76,24 +80,13 @@ class RequestActivities:
                 connection, request.id, status, outcome.text, code, given.result.steps, joined=joined
             )
             await self._create(connection, given, made)
-            await self._learn(connection, given)
+        if self._gate is not None:
+            await self._gate.leave(connection, request, given.result.steps, learns=is_first)
         return CloseRequestResult(status=status, proposals=await _created(connection, request.id))
 
     async def _barred(self, connection: AsyncConnection, row: Row[Any]) -> str | None:
         """Return why the rules planner is to answer, or None: the model may."""
-        if self._model is None:
-            return None
-        now = await database_now(connection)
-        return await model_gate.barred(connection, self._model, row.id, now, tenant=row.tenant)
-
-    async def _learn(self, connection: AsyncConnection, given: CloseRequestInput) -> None:
-        if self._model is None:
-            return
-        request, limits = given.request, self._configuration.current.limits.breaker
-        now = await database_now(connection)
-        await model_gate.learn(
-            connection, self._model, request.id, given.result.steps, limits, now, tenant=request.tenant
-        )
+        return None if self._gate is None else await self._gate.enter(connection, row.tenant, row.id)
 
     async def _create(
         self,

@@ -1,4 +1,4 @@
-"""What runs beside the API (docs/adr/0006): dispatchers, sequencer, halt settling, and the listener that wakes them.
+"""What runs beside the API (docs/adr/0006): dispatchers, sequencer, halt settling, breakers, and a listener.
 
 Each loop is restarted with a growing, jittered pause when the database or Temporal goes away, and for any defect too:
 an outbox that nobody empties is worse than a repeated error in the log. Cancelling ends it at once; nothing is lost,
@@ -30,7 +30,11 @@ Loop = Callable[[], Awaitable[None]]
 SettleHalts = Callable[[AsyncConnection], Awaitable[object]]
 """Makes drained halts effective, in the given transaction."""
 
+CoolBreakers = Callable[[AsyncConnection], Awaitable[object]]
+"""Lets the probes of breakers go whose time is over, in the given transaction."""
+
 HALT_PERIOD = timedelta(seconds=1)
+BREAKER_PERIOD = timedelta(seconds=1)
 HOUSEKEEPING_PERIOD = timedelta(hours=1)
 OUTBOX_KEPT = timedelta(days=7)
 """How long delivered and given-up rows stay to be looked at."""
@@ -41,7 +45,11 @@ _log = structlog.get_logger(__name__)
 
 
 def background_loops(
-    database: Database, sequencer: Sequencer, dispatchers: tuple[Dispatcher, ...], settle_halts: SettleHalts
+    database: Database,
+    sequencer: Sequencer,
+    dispatchers: tuple[Dispatcher, ...],
+    settle_halts: SettleHalts,
+    cool_breakers: CoolBreakers | None = None,
 ) -> tuple[Loop, ...]:
     """Return every loop, each already restarting itself. Several processes may run them side by side."""
 
@@ -60,6 +68,11 @@ def background_loops(
         async with database.transaction() as connection:
             await settle_halts(connection)
 
+    async def cool() -> None:
+        async with database.transaction() as connection:
+            if cool_breakers is not None:
+                await cool_breakers(connection)
+
     async def tidy() -> None:
         async with database.transaction() as connection:
             await idempotency.forget_old(connection)
@@ -70,6 +83,7 @@ def background_loops(
         ("sequencer", sequencer.run),
         *((f"dispatcher-{number}", one.run) for number, one in enumerate(dispatchers, start=1)),
         ("halts", periodic(settle, HALT_PERIOD)),
+        ("breakers", periodic(cool, BREAKER_PERIOD)),
         ("housekeeping", periodic(tidy, HOUSEKEEPING_PERIOD)),
     ]
     return tuple(restarting(name, work) for name, work in works)

@@ -6,9 +6,10 @@ The plugin sends activity arguments untyped, so nouns are dumped on the way out 
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypedDict
 
-from contracts.request import Request
+from contracts.request import AgentStep, Request
 
 Route = Literal["plan", "read", "rules", "end"]
 """The node that runs next."""
@@ -34,14 +35,21 @@ class AgentState(TypedDict):
     """`contracts.messages.AgentResult` as JSON, once there is one. Its steps are in `steps`."""
 
 
-def initial_state(request: Request, *, route: Route = "plan", fallback: str = "") -> AgentState:
+def unanswered(reason_code: str, model: str = "model") -> AgentStep:
+    """Return the step of a call of the model that came to nothing, for audit and for the model's breaker."""
+    return AgentStep(kind="model", name=model, error=reason_code)
+
+
+def initial_state(
+    request: Request, *, route: Route = "plan", fallback: str = "", steps: Sequence[AgentStep] = ()
+) -> AgentState:
     """Return the state a run begins with."""
     return AgentState(
         request=request.model_dump(mode="json"),
         step=0,
         messages=[],
         pending=[],
-        steps=[],
+        steps=[step.model_dump(mode="json") for step in steps],
         route=route,
         fallback=fallback,
         result=None,

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 
 from agents.capacity.finish import FINISH, OUTPUT_INVALID, finish_schema, read_finish, text_so_far
 from agents.capacity.prompts import Prompt, load_prompt
-from agents.capacity.state import AgentState
+from agents.capacity.state import AgentState, unanswered
 from agents.capacity.tools.catalogue import TOOLS
 from agents.capacity.tools.tool import MAX_ARGUMENTS
 from agents.heartbeat import heartbeating, tell
@@ -81,7 +81,7 @@ class OpenAIPlanner:
         try:
             reply = await self._model.complete([*state["messages"], *opening], self._tools, _show)
         except ModelUnavailable as error:
-            return _retry_or_hand_over(error)
+            return _retry_or_hand_over(error, self._options.name)
         except ModelRefused as error:
             refused = Refused(text=f"Nothing was proposed: {error}.", reason_code=error.reason_code)
             return self._end(step, refused, self._model_step(None, error.reason_code))
@@ -205,8 +205,13 @@ def _as_message(reply: ModelReply) -> dict[str, Any]:
     return {"role": "assistant", "content": None, "tool_calls": calls}
 
 
-def _retry_or_hand_over(error: ModelUnavailable) -> dict[str, Any]:
+def _retry_or_hand_over(error: ModelUnavailable, model: str) -> dict[str, Any]:
     if not activity.in_activity() or activity.info().attempt >= MODEL_ATTEMPTS:
-        return {"route": "rules", "fallback": error.reason_code}
+        noted = unanswered(error.reason_code, model)
+        return {
+            "route": "rules",
+            "fallback": error.reason_code,
+            "steps": [noted.model_dump(mode="json")],
+        }
     # The cause stays out: a hostile endpoint may echo our key in its error, and causes enter the history.
     raise ApplicationError(str(error), type=error.reason_code, next_retry_delay=error.retry_after) from None

@@ -18,7 +18,7 @@ from agents.planners.phrases import IT, Bounds, Named, Phrase, Plain, Scale, Siz
 from agents.planners.pool_names import find_labelled, find_named, spell
 from agents.planners.sizing import Sized, Wish, bounds_to, describe_size, size_to
 from contracts.action import NodePoolTarget
-from contracts.circuit_breaker import MODEL_BREAKER_OPEN, MODEL_BUDGET_EXHAUSTED
+from contracts.circuit_breaker import MODEL_BREAKER_OPEN, MODEL_BUDGET_EXHAUSTED, MODEL_PRICE_UNKNOWN
 from contracts.configuration import ConfigurationSource
 from contracts.errors import ProviderRefused
 from contracts.messages import AgentResult
@@ -46,6 +46,7 @@ _PREFACE = {
     NO_MODEL: "Answered by the rules planner; no language model is configured.",
     DECIDES_NOTHING: "",
     MODEL_BREAKER_OPEN: "Answered by the rules planner: the language model failed too often and is given a rest.",
+    MODEL_PRICE_UNKNOWN: "Answered by the rules planner: the language model has a budget and no known price.",
     MODEL_BUDGET_EXHAUSTED: "Answered by the rules planner: the budget for the language model is used up.",
     "": "Answered by the rules planner.",
 }

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from api.authentication import Operator, Reader
 from api.idempotency import Idempotency
 from api.parts import Parts
+from api.safety import breakers as breaker_service
 from api.safety import budgets as budget_service
 from api.safety import service
 from api.safety.schemas import (
@@ -19,6 +20,7 @@ from api.safety.schemas import (
     HaltMoved,
     HaltPreview,
     Halts,
+    OpenBody,
     PreviewBody,
     ResetBody,
 )
@@ -68,6 +70,14 @@ async def reset(
 ) -> JSONResponse:
     """Close a breaker before its time, with a reason; what it held goes on."""
     return (await service.reset(parts, breaker_id, body.reason, operator, claim)).response()
+
+
+@router.post("/breakers/{breaker_id:path}/open", response_model=BreakerView)
+async def open_breaker(
+    breaker_id: str, body: OpenBody, parts: Parts, operator: Operator, claim: Idempotency
+) -> JSONResponse:
+    """Open a breaker by hand, with a reason, whether it ever failed or not; without a duration until it is reset."""
+    return (await breaker_service.open_by_hand(parts, breaker_id, body, operator, claim)).response()
 
 
 @router.get("/budgets")

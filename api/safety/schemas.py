@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.store.halt_reads import Fate
+from contracts.configuration import BudgetKind, Duration
 from contracts.decision import MAX_REASON
 from contracts.money import Money
 from contracts.proposal import ProposalState
 from contracts.safety import MAX_HALT_REASON, BreakerState, HaltScope, HaltStatus
 
+MAX_OPEN = timedelta(days=90)
+"""Longest time for which a breaker is opened by hand; without a time it stays open until a person closes it."""
 GivenReason = Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
 
 
@@ -39,6 +43,16 @@ class ResetBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     reason: GivenReason
+
+
+class OpenBody(BaseModel):
+    """Why a breaker is opened by hand, and for how long."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: GivenReason
+    duration: Annotated[Duration, Field(gt=timedelta(0), le=MAX_OPEN)] | None = None
+    """`30m`, `4h`, seconds or ISO 8601; absent: until a person closes it."""
 
 
 class HaltMoved(BaseModel):
@@ -141,8 +155,17 @@ class BreakerView(BaseModel):
     id: str
     state: BreakerState
     consecutive_failures: int
+    openings: int
+    """How often it opened without a success between; each doubles the cooldown."""
+    rule: str | None
+    """What opened it."""
     opened_at: datetime | None
     open_until: datetime | None
+    """Null while open: until a person closes it."""
+    read_first_until: datetime | None
+    """Until then a read must succeed before a change may probe; null: no read is needed any more."""
+    ready_at: datetime | None
+    """Since when a probe may go."""
     probe_owner: str | None
     probe_expires_at: datetime | None
     last_reason_code: str | None
@@ -163,7 +186,7 @@ class BreakerDetail(BreakerView):
 
 
 class Breakers(BaseModel):
-    """Every breaker that ever counted a failure, by id."""
+    """Every breaker that ever counted a failure or was opened by hand, by id."""
 
     items: tuple[BreakerDetail, ...]
     failures_to_open: int
@@ -178,18 +201,41 @@ class BudgetPoint(BaseModel):
     committed: Money
 
 
+class BiasView(BaseModel):
+    """How far estimates were off, over the changes of the past 90 days that were expected to cost something."""
+
+    share: Decimal
+    """Sum of what they cost per hour by their verified size, divided by the sum of what was estimated, minus 1."""
+    actions: int
+    estimated_hourly: Money
+    verified_hourly: Money
+
+
 class BudgetView(BaseModel):
     """One configured budget in its present window."""
 
     scope: str
+    kind: BudgetKind = BudgetKind.INFRASTRUCTURE
+    """What the money is spent on: changes, or calls of models."""
     environment: str | None
     team: str | None
+    agent: str | None = None
     window: str
     currency: str
     limit: Money
+    soft_limit: Money | None = None
+    """Above it a person must approve."""
     reserved: Money
     committed: Money
-    """The cost of every change until the window's end."""
+    """The cost of every change until the window's end, and of what ran when the window began."""
+    hourly: Money = Decimal(0)
+    """Committed run-rate per hour: the next window starts with it."""
+    alerts: tuple[int, ...] = ()
+    """Percent of the limit at which people are told."""
+    alerted: int = 0
+    """Highest of them that was reached in this window; 0 when none was."""
+    bias: BiasView | None = None
+    """Null while no change that it covers was verified."""
     spent: Money
     """The part of `committed` that is used up by now."""
     left: Money
@@ -212,10 +258,11 @@ class ModelDay(BaseModel):
 
 
 class ModelSpend(BaseModel):
-    """What models cost this month (UTC), by the configured token prices. No cap applies to it."""
+    """What models cost this month (UTC), by the configured token prices."""
 
     currency: str = "USD"
-    cap: None = None
+    cap: Money | None = None
+    """Limit of the tenant's monthly model budget; null when none is configured."""
     spent: Money
     since: datetime
     days: tuple[ModelDay, ...]
@@ -227,3 +274,5 @@ class Budgets(BaseModel):
     at: datetime
     items: tuple[BudgetView, ...]
     models: ModelSpend
+    bias: BiasView | None = None
+    """Over every change, whichever budget covers it."""

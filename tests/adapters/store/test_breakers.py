@@ -1,22 +1,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import breakers
 from adapters.store.batch import Batch
 from adapters.store.database import Database, database_now
 from adapters.store.schema import audit_events, outbox, proposals
+from contracts.circuit_breaker import Measure, Outcome
 from contracts.configuration import BreakerLimits
+from contracts.configuration.limits import AgentBreakerLimits
 from contracts.safety import Breaker, BreakerState
 from tests.adapters.store.samples import stored_proposal
-from tests.contracts.samples import AGENT, BEN
+from tests.contracts.samples import AGENT, BEN, NOON
 
 TARGET = "target:gke.node_pool/acme-prod/europe-west4/serving/inference"
 KIND = "kind:gke.node_pool.resize"
 PROVIDER = "provider:gke"
+T = TypeVar("T")
 LIMITS = BreakerLimits(failures=3, cooldown=timedelta(minutes=5), jitter=0)
 
 
@@ -174,3 +180,201 @@ async def test_a_person_can_reset_it_with_a_reason(database: Database) -> None:
         newest = bytes(leaves.scalars().first() or b"").decode()
     assert "quota was raised" in newest
     assert '"subject":"ben"' in newest
+
+
+async def move(database: Database, work: Callable[[AsyncConnection, datetime], Awaitable[T]]) -> T:
+    async with database.transaction() as connection:
+        return await work(connection, await database_now(connection))
+
+
+async def notices(database: Database) -> list[dict[str, Any]]:
+    async with database.reading() as connection:
+        found = select(outbox.c.payload).where(outbox.c.kind == "notify").order_by(outbox.c.id)
+        return list((await connection.execute(found)).scalars())
+
+
+async def test_a_rate_of_failures_opens_it_although_none_come_in_a_row(database: Database) -> None:
+    limits = BreakerLimits(failures=3, failure_rate=0.5, least_outcomes=4, jitter=0)
+    for ok in (True, False, True, False):
+        now = NOON
+        async with database.transaction() as connection:
+            await breakers.record_outcome(connection, [KIND], ok, "stockout", limits, now)
+    found = await breaker(database, KIND)
+    assert found is not None
+    assert (found.state, found.rule) == (BreakerState.OPEN, "failure_rate")
+
+
+async def test_what_lies_before_the_window_does_not_count(database: Database) -> None:
+    limits = BreakerLimits(failures=10, failures_in_window=3, window=timedelta(hours=1))
+    for hours in (-3, -2, 0):
+        async with database.transaction() as connection:
+            now = NOON + timedelta(hours=hours)
+            await breakers.record_outcome(connection, [KIND], False, "stockout", limits, now)
+    found = await breaker(database, KIND)
+    assert found is not None
+    assert (found.state, found.consecutive_failures) == (BreakerState.CLOSED, 3)
+    async with database.transaction() as connection:
+        assert await breakers.forget_outcomes(connection, NOON - timedelta(hours=1)) == 2
+
+
+async def test_a_breaker_that_closed_begins_anew(database: Database) -> None:
+    limits = BreakerLimits(failures=100, failures_in_window=3, jitter=0)
+
+    async def fail(connection: AsyncConnection, now: datetime) -> None:
+        await breakers.record_outcome(connection, [KIND], False, "stockout", limits, now)
+
+    for _ in range(3):
+        await move(database, fail)
+    await probe(database, "prp_probe")
+    await record_one(database, KIND, ok=True, proposal_id="prp_probe")
+    for _ in range(2):
+        await move(database, fail)
+    found = await breaker(database, KIND)
+    assert found is not None
+    assert (found.state, found.openings) == (BreakerState.CLOSED, 0)
+
+
+async def record_one(
+    database: Database, breaker_id: str, *, ok: bool, proposal_id: str | None = None
+) -> None:
+    async with database.transaction() as connection:
+        now = await database_now(connection)
+        await breakers.record_outcome(
+            connection, [breaker_id], ok, "stockout", LIMITS, now, proposal_id=proposal_id
+        )
+
+
+async def test_each_opening_is_told_and_lasts_longer(database: Database) -> None:
+    for _ in range(3):
+        await record_one(database, KIND, ok=False)
+    for owner in ("prp_1", "prp_2"):
+        await probe(database, owner)
+        await record_one(database, KIND, ok=False, proposal_id=owner)
+    found = await breaker(database, KIND)
+    assert found is not None
+    assert found.openings == 3
+    assert found.opened_at is not None
+    assert found.open_until == found.opened_at + timedelta(minutes=20)
+    assert [one["reopened"] for one in await notices(database)] == [False, True, True]
+
+
+async def test_the_jitter_is_drawn_once_and_kept(database: Database) -> None:
+    limits = BreakerLimits(failures=1, cooldown=timedelta(minutes=10), jitter=0.5)
+    async with database.transaction() as connection:
+        await breakers.record_outcome(connection, [KIND], False, "x", limits, NOON, draw=lambda: 1.0)
+    found = await breaker(database, KIND)
+    assert found is not None
+    assert found.open_until == NOON + timedelta(minutes=5)
+    async with database.reading() as connection:
+        (leaf,) = (await connection.execute(select(audit_events.c.leaf))).scalars()
+    assert '"open_until":"2026-11-21T12:05:00Z"' in bytes(leaf).decode()
+
+
+async def test_when_its_time_is_over_one_that_waits_is_woken_once(database: Database) -> None:
+    first, _ = await held(database, KIND), await held(database, KIND)
+    async with database.transaction() as connection:
+        limits = BreakerLimits(failures=1, cooldown=timedelta(0), jitter=0)
+        await breakers.record_outcome(connection, [KIND], False, "x", limits, await database_now(connection))
+    for _ in range(2):
+        async with database.transaction() as connection:
+            await breakers.cool_down(connection)
+    assert await subjects(database, "wake") == [first]
+
+
+async def test_one_that_is_read_first_waits_for_its_read(database: Database) -> None:
+    waiting = await held(database, TARGET)
+    limits = BreakerLimits(failures=1, cooldown=timedelta(0), jitter=0)
+    async with database.transaction() as connection:
+        now = await database_now(connection)
+        await breakers.record_outcome(connection, [TARGET], False, "x", limits, now)
+        assert await breakers.mark_ready(connection, now) == 0
+        assert not await breakers.take_probe(connection, TARGET, "prp_1", now)
+    found = await breaker(database)
+    assert found is not None
+    assert await subjects(database, "wake") == []
+    async with database.transaction() as connection:
+        now = await database_now(connection)
+        assert await breakers.mark_ready(connection, now, read=found) == 1
+        assert await breakers.mark_ready(connection, now, read=found) == 0
+    assert await subjects(database, "wake") == [waiting]
+    async with database.transaction() as connection:
+        now = await database_now(connection)
+        assert await breakers.take_probe(connection, TARGET, "prp_1", now)
+        assert not await breakers.take_probe(connection, TARGET, "prp_2", now)
+
+
+async def test_a_read_that_came_too_late_moves_nothing(database: Database) -> None:
+    limits = BreakerLimits(failures=1, cooldown=timedelta(0), jitter=0)
+    async with database.transaction() as connection:
+        now = await database_now(connection)
+        await breakers.record_outcome(connection, [TARGET], False, "x", limits, now)
+    read = await breaker(database)
+    assert read is not None
+    async with database.transaction() as connection:
+        await breakers.reset(connection, TARGET, actor=BEN, reason="cured")
+        now = await database_now(connection)
+        assert await breakers.mark_ready(connection, now, read=read) == 0
+        assert not await breakers.reopen_after_read(connection, read, "x", limits, now)
+    found = await breaker(database)
+    assert found is not None
+    assert found.state is BreakerState.CLOSED
+
+
+async def test_a_person_can_open_one_that_never_failed(database: Database) -> None:
+    async with database.transaction() as connection:
+        opened = await breakers.open_by_hand(
+            connection, PROVIDER, actor=BEN, reason="maintenance", lasts=None, now=NOON
+        )
+    assert (opened.state, opened.open_until, opened.rule) == (BreakerState.OPEN, None, "operator")
+    assert opened == await breaker(database, PROVIDER)
+    async with database.transaction() as connection:
+        later = NOON + timedelta(days=400)
+        assert not await breakers.take_probe(connection, PROVIDER, "prp_1", later)
+    assert [one["breaker_id"] for one in await notices(database)] == [PROVIDER]
+    async with database.reading() as connection:
+        (leaf,) = (await connection.execute(select(audit_events.c.leaf))).scalars()
+    assert '"reason":"maintenance"' in bytes(leaf).decode()
+
+
+async def test_an_agents_rates_count_each_proposal_once(database: Database) -> None:
+    name = "agent:sluice/capacity-agent"
+    limits = BreakerLimits(
+        agent=AgentBreakerLimits(override_rate=0.5, rollback_rate=0.5, least_outcomes=4), jitter=0
+    )
+
+    async def reviewed(owner: str, *, ok: bool) -> None:
+        outcome = Outcome(name, ok, "overridden", owner=owner, measure=Measure.REVIEW)
+        async with database.transaction() as connection:
+            await breakers.record(connection, [outcome], limits, await database_now(connection))
+
+    for number in range(3):
+        await reviewed(f"prp_{number}", ok=True)
+    for _ in range(3):
+        await reviewed("prp_contested", ok=False)
+    found = await breaker(database, name)
+    assert found is not None
+    assert found.state is BreakerState.CLOSED
+    for number in (7, 8):
+        await reviewed(f"prp_{number}", ok=False)
+    found = await breaker(database, name)
+    assert found is not None
+    assert (found.state, found.rule) == (BreakerState.OPEN, "override_rate")
+
+
+async def test_what_says_nothing_about_a_breaker_only_gives_its_probe_back(database: Database) -> None:
+    for _ in range(3):
+        await record_one(database, KIND, ok=False)
+    await probe(database, "prp_probe")
+    before = await breaker(database, KIND)
+    async with database.transaction() as connection:
+        outcome = Outcome(KIND, None, "refused", owner="prp_other")
+        await breakers.record(connection, [outcome], LIMITS, NOON)
+    assert await breaker(database, KIND) == before
+    async with database.transaction() as connection:
+        outcome = Outcome(KIND, None, "refused", owner="prp_probe")
+        await breakers.record(connection, [outcome], LIMITS, NOON)
+    after = await breaker(database, KIND)
+    assert after is not None
+    assert before is not None
+    assert (after.state, after.probe_owner) == (BreakerState.OPEN, None)
+    assert after.consecutive_failures == before.consecutive_failures
