@@ -16,6 +16,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from contracts.base import Contract
 from contracts.errors import RecordUnreadable
+from guardrails.approval_rule.delegation import draw_of
 from guardrails.facts import Facts
 
 
@@ -29,8 +30,7 @@ class Record:
 
 
 WITHHELD = "withheld-from-records"
-"""Stands where the configuration holds what nobody who proposes may know."""
-_SECRETS = ("sample_salt",)
+"""Stands for the salt of samples: nobody who proposes may know it, and records are read by more than its owner."""
 _DECLARED = "contracts.configuration"
 _RECORD = TypeAdapter(Record)
 
@@ -49,11 +49,18 @@ def _plain(record: Record) -> dict[str, Any]:
     for one in fields(record.facts):
         value = getattr(record.facts, one.name)
         if isinstance(value, Contract) and type(value).__module__.startswith(_DECLARED):
-            declared = value.model_dump(mode="json", exclude_unset=True)
-            document["facts"][one.name] = declared | {
-                name: WITHHELD for name in _SECRETS if declared.get(name)
-            }
+            document["facts"][one.name] = value.model_dump(mode="json", exclude_unset=True)
+    _withhold_salt(record.facts, document["facts"])
     return document
+
+
+def _withhold_salt(facts: Facts, document: dict[str, Any]) -> None:
+    """Keep the lot that was drawn instead: whoever knew the salt could foresee who is not looked at."""
+    salt = facts.approval_limits.sample_salt
+    if salt:
+        document["approval_limits"]["sample_salt"] = WITHHELD
+        if facts.sample_draw is None:
+            document["sample_draw"] = draw_of(facts.draft.id, salt)
 
 
 def parse(document: Mapping[str, Any]) -> Record:

@@ -32,14 +32,25 @@ def delegation_of(known: Judged) -> Delegation | None:
     if not matching:
         return None
     chosen = max(matching, key=lambda one: one.sample)
-    sampled = is_sampled(known.facts.draft.id, limits.sample_salt, chosen.sample)
-    return Delegation(chosen.name, sampled)
+    draw = known.facts.sample_draw
+    if draw is None:
+        draw = draw_of(known.facts.draft.id, limits.sample_salt)
+    return Delegation(chosen.name, _is_in(draw, chosen.sample))
 
 
 def is_sampled(proposal_id: str, salt: str, share: float) -> bool:
     """Tell whether a proposal is in the sample. The same in every pass and revision; the salt keeps it unforeseen."""
+    return _is_in(draw_of(proposal_id, salt), share)
+
+
+def draw_of(proposal_id: str, salt: str) -> int:
+    """Return the lot of a proposal, from 0 to 2**48 - 1. It tells nothing of the salt."""
     digest = hmac.digest(salt.encode(), proposal_id.encode(), hashlib.sha256)
-    return int.from_bytes(digest[:8], "big") < share * 2**64
+    return int.from_bytes(digest[:6], "big")
+
+
+def _is_in(draw: int, share: float) -> bool:
+    return draw < share * 2**48
 
 
 def _may(rule: AutomaticApproval, known: Judged) -> bool:

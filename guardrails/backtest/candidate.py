@@ -21,7 +21,7 @@ from guardrails.recording import Record
 
 REPLACED = frozenset(
     {
-        "draft", "target", "environment", "limits", "approval_limits", "configuration_revision",
+        "draft", "target", "environment", "limits", "approval_limits", "configuration_revision", "sample_draw",
         "budgets", "windows", "break_glass", "owners",
     }
 )  # fmt: skip
@@ -58,6 +58,7 @@ class Candidate:
             limits=declared.limits,
             approval_limits=declared.approval,
             configuration_revision=declared.revision,
+            sample_draw=None,
             budgets=tuple(_budgets(before, draft, declared.budgets, target)),
             windows=self._timetable.at(Place.of(draft), before.now),
             break_glass=declared.break_glass,

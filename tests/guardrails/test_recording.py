@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.configuration import ApprovalLimits, BreakerLimits, Limits, RateScope
+from contracts.configuration import (
+    ApprovalLimits,
+    BreakerLimits,
+    Environment,
+    EnvironmentApproval,
+    Limits,
+    RateScope,
+)
 from contracts.errors import RecordUnreadable
+from contracts.evaluation import Outcome
 from contracts.ports import PolicyResult, PolicyViolation
 from contracts.safety import Breaker, BreakerState, Halt, HaltScope, HaltStatus
 from guardrails.evaluate import evaluate
@@ -70,7 +78,7 @@ def test_recorded_facts_are_judged_as_they_were(name: str) -> None:
     assert evaluate(back).digest == evaluate(judged).digest
 
 
-moments = st.datetimes(min_value=NOON.replace(tzinfo=None), timezones=st.just(NOON.tzinfo))
+moments = st.datetimes(min_value=NOON.replace(tzinfo=None)).map(lambda at: at.replace(tzinfo=UTC))
 money = st.decimals(min_value=0, max_value=10**9, places=10)
 
 
@@ -108,6 +116,21 @@ def test_any_numbers_times_and_words_come_back_as_they_were(
     back = again(judged).facts
     assert back == judged
     assert evaluate(back) == evaluate(judged)
+
+
+def test_a_sample_is_recorded_as_its_lot_and_never_with_the_salt() -> None:
+    salt = "nobody may know this"
+    rule = {"name": "small", "when": {"production": False}, "sample": 0.5}
+    limits = ApprovalLimits.model_validate({"sample_salt": salt, "automatic": [rule]})
+    asking = Environment(approval=EnvironmentApproval(quorum=1), production=False)
+    outcomes = set()
+    for number in range(12):
+        judged = facts(draft=draft(id=f"prp_{number}"), approval_limits=limits, environment=asking)
+        assert salt not in dump(Record(facts=judged))
+        assert evaluate(again(judged).facts) == evaluate(judged)
+        assert dump(Record(facts=again(judged).facts)) == dump(Record(facts=judged))
+        outcomes.add(evaluate(judged).outcome)
+    assert outcomes == {Outcome.ALLOW, Outcome.REQUIRE_APPROVAL}
 
 
 def test_the_document_that_policies_judged_is_kept_with_the_facts() -> None:
