@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from adapters.audit.export import read_entry
+from adapters.audit.replay_attendance import ATTENDANCE_STEPS, AttendanceStep, ReplayedAttendance
 from adapters.audit.replay_safety import SAFETY_STEPS, ReplayedSafety, SafetyStep
 from contracts.action_cost import ActionCost
 from contracts.audit import AuditEvent, AuditType
@@ -20,6 +21,7 @@ from contracts.decision import DecisionKind, DecisionStatus, SignedDecision
 from contracts.errors import SluiceError
 from contracts.proposal import TRANSITIONS, Draft, ProposalState
 from contracts.request import Request, RequestStatus
+from contracts.safety import Breaker, BreakerState
 
 
 class ReplayInconsistent(SluiceError):
@@ -114,6 +116,8 @@ class Replayed:
     costs: dict[str, ActionCost] = field(default_factory=dict)
     """By proposal."""
     safety: ReplayedSafety = field(default_factory=ReplayedSafety)
+    breakers: dict[str, Breaker] = field(default_factory=dict)
+    attendance: ReplayedAttendance = field(default_factory=ReplayedAttendance)
 
 
 def replay(events: Iterable[AuditEvent]) -> Replayed:
@@ -314,6 +318,18 @@ def _in_safety(step: SafetyStep, state: Replayed, event: AuditEvent) -> None:
     step(state.safety, event)
 
 
+def _in_attendance(step: AttendanceStep, state: Replayed, event: AuditEvent) -> None:
+    step(state.attendance, event)
+
+
+def _breaker_moved(state: Replayed, event: AuditEvent) -> None:
+    breaker = Breaker.model_validate(event.payload["breaker"])
+    present = state.breakers.get(breaker.id)
+    state_before = BreakerState.CLOSED if present is None else present.state
+    _must(state_before is BreakerState(event.payload["from"]))
+    state.breakers[breaker.id] = breaker
+
+
 _STEPS: dict[AuditType, Callable[[Replayed, AuditEvent], None]] = {
     AuditType.REQUEST_RECEIVED: _request_received,
     AuditType.REQUEST_PLANNING: _request_planning,
@@ -328,10 +344,12 @@ _STEPS: dict[AuditType, Callable[[Replayed, AuditEvent], None]] = {
     AuditType.DECISION_SUPERSEDED: _decision_superseded,
     AuditType.PROPOSAL_REVISED: _proposal_revised,
     AuditType.LEDGER_POSTED: _ledger_posted,
+    AuditType.BREAKER_MOVED: _breaker_moved,
     AuditType.RATE_CONSUMED: _rate_consumed,
     AuditType.BUDGET_ALERTED: _budget_alerted,
     AuditType.COST_RECORDED: _cost_recorded,
     **{kind: partial(_in_safety, step) for kind, step in SAFETY_STEPS.items()},
+    **{kind: partial(_in_attendance, step) for kind, step in ATTENDANCE_STEPS.items()},
 }
 
 
