@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
 from activities.guardrail.facts import facts_of, place_of
+from activities.guardrail.fleet_size import FleetSize
 from activities.guardrail.gathering import Gathering, Outside
 from activities.guardrail.rating import StormFound, finds_storm
 from activities.guardrail.recording import recorded
@@ -24,7 +25,7 @@ from adapters.store import guard_pass, halts, proposals
 from adapters.store.database import Database
 from contracts.configuration import Configuration, ConfigurationSource
 from contracts.messages import PassInput, PassResult
-from contracts.ports import NodePoolReader, PolicyEngine, PriceList
+from contracts.ports import LoadReader, NodePoolReader, PolicyEngine, PriceList
 from contracts.proposal import Draft, Proposal, ProposalState
 from guardrails.change_window.timetable import Place as WindowPlace
 from guardrails.change_window.timetable import Timetables
@@ -45,13 +46,18 @@ class GuardActivities:
         mode: str,
         *,
         shadow: PolicyEngine | None = None,
+        load: LoadReader | None = None,
     ) -> None:
-        """Keep what a pass asks. `mode` is what this worker's effects touch; `shadow` a candidate policy."""
+        """Keep what a pass asks. `mode` is what this worker's effects touch; `shadow` a candidate policy.
+
+        `load` reads what runs on a pool, for changes that shrink it.
+        """
         self._database = database
         self._configuration = configuration
         self._mode = mode
         self._timetables = Timetables()
-        self._gathering = partial(Gathering, reader, policy, prices, shadow=shadow)
+        self._fleet_size = FleetSize()
+        self._gathering = partial(Gathering, reader, policy, prices, shadow=shadow, load=load)
 
     @activity.defn(name="check_proposal")
     async def check_proposal(self, given: PassInput) -> PassResult:
@@ -68,13 +74,16 @@ class GuardActivities:
         return await self._run(given, admitting=True)
 
     async def _run(self, given: PassInput, *, admitting: bool) -> PassResult:
-        loaded = await guard_pass.load(self._database, given)
+        due = self._fleet_size.is_due()
+        loaded = await guard_pass.load(self._database, given, with_fleet=due)
+        if due:
+            self._fleet_size.take(loaded.row.tenant, loaded.fleet_nodes)
         if loaded.stored is not None:
             return loaded.stored
         if not _is_due(loaded.row, given, admitting=admitting):
             return _as_it_stands(loaded.row)
         configuration = self._configuration.current
-        gathering = self._gathering(configuration)
+        gathering = self._gathering(configuration, fleet_nodes=self._fleet_size.of(loaded.row.tenant))
         if admitting and loaded.row.document is not None:
             outside = await gathering.again(Proposal.model_validate(loaded.row.document), loaded.now)
         else:

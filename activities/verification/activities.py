@@ -13,6 +13,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.closing import close_after_failure, close_after_success, close_without_effect
+from activities.costing import Outcome
 from activities.execution.attempt import EffectTimings
 from activities.execution.recognition import compensation_of
 from activities.heartbeat import beating
@@ -20,7 +21,7 @@ from activities.verification.judgement import Judgement, expected_of, judge
 from adapters.store import intents, proposals
 from adapters.store.database import Database, database_now
 from contracts.action import Action
-from contracts.configuration import Configuration
+from contracts.configuration import BreakerLimits, ConfigurationSource
 from contracts.effect import Receipt, ReceiptOutcome, Step, Verification, idempotency_key
 from contracts.errors import NotFound, ProviderError, SluiceError, TargetNotFound
 from contracts.messages import EffectInput, VerifyOutcome
@@ -41,7 +42,7 @@ class VerificationActivities:
         database: Database,
         reader: NodePoolReader,
         ready_nodes: ReadyNodeCounter,
-        configuration: Configuration,
+        configuration: ConfigurationSource,
         mode: str,
         timings: EffectTimings,
     ) -> None:
@@ -49,9 +50,13 @@ class VerificationActivities:
         self._database = database
         self._reader = reader
         self._ready_nodes = ready_nodes
-        self._breaker = configuration.limits.breaker
+        self._configuration = configuration
         self._mode = mode
         self._timings = timings
+
+    @property
+    def _breaker(self) -> BreakerLimits:
+        return self._configuration.current.limits.breaker
 
     @activity.defn
     async def verify_effect(self, given: EffectInput) -> VerifyOutcome:
@@ -146,7 +151,7 @@ class VerificationActivities:
             now = await database_now(connection)
             found = _verification(receipt, action, seen, judgement, ready, now)
             state = _next_state(proposal, receipt, judgement)
-            await self._close(connection, row, receipt, state, judgement.reason_code)
+            await self._close(connection, row, receipt, state, found)
             await intents.verify(connection, found, proposal.tenant)
         return VerifyOutcome(state=state, reason_code=judgement.reason_code)
 
@@ -156,8 +161,9 @@ class VerificationActivities:
         row: Row[Any],
         receipt: Receipt,
         state: ProposalState,
-        reason_code: str,
+        found: Verification,
     ) -> None:
+        reason_code = found.reason_code
         if state is _S.ROLLING_BACK:
             await proposals.move(connection, row, state, actor=SYSTEM, reason_code=reason_code)
         elif state is not _S.SUCCEEDED:
@@ -165,7 +171,8 @@ class VerificationActivities:
         elif receipt.outcome is ReceiptOutcome.NO_OP:
             await close_without_effect(connection, row, state, ReceiptOutcome.NO_OP.value)
         else:
-            await close_after_success(connection, row, reason_code, self._breaker)
+            outcome = Outcome(since=receipt.issued_at or receipt.finished_at, verification=found)
+            await close_after_success(connection, row, reason_code, self._configuration.current, outcome)
 
 
 def _verified_in(step: Step) -> ProposalState:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Insert,
+    Numeric,
     Text,
     bindparam,
     cast,
@@ -39,12 +40,19 @@ from contracts.messages import PassInput, PassResult
 _PROPOSAL_COLUMNS = [column(one.name, one.type) for one in proposals.c]
 
 _LOAD = text("""
-    SELECT p.*, e.result AS stored, clock_timestamp() AS now
+    SELECT p.*, e.result AS stored, clock_timestamp() AS now, CASE WHEN :with_fleet THEN (
+        SELECT CASE WHEN bool_and(
+            CAST(o.document ->> 'taken_at' AS timestamptz) > clock_timestamp() - interval '1 hour'
+        ) IS TRUE AND count(*) = count(o.document) THEN sum((
+            SELECT coalesce(sum(CAST(z ->> 'target_size' AS bigint)), 0)
+            FROM jsonb_array_elements(o.document -> 'zones') z
+        )) END FROM observed_pools o WHERE o.tenant = p.tenant
+    ) END AS fleet_nodes
     FROM proposals p
     LEFT JOIN evaluations e
         ON e.proposal_id = p.id AND e.revision = :revision AND e.pass_number = :pass_number
     WHERE p.id = :proposal_id
-""").columns(*_PROPOSAL_COLUMNS, column("stored", JSONB), column("now", Moment))
+""").columns(*_PROPOSAL_COLUMNS, column("stored", JSONB), column("now", Moment), column("fleet_nodes", Numeric))
 
 _LOCK = text("""
     WITH locked AS MATERIALIZED (
@@ -113,6 +121,8 @@ class Loaded:
     stored: PassResult | None
     """What an earlier run of the same pass returned."""
     now: datetime
+    fleet_nodes: int | None = None
+    """Nodes of all registered pools, when it was asked for and every pool was seen within the hour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,18 +134,22 @@ class Locked:
     now: datetime
 
 
-async def load(database: Database, given: PassInput) -> Loaded:
+async def load(database: Database, given: PassInput, *, with_fleet: bool = False) -> Loaded:
     """Return the proposal's row and the stored result of this pass, in one round trip and no transaction.
+
+    `with_fleet` counts the fleet's nodes in the same round trip.
 
     Raises:
         NotFound: there is no such proposal.
     """
     async with database.reading() as connection:
         plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        row = (await plain.execute(_LOAD, given.model_dump())).one_or_none()
+        parameters = given.model_dump() | {"with_fleet": with_fleet}
+        row = (await plain.execute(_LOAD, parameters)).one_or_none()
     if row is None:
         raise NotFound(f"there is no proposal {given.proposal_id}")
-    return Loaded(row, result_of(row.stored), row.now)
+    fleet_nodes = None if row.fleet_nodes is None else int(row.fleet_nodes)
+    return Loaded(row, result_of(row.stored), row.now, fleet_nodes)
 
 
 async def lock(connection: AsyncConnection, given: PassInput, place: Place, *, admitting: bool) -> Locked:

@@ -11,6 +11,7 @@ from adapters.store.halt_reads import Fate
 from api import words
 from api.fleet.schemas import Fleet, FleetPool
 from api.safety.schemas import BreakerDetail, Breakers, Budgets, BudgetView, Halts
+from contracts.configuration import BudgetKind
 from contracts.safety import BreakerState
 
 FATES = {
@@ -31,16 +32,18 @@ class BreakerName:
     """What a breaker stands for."""
 
     kind: str
-    """`target` or `kind`."""
+    """What it guards: `target`, `kind`, `provider`, `agent` or `model`."""
     text: str
 
 
 def breaker_name(breaker_id: str) -> BreakerName:
-    """Return a breaker's id for people: `kind:…` stops every target, `target:…` one."""
+    """Return a breaker's id for people: `kind:…` stops every target, `target:…` one; the others name themselves."""
     kind, _, rest = breaker_id.partition(":")
     if kind == "kind":
         return BreakerName("kind", words.action_kind(rest))
-    return BreakerName("target", pool_name(rest))
+    if kind == "target":
+        return BreakerName("target", pool_name(rest))
+    return BreakerName(kind, f"{kind.capitalize()} {rest}")
 
 
 def pool_name(key: str) -> str:
@@ -105,14 +108,15 @@ def budget_picture(budget: BudgetView) -> BudgetPicture:
         ("Reserved", budget.reserved, "b"),
         ("Forecast growth", growth, "c"),
     )
-    named = [part for part in (budget.environment, budget.team) if part]
+    named = [part for part in (budget.environment, budget.team, budget.agent) if part]
+    whole = "Models" if budget.kind is BudgetKind.MODEL else "Whole tenant"
     return BudgetPicture(
         budget=budget,
         parts=parts,
         whole=max(budget.limit, budget.forecast, standing),
         tone=tone,
         verdict=verdict,
-        title=" · ".join(named) or "Whole tenant",
+        title=" · ".join(named if budget.kind is BudgetKind.INFRASTRUCTURE else [whole, *named]) or whole,
         window=window_words(budget),
     )
 
