@@ -25,10 +25,14 @@ FRAGMENT = Fragment(
                 LIMIT :storm_changes) s),
             'environment_proposals', (SELECT count(*) FROM (SELECT FROM proposals p
                 WHERE p.tenant = :storm_tenant AND p.environment = :storm_environment
-                AND p.created_at > since.environment AND NOT p.dry_run LIMIT :storm_proposals) s),
+                AND p.created_at > since.environment AND NOT p.dry_run AND NOT EXISTS (
+                    SELECT FROM stopped WHERE stopped.agent = p.agent AND p.created_at <= stopped.until)
+                LIMIT :storm_proposals) s),
             'environment_changes', (SELECT count(*) FROM (SELECT FROM rate_uses u
                 WHERE u.tenant = :storm_tenant AND u.environment = :storm_environment
-                AND u.used_at > since.environment AND u.proposal_id <> :proposal_id LIMIT :storm_changes) s),
+                AND u.used_at > since.environment AND u.proposal_id <> :proposal_id AND NOT EXISTS (
+                    SELECT FROM stopped WHERE stopped.agent = u.agent AND u.used_at <= stopped.until)
+                LIMIT :storm_changes) s),
             'repeats', (SELECT count(*) FROM (SELECT FROM proposals p
                 WHERE p.agent = :storm_agent AND p.target_key = :target_key AND p.created_at > :repeats_since
                 AND (p.created_at, p.id) < (:repeats_before, :proposal_id) AND NOT p.dry_run
@@ -41,6 +45,11 @@ FRAGMENT = Fragment(
                 AND h.scope = CAST(:storm_agent_scope AS jsonb))) AS agent,
             greatest(:storm_since, (SELECT max(h.ended_at) FROM halts h WHERE h.ended_at > :storm_since
                 AND h.scope = CAST(:storm_environment_scope AS jsonb))) AS environment
+    ), stopped AS (
+        -- What an agent did before it was halted is the agent's matter, and not that of everybody beside it.
+        SELECT h.scope ->> 'agent' AS agent, coalesce(h.ended_at, 'infinity') AS until
+        FROM halts h
+        WHERE h.scope ->> 'agent' IS NOT NULL AND (h.status <> 'ended' OR h.ended_at > :storm_since)
     )
     """,
     types={

@@ -4,12 +4,11 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
-import pytest
 from sqlalchemy import insert, select, update
 
 from adapters.configuration import parse
 from adapters.opa.engine import OpaPolicyEngine
-from adapters.store import breakers, halts, leases, ledger, rate
+from adapters.store import breakers, halts, leases, ledger
 from adapters.store.database import database_now
 from adapters.store.schema import decisions, intents, proposals, rate_uses
 from adapters.store.schema import leases as lease_rows
@@ -253,44 +252,6 @@ async def test_more_people_asked_for_after_their_time_is_over_means_expiry(guard
     assert {row.reserved for row in await guards.rows("budget_windows")} == {Decimal(0)}
 
 
-@pytest.mark.parametrize("agent", [False, True], ids=["target", "agent"])
-async def test_a_full_hour_holds(guards: Guards, agent: bool) -> None:
-    guards.configuration = parse(CONFIGURATION.replace("effects_per_hour: 30", "effects_per_hour: 2"))
-    authors = (ANA, AGENT) if agent else (ANA,)
-    # An agent's effects count wherever they are; a target's whoever asked.
-    places = [{"node_pool": f"pool-{number}"} if agent else {} for number in range(3)]
-    made = [await ready(guards, authors=authors, confidence=0.9, **place) for place in places]
-    for proposal in made[:2]:
-        assert (await guards.admit(proposal)).admitted
-        await close(guards, proposal)
-    result = await guards.admit(made[2])
-    assert (result.admitted, result.reason_code) == (False, "rate_limited")
-    assert result.held_on == rate.held_on(made[2].action.target.key)
-    async with guards.database.transaction() as connection:
-        earlier = rate_uses.c.used_at - timedelta(hours=1)
-        await connection.execute(update(rate_uses).values(used_at=earlier))
-    assert (await guards.admit(made[2], 3)).admitted
-
-
-async def test_a_proposal_that_is_admitted_anew_counts_from_then_on(guards: Guards) -> None:
-    proposal = await ready(guards)
-    await guards.admit(proposal)
-    async with guards.database.transaction() as connection:
-        await connection.execute(update(rate_uses).values(used_at=utc_now() - timedelta(hours=2)))
-    assert (await guards.admit(proposal, 3)).admitted
-    (use,) = await guards.rows("rate_uses")
-    assert utc_now() - use.used_at < timedelta(minutes=1)
-
-
-async def test_a_full_hour_that_outlasts_the_proposal_denies_at_once(guards: Guards) -> None:
-    guards.configuration = parse(CONFIGURATION.replace("effects_per_hour: 30", "effects_per_hour: 1"))
-    first = await ready(guards)
-    await guards.admit(first)
-    soon = utc_now() + timedelta(minutes=10)
-    hurried = await guards.propose_in_development(decide_by=soon, execute_by=soon)
-    assert (await guards.check(hurried)).reason_code == "rate_limited"
-
-
 async def test_a_target_rests_after_its_last_effect_ended(guards: Guards) -> None:
     guards.configuration = parse(CONFIGURATION.replace("cooldown: 0s", "cooldown: 10m"))
     first, second = await ready(guards), await ready(guards)
@@ -367,6 +328,7 @@ async def test_passes_and_closings_in_a_crowd_never_deadlock(guards: Guards) -> 
         await ready(
             guards,
             cluster=f"dev-{number % 2}",
+            node_pool=f"pool-{number}",
             authors=(ANA, AGENT) if number % 3 else (ANA,),
             confidence=0.9,
         )
