@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, BigInteger, Insert, Text, Update, column, func, literal, update
+from sqlalchemy import ARRAY, BigInteger, Insert, Text, Update, cast, column, func, literal, update
 from sqlalchemy.dialects.postgresql import insert
 
 from adapters.store import audit_log
@@ -98,18 +98,21 @@ def _using(use: Use) -> Insert:
 
 
 def _emptying(buckets: Sequence[BucketState]) -> Update:
-    """One statement, the same whatever the number of buckets, so that it stays prepared."""
+    """One statement, the same whatever the number of buckets, so that it stays prepared.
+
+    Numbers travel as texts: the driver asks the database about an array of bigints, once per connection.
+    """
     after = (
         func.unnest(
             literal([one.key for one in buckets], ARRAY(Text)),
-            literal([one.deficit for one in buckets], ARRAY(BigInteger)),
+            literal([str(one.deficit) for one in buckets], ARRAY(Text)),
             literal([one.as_of for one in buckets], ARRAY(Moment)),
         )
-        .table_valued(column("key", Text), column("deficit", BigInteger), column("as_of", Moment))
+        .table_valued(column("key", Text), column("deficit", Text), column("as_of", Moment))
         .render_derived(name="after")
     )
     return (
         update(rate_buckets)
         .where(rate_buckets.c.key == after.c.key)
-        .values(deficit=after.c.deficit, as_of=after.c.as_of)
+        .values(deficit=cast(after.c.deficit, BigInteger), as_of=after.c.as_of)
     )
