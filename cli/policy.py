@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import explaining, policy_backtest, policy_shadow
+from cli import explaining, policy_backtest, policy_set, policy_shadow
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +14,9 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
         rich_markup_mode=None,
     )
+    group.command("test")(policy_set.check)
+    group.command()(policy_set.build)
+    group.command()(policy_set.verify)
     group.command()(policy_backtest.backtest)
     group.command()(policy_shadow.shadow)
     group.command("explain")(explaining.policy_explain)
