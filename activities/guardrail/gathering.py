@@ -5,13 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from activities.guardrail.policy_input import policy_input
+from pydantic import JsonValue
+
+from activities.guardrail.asking import ShadowAnswer, ask
+from activities.guardrail.policy_input import Surroundings, policy_input
 from contracts.action import ResizeNodePool
 from contracts.configuration import Configuration, Target
-from contracts.errors import PolicyUnavailable, PriceUnknown, ProviderError
+from contracts.errors import PriceUnknown, ProviderError
 from contracts.observation import BoundsPrecondition, NodePoolObservation, Precondition, SizesPrecondition
-from contracts.ports import NodePoolReader, NodePrice, PolicyEngine, PolicyResult, PriceList
+from contracts.ports import (
+    LoadReader,
+    NodePoolReader,
+    NodePrice,
+    PolicyEngine,
+    PolicyResult,
+    PoolLoad,
+    PriceList,
+)
 from contracts.proposal import Draft, Proposal
+from guardrails.change import change_of
 
 PROVIDER_ATTEMPTS = 3
 """Attempts of a pass after which a provider that does not answer is a reason to deny."""
@@ -30,6 +42,10 @@ class Outside:
     policy_error: str | None
     price: NodePrice | None
     price_error: str | None
+    policy_input: dict[str, JsonValue]
+    """The document that the policies judged."""
+    shadow: ShadowAnswer | None = None
+    """What a candidate policy said of the same document; None where there is none."""
 
     @property
     def observation(self) -> NodePoolObservation | None:
@@ -45,6 +61,11 @@ class Gathering:
     policy: PolicyEngine
     prices: PriceList
     configuration: Configuration
+    shadow: PolicyEngine | None = None
+    """A candidate that is asked and recorded, and decides nothing."""
+    load: LoadReader | None = None
+    fleet_nodes: int | None = None
+    """Nodes of all registered pools, as the fleet was last seen; None = unknown."""
 
     async def first(self, draft: Draft, now: datetime, *, attempt: int) -> Outside:
         """Observe the target, which fixes the proposal, and ask about it.
@@ -85,23 +106,34 @@ class Gathering:
             production=self.configuration.is_production(draft.environment),
             observation=seen,
             now=now,
+            around=Surroundings(
+                price=price,
+                load=await self._load(draft, seen),
+                fleet_nodes=self.fleet_nodes,
+            ),
         )
-        policy: PolicyResult | None = None
-        policy_error: str | None = None
-        try:
-            policy = await self.policy.evaluate(document)
-        except PolicyUnavailable as error:
-            policy_error = error.reason_code
+        asked = await ask(self.policy, self.shadow, document)
         return Outside(
             draft=draft,
             proposal=proposal,
             target=target,
             observation_error=observation_error,
-            policy=policy,
-            policy_error=policy_error,
+            policy=asked.result,
+            policy_error=asked.error,
+            policy_input=asked.document,
+            shadow=asked.shadow,
             price=price,
             price_error=price_error,
         )
+
+    async def _load(self, draft: Draft, seen: NodePoolObservation | None) -> PoolLoad | None:
+        """What runs on a pool that would shrink. Unknown is for the policies to judge, so no error is raised."""
+        if self.load is None or seen is None or not _shrinks(draft, seen):
+            return None
+        try:
+            return await self.load.read_load(draft.action.target)
+        except ProviderError:
+            return None
 
     def _price(self, draft: Draft, seen: NodePoolObservation | None) -> tuple[NodePrice | None, str | None]:
         if seen is None:
@@ -110,6 +142,11 @@ class Gathering:
             return self.prices.node_price(draft.action.location, seen), None
         except PriceUnknown as error:
             return None, error.reason_code
+
+
+def _shrinks(draft: Draft, seen: NodePoolObservation) -> bool:
+    """Whether the pool may have fewer nodes than it has now."""
+    return change_of(draft.action, seen).nodes_after < seen.total_target
 
 
 def fixed(draft: Draft, seen: NodePoolObservation) -> Proposal:
