@@ -26,7 +26,7 @@ _MARGIN = timedelta(hours=3)
 """More than any clock is put back at once."""
 _HORIZON = timedelta(days=3660)
 """A window that does not come for ten years is not waited for."""
-_MOST_MERGED = 2_000
+_MOST_MERGED = 200
 """Spans in a row without a gap; after so many the end is told too early, and asked for again then."""
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.configuration import CalendarEvent, ChangeWindow
@@ -149,7 +149,9 @@ def test_a_start_that_its_own_rule_does_not_name_still_counts() -> None:
 
 
 ZONES = st.sampled_from([BERLIN, "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"])
-MOMENTS = st.datetimes(datetime.fromisoformat("2026-01-01"), datetime.fromisoformat("2029-01-01"), timezones=st.just(UTC))
+MOMENTS = st.datetimes(
+    datetime.fromisoformat("2026-01-01"), datetime.fromisoformat("2029-01-01"), timezones=st.just(UTC)
+)
 FIELDS = st.builds(
     "{} {} {} {} {}".format,
     st.sampled_from(["0", "30", "*/20", "59"]),
@@ -179,7 +181,9 @@ def timelines(draw: st.DrawFn) -> ChangeWindow:
         if " L * " not in expression and "31 2 " not in expression:
             return window(zone, cron=expression, duration=draw(LENGTHS))
     start = draw(
-        st.datetimes(datetime.fromisoformat("2025-06-01"), datetime.fromisoformat("2026-06-01")).map(lambda one: one.replace(microsecond=0))
+        st.datetimes(datetime.fromisoformat("2025-06-01"), datetime.fromisoformat("2026-06-01")).map(
+            lambda one: one.replace(microsecond=0)
+        )
     )
     event = {
         "start": start,
@@ -191,6 +195,7 @@ def timelines(draw: st.DrawFn) -> ChangeWindow:
     return window(zone, calendar="c.ics", events=[CalendarEvent.model_validate(event)])
 
 
+@settings(deadline=None)
 @given(timelines(), MOMENTS)
 def test_the_next_change_is_a_change_indeed_and_nothing_changes_before(
     made: ChangeWindow, moment: datetime
@@ -206,6 +211,7 @@ def test_the_next_change_is_a_change_indeed_and_nothing_changes_before(
         assert Timeline(made).at(phase.until).lasts
 
 
+@settings(deadline=None)
 @given(timelines(), MOMENTS)
 def test_what_is_remembered_is_what_would_be_found(made: ChangeWindow, moment: datetime) -> None:
     timeline = Timeline(made)
@@ -213,6 +219,7 @@ def test_what_is_remembered_is_what_would_be_found(made: ChangeWindow, moment: d
     assert [timeline.at(one).lasts for one in moments] == [Timeline(made).at(one).lasts for one in moments]
 
 
+@settings(deadline=None)
 @given(timelines(), MOMENTS)
 def test_from_change_to_change_time_only_goes_on(made: ChangeWindow, moment: datetime) -> None:
     timeline, seen = Timeline(made), [moment]
