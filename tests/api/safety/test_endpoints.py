@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import insert, update
@@ -148,7 +148,7 @@ async def test_a_breaker_tells_its_cooldown_what_it_holds_and_its_moves(api: Api
     kind = "kind:gke.node_pool.resize"
     async with api.database.transaction() as connection:
         now = await database_now(connection)
-        limits = BreakerLimits(failures=1, cooldown=timedelta(hours=1))
+        limits = BreakerLimits(failures=1, cooldown=timedelta(hours=1), jitter=0)
         await breakers.record_outcome(connection, [kind], False, "GCE_STOCKOUT", limits, now)
         await connection.execute(
             update(proposals)
@@ -165,6 +165,42 @@ async def test_a_breaker_tells_its_cooldown_what_it_holds_and_its_moves(api: Api
     (closed,) = (await api.get("/v1/breakers")).json()["items"]
     assert (closed["state"], closed["cooldown_seconds_left"]) == ("closed", None)
     assert (closed["moves"][0]["actor"], closed["moves"][0]["reason"]) == ("local/olga", "stock is back")
+
+
+async def test_an_operator_opens_a_breaker_that_never_failed(api: Api) -> None:
+    target = "target:gke.node_pool/acme-prod/europe-west4/serving/inference"
+    path, body = f"/v1/breakers/{target}/open", {"reason": "maintenance", "duration": "2h"}
+    assert (await api.post(path, body, by="ben")).status_code == 403
+    first = await api.post(path, body, by="olga", key="o")
+    assert (await api.post(path, body, by="olga", key="o")).json() == first.json()
+    opened = first.json()
+    assert (opened["state"], opened["rule"]) == ("open", "operator")
+    lasts = datetime.fromisoformat(opened["open_until"]) - datetime.fromisoformat(opened["opened_at"])
+    assert lasts == timedelta(hours=2)
+    (shown,) = (await api.get("/v1/breakers")).json()["items"]
+    (moved,) = shown["moves"]
+    assert (moved["actor"], moved["reason"], moved["to_state"]) == ("local/olga", "maintenance", "open")
+    await api.post(f"/v1/breakers/{target}/reset", {"reason": "done"}, by="olga")
+    assert await api.audit(target) == ["breaker.moved", "breaker.moved"]
+
+
+async def test_without_a_duration_it_stays_open_until_somebody_closes_it(api: Api) -> None:
+    for name in ("kind:gke.node_pool.resize", "provider:gke", "agent:sluice/capacity-agent", "model:gpt-5"):
+        opened = await api.post(f"/v1/breakers/{name}/open", {"reason": "stop"}, by="olga")
+        assert (opened.status_code, opened.json()["open_until"]) == (200, None)
+    assert {one["state"] for one in (await api.get("/v1/breakers")).json()["items"]} == {"open"}
+
+
+async def test_a_breaker_that_would_guard_nothing_is_not_opened(api: Api) -> None:
+    unknown = ("kind:gke.cluster.delete", "provider:aws", "target:gke.node_pool/a/b/c/d", "agent:capacity")
+    unregistered = "target:gke.node_pool/acme-none/europe-west4/serving/inference"
+    for name in (*unknown, unregistered, "pool:x", "model: "):
+        refused = await api.post(f"/v1/breakers/{name}/open", {"reason": "stop"}, by="olga")
+        assert (refused.status_code, refused.json()["reason_code"]) == (422, "breaker_guards_nothing"), name
+    for body in ({"reason": ""}, {"reason": "x", "duration": "0s"}, {"reason": "x", "duration": "91d"}, {}):
+        refused = await api.post("/v1/breakers/provider:gke/open", body, by="olga")
+        assert (refused.status_code, refused.json()["reason_code"]) == (422, "invalid_request")
+    assert (await api.get("/v1/breakers")).json()["items"] == []
 
 
 async def test_the_probe_of_a_half_open_breaker_is_named(api: Api) -> None:

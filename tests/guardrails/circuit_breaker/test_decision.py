@@ -65,3 +65,61 @@ def test_one_open_breaker_among_several_is_enough() -> None:
 
 def test_without_breakers_nothing_is_held() -> None:
     assert decide(facts(admitting=True)).reason_code == "ok"
+
+
+AGENT = "agent:local/capacity-agent"
+
+
+def test_an_agents_open_breaker_asks_a_person_in_both_passes_and_holds_nothing() -> None:
+    for open_until in (None, SOON, LATE):
+        for admitting in (False, True):
+            verdict = decide(facts(breakers=(breaker(OPEN, open_until, name=AGENT),), admitting=admitting))
+            assert (verdict.outcome, verdict.reason_code) == (Outcome.REQUIRE_APPROVAL, "agent_breaker_open")
+            assert verdict.requirement is not None
+            assert verdict.requirement.quorum == 1
+            assert verdict.held_on is None
+            assert verdict.remedy
+
+
+def test_when_an_agents_breaker_is_due_one_proposal_may_go_without_a_person() -> None:
+    due = breaker(OPEN, PAST, name=AGENT)
+    assert decide(facts(breakers=(due,))).outcome is Outcome.ALLOW
+    assert is_due_for_probe(due, facts(breakers=(due,), admitting=True))
+    taken = breaker(HALF, PAST, "prp_other", SOON, name=AGENT)
+    assert decide(facts(breakers=(taken,))).outcome is Outcome.REQUIRE_APPROVAL
+
+
+def test_a_hold_comes_before_what_an_agents_breaker_asks() -> None:
+    both = (breaker(OPEN, SOON, name=AGENT), breaker(OPEN, SOON))
+    assert decide(facts(breakers=both)).outcome is Outcome.REQUIRE_APPROVAL
+    assert decide(facts(breakers=both, admitting=True)).outcome is Outcome.HOLD
+    outlasting = (breaker(OPEN, SOON, name=AGENT), breaker(OPEN, LATE))
+    assert decide(facts(breakers=outlasting)).outcome is Outcome.DENY
+
+
+def test_until_its_target_was_read_a_cool_breaker_holds() -> None:
+    cool = breaker(OPEN, PAST).model_copy(update={"read_first_until": SOON})
+    verdict = decide(facts(breakers=(cool,), admitting=True))
+    assert verdict.outcome is Outcome.HOLD
+    assert verdict.remedy is not None
+    assert "can be read" in verdict.remedy
+    read = cool.model_copy(update={"read_first_until": None, "ready_at": PAST})
+    assert decide(facts(breakers=(read,), admitting=True)).outcome is Outcome.ALLOW
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [("operator", "a person opened it"), ("failure_rate", "by its failure rate"), ("read", "in a row")],
+)
+def test_it_says_what_opened_it(rule: str, said: str) -> None:
+    found = breaker(OPEN, SOON).model_copy(update={"rule": rule})
+    verdict = decide(facts(breakers=(found,), admitting=True))
+    assert said in verdict.message
+    assert verdict.facts["rule"] == rule
+    assert verdict.remedy
+
+
+def test_one_opened_until_a_person_closes_it_is_what_is_named() -> None:
+    by_hand = breaker(OPEN, None, name="provider:gke").model_copy(update={"rule": "operator"})
+    verdict = decide(facts(breakers=(breaker(OPEN, SOON), by_hand), admitting=True))
+    assert verdict.held_on == "breaker:provider:gke"
