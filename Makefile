@@ -75,3 +75,15 @@ bench-guard: setup ## p50 and p99 of both guard passes, one in flight
 .PHONY: bench-inbox
 bench-inbox: setup ## time and weight of the inbox with 10,000 waiting proposals
 	@exec $(BIN)/python -m benchmarks.inbox
+
+.PHONY: bench-backtest
+bench-backtest: setup ## seconds that a backtest of 10,000 recorded proposals takes
+	@exec $(BIN)/python -m benchmarks.backtest
+
+.PHONY: proof-budget
+proof-budget: setup ## 64 racers for the last unit of a budget, 5,000 rounds; the database judges
+	@exec $(BIN)/python -m proofs.last_unit --rounds 5000
+
+.PHONY: proof-storm
+proof-storm: setup ## 1,000 alerts in 10 s over 50 targets, judged from the provider's own log
+	@exec $(BIN)/python -m proofs.storm

@@ -32,6 +32,14 @@ class Channel(StrEnum):
     MCP = "mcp"
     SCHEDULE = "schedule"
 
+    @property
+    def priority(self) -> int:
+        """Whose work is taken up first, 1 before 5: a person who waits for an answer before a flood of alerts."""
+        return _PRIORITIES.get(self.value, 3)
+
+
+_PRIORITIES = {"chat": 2, "web": 2, "event": 4, "schedule": 4}
+
 
 class Trust(StrEnum):
     """Whether the content was written by the authenticated requester, or by whoever can fire an alert."""

@@ -66,7 +66,7 @@ class RequestWorkflow:
         request = start.request
         closed = await _record("mark_request_planning", PlanningInput(request_id=request.id), "planning")
         if not closed.status.is_final:
-            result = await run_agent(request, self._notice)
+            result = await run_agent(request, self._notice, barred=closed.model_barred)
             given = CloseRequestInput(request=request, result=result)
             closed = await _record("close_request", given, result.outcome.outcome)
         workflow.set_current_details(f"**{closed.status}**")
@@ -99,7 +99,9 @@ async def _start_proposal(start: RequestInput, created: CreatedProposal) -> None
             cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
             search_attributes=_search_attributes(given),
             static_summary=given.summary,
-            priority=Priority(priority_key=created.priority),
+            priority=Priority(
+                priority_key=created.priority, fairness_key=start.request.tenant, fairness_weight=1.0
+            ),
         )
 
 

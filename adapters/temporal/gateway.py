@@ -83,6 +83,7 @@ class TemporalGateway:
                 "SluiceKind": "request",
                 "SluiceRequester": requester,
             },
+            priority=request.channel.priority,
         )
 
     async def start_proposal(self, start: ProposalInput) -> None:
@@ -184,7 +185,7 @@ class TemporalGateway:
         workflow_id: str,
         summary: str,
         attributes: Mapping[str, str],
-        priority: int = 3,
+        priority: int,
     ) -> None:
         client = await self._connected()
         try:
@@ -199,7 +200,10 @@ class TemporalGateway:
                     search_attributes=typed(attributes),
                     static_summary=summary[:_SUMMARY],
                     static_details="\n".join(f"- {name}: `{value}`" for name, value in attributes.items()),
-                    priority=Priority(priority_key=priority),
+                    # Activities inherit it. A server that knows no fairness keys ignores them.
+                    priority=Priority(
+                        priority_key=priority, fairness_key=attributes["SluiceTenant"], fairness_weight=1.0
+                    ),
                     request_eager_start=False,
                 )
         except WorkflowAlreadyStartedError:

@@ -29,6 +29,7 @@ from contracts.messages import (
     proposal_workflow_id,
     request_workflow_id,
 )
+from contracts.request import Channel
 from contracts.signature import sign
 from settings import TemporalSettings
 from tests.adapters.store.samples import draft_of, fresh_proposal, request
@@ -275,3 +276,19 @@ async def test_no_call_goes_out_inside_a_transaction(gateway: TemporalGateway, d
 async def test_registering_search_attributes_twice_adds_none(client: Client) -> None:
     await register(client)
     assert await register(client) == []
+
+
+async def test_workflows_carry_priority_and_the_tenant_as_fairness_key(
+    client: Client, gateway: TemporalGateway
+) -> None:
+    start = proposal_input().model_copy(update={"priority": 1})
+    await gateway.start_proposal(start)
+    asked = request().model_copy(update={"channel": Channel.EVENT})
+    await gateway.start_request(RequestInput(request=asked, public_keys={}))
+    expected = {proposal_workflow_id(start.proposal_id): 1, request_workflow_id(asked.id): 4}
+    for workflow_id, priority_key in expected.items():
+        seen = await client.get_workflow_handle(workflow_id).describe()
+        priority = seen.raw_description.workflow_execution_info.priority
+        assert (priority.priority_key, priority.fairness_key) == (priority_key, "default")
+        assert priority.fairness_weight == 1
+    assert Channel.CHAT.priority < Channel.API.priority < Channel.EVENT.priority

@@ -1,0 +1,217 @@
+"""A storm of alerts over a fleet: `make proof-storm` sends 1,000 in 10 s, for 50 targets, at a whole practice stack.
+
+Judged by the provider's own log: at most one change under way per target, exactly as many changes as the execution
+budget has tokens, each target's size at rest afterwards and as the last change left it. Every alert has one outcome;
+what was not changed was answered, coalesced or refused, with a reason.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+import sys
+import tempfile
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from settings import Settings
+from tests.e2e.practice_ground import DEVELOPMENT, Environment, Ground, Place
+from tests.e2e.stack import Programs, Stack, eventually, running_stack
+from tools.catalogue import OPA, TEMPORAL
+from tools.programs import explicit_path, resolve
+
+SIZES = (3, 3, 3, 4)
+"""Nodes per zone that alerts ask for, in turn: one of four disagrees."""
+PER_MESSAGE = 10
+SETTLES_WITHIN = 900.0
+REST = 5.0
+"""Seconds of a fleet that does not change any more."""
+
+_OPEN_REQUESTS = "SELECT count(*) FROM requests WHERE status IN ('received', 'planning')"
+_OPEN_PROPOSALS = "SELECT count(*) FROM proposals WHERE closed_at IS NULL"
+
+
+@dataclass(frozen=True)
+class Storm:
+    """How much comes at once, and how much of it may be done."""
+
+    alerts: int
+    targets: int
+    tokens: int
+    """Execution budget of the whole fleet; nothing refills it."""
+    seconds: float
+
+
+FULL = Storm(alerts=1_000, targets=50, tokens=40, seconds=10)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it, in the provider's words and in ours."""
+
+    changes: int
+    """Calls that took effect."""
+    refused_calls: int
+    """The provider refuses a call while it still works on the one before on the same cluster."""
+    last_set: dict[str, int]
+    """Target → nodes per zone of the last call that took effect."""
+    sizes: dict[str, set[int]]
+    """Target → target sizes of its zones, at rest."""
+    changed_while_resting: int
+    tokens_taken: int
+    requests: Counter[str]
+    """Status and reason → requests."""
+    proposals: Counter[str]
+
+    def faults(self, storm: Storm) -> list[str]:
+        """Return what is not as it must be, in words."""
+        found = []
+        if self.refused_calls:
+            found.append(f"{self.refused_calls} calls came while another change of the cluster was under way")
+        if (self.changes, self.tokens_taken) != (storm.tokens, storm.tokens):
+            found.append(
+                f"{self.changes} changes and {self.tokens_taken} tokens taken, of {storm.tokens} there were"
+            )
+        if self.requests.total() != storm.alerts:
+            found.append(f"{self.requests.total()} outcomes of {storm.alerts} alerts")
+        if any(name.endswith("without a reason") for name in (*self.requests, *self.proposals)):
+            found.append("something was refused without a reason")
+        if self.changed_while_resting:
+            found.append(f"{self.changed_while_resting} changes after everything was at rest")
+        astray = [name for name, size in self.last_set.items() if self.sizes[name] != {size}]
+        if astray:
+            found.append(f"{len(astray)} targets are not as their last change set them")
+        return found
+
+
+class StormGround(Ground):
+    """A fleet of clusters in development only, and the limits of the storm."""
+
+    def __init__(self, storm: Storm) -> None:
+        """Declare as many clusters as the storm has targets."""
+        limits = {
+            "max_share": 10.0,
+            "breaker": {"failures": 100},
+            "rates": {"fleet": {"capacity": storm.tokens, "per_hour": 0}},
+            "reversal_cooldown": "1d",
+            "storm": {"proposals": 10 * storm.alerts, "changes": 10 * storm.alerts},
+        }
+        super().__init__(storm.targets, limits=limits)
+
+    def places(self, environment: Environment) -> list[Place]:
+        """No clusters but in development."""
+        return super().places(environment) if environment == DEVELOPMENT else []
+
+
+async def blow(stack: Stack, storm: Storm) -> Outcome:
+    """Send the storm, wait until all is at rest, and say what came of it."""
+    places = stack.ground.places(DEVELOPMENT)[: storm.targets]
+    await _send(stack, places, storm)
+    await eventually(lambda: _is_at_rest(stack), limit=SETTLES_WITHIN, pause=0.5)
+    before = len(stack.emulator.calls().accepted("SetNodePoolSize"))
+    await asyncio.sleep(REST)
+    calls = stack.emulator.calls()
+    accepted = calls.accepted("SetNodePoolSize")
+    pools = {place.pool(): await stack.admin.pool(place.pool()) for place in places}
+    return Outcome(
+        changes=len(accepted),
+        refused_calls=len(calls.refused("SetNodePoolSize")),
+        last_set={call.target: call.request["node_count"] for call in accepted},
+        sizes={name: {zone["target_size"] for zone in _zones(pool)} for name, pool in pools.items()},
+        changed_while_resting=len(accepted) - before,
+        tokens_taken=(await stack.rows("SELECT count(*) FROM rate_uses"))[0][0],
+        requests=await _counted(stack, "SELECT status, reason_code FROM requests"),
+        proposals=await _counted(stack, "SELECT state, reason_code FROM proposals"),
+    )
+
+
+async def _send(stack: Stack, places: Sequence[Place], storm: Storm) -> None:
+    """Send messages at an even pace, whatever the API takes for each."""
+    turns = zip(itertools.cycle(places), itertools.count(), strict=False)
+    alerts = [
+        _alert(place, SIZES[number // len(places) % len(SIZES)])
+        for place, number in itertools.islice(turns, storm.alerts)
+    ]
+    messages = [alerts[start : start + PER_MESSAGE] for start in range(0, len(alerts), PER_MESSAGE)]
+    sending = []
+    for message in messages:
+        sending.append(asyncio.create_task(_deliver(stack, message)))
+        await asyncio.sleep(storm.seconds / len(messages))
+    await asyncio.gather(*sending)
+
+
+async def _deliver(stack: Stack, alerts: Sequence[dict[str, Any]]) -> None:
+    body = {"version": "4", "alerts": list(alerts)}
+    answer = await stack.people["alertmanager"].post("/v1/events/alertmanager", json=body)
+    answer.raise_for_status()
+
+
+def _alert(place: Place, node_count: int) -> dict[str, Any]:
+    project, location, cluster, pool = place.pool().split("/")
+    where = {"project": project, "location": location, "cluster": cluster, "node_pool": pool}
+    return {
+        "status": "firing",
+        "labels": {"alertname": "QueueGrows", **where, "sluice_node_count": str(node_count)},
+        "annotations": {},
+        "startsAt": datetime.now(UTC).isoformat(),
+        "fingerprint": uuid.uuid4().hex[:16],
+    }
+
+
+async def _is_at_rest(stack: Stack) -> bool:
+    [(requests,)] = await stack.rows(_OPEN_REQUESTS)
+    [(proposals,)] = await stack.rows(_OPEN_PROPOSALS)
+    return not requests and not proposals
+
+
+async def _counted(stack: Stack, statement: str) -> Counter[str]:
+    quiet = {"proposed", "answered", "succeeded"}
+    return Counter(
+        status if status in quiet else f"{status}: {reason or 'without a reason'}"
+        for status, reason in await stack.rows(statement)
+    )
+
+
+def _zones(pool: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(pool["zones"])
+
+
+def _say(storm: Storm, outcome: Outcome) -> None:
+    lines = [f"{storm.alerts} alerts in {storm.seconds:g} s for {storm.targets} targets", "", "requests"]
+    lines += [f"{count:>7}  {name}" for name, count in outcome.requests.most_common()]
+    lines += ["proposals", *[f"{count:>7}  {name}" for name, count in outcome.proposals.most_common()]]
+    lines += [
+        "the provider's log",
+        f"{outcome.changes:>7}  changes, of {storm.tokens} that the execution budget allows",
+        f"{outcome.refused_calls:>7}  calls while another change of the cluster was under way",
+        f"{outcome.changed_while_resting:>7}  changes after all was at rest",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+async def prove(storm: Storm = FULL) -> list[str]:
+    """Run a stack, let the storm loose on it, print what came of it; return what is not as it must be."""
+    settings = Settings()
+    found = [
+        resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
+        for one in (TEMPORAL, OPA)
+    ]
+    directory = Path(tempfile.mkdtemp(prefix="sluice-storm-"))
+    try:
+        async with running_stack(directory, Programs(*found), StormGround(storm)) as stack:
+            outcome = await blow(stack, storm)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    _say(storm, outcome)
+    return outcome.faults(storm)
+
+
+if __name__ == "__main__":
+    if wrong := asyncio.run(prove()):
+        sys.exit("\n".join(wrong))
