@@ -23,6 +23,7 @@ from temporalio.worker import Worker
 
 from activities.errors import ErrorTranslation
 from activities.request.closing import RequestActivities
+from activities.request.model_gate import ModelGate, ModelUse
 from adapters.configuration import load
 from adapters.gke.reader import GkeNodePoolReader
 from adapters.llm.openai_chat import OpenAIChat
@@ -189,5 +190,6 @@ async def running_stack(
 
 
 def _activities(database: Database) -> list[Callable[..., Any]]:
-    acting = RequestActivities(database, CONFIGURATION, "practice")
+    use = ModelUse("stub-1", 4, 32_000, 2_000, Decimal(2), Decimal(10))
+    acting = RequestActivities(database, CONFIGURATION, "practice", ModelGate(CONFIGURATION, use))
     return [acting.mark_request_planning, acting.close_request]

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from adapters.store import requests
-from adapters.store.database import Database
+from adapters.store import breakers, requests
+from adapters.store.database import Database, database_now
 from contracts.messages import proposal_workflow_id, request_workflow_id
+from contracts.principal import SYSTEM
 from contracts.request import RequestStatus
 from tests import openai_server
 from tests.gke_fixtures import RunningEmulator
@@ -278,3 +279,23 @@ async def test_the_models_key_is_in_no_history_also_when_the_endpoint_echoes_it(
     history = await stack.client.get_workflow_handle(request_workflow_id(request.id)).fetch_history()
     assert openai_server.KEY not in history.to_json()
     assert openai_server.KEY not in str(await stack.row(request))
+
+
+async def test_a_model_that_is_given_a_rest_is_not_asked_and_the_answer_says_why(
+    stack: RequestStack, chat_server: ChatServer
+) -> None:
+    chat_server.script(openai_server.finish("answered", "It has 2 nodes per zone."))
+    async with stack.database.transaction() as connection:
+        now = await database_now(connection)
+        await breakers.open_by_hand(
+            connection, "model:stub-1", actor=SYSTEM, reason="it rambles", lasts=None, now=now
+        )
+    request = request_of("how big is inference in acme-prod?")
+    closed = await stack.run(request)
+    assert closed.status is RequestStatus.ANSWERED
+    assert "is given a rest" in (await stack.row(request)).answer
+    assert chat_server.calls == []
+    async with stack.database.transaction() as connection:
+        await breakers.reset(connection, "model:stub-1", actor=SYSTEM, reason="cured")
+    await stack.run(request_of("how big is inference in acme-prod?"))
+    assert len(chat_server.calls) == 1

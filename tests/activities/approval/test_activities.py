@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 from temporalio.exceptions import ApplicationError
 
-from adapters.store import leases, ledger, proposals
+from adapters.store import breakers, leases, ledger, proposals
 from adapters.store.ledger import Amount
 from adapters.store.schema import decisions as decisions_table
 from adapters.store.schema import ledger_entries
@@ -18,7 +18,7 @@ from contracts.errors import NotFound
 from contracts.messages import CloseInput, DecisionInput, PassInput, RefusalInput, StandingInput
 from contracts.principal import Principal
 from contracts.proposal import ProposalState
-from tests.contracts.samples import ANA, BEN
+from tests.contracts.samples import AGENT, ANA, BEN
 from tests.proposal_stack import CAROL, EffectStack, forged, resize
 
 S = ProposalState
@@ -184,3 +184,21 @@ async def test_a_refusal_is_audited_as_claimed(stack: EffectStack) -> None:
     event = (await stack.audit(proposal_id))[-1]
     assert (event["type"], event["payload"]) == ("decision.refused", given.model_dump(mode="json"))
     assert event["actor"]["subject"] == "sluice"
+
+
+async def test_an_agent_that_people_override_too_often_needs_a_person_for_everything(
+    stack: EffectStack,
+) -> None:
+    for number, kind in enumerate((DecisionKind.APPROVE, *[DecisionKind.REQUEST_CHANGE] * 9)):
+        stack.guard.quorums = [1]
+        draft = await stack.create(resize(3), authors=(ANA, AGENT))
+        await stack.guard.check_proposal(PassInput(proposal_id=draft.id, revision=1, pass_number=1))
+        signed = await stored(stack, draft.id, kind)
+        for _ in range(2):
+            await apply(stack, signed)
+        async with stack.database.reading() as connection:
+            found = await breakers.find(connection, "agent:local/capacity-agent")
+        is_open = found is not None and found.state == "open"
+        assert is_open is (number == 9)
+    assert found is not None
+    assert found.rule == "override_rate"

@@ -14,7 +14,7 @@ from sqlalchemy import update
 from activities.fleet.activities import AT_ONCE, GONE_FOR, FleetActivities
 from adapters.configuration import load
 from adapters.gke.reader import GkeNodePoolReader
-from adapters.store import fleet
+from adapters.store import breakers, fleet
 from adapters.store.database import Database
 from adapters.store.fleet import SeenPool
 from adapters.store.schema import observed_pools
@@ -184,3 +184,39 @@ async def test_few_reads_run_at_a_time_and_a_provider_that_hangs_ends_the_look_i
     assert asyncio.get_running_loop().time() - began < 5
     assert reader.most == AT_ONCE
     assert (await pools(database))["pool-3"].reason_code == "provider_unavailable"
+
+
+async def test_a_provider_that_answers_to_no_look_is_counted_and_a_good_look_takes_that_back(
+    database: Database,
+) -> None:
+    reader = ScriptedReader()
+    looking = FleetActivities(database, reader, configuration("inference", "web"))
+
+    async def failures() -> int | None:
+        async with database.reading() as connection:
+            found = await breakers.find(connection, "provider:gke")
+        return None if found is None else found.consecutive_failures
+
+    await looking.observe_fleet()
+    assert await failures() is None
+    reader.failing = {"web": ProviderUnavailable("down")}
+    await looking.observe_fleet()
+    assert await failures() is None
+    reader.failing["inference"] = ProviderUnavailable("down")
+    for count in (1, 2):
+        await looking.observe_fleet()
+        assert await failures() == count
+    reader.failing = {"web": TargetNotFound("gone"), "inference": TargetNotFound("gone")}
+    await looking.observe_fleet()
+    assert await failures() == 0
+    reader.failing = dict.fromkeys(("inference", "web"), ProviderUnavailable("down"))
+    for _ in range(3):
+        await looking.observe_fleet()
+    async with database.reading() as connection:
+        found = await breakers.find(connection, "provider:gke")
+    assert found is not None
+    assert (found.state, found.last_reason_code) == ("open", "fleet_unreadable")
+    reader.failing = {}
+    await looking.observe_fleet()
+    async with database.reading() as connection:
+        assert await breakers.find(connection, "provider:gke") == found

@@ -12,6 +12,7 @@ from adapters.store import breakers, halts, leases, ledger
 from adapters.store.database import database_now
 from adapters.store.schema import decisions, intents, proposals, rate_uses
 from adapters.store.schema import leases as lease_rows
+from contracts import circuit_breaker
 from contracts.base import new_id, utc_now
 from contracts.configuration import BreakerLimits
 from contracts.principal import Principal, PrincipalKind, Role
@@ -176,6 +177,38 @@ async def test_when_a_breaker_is_due_exactly_one_proposal_probes_it(guards: Guar
     (breaker,) = await guards.rows("breakers")
     assert (breaker.state, breaker.probe_owner) == ("open", None)
     assert len(await woken(guards)) == 1
+
+
+async def test_while_an_agents_breaker_is_open_a_person_must_agree(guards: Guards) -> None:
+    people, agents = await ready(guards), await ready(guards, cluster="dev-1", authors=(ANA, AGENT))
+    async with guards.database.transaction() as connection:
+        await breakers.open_by_hand(
+            connection,
+            circuit_breaker.agent_breaker(AGENT),
+            actor=BEN,
+            reason="it goes astray",
+            lasts=None,
+            now=await database_now(connection),
+        )
+    assert (await guards.admit(people)).admitted
+    result = await guards.admit(agents)
+    assert (result.state.value, result.reason_code) == ("awaiting_approval", "agent_breaker_open")
+    fresh = await guards.propose_in_development(cluster="dev-2", authors=(ANA, AGENT))
+    assert (await guards.check(fresh)).reason_code == "agent_breaker_open"
+
+
+async def test_an_open_provider_holds_every_change_of_its(guards: Guards) -> None:
+    proposal = await ready(guards)
+    async with guards.database.transaction() as connection:
+        now = await database_now(connection)
+        await breakers.open_by_hand(
+            connection, "provider:gke", actor=BEN, reason="outage", lasts=None, now=now
+        )
+    assert (await guards.admit(proposal)).held_on == "breaker:provider:gke"
+    async with guards.database.transaction() as connection:
+        await breakers.reset(connection, "provider:gke", actor=BEN, reason="over")
+    assert await woken(guards) == [proposal.id]
+    assert (await guards.admit(proposal, 3)).admitted
 
 
 async def test_a_hold_gives_the_probe_to_the_next(guards: Guards) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,12 +12,13 @@ from sqlalchemy import select
 from adapters.audit.checkpoint import CheckpointSigner
 from adapters.audit.export import Entry, entry_line
 from adapters.audit.replay import Replayed, ReplayInconsistent, events_of, replay
-from adapters.store import audit_log, decisions, ledger, proposals, requests, schema
-from adapters.store.database import Database
+from adapters.store import audit_log, breakers, decisions, ledger, proposals, requests, schema
+from adapters.store.database import Database, database_now
 from adapters.store.ledger import Amount
 from adapters.store.sequencer import Sequencer
 from contracts.audit import AuditEvent, AuditType
 from contracts.base import new_id
+from contracts.configuration import BreakerLimits
 from contracts.decision import Decision, DecisionKind, SignedDecision
 from contracts.messages import RefusalInput
 from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
@@ -146,7 +148,11 @@ async def as_stored(database: Database) -> dict[str, object]:
         },
         "balances": {
             (row.tenant, row.scope, row.window): (
-                row.currency, row.reserved, row.committed, row.hourly, row.alerted
+                row.currency,
+                row.reserved,
+                row.committed,
+                row.hourly,
+                row.alerted,
             )
             for row in windows
         },
@@ -212,3 +218,31 @@ def test_a_move_that_the_state_table_does_not_have_does_not_replay(before: str, 
     assert replay([created, moved(1, "evaluating", "ready")]).proposals["prp_1"].state is ProposalState.READY
     with pytest.raises(ReplayInconsistent):
         replay([created, moved(1, before, after)])
+
+
+async def test_every_breaker_stands_in_the_log_as_it_stands_in_its_row(database: Database) -> None:
+    limits, chance = BreakerLimits(failures=2, cooldown=timedelta(0)), random.Random(7)
+    ids = [f"{scope}:x" for scope in ("agent", "kind", "model", "provider", "target")]
+    for _ in range(60):
+        async with database.transaction() as connection:
+            now, one = await database_now(connection), chance.choice(ids)
+            match chance.randint(0, 6):
+                case 0:
+                    await breakers.reset(connection, one, actor=SYSTEM, reason="cured")
+                case 1:
+                    await breakers.open_by_hand(
+                        connection, one, actor=SYSTEM, reason="stop", lasts=timedelta(0), now=now
+                    )
+                case 2:
+                    await breakers.cool_down(connection)
+                case 3:
+                    await breakers.take_probe(connection, one, "prp_1", now)
+                case _:
+                    ok = chance.random() < 0.3
+                    await breakers.record_outcome(
+                        connection, [one], ok, "stockout", limits, now, proposal_id="prp_1"
+                    )
+    async with database.reading() as connection:
+        stored = {one.id: one for one in await breakers.all_breakers(connection)}
+    assert len(stored) == len(ids)
+    assert replay(events_of(await exported_lines(database))).breakers == stored
