@@ -87,3 +87,7 @@ proof-budget: setup ## 64 racers for the last unit of a budget, 5,000 rounds; th
 .PHONY: proof-storm
 proof-storm: setup ## 1,000 alerts in 10 s over 50 targets, judged from the provider's own log
 	@exec $(BIN)/python -m proofs.storm
+
+.PHONY: proof-halts
+proof-halts: setup ## 50 halts against 100 proposals about to execute, judged from the provider's own log
+	@exec $(BIN)/python -m proofs.halts --rounds 50

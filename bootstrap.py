@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from activities.request.model_gate import ModelUse
     from adapters.gke.effector import GkeNodePoolEffector
     from adapters.gke.reader import GkeNodePoolReader
+    from adapters.kubernetes.load import KubernetesLoadReader
     from adapters.oidc.provider import OidcProvider
     from adapters.opa.engine import OpaPolicyEngine
     from agents.planners.openai import OpenAIPlanner
@@ -186,7 +187,7 @@ def _serve_main(opened: Opened) -> Registration:
     from activities.housekeeping.probing import BreakerProbes
     from activities.request.closing import RequestActivities
     from activities.request.model_gate import ModelGate
-    from adapters.prices.price_table import PriceTable
+    from adapters.prices.configured import ConfiguredPrices
     from adapters.store.ledger import sweep_reservations
     from adapters.store.reminders import remind
     from agents.capacity.tools.tool import Evidence
@@ -199,9 +200,12 @@ def _serve_main(opened: Opened) -> Registration:
     from workflows.request import RequestWorkflow
 
     database, configuration, mode = opened.database(), opened.configuration(), opened.mode()
-    reader, prices = _reader(opened), PriceTable.load()
+    reader, prices = _reader(opened), ConfiguredPrices(configuration.current.prices, configuration.directory)
+    configuration.adopt(prices.adopt)
     policy, shadow = _policy_engine(opened), _shadow_engine(opened)
-    guards = GuardActivities(database, reader, policy, prices, configuration, mode, shadow=shadow)
+    guards = GuardActivities(
+        database, reader, policy, prices, configuration, mode, shadow=shadow, load=_load_reader(opened)
+    )
     approval = ApprovalActivities(database, opened.public_keys(), configuration)
     gate = ModelGate(configuration, _model_use(opened.settings.llm))
     requests = RequestActivities(database, configuration, mode, gate)
@@ -354,6 +358,13 @@ def _policy_engine(opened: Opened) -> OpaPolicyEngine:
     opa = opened.settings.opa
     url = required(opa.url, "SLUICE_OPA__URL", "Open Policy Agent: http://host:port or unix:///path")
     return opened.keep(OpaPolicyEngine(url, timeout=opa.timeout, required=opa.required))
+
+
+def _load_reader(opened: Opened) -> KubernetesLoadReader | None:
+    from adapters.kubernetes.load import KubernetesLoadReader
+
+    kubeconfig = opened.settings.kubernetes.kubeconfig
+    return opened.keep(KubernetesLoadReader(kubeconfig)) if kubeconfig is not None else None
 
 
 def _shadow_engine(opened: Opened) -> OpaPolicyEngine | None:

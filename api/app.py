@@ -21,6 +21,7 @@ from api.audit.endpoints import router as audit
 from api.authentication import assert_every_route_is_guarded
 from api.backtest.endpoints import router as backtest
 from api.bodies import StrictBodies
+from api.corrections.endpoints import router as corrections
 from api.events.endpoints import router as events
 from api.explanation.endpoints import router as explanation
 from api.fleet.endpoints import router as fleet
@@ -33,6 +34,7 @@ from api.proposals.endpoints import router as proposals
 from api.requests.endpoints import router as requests
 from api.requests.watching import RequestWatches
 from api.safety.endpoints import router as safety
+from api.safety.exception_endpoints import router as exceptions
 from api.shadow.endpoints import router as shadow
 from api.stream.endpoints import router as stream
 from api.stream.feed import EventFeed
@@ -43,9 +45,11 @@ ROUTERS = (
     requests,
     events,
     proposals,
+    corrections,
     explanation,
     approvers,
     safety,
+    exceptions,
     fleet,
     audit,
     backtest,

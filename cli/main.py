@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from cli import approvers, audit, decisions, login, operate, policy, proposals, requests, safety, up
+from cli import (
+    approvers,
+    audit,
+    decisions,
+    evals,
+    exceptions,
+    login,
+    operate,
+    policy,
+    prices,
+    proposals,
+    requests,
+    safety,
+    up,
+)
 from cli.session import AsName, Given, Output, Url
 
 app = typer.Typer(
@@ -23,7 +37,21 @@ def root(ctx: typer.Context, as_name: AsName = None, url: Url = None, output: Ou
     ctx.obj = Given(as_name, url, output)
 
 
-for room in (up, login, requests, proposals, decisions, approvers, safety, audit, policy, operate):
+for room in (
+    up,
+    login,
+    requests,
+    proposals,
+    decisions,
+    approvers,
+    safety,
+    exceptions,
+    audit,
+    policy,
+    prices,
+    operate,
+    evals,
+):
     room.register(app)
 
 

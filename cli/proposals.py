@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.exceptions import override
 from cli.exit_codes import CommandFailed, ExitCode, of_state
 from cli.following import fetch, follow
 from cli.output import data_console, say, table, write_json
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_proposals)
     group.command("show")(show)
     group.command("watch")(watch)
+    group.command("override")(override)
     app.add_typer(group, name="proposals")
 
 

@@ -73,8 +73,20 @@ def halt(
         made = _find(session, made)
     if session.is_json:
         write_json(made)
-    elif wait:
+        return
+    if wait:
         say(f"{made['id']} is {made['status']}")
+    _tell_reach(session, made["id"])
+
+
+def _tell_reach(session: Session, halt_id: str) -> None:
+    """Say what drains and what is stopped, where the halt has not ended meanwhile."""
+    reach = session.api.get(f"/v1/halts/{path_part(halt_id)}")["reach"]
+    if reach is None:
+        return
+    say(f"{reach['stops_count']} proposals are held or will be denied, {reach['finishes_count']} finish")
+    if reach["calls_in_flight"]:
+        say(f"{reach['calls_in_flight']} calls drain, the last until {reach['last_deadline']}")
 
 
 def _preview(session: Session, scope: dict[str, Any]) -> None:
@@ -121,8 +133,14 @@ def resume(
     session: Session, halt_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a halt, hlt_…")]
 ) -> None:
     """End a halt; what it held goes on."""
+    reach = session.api.get(f"/v1/halts/{path_part(halt_id)}")["reach"]
     ended = session.api.delete(f"/v1/halts/{path_part(halt_id)}")
-    write_json(ended) if session.is_json else say(f"{ended['id']} is {ended['status']}")
+    if session.is_json:
+        write_json(ended)
+        return
+    say(f"{ended['id']} is {ended['status']}")
+    if reach is not None:
+        say(f"{reach['resumes_count']} proposals that it held go on")
 
 
 def _breakers(session: Session) -> None:

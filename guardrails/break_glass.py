@@ -23,7 +23,7 @@ BYPASSABLE: Mapping[BypassableGate, frozenset[str]] = {
     BypassableGate.CHANGE_WINDOW: frozenset({"outside_window", "frozen", "window_ended"}),
     BypassableGate.RATE: frozenset({"rate_limited", "cooldown", "reversal_cooldown", "oscillation"}),
     BypassableGate.CIRCUIT_BREAKER: frozenset({"breaker_open", "breaker_half_open"}),
-    BypassableGate.BUDGET: frozenset({"budget_soft_cap"}),
+    BypassableGate.BUDGET: frozenset({"budget_soft_limit"}),
 }
 """Reason codes that stop a change for a while. Of `approval_rule` only the quorum falls."""
 _ONLY_ASKS = frozenset({BypassableGate.BUDGET})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store import break_glass
 from adapters.store.schema import audit_events, breakers, halts, outbox, proposals
 from contracts.proposal import ProposalState
 from contracts.safety import BreakerState, HaltStatus
@@ -26,6 +27,8 @@ class Backlog:
     unnumbered_oldest: float
     halts: int
     open_breakers: int
+    grants: dict[str, int]
+    """Break-glass: how many wait for a second person, count, or wait for their review."""
 
 
 async def measure(connection: AsyncConnection, tenant: str) -> Backlog:
@@ -64,4 +67,5 @@ async def measure(connection: AsyncConnection, tenant: str) -> Backlog:
         unnumbered_oldest=float(events[1] or 0),
         halts=(await connection.execute(open_halts)).scalar_one(),
         open_breakers=(await connection.execute(open_breakers)).scalar_one(),
+        grants=dict(await break_glass.count_by_status(connection)),
     )

@@ -31,6 +31,9 @@ class BacklogMetrics:
         )
         self._halts = Gauge("sluice_halts_open", "Halts that have not ended.", registry=registry)
         self._breakers = Gauge("sluice_breakers_open", "Breakers that are not closed.", registry=registry)
+        self._grants = Gauge(
+            "sluice_break_glass", "Break-glass grants that are not over.", ("status",), registry=registry
+        )
         self._configuration_at = Gauge(
             "sluice_configuration_loaded_timestamp_seconds",
             "When the configuration in force was loaded.",
@@ -62,3 +65,5 @@ class BacklogMetrics:
         self._events_age.set(found.unnumbered_oldest)
         self._halts.set(found.halts)
         self._breakers.set(found.open_breakers)
+        for status, grants in found.grants.items():
+            self._grants.labels(status).set(grants)

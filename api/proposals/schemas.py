@@ -13,6 +13,7 @@ from contracts.action import Action
 from contracts.decision import MAX_REASON, DecisionKind, DecisionStatus, ReasonName
 from contracts.effect import Receipt, Step, Verification
 from contracts.evaluation import ApprovalRequirement, Outcome, RiskTier, Verdict
+from contracts.money import PriceKind
 from contracts.observation import Accelerator, AutoscalingBounds
 from contracts.principal import PrincipalKind, Role
 from contracts.proposal import Planner, ProposalState
@@ -219,6 +220,7 @@ class Cost(View):
     machine_type: str
     price_per_node_hour: Decimal
     price_source: str
+    price_kind: PriceKind | None = None
     price_as_of: date
     is_stale: bool
     monthly_before: Decimal | None = None

@@ -43,7 +43,7 @@ async def preview(parts: ApiParts, scope: HaltScope) -> HaltPreview:
     Raises:
         Problem: 422, as for `halt`.
     """
-    _covers_something(parts, scope)
+    covers_something(parts, scope)
     async with parts.database.reading() as connection:
         met = await _reach(connection, parts.tenant, scope)
     return HaltPreview(scope=scope, **met.model_dump())
@@ -55,7 +55,7 @@ async def halt(parts: ApiParts, body: HaltBody, operator: Principal, claim: Clai
     Raises:
         Problem: 422, it names another tenant or an unknown environment: it would stop nothing.
     """
-    _covers_something(parts, body.scope)
+    covers_something(parts, body.scope)
     async with parts.database.transaction() as connection:
         earlier = await claim.earlier(connection)
         if earlier is not None:
@@ -66,7 +66,12 @@ async def halt(parts: ApiParts, body: HaltBody, operator: Principal, claim: Clai
         return await claim.keep(connection, Answer.of(200, HaltMoved(id=made.id, status=made.status)))
 
 
-def _covers_something(parts: ApiParts, scope: HaltScope) -> None:
+def covers_something(parts: ApiParts, scope: HaltScope) -> None:
+    """Refuse a scope that stops nothing here.
+
+    Raises:
+        Problem: 422, it names another tenant or an unknown environment.
+    """
     if scope.tenant not in (None, parts.tenant):
         raise Problem(422, "halt_scope_unknown", "There is no such tenant here.")
     if scope.environment is not None and scope.environment not in parts.configuration.environments:

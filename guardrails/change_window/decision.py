@@ -14,11 +14,10 @@ from contracts.principal import Role
 from guardrails.answers import Answers
 from guardrails.facts import Facts, WindowFacts, WindowsFacts
 
-GATE = "change_window"
 HELD_ON = "window:"
 """Prefix of the key under which a proposal waits for a window."""
 OUTSIDE, FROZEN, ENDED = "outside_window", "frozen", "window_ended"
-_ANSWER = Answers(GATE)
+_ANSWER = Answers("change_window")
 
 
 def decide(facts: Facts) -> Verdict:
@@ -73,7 +72,7 @@ def _override_of(closing: Sequence[WindowFacts], facts: Facts) -> GateOverride |
     fitting = (
         one
         for one in facts.overrides
-        if one.gate == GATE and names <= set(one.windows) and roles & set(one.actor.roles)
+        if one.gate == _ANSWER.guardrail and names <= set(one.windows) and roles & set(one.actor.roles)
     )
     return max(fitting, key=lambda one: one.at, default=None)
 

@@ -1,0 +1,196 @@
+"""Halts against proposals that are about to execute: `make proof-halts` runs 50 rounds of 100 on a practice stack.
+
+In each round every proposal is approved at once and a halt comes at a drawn moment. Judged by the provider's own log:
+no covered call from the moment at which the halt is `effective` until it ends; afterwards each proposal changed its
+target exactly once, the held ones too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from settings import Settings
+from tests.e2e.practice_ground import STAGING, Environment, Ground, Place
+from tests.e2e.stack import Programs, Stack, eventually, running_stack
+from tools.catalogue import OPA, TEMPORAL
+from tools.programs import explicit_path, resolve
+
+AT_ONCE = 16
+"""Requests of people under way at the same time."""
+QUIET = 2.0
+"""Seconds for which nothing may come after `effective`, before the halt is ended."""
+PER_PROPOSAL = 0.12
+"""Seconds that a proposal takes about: the halt comes somewhere within the time of all of them."""
+SETTLES_WITHIN = 600.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one halt met."""
+
+    proposals: int
+    calls_before: int
+    """Calls that took effect before the halt was effective."""
+    calls_under_halt: int
+    calls_after: int
+    held: int
+    """Proposals that went on when the halt ended."""
+    states: Counter[str]
+    changes_per_target: frozenset[int]
+
+    def faults(self) -> list[str]:
+        """Return what is not as it must be, in words."""
+        found = []
+        if self.calls_under_halt:
+            found.append(f"{self.calls_under_halt} calls after the halt was effective")
+        if self.states != Counter({"succeeded": self.proposals}):
+            found.append(f"ended as {dict(self.states)}")
+        if self.changes_per_target != {1}:
+            found.append(f"targets were changed {sorted(self.changes_per_target)} times")
+        return found
+
+
+class HaltGround(Ground):
+    """Clusters in staging only, where one person approves, and limits that stop nothing by themselves."""
+
+    def __init__(self, proposals: int) -> None:
+        """Declare a cluster for each proposal of a round."""
+        rates = {name: {"capacity": 10_000, "per_hour": 10_000} for name in ("target", "tenant", "fleet")}
+        limits = {
+            "max_share": 10.0,
+            "breaker": {"failures": 100},
+            "rates": rates,
+            "storm": {"proposals": 10_000, "changes": 10_000},
+            "oscillation": {"turns": 100, "window": "1m"},
+        }
+        super().__init__(proposals, limits=limits)
+
+    def places(self, environment: Environment) -> list[Place]:
+        """No clusters but in staging."""
+        return super().places(environment) if environment == STAGING else []
+
+
+async def run_round(stack: Stack, places: Sequence[Place], size: int, chance: random.Random) -> Round:
+    """Approve a resize of every place at once, halt at a drawn moment, end the halt, and wait for the end."""
+    seen = {place.pool(): len(_changes(stack, [place])) for place in places}
+    ids = await _together([stack.propose(place.resize(size)) for place in places])
+    await _together([stack.until(one, "awaiting_approval", limit=SETTLES_WITHIN) for one in ids])
+    ballots = await _together([stack.ballot(one) for one in ids])
+    already = len(_changes(stack, places))
+    votes = [stack.vote(one, ballot) for one, ballot in zip(ids, ballots, strict=True)]
+    approving = asyncio.gather(_together(votes), return_exceptions=False)
+    await asyncio.sleep(chance.uniform(0, PER_PROPOSAL * len(places)))
+    halt = await _halt(stack)
+    await approving
+    await asyncio.sleep(QUIET)
+    # Counted before the end: its own answer says when it ended, and calls may follow at once.
+    under = await stack.people["viewer"].get(f"/v1/halts/{halt['id']}")
+    held = int(under.json()["reach"]["stops_count"])
+    ended_at = await _end(stack, halt["id"])
+    for one in ids:
+        await stack.until(one, "succeeded", limit=SETTLES_WITHIN)
+    effective_at = datetime.fromisoformat(under.json()["effective_at"])
+    calls = [call for call in stack.emulator.calls().of("SetNodePoolSize") if _is_at(call.target, places)]
+    return Round(
+        proposals=len(ids),
+        calls_before=len([call for call in _changes(stack, places) if call.ts <= effective_at]) - already,
+        calls_under_halt=len([call for call in calls if effective_at < call.ts < ended_at]),
+        calls_after=len([call for call in _changes(stack, places) if call.ts >= ended_at]),
+        held=held,
+        states=Counter([(await stack.show(one))["state"] for one in ids]),
+        changes_per_target=frozenset(len(_changes(stack, [place])) - seen[place.pool()] for place in places),
+    )
+
+
+async def _halt(stack: Stack) -> dict[str, Any]:
+    body = {"scope": {"environment": STAGING.name}, "reason": "proof"}
+    answer = await stack.people["operator"].post("/v1/halts", json=body)
+    answer.raise_for_status()
+    made: dict[str, Any] = answer.json()
+
+    async def is_effective() -> bool:
+        shown = await stack.people["viewer"].get(f"/v1/halts/{made['id']}")
+        return bool(shown.json()["status"] == "effective")
+
+    await eventually(is_effective, limit=120)
+    return made
+
+
+async def _end(stack: Stack, halt_id: str) -> datetime:
+    answer = await stack.people["operator"].delete(f"/v1/halts/{halt_id}")
+    answer.raise_for_status()
+    shown = await stack.people["viewer"].get(f"/v1/halts/{halt_id}")
+    return datetime.fromisoformat(shown.json()["ended_at"])
+
+
+async def _together(work: Sequence[Any]) -> list[Any]:
+    """Await everything, a few at a time; the answers keep the order."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(awaited: Any) -> Any:
+        async with turns:
+            return await awaited
+
+    return list(await asyncio.gather(*(one(awaited) for awaited in work)))
+
+
+def _changes(stack: Stack, places: Sequence[Place]) -> list[Any]:
+    return [
+        call for call in stack.emulator.calls().accepted("SetNodePoolSize") if _is_at(call.target, places)
+    ]
+
+
+def _is_at(target: str, places: Sequence[Place]) -> bool:
+    return target in {place.pool() for place in places}
+
+
+async def prove(rounds: int, proposals: int, seed: int) -> list[str]:
+    """Run the rounds on a stack of their own, print each; return what is not as it must be."""
+    settings = Settings()
+    found = [
+        resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
+        for one in (TEMPORAL, OPA)
+    ]
+    chance, wrong, held = random.Random(seed), [], 0  # noqa: S311  a drawn moment, no secret
+    directory = Path(tempfile.mkdtemp(prefix="sluice-halts-"))
+    try:
+        ground = HaltGround(proposals)
+        async with running_stack(directory, Programs(*found), ground) as stack:
+            for number in range(1, rounds + 1):
+                met = await run_round(stack, ground.places(STAGING), 2 + number % 2, chance)
+                held += met.held
+                wrong += [f"round {number}: {fault}" for fault in met.faults()]
+                sys.stdout.write(
+                    f"round {number}: {met.calls_before} changed before, {met.calls_under_halt} under the halt, "
+                    f"{met.calls_after} after it; {met.held} were held\n"
+                )
+                sys.stdout.flush()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return wrong if held else [*wrong, "no halt ever held anything: nothing was shown"]
+
+
+def main() -> None:
+    """Read the arguments and prove."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--proposals", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    if wrong := asyncio.run(prove(given.rounds, given.proposals, given.seed)):
+        sys.exit("\n".join(wrong))
+
+
+if __name__ == "__main__":
+    main()
