@@ -94,6 +94,11 @@ class LiveConfiguration:
         return self._loaded.configuration
 
     @property
+    def directory(self) -> Path:
+        """Where the file is: what it names by a relative path counts from here."""
+        return self._path.parent
+
+    @property
     def loaded(self) -> Loaded:
         """What is in force now, with its revision."""
         return self._loaded
@@ -219,7 +224,9 @@ class LiveConfiguration:
 
 def _named_in(configuration: Configuration, directory: Path) -> list[Path]:
     calendars = [directory / one.calendar for one in configuration.windows if one.calendar is not None]
-    return [*(Path(one.secret_file) for one in configuration.notifications), *calendars]
+    table = configuration.prices.table
+    tables = [directory / table] if table is not None else []
+    return [*(Path(one.secret_file) for one in configuration.notifications), *calendars, *tables]
 
 
 def _stamp(file: Path) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from contracts.base import Contract, digest_of, unsaid
-from contracts.money import Money, plain
+from contracts.money import Money, PriceKind, plain
 from contracts.principal import GroupName, Role
 
 
@@ -128,6 +128,8 @@ class CostEstimate(Contract):
     """Per month of 730 hours; negative when the change saves."""
     price_source: str
     price_as_of: date
+    price_kind: PriceKind | None = Field(default=None, exclude_if=unsaid)
+    """None in what was estimated before prices had kinds."""
     is_stale: bool = False
     lines: tuple[BudgetLine, ...] = ()
 

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator
 
 CENT = Decimal("0.01")
+
+
+class PriceKind(StrEnum):
+    """What kind of price a node has."""
+
+    LIST = "list"
+    SPOT = "spot"
+    COMMITTED_USE = "committed_use"
+    """The list price less a discount that was bought."""
 
 
 def plain(amount: Decimal) -> Decimal:

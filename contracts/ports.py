@@ -17,6 +17,7 @@ from contracts.action import NodePoolTarget
 from contracts.base import Contract, unsaid
 from contracts.decision import DecisionResult, SignedDecision
 from contracts.messages import ProposalInput, RequestInput
+from contracts.money import PriceKind
 from contracts.observation import NodePoolObservation, ProviderOperation
 from contracts.principal import Role
 from contracts.progress import RequestProgress
@@ -150,12 +151,15 @@ class PolicyEngine(Protocol):
 
 
 class NodePrice(Contract):
-    """List price of one node of a pool, GPUs included."""
+    """Price of one node of a pool, GPUs included."""
 
     per_hour: Decimal = Field(gt=0)
     currency: str
     source: str
     as_of: date
+    kind: PriceKind = PriceKind.LIST
+    stale_after: timedelta = timedelta(days=30)
+    """Age from which the price is shown as old."""
 
 
 class PriceList(Protocol):

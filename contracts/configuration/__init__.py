@@ -22,6 +22,7 @@ from contracts.configuration.limits import BreakerLimits, Limits
 from contracts.configuration.notifications import Notification, NotificationEvent
 from contracts.configuration.places import Environment, EnvironmentApproval, Target, counts_as_production
 from contracts.configuration.rates import Oscillation, RateLimit, Rates, RateScope, Repeats, Storm
+from contracts.configuration.prices import CommittedUse, Prices
 from contracts.configuration.source import ConfigurationSource
 from contracts.configuration.values import Duration, Name, Pattern
 from contracts.configuration.windows import CalendarEvent, ChangeWindow, WindowKind, WindowScope
@@ -41,6 +42,7 @@ __all__ = [
     "BypassableGate",
     "CalendarEvent",
     "ChangeWindow",
+    "CommittedUse",
     "Configuration",
     "ConfigurationSource",
     "DeclaredAgent",
@@ -53,6 +55,7 @@ __all__ = [
     "NotificationEvent",
     "Oscillation",
     "Pattern",
+    "Prices",
     "RateLimit",
     "RateScope",
     "Rates",
@@ -74,6 +77,7 @@ class Configuration(Contract):
     targets: tuple[Target, ...] = ()
     budgets: tuple[Budget, ...] = ()
     limits: Limits = Limits()
+    prices: Prices = Prices()
     approval: ApprovalLimits = ApprovalLimits()
     agents: dict[AgentName, DeclaredAgent] = {}
     notifications: tuple[Notification, ...] = ()

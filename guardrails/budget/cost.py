@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
 from contracts.evaluation import BudgetLine, CostEstimate
@@ -11,8 +10,6 @@ from guardrails.facts import Facts
 
 HOURS_PER_MONTH = Decimal(730)
 CENT = Decimal("0.01")
-STALE_AFTER = timedelta(days=30)
-"""Age from which list prices are shown as stale."""
 
 
 def estimate(facts: Facts) -> CostEstimate | None:
@@ -35,7 +32,8 @@ def estimate(facts: Facts) -> CostEstimate | None:
         monthly_delta=(hourly * HOURS_PER_MONTH).quantize(CENT, rounding=ROUND_HALF_UP),
         price_source=price.source,
         price_as_of=price.as_of,
-        is_stale=facts.now.date() - price.as_of > STALE_AFTER,
+        price_kind=price.kind,
+        is_stale=facts.now.date() - price.as_of > price.stale_after,
         lines=tuple(
             BudgetLine(
                 scope=budget.scope,
