@@ -81,6 +81,8 @@ def parse(document: Mapping[str, Any]) -> Record:
 
 def _lost(given: object, kept: object, where: str = "") -> str | None:
     """Return the path of the first value that was given and is not kept; None when all is there."""
+    if given == kept:
+        return None
     if isinstance(given, Mapping) and isinstance(kept, Mapping):
         for name, value in given.items():
             path = f"{where}.{name}" if where else str(name)
@@ -96,4 +98,4 @@ def _lost(given: object, kept: object, where: str = "") -> str | None:
             for index, (one, other) in enumerate(zip(given, kept, strict=True))
         )
         return next((path for path in found if path is not None), None)
-    return None if given == kept else where
+    return where

@@ -5,6 +5,7 @@ A line that cannot be replayed is named in the report with its reason, whatever 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from guardrails.backtest.candidate import Candidate
 from guardrails.backtest.replay import Past, judge
 from guardrails.backtest.report import Report
 from guardrails.recording import Record, parse
+
+Answer = tuple[PolicyResult | None, str | None]
+"""What the policies said, or the reason code why they said nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +43,13 @@ class Backtest:
     report: Report = field(default_factory=Report)
 
     async def replay(self, lines: Iterable[bytes]) -> None:
-        """Judge every line, in batches, into the report."""
-        waiting: list[Prepared] = []
-        for line in lines:
-            prepared = self._prepared(line)
-            if prepared is not None:
-                waiting.append(prepared)
-            if len(waiting) == BATCH_SIZE:
-                await self._judge(waiting)
-                waiting = []
-        await self._judge(waiting)
+        """Judge every line into the report. The policies are asked in batches, while others are judged."""
+        prepared = [one for line in lines if (one := self._prepared(line)) is not None]
+        batches = [prepared[first : first + BATCH_SIZE] for first in range(0, len(prepared), BATCH_SIZE)]
+        async with asyncio.TaskGroup() as asking:
+            answers = [asking.create_task(self._answers(batch)) for batch in batches]
+            for batch, answered in zip(batches, answers, strict=True):
+                self._judge(batch, await answered)
 
     def _prepared(self, line: bytes) -> Prepared | None:
         try:
@@ -75,16 +76,14 @@ class Backtest:
         if self.policies is None and now.policy_input != before.policy_input:
             raise NotReplayable("the candidate changes what the policies are asked: name the policies too")
 
-    async def _judge(self, prepared: Sequence[Prepared]) -> None:
-        if not prepared:
-            return
-        for one, (answer, error) in zip(prepared, await self._answers(prepared), strict=True):
+    def _judge(self, prepared: Sequence[Prepared], answers: Sequence[Answer]) -> None:
+        for one, (answer, error) in zip(prepared, answers, strict=True):
             try:
                 self.report.add(judge(one.past, one.record, answer, error))
             except NotReplayable as reason:
                 self.report.leave_out(one.past.proposal_id, one.past.revision, str(reason))
 
-    async def _answers(self, prepared: Sequence[Prepared]) -> list[tuple[PolicyResult | None, str | None]]:
+    async def _answers(self, prepared: Sequence[Prepared]) -> list[Answer]:
         if self.policies is None:
             return [(one.record.facts.policy, one.record.facts.policy_error) for one in prepared]
         documents = [one.record.policy_input or {} for one in prepared]

@@ -1,0 +1,218 @@
+"""How long does a backtest of 10,000 recorded proposals take? `make bench-backtest`.
+
+Seeds the rows that first passes leave behind, on a PostgreSQL with durable settings, and serves them from an API in a
+process of its own. Then runs `sluice policy backtest` as a person would, with a candidate of policies and a candidate
+of the configuration, and times the whole command: its start, OPA's start, every page over a real socket, every
+question to the policies, every guardrail, the report.
+
+Accepted: 10,000 records in less than 60 s, all of them replayed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sqlalchemy import insert
+
+from activities.guardrail.policy_input import policy_input
+from adapters.configuration import parse
+from adapters.opa.batch import OpaBatch
+from adapters.opa.sources import POLICIES
+from adapters.store.database import Database
+from adapters.store.schema import evaluations, proposals
+from api.server import server_for
+from benchmarks.postgres import fresh_database
+from contracts.errors import PolicyUnavailable
+from contracts.proposal import ProposalState
+from guardrails.backtest.candidate import Candidate
+from guardrails.evaluate import evaluate
+from guardrails.facts import Facts
+from guardrails.recording import Record, dump
+from local.candidate import candidate_policy
+from settings import Settings
+from tests.activities.guardrail.conftest import CONFIGURATION
+from tests.adapters.store.samples import draft_of, fresh_proposal
+from tests.api.serving import serving
+from tests.contracts.samples import AGENT, ANA, observation, resize
+from tests.guardrails.samples import facts
+from tools.catalogue import OPA
+from tools.programs import resolve
+
+RECORDS = 10_000
+BATCH = 500
+ACCEPTED_SECONDS = 60.0
+ROOT = Path(__file__).parent.parent
+_SIZES = ((2, 2, 2), (4, 4, 4), (1, 2, 3), (6, 6, 6))
+
+
+def recorded(place: int, live: Candidate) -> Record:
+    """Return what a first pass would have known, without the policies' answer."""
+    now = fresh_proposal().created_at
+    by_agent = place % 4 == 0
+    draft = draft_of(
+        fresh_proposal(
+            id=f"prp_{place:05}",
+            action=resize(place % 14).model_copy(update={"node_pool": f"pool-{place % 50}"}),
+            authors=(ANA, AGENT) if by_agent else (ANA,),
+            confidence=(place % 10) / 10 if by_agent else None,
+        )
+    )
+    seen = observation(*_SIZES[place % len(_SIZES)])
+    judged: Facts = facts(draft=draft, observation=seen, now=now)
+    document = policy_input(draft, target=judged.target, production=True, observation=seen, now=now)
+    return live.facts(Record(facts=judged, policy_input=document))
+
+
+async def seed(database: Database, engine: OpaBatch) -> None:
+    """Write proposals and their first passes, as the live policies and limits judge them."""
+    live = Candidate(parse(CONFIGURATION))
+    for first in range(0, RECORDS, BATCH):
+        records = [recorded(place, live) for place in range(first, first + BATCH)]
+        answers = await engine.evaluate_many([one.policy_input or {} for one in records])
+        rows = [_rows(record, answer) for record, answer in zip(records, answers, strict=True)]
+        async with database.transaction() as connection:
+            await connection.execute(insert(proposals), [proposal for proposal, _ in rows])
+            await connection.execute(insert(evaluations), [evaluation for _, evaluation in rows])
+
+
+def _rows(record: Record, answer: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    if isinstance(answer, PolicyUnavailable):
+        raise answer
+    known = replace(record, facts=replace(record.facts, policy=answer))
+    draft, found = known.facts.draft, evaluate(known.facts)
+    proposal = {
+        "id": draft.id,
+        "tenant": draft.tenant,
+        "revision": 1,
+        "state": ProposalState.CANCELLED.value,
+        "draft": draft.model_dump(mode="json"),
+        "target_key": draft.action.target.key,
+        "action_kind": draft.action.kind,
+        "environment": draft.environment,
+        "team": draft.team,
+        "requester": "local/ana",
+        "priority": 3,
+        "decide_by": draft.decide_by,
+        "execute_by": draft.execute_by,
+    }
+    evaluation = {
+        "proposal_id": draft.id,
+        "revision": 1,
+        "pass_number": 1,
+        "outcome": found.outcome.value,
+        "digest": found.digest,
+        "document": found.model_dump(mode="json"),
+        "result": {},
+        "facts": json.loads(dump(known)),
+    }
+    return proposal, evaluation
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where the API is, and the token of an operator."""
+
+    port: int
+    token: str
+
+
+def serve(url: str, pipe: Connection) -> None:
+    """Serve until told to end. Runs in a process of its own."""
+    asyncio.run(_serve(url, pipe))
+
+
+async def _serve(url: str, pipe: Connection) -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    async with serving(url) as api:
+        server = server_for(api.app, "127.0.0.1", 0)
+        running = asyncio.create_task(server.serve(sockets=[listening]))
+        pipe.send(Served(listening.getsockname()[1], api.tokens["olga"]))
+        await asyncio.to_thread(pipe.recv)
+        server.should_exit = True
+        await running
+
+
+def candidate_in(folder: Path) -> tuple[Path, Path]:
+    """Write smaller pools into a copy of the policies, and smaller limits into a copy of the configuration."""
+    policies, declared = folder / "policies", folder / "sluice.yaml"
+    shutil.copytree(POLICIES, policies)
+    data = yaml.safe_load((policies / "data.yaml").read_text())
+    data["sluice"]["limits"]["pool_maximum"] = {"default": 30, "environments": {"production": 30}}
+    (policies / "data.yaml").write_text(yaml.safe_dump(data))
+    declared.write_text(CONFIGURATION.replace("max_nodes_per_zone: 12", "max_nodes_per_zone: 9"))
+    return policies, declared
+
+
+async def backtest(served: Served, policies: Path, declared: Path) -> tuple[float, dict[str, Any]]:
+    """Run the command; return its seconds and its report."""
+    command = ["-P", "-m", "cli.main", "policy", "backtest", "-o", "json"]
+    given = ["--policies", str(policies), "--configuration", str(declared)]
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "SLUICE_URL": f"http://127.0.0.1:{served.port}",
+        "SLUICE_TOKEN": served.token,
+    }
+    began = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *command, *given, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    took = time.perf_counter() - began
+    if process.returncode:
+        raise RuntimeError(f"the backtest ended with {process.returncode}")
+    report: dict[str, Any] = json.loads(output)
+    return took, report
+
+
+async def measure() -> tuple[float, dict[str, Any]]:
+    """Seed, serve, run."""
+    opa = resolve(OPA, state_dir=Settings().state_dir).path
+    context = multiprocessing.get_context("spawn")
+    async with fresh_database() as url:
+        database = Database(url)
+        async with candidate_policy(opa, POLICIES) as live:
+            await seed(database, live.engine)
+        await database.close()
+        pipe, other = context.Pipe()
+        api = context.Process(target=serve, args=(url, other), daemon=True)
+        api.start()
+        served: Served = await asyncio.to_thread(pipe.recv)
+        with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
+            found = await backtest(served, *candidate_in(Path(folder)))
+        pipe.send("end")
+        await asyncio.to_thread(api.join, 15)
+    return found
+
+
+def told(took: float, report: dict[str, Any]) -> str:
+    """Return the figures and what is accepted. The processor's time is that of the command and its OPA."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    lines = [
+        f"{one['before']:>18} -> {one['after']:<18} {one['count']:>6,}   {one['monthly_delta']}"
+        for one in report["flips"]
+    ]
+    kept = took < ACCEPTED_SECONDS and report["replayed"] == RECORDS
+    lines.append(
+        f"{report['replayed']:,} of {report['records']:,} records replayed in {took:.1f} s "
+        f"(limit {ACCEPTED_SECONDS:.0f}), {len(report['flipped']):,} flipped: {'accepted' if kept else 'missed'}"
+    )
+    lines.append(f"processor time of all children: {used.ru_utime + used.ru_stime:.1f} s")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(told(*asyncio.run(measure())))
