@@ -167,7 +167,7 @@ class GkeSettings(Group):
 
 
 class KubernetesSettings(Group):
-    """Optional: lets verification count Ready nodes."""
+    """Optional: lets verification count Ready nodes, and policies read what runs on a pool."""
 
     kubeconfig: Path | None = None
 
