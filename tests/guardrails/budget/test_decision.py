@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from contracts.evaluation import Outcome
 from guardrails.budget.cost import estimate
 from guardrails.budget.decision import decide
+from guardrails.budget.remedy import largest_that_fits
 from tests.contracts.samples import observation, resize
 from tests.guardrails.samples import BUDGET, PRICE, autoscaled, bounds, draft, facts
 
@@ -140,3 +141,83 @@ def test_an_amount_is_never_negative_never_too_small_and_at_most_a_cent_too_larg
     assert cost is not None
     exact = max(Decimal(0), (node_count * 3 - 9) * price * hours)
     assert exact <= cost.lines[0].amount < exact + Decimal("0.01")
+
+
+@pytest.mark.parametrize(
+    ("soft_limit", "committed", "outcome"),
+    [
+        (AMOUNT, 0, Outcome.ALLOW),
+        (AMOUNT - Decimal("0.01"), 0, Outcome.REQUIRE_APPROVAL),
+        (2 * AMOUNT, AMOUNT, Outcome.ALLOW),
+        (2 * AMOUNT, AMOUNT + Decimal("0.01"), Outcome.REQUIRE_APPROVAL),
+        (Decimal(0), 0, Outcome.REQUIRE_APPROVAL),
+    ],
+    ids=["up to it", "a cent above", "with others up to it", "with others above", "zero"],
+)
+def test_above_a_soft_limit_a_person_must_approve(
+    soft_limit: Decimal, committed: Any, outcome: Outcome
+) -> None:
+    verdict = decide(facts(budgets=(replace(BUDGET, soft_limit=soft_limit, committed=Decimal(committed)),)))
+    assert verdict.outcome is outcome
+    if outcome is Outcome.REQUIRE_APPROVAL:
+        assert verdict.reason_code == "budget_soft_limit"
+        assert verdict.requirement is not None
+        assert verdict.requirement.quorum == 1
+        assert "0.01" in verdict.message or soft_limit == 0
+
+
+def test_nobody_can_approve_what_is_above_the_hard_limit() -> None:
+    both = replace(BUDGET, limit=AMOUNT - 1, soft_limit=Decimal(1))
+    assert decide(facts(budgets=(both,))).reason_code == "budget_exceeded"
+
+
+def test_a_shrink_asks_nobody_above_a_soft_limit() -> None:
+    above = replace(BUDGET, soft_limit=Decimal(0), committed=Decimal(100))
+    assert decide(facts(draft=draft(action=resize(1)), budgets=(above,))).outcome is Outcome.ALLOW
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        # Three zones with two nodes each; one node per zone more costs 615.60.
+        (Decimal("615.60"), "Up to 3 nodes per zone fit now"),
+        (Decimal("1231.19"), "Up to 3 nodes per zone fit now"),
+        (Decimal("615.59"), "No growth fits"),
+        (Decimal(0), "No growth fits"),
+    ],
+)
+def test_a_denial_says_which_size_would_fit_and_how_much_is_missing(limit: Decimal, words: str) -> None:
+    verdict = decide(facts(budgets=(replace(BUDGET, limit=limit),)))
+    assert verdict.outcome is Outcome.DENY
+    assert verdict.remedy is not None
+    assert verdict.remedy.startswith(words)
+    assert f"by {AMOUNT - limit} USD" in verdict.remedy
+    assert "environment=production (month:2026-11)" in verdict.remedy
+
+
+@given(
+    wanted=st.integers(3, 60),
+    limit=st.decimals("0", "9000", places=2),
+    committed=st.decimals("0", "9000", places=2),
+)
+def test_the_size_that_fits_is_allowed_and_the_next_one_is_not(
+    wanted: int, limit: Decimal, committed: Decimal
+) -> None:
+    budgets = (replace(BUDGET, limit=limit, committed=committed), replace(BUDGET, window="day:2026-11-21"))
+    asked = facts(draft=draft(action=resize(wanted)), budgets=budgets)
+    if decide(asked).outcome is Outcome.ALLOW:
+        return
+    size = largest_that_fits(asked)
+    grown = [size] if size is not None else []
+    for fitting in grown:
+        assert decide(facts(draft=draft(action=resize(fitting)), budgets=budgets)).outcome is Outcome.ALLOW
+    too_much = (size or 2) + 1
+    if too_much < wanted:
+        assert decide(facts(draft=draft(action=resize(too_much)), budgets=budgets)).outcome is Outcome.DENY
+
+
+def test_of_bounds_the_remedy_names_the_upper_one() -> None:
+    tight = (replace(BUDGET, limit=Decimal("615.60")),)
+    verdict = decide(facts(observation=autoscaled(1, 2), draft=draft(action=bounds(1, 5)), budgets=tight))
+    assert verdict.remedy is not None
+    assert verdict.remedy.startswith("Up to 3 nodes at most per zone fit now")
