@@ -84,6 +84,10 @@ bench-backtest: setup ## seconds that a backtest of 10,000 recorded proposals ta
 proof-budget: setup ## 64 racers for the last unit of a budget, 5,000 rounds; the database judges
 	@exec $(BIN)/python -m proofs.last_unit --rounds 5000
 
+.PHONY: proof-approvals
+proof-approvals: setup ## 300 orders of what happens to a proposal that waits, on Temporal and PostgreSQL
+	@exec $(BIN)/python -m proofs.approval_orders --sample 300
+
 .PHONY: proof-storm
 proof-storm: setup ## 1,000 alerts in 10 s over 50 targets, judged from the provider's own log
 	@exec $(BIN)/python -m proofs.storm

@@ -1,4 +1,4 @@
-"""APPROVAL: `sluice approve|reject|cancel|undo|resolve`. A decision names exactly what was on the screen."""
+"""APPROVAL: `sluice approve|reject|withdraw|edit|cancel|undo|resolve`. One decides on what was on the screen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RECORDED = 202
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for function in (approve, reject, cancel, undo, resolve):
+    for function in (approve, reject, withdraw, edit, cancel, undo, resolve):
         app.command()(function)
 
 
@@ -41,7 +41,7 @@ def approve(
     timeout: Timeout = 900,
 ) -> None:
     """Look at a proposal, approve it, and follow it to its final state."""
-    view = _may_decide(fetch(session, proposal_id))
+    view = _may_decide(fetch(session, proposal_id), "approve")
     if not session.is_json:
         show_view(session, view)
     _confirm(f"Approve {view.id}?", yes=yes, no_input=no_input)
@@ -55,7 +55,7 @@ def approve(
 @command
 def reject(session: Session, proposal_id: ProposalId, reason: NeededReason, timeout: Timeout = 30) -> None:
     """Reject a proposal, with a reason."""
-    view = _may_decide(fetch(session, proposal_id))
+    view = _may_decide(fetch(session, proposal_id), "reject")
     decided = _decide(session, view, "reject", reason)
 
     def is_settled(one: ProposalView) -> bool:
@@ -68,8 +68,48 @@ def reject(session: Session, proposal_id: ProposalId, reason: NeededReason, time
         say(f"{after.id} is {words(after.state.value)}")
 
 
-def _may_decide(view: ProposalView) -> ProposalView:
-    if view.eligibility.may_decide:
+@command
+def withdraw(session: Session, proposal_id: ProposalId, reason: Reason = "") -> None:
+    """Take your own decision back, while the proposal still waits."""
+    view = _may_decide(fetch(session, proposal_id), "withdraw")
+    decided = _decide(session, view, "withdraw", reason)
+    if session.is_json:
+        write_json(decided)
+
+
+@command
+def edit(
+    session: Session,
+    proposal_id: ProposalId,
+    reason: NeededReason,
+    nodes: Annotated[int | None, typer.Option(help="Nodes per zone.")] = None,
+    minimum: Annotated[int | None, typer.Option("--min", help="Autoscaler's lower bound per zone.")] = None,
+    maximum: Annotated[int | None, typer.Option("--max", help="Autoscaler's upper bound per zone.")] = None,
+    reason_name: Annotated[str | None, typer.Option(help="What was wrong, from the fixed list.")] = None,
+    timeout: Timeout = 60,
+) -> None:
+    """Change the values of a proposal that waits: a new revision. Votes are void, the gates run again."""
+    given = {"node_count": nodes, "min_node_count": minimum, "max_node_count": maximum}
+    fields = {name: value for name, value in given.items() if value is not None}
+    if not fields:
+        raise CommandFailed("nothing to change", ExitCode.USAGE, "give --nodes, or --min and --max")
+    view = fetch(session, proposal_id)
+    body = {"digest": view.digest, "fields": fields, "reason": reason}
+    if reason_name is not None:
+        body["reason_name"] = reason_name
+    revised = session.api.post(f"/v1/proposals/{view.id}/revisions", body).body["revision"]
+
+    def is_judged(one: ProposalView) -> bool:
+        return one.revision >= revised and one.state.value != "evaluating"
+
+    after = follow(session, view.id, until=is_judged, timeout=timeout)
+    show_view(session, after)
+    if not session.is_json:
+        say(f"revision {revised}; somebody else decides on it")
+
+
+def _may_decide(view: ProposalView, kind: str) -> ProposalView:
+    if view.eligibility.may_decide or kind in view.eligibility.open_to:
         return view
     forbidden = (view.eligibility.why_not or "").startswith("not_eligible")
     hint = "somebody else decides: `sluice --as approver …`" if forbidden else ""

@@ -22,6 +22,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
@@ -42,9 +43,9 @@ from local.temporal import SEARCH_ATTRIBUTES, dev_server_command
 from settings import Settings
 from tests.contracts.ballots import CAROL, DECIDED, OLGA, QUORUM, Happening, ends_as
 from tests.contracts.samples import ANA, BEN
+from tests.e2e.processes import free_port
 from tests.editing import edit
 from tests.gke_fixtures import RunningEmulator
-from tests.local.free import free_port
 from tests.proposal_stack import ProposalStack, eventually, proposal_stack
 from tools.catalogue import TEMPORAL
 from tools.programs import explicit_path, resolve
@@ -79,7 +80,7 @@ class _Course:
     """One proposal on its way through one order."""
 
     stack: ProposalStack
-    handle: WorkflowHandle[ProposalStack, Standing]
+    handle: WorkflowHandle[Any, Standing]
     proposal_id: str
     order: Order
     last: SignedDecision | None = None
@@ -99,7 +100,7 @@ class _Course:
             case Happening.EDIT:
                 if not isinstance(await edit(self.stack.database, self.proposal_id, OLGA, node_count=5), str):
                     await self._wake()
-                    await self._judged()
+                    await self.judged()
             case Happening.DUPLICATE if self.last is not None:
                 await self._send(self.last)
             case _:
@@ -121,11 +122,11 @@ class _Course:
         with contextlib.suppress(RPCError):
             await self.handle.signal(WAKE_SIGNAL)
 
-    async def _judged(self) -> None:
+    async def judged(self) -> None:
         """Wait until the gates looked at the new revision."""
 
         async def judged() -> bool:
-            return (await self.stack.row(self.proposal_id)).state != _S.EVALUATING
+            return bool((await self.stack.row(self.proposal_id)).state != _S.EVALUATING)
 
         await eventually(judged, limit=60)
         row = await self.stack.row(self.proposal_id)
@@ -168,7 +169,7 @@ async def _run(stack: ProposalStack, order: Order, window: timedelta, judged: Ju
     handle = await stack.propose(decide_by=now + window, execute_by=now + timedelta(hours=2))
     course = _Course(stack, handle, handle.id.removeprefix("proposal/"), order)
     try:
-        await course._judged()
+        await course.judged()
         for what in (*order, Happening.EXPIRE):
             await course.happens(what)
         await _judge(course, judged)
@@ -197,12 +198,15 @@ def _named(order: Order) -> str:
 def sample(count: int, seed: int = SEED) -> list[Order]:
     """Return different orders, the same for the same seed."""
     every = list(itertools.product(Happening, repeat=LENGTH))
-    return random.Random(seed).sample(every, count)
+    return random.Random(seed).sample(every, count)  # noqa: S311  a sample, not a secret
 
 
 @asynccontextmanager
 async def _temporal() -> AsyncIterator[str]:
-    binary = resolve(TEMPORAL, explicit_path(TEMPORAL, Settings().programs))
+    settings = Settings()
+    binary = resolve(
+        TEMPORAL, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, TEMPORAL)
+    ).path
     port = free_port()
     address = f"127.0.0.1:{port}"
     process = await asyncio.create_subprocess_exec(

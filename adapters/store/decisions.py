@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
 from adapters.store.schema import decisions, evaluations
-from contracts.audit import AuditType
+from contracts.audit import AuditEvent, AuditType
 from contracts.decision import Decision, DecisionKind, DecisionStatus, SignedDecision
 from contracts.errors import AlreadyVoted, NotFound
 from contracts.evaluation import ApprovalRequirement
@@ -29,7 +29,7 @@ async def record(connection: AsyncConnection, signed: SignedDecision, actor: Pri
     """
     decision = signed.decision
     reviewer = f"{decision.reviewer.issuer}/{decision.reviewer.subject}"
-    await supersede(connection, decision, DecisionStatus.RECORDED)
+    replaced = await _supersede(connection, decision, DecisionStatus.RECORDED)
     values = {
         "id": decision.id,
         "proposal_id": decision.proposal_id,
@@ -51,7 +51,7 @@ async def record(connection: AsyncConnection, signed: SignedDecision, actor: Pri
         actor=actor,
         payload=signed,
     )
-    await audit_log.append(connection, recorded)
+    await audit_log.append(connection, recorded, *replaced)
 
 
 async def refuse(connection: AsyncConnection, decision_id: str, reason_code: str, actor: Principal) -> bool:
@@ -106,7 +106,7 @@ async def apply(connection: AsyncConnection, signed: SignedDecision) -> bool:
     decision = signed.decision
     if await status_of(connection, decision.id) is not DecisionStatus.RECORDED:
         return False
-    await supersede(connection, decision, DecisionStatus.APPLIED)
+    replaced = await _supersede(connection, decision, DecisionStatus.APPLIED)
     taken = await connection.execute(
         update(decisions)
         .where(decisions.c.id == decision.id, decisions.c.status == DecisionStatus.RECORDED.value)
@@ -121,12 +121,14 @@ async def apply(connection: AsyncConnection, signed: SignedDecision) -> bool:
         actor=decision.reviewer,
         payload=signed,
     )
-    await audit_log.append(connection, applied)
+    await audit_log.append(connection, applied, *replaced)
     return True
 
 
-async def supersede(connection: AsyncConnection, newer: Decision, standing: DecisionStatus) -> None:
-    """Settle the decision of the same person on the same revision that `newer` replaces, with its audit event."""
+async def _supersede(
+    connection: AsyncConnection, newer: Decision, standing: DecisionStatus
+) -> list[AuditEvent]:
+    """Settle the decision of the same person on the same revision that `newer` replaces; return its audit event."""
     replaced = await connection.execute(
         update(decisions)
         .where(
@@ -143,7 +145,7 @@ async def supersede(connection: AsyncConnection, newer: Decision, standing: Deci
         )
         .returning(decisions.c.id)
     )
-    events = [
+    return [
         audit_log.event(
             AuditType.DECISION_SUPERSEDED,
             tenant=newer.tenant,
@@ -158,7 +160,6 @@ async def supersede(connection: AsyncConnection, newer: Decision, standing: Deci
         )
         for (replaced_id,) in replaced.all()
     ]
-    await audit_log.append(connection, *events)
 
 
 async def void_votes(connection: AsyncConnection, request: SignedDecision) -> None:

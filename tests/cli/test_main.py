@@ -23,7 +23,7 @@ HEAVY = (
     "structlog",
 )
 COMMANDS = {
-    "up", "ask", "propose", "proposals", "approve", "reject", "cancel", "undo", "resolve", "halt", "halts",
+    "up", "ask", "propose", "proposals", "approve", "reject", "withdraw", "edit", "evals", "cancel", "undo", "resolve", "halt", "halts",
     "resume", "breakers", "budgets", "fleet", "audit", "api", "worker", "migrate", "tokens", "config", "doctor",
 }  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -126,3 +126,53 @@ class Story:
         kind = DecisionKind.REJECT if what is Happening.REJECT else DecisionKind.APPROVE
         self.last = decided(reviewer, kind, self.ballot.revision)
         return approval.Decide(self.last)
+
+
+@dataclass
+class Model:
+    """The same told in sets and words, with nothing of the state machine in it."""
+
+    end: ProposalState = ProposalState.EXPIRED
+    is_over: bool = False
+    revision: int = 1
+    approvals: set[str] = field(default_factory=set)
+    last: tuple[str, bool, int] | None = None
+    """Who decided last, whether for it, on which revision."""
+
+    def happens(self, what: Happening) -> None:
+        if what is Happening.CANCEL and (not self.is_over or self.end is ProposalState.READY):
+            self.end, self.is_over = ProposalState.CANCELLED, True
+        elif what is Happening.EXPIRE:
+            self.is_over = True
+        elif what is Happening.EDIT and not self.is_over and self.revision < 5:
+            self.revision += 1
+            self.approvals.clear()
+        elif what in VOTES:
+            if what is not Happening.DUPLICATE or self.last is None:
+                self.last = (*VOTES[what], self.revision)
+            self.votes(*self.last)
+
+    def votes(self, who: str, is_for: bool, revision: int) -> None:
+        if self.is_over or revision != self.revision:
+            return
+        if not is_for:
+            self.end, self.is_over = ProposalState.REJECTED, True
+            return
+        self.approvals.add(who)
+        if len(self.approvals) == 2:
+            self.end, self.is_over = ProposalState.READY, True
+
+
+VOTES = {
+    Happening.APPROVE: ("ben", True),
+    Happening.REJECT: ("ben", False),
+    Happening.DUPLICATE: ("ben", True),
+    Happening.SECOND_APPROVER: ("carol", True),
+}
+
+
+def ends_as(order: tuple[Happening, ...]) -> ProposalState:
+    model = Model()
+    for what in order:
+        model.happens(what)
+    return model.end

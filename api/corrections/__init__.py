@@ -1,0 +1,1 @@
+"""What people said was wrong with proposals, and what they made of them: for the evaluation of planners."""
