@@ -54,3 +54,18 @@ test_a_resize_is_no_limit if {
 	resize := json.patch(bounding("agent", 6, null), [{"op": "replace", "path": "/action/kind", "value": "gke.node_pool.resize"}])
 	count(policy.violations) == 0 with input as resize
 }
+
+test_below_what_is_registered_and_above_it_only_one_of_both_is_said if {
+	at_the_registered := policy.violations with input as bounding("agent", 12, per_zone(5))
+	[violation.level | some violation in at_the_registered] == ["soft"]
+}
+
+test_what_people_raise_or_an_agent_keeps_is_not_judged_above_it_either if {
+	count(policy.violations) == 0 with input as bounding("human", 13, per_zone(5))
+	count(policy.violations) == 0 with input as bounding("agent", 13, per_zone(13))
+}
+
+test_a_bound_of_zero_is_none if {
+	some violation in policy.violations with input as bounding("agent", 1, per_zone(0))
+	endswith(violation.message, "before no upper bound for a zone.")
+}

@@ -52,3 +52,8 @@ test_undeclared_shares_count_as_everything_where_they_are_needed if {
 	strict := object.union(limits, {"needed_in": ["production"]})
 	count(policy.violations) == 2 with input as shrinking(null, null, 9) with data.sluice.limits.business_impact as strict
 }
+
+test_a_declared_share_counts_where_shares_are_needed_too if {
+	strict := object.union(limits, {"needed_in": ["production"]})
+	count(policy.violations) == 0 with input as shrinking(0.1, 0.1, 9) with data.sluice.limits.business_impact as strict
+}

@@ -38,3 +38,14 @@ test_nodes_that_still_start_count if {
 	starting := object.union(growing_to("production", 41), {"observation": {"cluster_nodes": 2}})
 	count(policy.violations) == 1 with input as starting with data.sluice.limits.cluster_maximum as limits
 }
+
+test_the_same_size_is_fine if {
+	crowded := object.union(growing_to("production", 6), {"observation": {"cluster_nodes": 100}})
+	count(policy.violations) == 0 with input as crowded with data.sluice.limits.cluster_maximum as limits
+}
+
+test_nobody_can_lift_it if {
+	some violation in policy.violations with input as growing_to("production", 27)
+		with data.sluice.limits.cluster_maximum as limits
+	violation.level == "hard"
+}

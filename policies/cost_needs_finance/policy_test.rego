@@ -40,3 +40,14 @@ test_shrinking_is_fine if {
 test_without_a_threshold_it_says_nothing if {
 	count(policy.violations) == 0 with input as adding(money(999999, "USD"))
 }
+
+test_the_same_size_adds_nothing if {
+	same := {"cost": null, "change": {"nodes_before": 6, "nodes_after": 6}}
+	count(policy.violations) == 0 with input as same with data.sluice.limits.cost_needs_finance as limits
+}
+
+test_an_amount_that_is_no_number_is_told_as_unknown if {
+	some violation in policy.violations with input as adding(money(null, "EUR"))
+		with data.sluice.limits.cost_needs_finance as limits
+	startswith(violation.message, "The change adds costs that are not known;")
+}

@@ -54,3 +54,14 @@ test_shrinking_is_fine if {
 	smaller := object.union(labelled({"data-residency": "eu"}, {}, "us-central1"), {"change": {"nodes_after": 5}})
 	count(policy.violations) == 0 with input as smaller with data.sluice.limits.data_residency as limits
 }
+
+test_the_same_size_is_fine if {
+	same := json.patch(labelled({"data-residency": "eu"}, {}, "us-central1"), [{"op": "replace", "path": "/change/nodes_after", "value": 6}])
+	count(policy.violations) == 0 with input as same with data.sluice.limits.data_residency as limits
+}
+
+test_nobody_can_lift_it if {
+	some violation in policy.violations with input as labelled({"data-residency": "eu"}, {}, "us-central1")
+		with data.sluice.limits.data_residency as limits
+	violation.level == "hard"
+}

@@ -46,3 +46,20 @@ test_shrinking_is_fine if {
 test_without_bounds_it_says_nothing if {
 	count(policy.violations) == 0 with input as growing(null, 7)
 }
+
+test_the_same_size_is_fine if {
+	same := json.patch(growing(null, 7), [{"op": "replace", "path": "/change/nodes_after", "value": 6}])
+	count(policy.violations) == 0 with input as same with data.sluice.limits.disk_bounds as limits
+}
+
+test_nobody_can_lift_either if {
+	every disks in [disk("pd-standard", 100), disk("pd-ssd", 500)] {
+		found := policy.violations with input as growing(disks, 7) with data.sluice.limits.disk_bounds as limits
+		[violation.level | some violation in found] == ["hard"]
+	}
+}
+
+test_a_size_of_zero_is_unknown if {
+	some violation in policy.violations with input as growing(disk("pd-ssd", 0), 7) with data.sluice.limits.disk_bounds as limits
+	startswith(violation.message, "Boot disks have an unknown number of GB;")
+}

@@ -49,3 +49,13 @@ test_other_environments_are_not_judged if {
 	elsewhere := object.union(growing(key(""), 7), {"environment": "development"})
 	count(policy.violations) == 0 with input as elsewhere with data.sluice.limits.disk_encryption as limits
 }
+
+test_the_same_size_is_fine if {
+	same := json.patch(growing(key(""), 7), [{"op": "replace", "path": "/change/nodes_after", "value": 6}])
+	count(policy.violations) == 0 with input as same with data.sluice.limits.disk_encryption as limits
+}
+
+test_nobody_can_lift_it if {
+	some violation in policy.violations with input as growing(key(""), 7) with data.sluice.limits.disk_encryption as limits
+	violation.level == "hard"
+}

@@ -35,3 +35,7 @@ test_shrinking_is_fine_whatever_the_total if {
 test_without_a_number_it_says_nothing if {
 	count(policy.violations) == 0 with input as growing_to(7, null)
 }
+
+test_the_same_size_is_fine if {
+	count(policy.violations) == 0 with input as growing_to(6, 900) with data.sluice.limits.fleet_maximum as limits
+}

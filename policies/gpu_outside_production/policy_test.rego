@@ -57,3 +57,9 @@ test_without_a_list_no_gpu_is_allowed if {
 	small := growing("g2-standard-8", [{"type": "nvidia-l4", "count": 1}])
 	count(policy.violations) == 1 with input as small with data.sluice.limits as {}
 }
+
+test_the_same_size_is_fine if {
+	big := growing("a3-highgpu-8g", [{"type": "nvidia-h100-80gb", "count": 8}])
+	same := object.union(big, {"change": {"nodes_before": 2, "nodes_after": 2}})
+	count(policy.violations) == 0 with input as same
+}

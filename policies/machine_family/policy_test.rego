@@ -30,3 +30,14 @@ test_an_environment_without_a_list_is_not_judged if {
 	elsewhere := object.union(growing("n2d-standard-4", 7), {"environment": "development"})
 	count(policy.violations) == 0 with input as elsewhere with data.sluice.limits.machine_family as limits
 }
+
+test_the_same_size_is_fine if {
+	same := json.patch(growing("n2d-standard-4", 7), [{"op": "replace", "path": "/change/nodes_after", "value": 6}])
+	count(policy.violations) == 0 with input as same with data.sluice.limits.machine_family as limits
+}
+
+test_nobody_can_lift_it if {
+	some violation in policy.violations with input as growing("n2d-standard-4", 7)
+		with data.sluice.limits.machine_family as limits
+	violation.level == "hard"
+}

@@ -36,3 +36,9 @@ test_rules_people_and_undo_are_no_models if {
 test_without_a_list_it_says_nothing if {
 	count(policy.violations) == 0 with input as planned_by("openai", "any")
 }
+
+test_nobody_can_lift_it if {
+	some violation in policy.violations with input as planned_by("openai", "gpt-5-nano")
+		with data.sluice.limits.model_allow_list as limits
+	violation.level == "hard"
+}

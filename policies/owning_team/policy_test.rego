@@ -39,3 +39,12 @@ test_a_named_owner_is_fine if {
 	named := object.union(owned_by({"team": "inference", "owner": "ana"}), {"environment": "production"})
 	count(policy.violations) == 0 with input as named with data.sluice.limits.owning_team as {"owner_needed_in": ["production"]}
 }
+
+test_nobody_can_lift_either if {
+	every target in [null, {"team": "inference", "owner": null}] {
+		ownerless := object.union(owned_by(target), {"environment": "production"})
+		found := policy.violations with input as ownerless
+			with data.sluice.limits.owning_team as {"owner_needed_in": ["production"]}
+		[violation.level | some violation in found] == ["hard"]
+	}
+}

@@ -28,3 +28,8 @@ test_a_pool_that_is_above_already_may_shrink if {
 	shrinking := {"environment": "production", "change": {"nodes_before": 300, "nodes_after": 250}}
 	count(policy.violations) == 0 with input as shrinking
 }
+
+test_a_pool_that_is_above_already_may_stay if {
+	staying := {"environment": "production", "change": {"nodes_before": 300, "nodes_after": 300}}
+	count(policy.violations) == 0 with input as staying
+}

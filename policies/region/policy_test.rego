@@ -35,3 +35,8 @@ test_an_environment_without_a_list_is_not_judged if {
 	elsewhere := object.union(growing_in("us-central1", 7), {"environment": "development"})
 	count(policy.violations) == 0 with input as elsewhere with data.sluice.limits.region as limits
 }
+
+test_the_same_size_is_fine if {
+	same := json.patch(growing_in("us-central1", 7), [{"op": "replace", "path": "/change/nodes_after", "value": 6}])
+	count(policy.violations) == 0 with input as same with data.sluice.limits.region as limits
+}

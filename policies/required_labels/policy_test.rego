@@ -39,3 +39,13 @@ test_other_environments_are_not_judged if {
 	elsewhere := object.union(labelled({}, {}), {"environment": "development"})
 	count(policy.violations) == 0 with input as elsewhere with data.sluice.limits.required_labels as limits
 }
+
+test_the_same_size_is_fine if {
+	same := json.patch(labelled({}, {}), [{"op": "replace", "path": "/change/nodes_after", "value": 6}])
+	count(policy.violations) == 0 with input as same with data.sluice.limits.required_labels as limits
+}
+
+test_nobody_can_lift_it if {
+	some violation in policy.violations with input as labelled({}, {}) with data.sluice.limits.required_labels as limits
+	violation.level == "hard"
+}

@@ -39,3 +39,9 @@ test_an_unknown_load_is_denied_where_it_is_needed if {
 test_an_unknown_load_is_not_judged_elsewhere if {
 	count(policy.violations) == 0 with input as shrinking_to(5, null)
 }
+
+test_nobody_can_lift_what_is_unknown if {
+	some violation in policy.violations with input as shrinking_to(5, null)
+		with data.sluice.limits.shrink_below_load as limits
+	violation.level == "hard"
+}

@@ -42,3 +42,17 @@ test_an_autoscaler_down_to_zero_is_advised_against if {
 test_an_autoscaler_that_keeps_one_is_fine if {
 	count(policy.violations) == 0 with input as bounding(1)
 }
+
+test_an_upper_bound_is_no_size if {
+	lowered := json.patch(bounding(1), [{"op": "replace", "path": "/change/nodes_after", "value": 0}])
+	count(policy.violations) == 0 with input as lowered
+}
+
+test_elsewhere_an_autoscaler_may_go_down_to_zero if {
+	count(policy.violations) == 0 with input as object.union(bounding(0), {"production": false})
+}
+
+test_a_resize_has_no_lower_bound if {
+	resized := object.union(resizing(true, 6, 1), {"action": {"min_node_count": 0}})
+	count(policy.violations) == 0 with input as resized
+}

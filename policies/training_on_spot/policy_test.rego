@@ -43,3 +43,7 @@ test_an_excepted_environment_is_fine if {
 test_without_limits_nothing_is_excepted if {
 	count(policy.violations) == 1 with input as growing("training", false, 2) with data.sluice.limits as {}
 }
+
+test_the_same_size_is_fine if {
+	count(policy.violations) == 0 with input as growing("training", false, 1)
+}
