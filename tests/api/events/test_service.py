@@ -169,6 +169,39 @@ async def test_planning_and_resolving_at_once_leave_no_proposal_waiting(alerting
             assert (await alerting.view(made.proposal_id))["state"] == "cancelled"
 
 
+async def test_a_proposal_that_another_alert_was_told_of_lives_until_both_resolved(alerting: Api) -> None:
+    proposal_id = await proposal_of(alerting)
+    [joining] = (await send(alerting, another(PAYLOAD, fingerprint="second"))).json()["request_ids"]
+    told = await plan(alerting, joining)
+    assert (told.status, told.proposals) == ("refused", ())
+    assert (await send(alerting, RESOLVED)).json()["cancelled_proposal_ids"] == []
+    assert (await alerting.view(proposal_id))["state"] == "evaluating"
+    answer = await send(alerting, another(RESOLVED, fingerprint="second"))
+    assert answer.json()["cancelled_proposal_ids"] == [proposal_id]
+
+
+async def test_what_a_person_proposed_is_not_cancelled_by_an_alert_that_was_told_of_it(alerting: Api) -> None:
+    proposal_id = await alerting.propose(action=RESIZE)
+    [joining] = (await send(alerting, PAYLOAD)).json()["request_ids"]
+    assert (await plan(alerting, joining)).proposals == ()
+    assert (await send(alerting, RESOLVED)).json()["cancelled_proposal_ids"] == []
+    assert (await alerting.view(proposal_id))["state"] == "evaluating"
+
+
+async def test_joining_and_resolving_at_once_leave_no_alert_without_a_living_proposal(alerting: Api) -> None:
+    for n in range(8):
+        first, second = (another(PAYLOAD, fingerprint=f"{name}{n}") for name in ("first", "second"))
+        [request_id] = (await send(alerting, first)).json()["request_ids"]
+        (made,) = (await plan(alerting, request_id)).proposals
+        [joining] = (await send(alerting, second)).json()["request_ids"]
+        over = another(RESOLVED, fingerprint=f"first{n}")
+        joined, _ = await asyncio.gather(plan(alerting, joining), send(alerting, over))
+        living = joined.proposals[0].proposal_id if joined.proposals else made.proposal_id
+        assert (await alerting.view(living))["state"] == "evaluating"
+        await send(alerting, another(RESOLVED, fingerprint=f"second{n}"))
+        assert (await alerting.view(living))["state"] == "cancelled"
+
+
 async def test_a_long_annotation_is_cut_and_a_long_label_refused(alerting: Api) -> None:
     payload = firing()
     payload["alerts"][0]["annotations"]["description"] = "x" * 50_000
