@@ -20,7 +20,7 @@ from contracts.errors import (
     ProviderUnavailable,
     TargetNotFound,
 )
-from contracts.observation import Accelerator, AutoscalingBounds, ProviderOperation
+from contracts.observation import Accelerator, AutoscalingBounds, BootDisk, ProviderOperation
 from contracts.ports import NodePoolReader
 from tests.gke_fixtures import EmulatorProcess, RunningEmulator
 
@@ -50,6 +50,17 @@ async def test_an_observation_carries_sizes_per_zone_and_what_the_pool_is(reader
     assert seen.etag
     assert seen.version
     assert seen.cluster_node_count == 6 + 6 + 3 + 0 + 6 + 3
+
+
+async def test_an_observation_carries_labels_and_boot_disk(reader: GkeNodePoolReader) -> None:
+    seen = await reader.observe(INFERENCE)
+    assert seen.labels == {"tier": "serving"}
+    assert seen.resource_labels == {"service": "search", "cost-center": "4711"}
+    key = "projects/acme-keys/locations/europe-west4/keyRings/gke/cryptoKeys/nodes"
+    assert seen.boot_disk == BootDisk(type="pd-ssd", size_gb=200, kms_key=key)
+    plain = await reader.observe(INFERENCE.model_copy(update={"node_pool": "web"}))
+    assert (plain.labels, plain.resource_labels) == ({}, {})
+    assert plain.boot_disk == BootDisk(type="pd-balanced", size_gb=100)
 
 
 async def test_sizes_never_come_from_the_initial_node_count(
