@@ -68,7 +68,7 @@ def _text(value: object) -> str:
         return str(_duration.dump_python(value, mode="json"))
     if isinstance(value, Enum):
         return str(value.value)
-    if isinstance(value, dict):
+    if isinstance(value, dict | tuple):
         return json.dumps(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 

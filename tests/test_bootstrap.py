@@ -92,6 +92,17 @@ async def test_the_agents_process_needs_the_models_key_and_nothing_else(tmp_path
     assert await build(bare, QUEUE_AGENT) is not None
 
 
+@pytest.mark.parametrize("queue", [QUEUE_MAIN, QUEUE_AGENT])
+async def test_a_model_that_is_not_on_the_list_never_runs(tmp_path: Path, queue: str) -> None:
+    listed = LlmSettings(model="gpt-5-mini", allowed_models=("gpt-5", "gpt-5-mini"))
+    assert await build(whole(tmp_path, llm=listed), queue) is not None
+    unlisted = LlmSettings(model="gpt-5-mini-preview", allowed_models=("gpt-5", "gpt-5-mini"))
+    with pytest.raises(
+        ConfigurationInvalid, match="SLUICE_LLM__ALLOWED_MODELS allows only: gpt-5, gpt-5-mini"
+    ):
+        await build(whole(tmp_path, llm=unlisted), queue)
+
+
 async def test_a_queue_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationInvalid, match="there is no task queue 'sluice-mian'"):
         await build(whole(tmp_path), "sluice-mian")

@@ -198,6 +198,15 @@ def test_budgets_and_breakers_are_listed_and_a_breaker_is_reset(stack: Sluice) -
     assert done["state"] == "closed"
 
 
+def test_a_breaker_is_opened_for_a_time_or_until_it_is_reset(stack: Sluice) -> None:
+    opening = ("breakers", "open", "model:none-such", "--reason", "it rambles")
+    assert stack.json(*opening, "--for", "30m", by="operator")["open_until"] is not None
+    said = stack.run(*opening, by="operator")
+    assert said.stdout.strip() == "model:none-such is open until it is reset", said.stderr
+    reset = stack.json("breakers", "reset", "model:none-such", "--reason", "over", by="operator")
+    assert reset["state"] == "closed"
+
+
 def test_asking_in_words_is_answered_with_a_proposal(stack: Sluice) -> None:
     text = "scale acme-prod/serving/inference to 4 nodes per zone"
     done = stack.run("ask", text, by="requester")

@@ -16,7 +16,7 @@ def test_a_child_reads_back_the_settings_its_parent_had(
     settings = Settings(
         state_dir=tmp_path,
         database=DatabaseSettings(url="postgresql://u:p%40ss@h/db"),
-        llm=LlmSettings(api_key="key", timeout=timedelta(seconds=1.5)),
+        llm=LlmSettings(api_key="key", timeout=timedelta(seconds=1.5), allowed_models=("gpt-5-mini", 'a"b')),
         oidc=OidcSettings(
             issuer="https://login.example", roles={"sre": (Role.OPERATOR, Role.VIEWER), 'a "b"': ()}
         ),

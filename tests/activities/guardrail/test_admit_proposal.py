@@ -180,7 +180,9 @@ async def test_when_a_breaker_is_due_exactly_one_proposal_probes_it(guards: Guar
 
 
 async def test_while_an_agents_breaker_is_open_a_person_must_agree(guards: Guards) -> None:
-    people, agents = await ready(guards), await ready(guards, cluster="dev-1", authors=(ANA, AGENT))
+    people, agents = await ready(guards), await ready(
+        guards, cluster="dev-1", authors=(ANA, AGENT), confidence=1.0
+    )
     async with guards.database.transaction() as connection:
         await breakers.open_by_hand(
             connection,
@@ -193,7 +195,7 @@ async def test_while_an_agents_breaker_is_open_a_person_must_agree(guards: Guard
     assert (await guards.admit(people)).admitted
     result = await guards.admit(agents)
     assert (result.state.value, result.reason_code) == ("awaiting_approval", "agent_breaker_open")
-    fresh = await guards.propose_in_development(cluster="dev-2", authors=(ANA, AGENT))
+    fresh = await guards.propose_in_development(cluster="dev-2", authors=(ANA, AGENT), confidence=1.0)
     assert (await guards.check(fresh)).reason_code == "agent_breaker_open"
 
 
