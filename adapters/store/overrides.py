@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log, outbox
@@ -42,13 +42,3 @@ async def of_proposal(connection: AsyncConnection, proposal_id: str) -> tuple[Ga
     )
     overrides = (GateOverride.model_validate(one) for one in found.scalars())
     return tuple(sorted(overrides, key=lambda one: (one.at, one.id)))
-
-
-async def count(connection: AsyncConnection, proposal_id: str, revision: int) -> int:
-    """Return how many overrides a revision has."""
-    found = await connection.execute(
-        select(func.count()).where(
-            gate_overrides.c.proposal_id == proposal_id, gate_overrides.c.revision == revision
-        )
-    )
-    return int(found.scalar_one())

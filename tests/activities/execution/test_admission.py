@@ -13,10 +13,13 @@ from sqlalchemy import func, select, update
 
 from activities.execution.admission import Admission
 from activities.execution.attempt import Work
-from adapters.store import decisions, halts, leases, proposals
+from adapters.store import break_glass, decisions, halts, leases, proposals
+from adapters.store.database import database_now
 from adapters.store.schema import decisions as decisions_table
 from adapters.store.schema import evaluations, outbox
 from contracts.base import utc_now
+from contracts.break_glass import BreakGlass, BreakGlassStatus
+from contracts.configuration import BypassableGate
 from contracts.effect import EffectResult, ReceiptOutcome, Step, idempotency_key
 from contracts.errors import StaleFence
 from contracts.messages import DecisionInput, EffectOutcome, PassInput
@@ -79,6 +82,30 @@ async def age_pass(stack: EffectStack, age: timedelta) -> None:
             .where(evaluations.c.pass_number == 2)
             .values(created_at=func.clock_timestamp() - age)
         )
+
+
+async def test_a_halt_stops_an_effect_whatever_break_glass_says(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    async with stack.database.transaction() as connection:
+        now = await database_now(connection)
+        grant = BreakGlass(
+            id="brk_1",
+            scope=HaltScope(everything=True),
+            gates=tuple(BypassableGate),
+            reason="down",
+            minutes=30,
+            status=BreakGlassStatus.AWAITING_SECOND,
+            opened_by=OPERATOR,
+            opened_at=now,
+            confirm_by=now + timedelta(minutes=15),
+        )
+        await break_glass.create(connection, grant, tenant="default")
+        active = await break_glass.confirm(connection, grant, BEN, tenant="default")
+    assert active.counts_at(now)
+    await halt(stack)
+    outcome = await stack.execute(proposal_id)
+    assert (outcome.result, outcome.reason_code) == (EffectResult.NEEDS_NEW_PASS, "halted")
+    assert stack.sizes_set() == []
 
 
 async def test_a_halt_between_pass_and_effect_stops_it(stack: EffectStack) -> None:
