@@ -164,6 +164,7 @@ def _of_tab(tab: Tab, reader: Principal, newest: Any) -> list[ColumnElement[bool
     name = f"{reader.issuer}/{reader.subject}"
     asked = func.coalesce(newest.c.document["requirement"]["roles"], literal(_ANY_APPROVER, JSONB))
     mine = {"issuer": reader.issuer, "subject": reader.subject}
+    excluded = newest.c.document["requirement"]["excluded"].has_any(array([name, *reader.groups]))
     voted = (
         select(literal(1))
         .where(_stands(), decisions.c.reviewer == name, decisions.c.kind != DecisionKind.WITHDRAW.value)
@@ -178,6 +179,7 @@ def _of_tab(tab: Tab, reader: Principal, newest: Any) -> list[ColumnElement[bool
         # walking the index until the page is full. Wrapped, it takes it for true in every other one.
         func.coalesce(asked.has_any(array([role.value for role in reader.roles] or [""])), false()),
         ~proposals.c.draft["authors"].contains([mine]),
+        ~func.coalesce(excluded, false()),
         ~voted,
     ]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -155,3 +156,15 @@ def test_a_union_names_every_rule_that_asked() -> None:
         ]
     )
     assert asked == ApprovalRequirement(quorum=2, roles=(Role.APPROVER, Role.OPERATOR), rules=("a.x", "b.y"))
+
+
+def test_owners_of_agents_are_excluded_wherever_people_are_asked_and_their_approval_counts_for_nothing() -> (
+    None
+):
+    asking = facts(environment=Environment(approval=EnvironmentApproval(quorum=1)), owners=("local/ben",))
+    found = evaluate(asking)
+    assert found.requirement is not None
+    assert found.requirement.excluded == ("local/ben",)
+    assert evaluate(replace(asking, approvers=(BEN,))).outcome is Outcome.REQUIRE_APPROVAL
+    carol = BEN.model_copy(update={"subject": "carol"})
+    assert evaluate(replace(asking, approvers=(carol,))).outcome is Outcome.ALLOW

@@ -77,3 +77,15 @@ async def test_a_planted_change_of_order_is_found_in_every_history() -> None:
 def test_histories_name_no_machine(path: Path) -> None:
     assert '"stackTrace"' not in path.read_text()
     assert "@" not in path.read_text()
+
+
+async def test_a_workflow_from_before_votes_could_be_changed_still_counts_the_first_vote() -> None:
+    """Recorded with the code of then: its second vote of one person was refused, and must be so in replay."""
+    path = next(path for path in HISTORIES if path.stem == "proposal_voted_twice_when_the_first_counted")
+    history = WorkflowHistory.from_json(path.stem, path.read_text())
+    recorded = [one.marker_recorded_event_attributes for one in history.events]
+    told = b"".join(
+        data.data for one in recorded for value in one.details.values() for data in value.payloads
+    )
+    assert b"record_refusal" in told
+    assert await replay(ProposalWorkflow) == {}
