@@ -153,6 +153,23 @@ async def test_a_refused_call_fails_and_counts_against_the_breaker(
     assert counts == [1, 1]
 
 
+async def test_each_answer_that_never_came_counts_against_the_provider_until_an_effect_succeeds(
+    stack: EffectStack,
+) -> None:
+    async def counted() -> list[tuple[str, int]]:
+        wanted = select(breakers.c.id, breakers.c.consecutive_failures)
+        async with stack.database.reading() as connection:
+            return [tuple(row) for row in await connection.execute(wanted)]
+
+    await fault(stack, FaultKind.TIMEOUT_AFTER_EFFECT, delay=5)
+    proposal_id = await stack.ready(resize(3))
+    assert await failing_attempt(stack, proposal_id) == "provider_ambiguous"
+    assert await counted() == [("provider:gke", 1)]
+    await stack.execute(proposal_id)
+    assert (await stack.verify(proposal_id)).state is S.SUCCEEDED
+    assert await counted() == [("provider:gke", 0)]
+
+
 async def test_a_stock_out_is_resized_back_and_verified(stack: EffectStack) -> None:
     await fault(stack, FaultKind.STOCKOUT)
     proposal_id = await stack.ready(resize(3))
