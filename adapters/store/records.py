@@ -83,9 +83,9 @@ def _conditions(wanted: RecordFilters) -> list[ColumnElement[bool]]:
 
 
 async def newest_record(connection: AsyncConnection, proposal_id: str, revision: int) -> Row[Any, Any] | None:
-    """Return `document` and `facts` of the newest pass of a revision; None before the first."""
+    """Return `document`, `facts` and `shadow` of the newest pass of a revision; None before the first."""
     found = (
-        select(evaluations.c.document, evaluations.c.facts)
+        select(evaluations.c.document, evaluations.c.facts, evaluations.c.shadow)
         .where(evaluations.c.proposal_id == proposal_id, evaluations.c.revision == revision)
         .order_by(evaluations.c.pass_number.desc())
         .limit(1)

@@ -102,7 +102,11 @@ async def _weighed(
     if record.facts.observation is None:
         return (), wording.NOT_OBSERVED
     found = await alternatives(record, evaluation, parts.policy)
-    return found, None if found else wording.NO_SIZE
+    if found:
+        return found, None
+    policy = record.facts.policy
+    is_open = parts.policy is None and policy is not None and bool(policy.violations)
+    return (), wording.POLICIES_NOT_ASKED if is_open else wording.NO_SIZE
 
 
 def _explanation(

@@ -14,6 +14,10 @@ from contracts.principal import Principal
 NOT_RECORDED = "The facts of this pass are not kept any more, so other sizes cannot be weighed."
 NOT_OBSERVED = "The target was not observed, so no other size can be weighed."
 NO_SIZE = "No smaller change to this target would have had a better answer, all other facts the same."
+POLICIES_NOT_ASKED = (
+    "The policies denied it or asked for people, and they were not asked about other sizes here: "
+    "whether a smaller change would do cannot be said."
+)
 NO_REMEDY = (
     "No change of the proposal alone helps: the rule {rule} of {guardrail} would have to say otherwise."
 )
