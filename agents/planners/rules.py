@@ -100,7 +100,7 @@ class RulesPlanner:
         if not (wished.isascii() and wished.isdigit() and len(wished) <= 9):
             text = f"The alert carries no label {NODE_COUNT_LABEL} with a number of nodes per zone."
             return Refused(text=text, reason_code=ALERT_WITHOUT_SIZE)
-        pools = await registered_pools(self._reader, self._configuration.current)
+        pools = await registered_pools(self._reader, self._configuration.current, where=alert.labels)
         meant = find_labelled(alert.labels, pools)
         if len(meant) != 1:
             text = (

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from pydantic import JsonValue
 
 from agents.capacity.tools.tool import Arguments, Evidence, Tool
@@ -14,17 +17,21 @@ MAX_POOLS = 60
 
 
 async def registered_pools(
-    reader: NodePoolReader, configuration: Configuration
+    reader: NodePoolReader, configuration: Configuration, where: Mapping[str, str] = MappingProxyType({})
 ) -> list[tuple[NodePoolTarget, Target]]:
     """Return every existing node pool that an entry of the configuration registers, in the file's order.
 
-    A cluster named by a wildcard cannot be listed; a cluster that does not exist has no pools.
+    `where` may name a project, location or cluster: the others are not read. A cluster named by a wildcard cannot be
+    listed; a cluster that does not exist has no pools.
 
     Raises:
         ProviderError: a cluster could not be read.
     """
     found: dict[str, tuple[NodePoolTarget, Target]] = {}
     for project, location, cluster in _clusters(configuration):
+        place = {"project": project, "location": location, "cluster": cluster}
+        if any(where.get(name, value) != value for name, value in place.items()):
+            continue
         try:
             names = await reader.list_node_pools(project, location, cluster)
         except TargetNotFound:
