@@ -168,6 +168,40 @@ def test_a_halt_stops_and_resume_lets_go_on(stack: Sluice) -> None:
     assert (refused.returncode, "role_required" in refused.stderr) == (4, True)
 
 
+def test_a_halt_of_an_agent_says_what_is_held_and_stops_nobody_else(stack: Sluice) -> None:
+    halted = stack.run("halt", "--agent", "loop-agent", "--reason", "it loops", by="operator")
+    assert (halted.returncode, "0 proposals are held" in halted.stderr) == (0, True), halted.stderr
+    listed = stack.run("halts", by="viewer").stdout
+    assert "agent loop-agent" in listed
+    halt_id = next(word for word in listed.split() if word.startswith("hlt_"))
+    resumed = stack.run("resume", halt_id, by="operator")
+    assert (resumed.returncode, "0 proposals that it held go on" in resumed.stderr) == (0, True)
+
+
+def test_break_glass_takes_two_people_and_a_third_reviews_it(stack: Sluice) -> None:
+    opening = ("break-glass", "open", "--gate", "rate", "--minutes", "5", "--reason", "down")
+    unsaid = stack.run(*opening, by="operator")
+    assert (unsaid.returncode, "--everything" in unsaid.stderr) == (2, True)
+    grant = stack.json(*opening, "--environment", "development", by="operator")
+    assert grant["status"] == "awaiting_second"
+    own = stack.run("break-glass", "confirm", grant["id"], by="operator")
+    assert (own.returncode, "same_person" in own.stderr) == (4, True)
+    assert stack.json("break-glass", "confirm", grant["id"], by="approver")["status"] == "active"
+    listed = stack.run("break-glass", "list", "--status", "active", by="viewer").stdout
+    assert grant["id"] in listed
+    assert stack.json("break-glass", "end", grant["id"], by="approver")["status"] == "review_open"
+    closed = stack.json("break-glass", "review", grant["id"], "--words", "a drill", by="approver2")
+    assert (closed["status"], closed["review"]) == ("reviewed", "a drill")
+
+
+def test_without_windows_there_is_nothing_to_list_or_override(stack: Sluice) -> None:
+    assert "no change windows are declared" in stack.run("windows", by="viewer").stderr
+    waiting = _waiting(stack, 5)
+    done = stack.run("proposals", "override", waiting, "--reason", "x", by="operator")
+    assert (done.returncode, "no_window_closes" in done.stderr) == (5, True), done.stderr
+    stack.run("cancel", waiting, by="operator")
+
+
 def test_a_preview_of_a_halt_tells_what_it_would_stop_and_stops_nothing(stack: Sluice) -> None:
     waiting = _waiting(stack, 5)
     shown = stack.run("halt", "--environment", "production", "--preview", by="operator")
@@ -202,7 +236,7 @@ def test_a_breaker_is_opened_for_a_time_or_until_it_is_reset(stack: Sluice) -> N
     opening = ("breakers", "open", "model:none-such", "--reason", "it rambles")
     assert stack.json(*opening, "--for", "30m", by="operator")["open_until"] is not None
     said = stack.run(*opening, by="operator")
-    assert said.stdout.strip() == "model:none-such is open until it is reset", said.stderr
+    assert said.stderr.strip() == "model:none-such is open until it is reset"
     reset = stack.json("breakers", "reset", "model:none-such", "--reason", "over", by="operator")
     assert reset["state"] == "closed"
 
