@@ -89,7 +89,7 @@ def _moment(given: str | None, now: datetime) -> str | None:
     if given is None:
         return None
     units = {"d": 86_400, "h": 3_600, "m": 60}
-    if given[:-1].isdecimal() and given[-1] in units:
+    if given and given[:-1].isdecimal() and given[-1] in units:
         return (now - timedelta(seconds=int(given[:-1]) * units[given[-1]])).isoformat()
     try:
         parsed = datetime.fromisoformat(given)
