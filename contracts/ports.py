@@ -19,7 +19,7 @@ from contracts.decision import DecisionResult, SignedDecision
 from contracts.messages import ProposalInput, RequestInput
 from contracts.money import PriceKind
 from contracts.observation import NodePoolObservation, ProviderOperation
-from contracts.principal import Role
+from contracts.principal import GroupName, Role
 from contracts.progress import RequestProgress
 
 
@@ -123,7 +123,7 @@ class PolicyViolation(Contract):
     """Of a soft rule: how many people must approve. None = one."""
     roles: tuple[Role, ...] = Field(default=(), exclude_if=unsaid)
     """Of a soft rule: which roles they must hold. Empty = an approver and an operator."""
-    groups: tuple[str, ...] = Field(default=(), exclude_if=unsaid)
+    groups: tuple[GroupName, ...] = Field(default=(), exclude_if=unsaid)
     """Of a soft rule: groups of which a member must approve, for example `finance`."""
 
 

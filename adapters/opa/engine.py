@@ -15,7 +15,7 @@ from adapters.opa.sources import policy_names
 from adapters.store.database import forbid_in_transaction
 from contracts.errors import ConfigurationInvalid, PolicyUnavailable
 from contracts.ports import PolicyResult, PolicyViolation
-from contracts.principal import Role
+from contracts.principal import GroupName, Role
 
 _QUESTION = "/v1/data/sluice/verdict?strict-builtin-errors=true"
 _MOST_BYTES = 1_000_000
@@ -35,7 +35,7 @@ class _Violation(BaseModel):
     quorum: Annotated[int, Field(ge=1, le=10)] | None = None
     # Blank is not "nobody in particular": a policy that wants people says whom.
     roles: Annotated[list[Role], Field(min_length=1)] | None = None
-    groups: Annotated[list[_Name], Field(min_length=1)] | None = None
+    groups: Annotated[list[GroupName], Field(min_length=1)] | None = None
 
 
 class _Answer(BaseModel):

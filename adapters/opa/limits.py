@@ -14,9 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model
 from adapters.configuration import read_as
 from contracts.configuration.values import TimeZone
 from contracts.errors import ConfigurationInvalid
+from contracts.principal import GroupName
 
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
 Names = Annotated[tuple[Text, ...], Field(min_length=1)]
+Groups = Annotated[tuple[GroupName, ...], Field(min_length=1)]
 Nodes = Annotated[StrictInt, Field(ge=0)]
 Amount = Annotated[StrictInt | StrictFloat, Field(ge=0)]
 Clock = Annotated[str, Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
@@ -131,14 +133,14 @@ class Finance(_Limits):
 
     monthly_above: Amount
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-    groups: Names
+    groups: Groups
 
 
 class Impact(_Limits):
     """The share of revenue or customers at risk (0 to 1) above which the groups must approve."""
 
     above: Annotated[StrictInt | StrictFloat, Field(ge=0, le=1)]
-    groups: Names
+    groups: Groups
     quorum: Annotated[StrictInt, Field(ge=1, le=10)]
     needed_in: tuple[Text, ...]
 

@@ -71,6 +71,10 @@ def test_limits_are_named_like_the_policies_that_read_them() -> None:
             "business_impact: {above: 0.05, groups: [], quorum: 1, needed_in: []}",
             "sluice.limits.business_impact.groups",
         ),
+        (
+            "cost_needs_finance: {monthly_above: 10, currency: USD, groups: [The Board]}",
+            "sluice.limits.cost_needs_finance.groups[0]",
+        ),
         ("cost_needs_finance: {monthly_above: .nan, currency: USD, groups: [finance]}", "monthly_above"),
         ("own: {}\n  bundle: {revision: mine}", "`bundle` is written when the policies are packed"),
         ("own: {}\n    own: {}", "is given twice"),

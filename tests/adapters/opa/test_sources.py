@@ -12,7 +12,8 @@ def policies(directory: Path) -> Path:
     (directory / "scope" / "samples").mkdir(parents=True)
     (directory / "scope" / "policy.rego").write_text(_RULE)
     (directory / "scope" / "policy_test.rego").write_text("this does not even parse")
-    (directory / "scope" / "samples" / "allowed.json").write_text("{}")
+    for name in ("allowed.json", "data.json"):
+        (directory / "scope" / "samples" / name).write_text("{}")
     return directory
 
 
