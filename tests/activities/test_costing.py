@@ -129,7 +129,7 @@ async def test_what_runs_is_committed_and_the_rest_released(
 ) -> None:
     proposal = await reserved(database, "3000")
     left = await commit(database, proposal, *sizes)
-    assert await sums(database) == (0, cents(nodes * PRICE * left), nodes * PRICE)
+    assert await sums(database) == (Decimal(0), cents(nodes * PRICE * left), nodes * PRICE)
     async with database.reading() as connection:
         (row,) = (await connection.execute(select(action_costs))).all()
         kept = await costs.biases(connection, "default", utc_now() - timedelta(days=1))
@@ -150,7 +150,7 @@ async def test_without_an_estimate_everything_that_is_reserved_is_committed(data
             connection, "default", made.id, [Amount(BUDGET.key, "month:2026-11", "USD", Decimal(10))]
         )
     await commit(database, made, 4, 4, 4)
-    assert await sums(database) == (0, 10, 0)
+    assert await sums(database) == (Decimal(0), Decimal(10), Decimal(0))
 
 
 async def test_a_shrink_gives_back_from_what_was_committed(database: Database) -> None:
@@ -159,5 +159,5 @@ async def test_a_shrink_gives_back_from_what_was_committed(database: Database) -
     left = await commit(database, await reserved(database, "0.01"), 1, 1, 1)
     open_, after, hourly = await sums(database)
     saved = before - after
-    assert (open_, hourly) == (0, 3 * PRICE)
+    assert (open_, hourly) == (Decimal(0), 3 * PRICE)
     assert 3 * PRICE * left - Decimal("0.02") < saved <= 3 * PRICE * left

@@ -51,12 +51,17 @@ def test_what_runs_counts_and_not_what_was_asked(
 def test_a_change_counts_from_its_effect_to_the_end_of_each_window() -> None:
     since = datetime(2026, 11, 21, 12, tzinfo=UTC)
     day, month = shares_of([DAILY, MONTHLY], since=since, now=since)
-    assert (day.window, day.hours, day.whole, day.is_present) == ("day:2026-11-21", 12, 24, True)
-    assert (month.window, month.hours, month.whole) == ("month:2026-11", Decimal(227), 720)
+    assert (day.window, day.hours, day.whole, day.is_present) == (
+        "day:2026-11-21",
+        Decimal(12),
+        Decimal(24),
+        True,
+    )
+    assert (month.window, month.hours, month.whole) == ("month:2026-11", Decimal(227), Decimal(720))
 
 
 def test_across_midnight_it_counts_in_both_days_and_the_new_one_is_present() -> None:
     since, now = datetime(2026, 11, 21, 23, 30, tzinfo=UTC), datetime(2026, 11, 22, 0, 10, tzinfo=UTC)
     old, new = shares_of([DAILY], since=since, now=now)
     assert (old.window, old.hours, old.is_present) == ("day:2026-11-21", Decimal("0.5"), False)
-    assert (new.window, new.hours, new.is_present) == ("day:2026-11-22", 24, True)
+    assert (new.window, new.hours, new.is_present) == ("day:2026-11-22", Decimal(24), True)

@@ -170,9 +170,14 @@ class Machine(RuleBasedStateMachine):
 def test_the_ledger_is_right_after_every_step_of_any_order(migrated_database_url: str) -> None:
     with asyncio.Runner() as runner:
         database = Database(migrated_database_url, pool_size=1)
+
+        class Ours(Machine):
+            def __init__(self) -> None:
+                super().__init__(runner, database)
+
         try:
             run_state_machine_as_test(
-                lambda: Machine(runner, database),
+                Ours,
                 settings=settings(
                     max_examples=20,
                     stateful_step_count=20,

@@ -37,8 +37,12 @@ async def test_a_change_as_large_as_expected_commits_its_cost_and_releases_the_r
     proposal = await reserved(database, amount("100"))
     await settled(database, proposal, "0.90", share("110"))
     found = await balance(database)
-    assert (found.reserved, found.committed, found.hourly) == (0, D(99), D("0.90"))
-    assert await entries(database) == [("reserve", 100, 0), ("commit", 99, D("0.90")), ("release", 1, 0)]
+    assert (found.reserved, found.committed, found.hourly) == (D(0), D(99), D("0.90"))
+    assert await entries(database) == [
+        ("reserve", D(100), D(0)),
+        ("commit", D(99), D("0.90")),
+        ("release", D(1), D(0)),
+    ]
     assert await faults(database) == ()
 
 
@@ -47,14 +51,14 @@ async def test_a_smaller_one_commits_less_and_one_without_effect_nothing(databas
         proposal = await reserved(database, amount("100"))
         await settled(database, proposal, hourly, share("100"))
         found = await balance(database)
-        assert (found.reserved, found.committed) == (0, committed)
+        assert (found.reserved, found.committed) == (D(0), D(committed))
 
 
 async def test_a_larger_one_records_the_overrun(database: Database) -> None:
     proposal = await reserved(database, amount("100"))
     await settled(database, proposal, "1.50", share("100"))
     found = await balance(database)
-    assert (found.reserved, found.committed, found.hourly) == (0, 150, D("1.50"))
+    assert (found.reserved, found.committed, found.hourly) == (D(0), D(150), D("1.50"))
     assert [kind for kind, _, _ in await entries(database)] == ["reserve", "commit", "adjust"]
     assert await faults(database) == ()
 
@@ -72,11 +76,11 @@ async def test_a_shrink_gives_back_what_it_saves_and_never_what_is_spent(databas
     await settled(database, await reserved(database, amount("100")), "1", share("100"))
     await settled(database, await reserved(database), "-0.25", share("40"))
     found = await balance(database)
-    assert (found.committed, found.hourly) == (90, D("0.75"))
+    assert (found.committed, found.hourly) == (D(90), D("0.75"))
     # Five dollars per hour less, where 0.75 were counted: 0.75 × 20 hours come back.
     await settled(database, await reserved(database), "-5", share("20"))
     found = await balance(database)
-    assert (found.committed, found.hourly) == (75, 0)
+    assert (found.committed, found.hourly) == (D(75), D(0))
     await settled(database, await reserved(database), "-5", share("20"))
     assert (await balance(database)).committed == 75
     assert await faults(database) == ()
@@ -84,10 +88,13 @@ async def test_a_shrink_gives_back_what_it_saves_and_never_what_is_spent(databas
 
 async def test_a_new_window_starts_with_the_run_rate_of_the_one_before(database: Database) -> None:
     await settled(database, await reserved(database, amount("100")), "0.125", share("100"))
-    assert ((await seen(database, DECEMBER)).committed, (await seen(database, DECEMBER)).is_new) == (90, True)
+    assert ((await seen(database, DECEMBER)).committed, (await seen(database, DECEMBER)).is_new) == (
+        D(90),
+        True,
+    )
     proposal = await reserved(database, amount("5", DECEMBER))
     found = await balance(database, DECEMBER)
-    assert (found.reserved, found.committed, found.hourly) == (5, 90, D("0.125"))
+    assert (found.reserved, found.committed, found.hourly) == (D(5), D(90), D("0.125"))
     assert ("opening", D(90), D("0.125")) in await entries(database)
     await reserved(database, amount("5", DECEMBER))
     assert [kind for kind, _, _ in await entries(database)].count("opening") == 1
@@ -101,7 +108,7 @@ async def test_days_and_months_carry_their_own_run_rate_across_a_gap(database: D
     await settled(database, proposal, "2", share("12", "day:2026-11-21"), share("50"))
     await reserved(database, amount("1", "day:2026-11-25"))
     found = await balance(database, "day:2026-11-25")
-    assert (found.committed, found.hourly) == (48, 2)
+    assert (found.committed, found.hourly) == (D(48), D(2))
     assert (await balance(database)).committed == 100
 
 
@@ -111,8 +118,8 @@ async def test_a_window_that_ended_before_the_verification_keeps_its_part_and_th
     proposal = await reserved(database, amount("10"))
     await settled(database, proposal, "2", share("3", carries_rate=False), share("720", DECEMBER))
     november, december = await balance(database), await balance(database, DECEMBER)
-    assert (november.reserved, november.committed, november.hourly) == (0, 6, 0)
-    assert (december.committed, december.hourly) == (1440, 2)
+    assert (november.reserved, november.committed, november.hourly) == (D(0), D(6), D(0))
+    assert (december.committed, december.hourly) == (D(1440), D(2))
     assert await faults(database) == ()
 
 
@@ -127,7 +134,7 @@ async def test_racers_for_a_new_window_open_it_once(database: Database) -> None:
     await settled(database, await reserved(database, amount("100")), "1", share("100"))
     await asyncio.gather(*[reserved(database, amount("1", DECEMBER)) for _ in range(8)])
     found = await balance(database, DECEMBER)
-    assert (found.committed, found.reserved) == (720, 8)
+    assert (found.committed, found.reserved) == (D(720), D(8))
     assert await faults(database) == ()
 
 

@@ -48,7 +48,7 @@ async def test_a_request_reserves_in_every_budget_once_and_commits_what_it_cost(
         await settle(database, request.id, "0.12")
     for scope in (WHOLE, MINE):
         found = await balance(database, scope=scope)
-        assert (found.reserved, found.committed, found.hourly) == (0, Decimal("0.12"), 0)
+        assert (found.reserved, found.committed, found.hourly) == (Decimal(0), Decimal("0.12"), Decimal(0))
     assert await faults(database) == ()
 
 
