@@ -72,7 +72,7 @@ class HaltGround(Ground):
             "breaker": {"failures": 100},
             "rates": rates,
             "storm": {"proposals": 10_000, "changes": 10_000},
-            "oscillation": {"turns": 100, "window": "1m"},
+            "oscillation": {"turns": 20, "window": "1m"},
         }
         super().__init__(proposals, limits=limits)
 

@@ -23,8 +23,9 @@ HEAVY = (
     "structlog",
 )
 COMMANDS = {
-    "up", "ask", "propose", "proposals", "approve", "reject", "withdraw", "edit", "evals", "cancel", "undo", "resolve", "halt", "halts",
-    "resume", "breakers", "budgets", "fleet", "audit", "api", "worker", "migrate", "tokens", "config", "doctor",
+    "up", "ask", "propose", "proposals", "approve", "reject", "withdraw", "edit", "evals", "cancel",
+    "undo", "resolve", "halt", "halts", "resume", "windows", "break-glass", "breakers", "budgets",
+    "fleet", "audit", "api", "worker", "migrate", "tokens", "config", "doctor",
 }  # fmt: skip
 
 
