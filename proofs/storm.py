@@ -62,7 +62,7 @@ class Outcome:
     last_set: dict[str, int]
     """Target → nodes per zone of the last call that took effect."""
     sizes: dict[str, set[int]]
-    """Target → target sizes of its zones, at rest."""
+    """Target → how many nodes run in its zones, at rest."""
     changed_while_resting: int
     tokens_taken: int
     requests: Counter[str]
@@ -123,7 +123,7 @@ async def blow(stack: Stack, storm: Storm) -> Outcome:
         changes=len(accepted),
         refused_calls=len(calls.refused("SetNodePoolSize")),
         last_set={call.target: call.request["node_count"] for call in accepted},
-        sizes={name: {zone["target_size"] for zone in _zones(pool)} for name, pool in pools.items()},
+        sizes={name: {group["running"] for group in pool["groups"]} for name, pool in pools.items()},
         changed_while_resting=len(accepted) - before,
         tokens_taken=(await stack.rows("SELECT count(*) FROM rate_uses"))[0][0],
         requests=await _counted(stack, "SELECT status, reason_code FROM requests"),
@@ -176,10 +176,6 @@ async def _counted(stack: Stack, statement: str) -> Counter[str]:
         status if status in quiet else f"{status}: {reason or 'without a reason'}"
         for status, reason in await stack.rows(statement)
     )
-
-
-def _zones(pool: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(pool["zones"])
 
 
 def _say(storm: Storm, outcome: Outcome) -> None:
