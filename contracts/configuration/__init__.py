@@ -21,8 +21,8 @@ from contracts.configuration.conditions import Conditions
 from contracts.configuration.limits import BreakerLimits, Limits
 from contracts.configuration.notifications import Notification, NotificationEvent
 from contracts.configuration.places import Environment, EnvironmentApproval, Target, counts_as_production
-from contracts.configuration.rates import Oscillation, RateLimit, Rates, RateScope, Repeats, Storm
 from contracts.configuration.prices import CommittedUse, Prices
+from contracts.configuration.rates import Oscillation, RateLimit, Rates, RateScope, Repeats, Storm
 from contracts.configuration.source import ConfigurationSource
 from contracts.configuration.values import Duration, Name, Pattern
 from contracts.configuration.windows import CalendarEvent, ChangeWindow, WindowKind, WindowScope
