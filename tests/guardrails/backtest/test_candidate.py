@@ -131,3 +131,8 @@ def test_stricter_counts_can_be_replayed() -> None:
     after = under(candidate(more="limits: {repeats: {proposals: 2}}"), repeats=6).facts
     assert after.limits.repeats.proposals == 2
     assert Limits().repeats.proposals != 2
+
+
+def test_a_candidate_draws_its_own_lots() -> None:
+    """The recorded lot was drawn with the salt of then; the candidate's file has its own."""
+    assert under(candidate(), sample_draw=0).facts.sample_draw is None
