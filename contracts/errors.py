@@ -73,6 +73,18 @@ class PolicyUnavailable(SluiceError):
     reason_code = "policy_unavailable"
 
 
+class RecordUnreadable(SluiceError):
+    """The facts that a guard pass recorded cannot be read whole by this version."""
+
+    reason_code = "record_unreadable"
+
+
+class NotReplayable(SluiceError):
+    """A recorded guard pass says nothing about a candidate. The message says why."""
+
+    reason_code = "not_replayable"
+
+
 class PriceUnknown(SluiceError):
     """The price table has no price for this machine type in this region."""
 

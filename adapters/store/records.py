@@ -82,7 +82,9 @@ def _conditions(wanted: RecordFilters) -> list[ColumnElement[bool]]:
     return found
 
 
-async def newest_record(connection: AsyncConnection, proposal_id: str, revision: int) -> Row[Any, Any] | None:
+async def newest_record(
+    connection: AsyncConnection, proposal_id: str, revision: int
+) -> Row[Any, Any, Any] | None:
     """Return `document`, `facts` and `shadow` of the newest pass of a revision; None before the first."""
     found = (
         select(evaluations.c.document, evaluations.c.facts, evaluations.c.shadow)

@@ -77,12 +77,12 @@ async def explain_policy(parts: ApiParts, proposal_id: str, caller: Principal) -
     )
 
 
-async def _newest(parts: ApiParts, view: ProposalView) -> Row[Any, Any] | None:
+async def _newest(parts: ApiParts, view: ProposalView) -> Row[Any, Any, Any] | None:
     async with parts.database.reading() as connection:
         return await records.newest_record(connection, view.id, view.revision)
 
 
-def _record_of(row: Row[Any, Any]) -> Record | None:
+def _record_of(row: Row[Any, Any, Any]) -> Record | None:
     """None: nothing was kept, it was pruned, or another version wrote it."""
     if row.facts is None:
         return None

@@ -86,10 +86,17 @@ class Guards:
     configuration: Configuration = field(default_factory=lambda: parse(CONFIGURATION))
     mode: str = "practice"
     prices: PriceList = field(default_factory=PriceTable.load)
+    shadow: PolicyEngine | None = None
 
     def activities(self) -> GuardActivities:
         return GuardActivities(
-            self.database, self.provider, self.policy, self.prices, self.configuration, self.mode
+            self.database,
+            self.provider,
+            self.policy,
+            self.prices,
+            self.configuration,
+            self.mode,
+            shadow=self.shadow,
         )
 
     async def propose(self, **changes: object) -> Proposal:
