@@ -148,8 +148,14 @@ async def _send(stack: Stack, places: Sequence[Place], storm: Storm) -> None:
 
 async def _deliver(stack: Stack, alerts: Sequence[dict[str, Any]]) -> None:
     body = {"version": "4", "alerts": list(alerts)}
-    answer = await stack.people["alertmanager"].post("/v1/events/alertmanager", json=body)
-    answer.raise_for_status()
+
+    async def is_taken() -> bool:
+        answer = await stack.people["alertmanager"].post("/v1/events/alertmanager", json=body)
+        # Alertmanager sends again what was answered with a 5xx, and so does this.
+        answer.raise_for_status()
+        return True
+
+    await eventually(is_taken, limit=SETTLES_WITHIN, pause=1)
 
 
 def _alert(place: Place, node_count: int) -> dict[str, Any]:

@@ -67,7 +67,9 @@ def test_a_clock_that_goes_backwards_brings_nothing_and_takes_nothing(
     bucket, _, now = walk(limit, steps)
     since = bucket.as_of or now
     assert bucket.tokens(since - back, limit) == bucket.tokens(since, limit)
-    assert bucket.take(since - back, limit).as_of in (since, since - back)
+    if bucket.as_of is not None:
+        after = bucket.take(since - back, limit)
+        assert (after.as_of, after.deficit) == (since, bucket.take(since, limit).deficit)
 
 
 @given(LIMITS, STEPS, st.timedeltas(timedelta(0), timedelta(days=2)))
@@ -136,6 +138,20 @@ def test_a_bucket_without_room_gives_nothing_however_fast_it_fills() -> None:
     limit = RateLimit(capacity=0, per_hour=10_000)
     assert Bucket().tokens(NOON, limit) == 0
     assert Bucket().turn_of(1, NOON, limit) is None
+
+
+def test_what_nothing_refills_never_has_another_turn() -> None:
+    limit = RateLimit(capacity=1, per_hour=0)
+    assert Bucket().turn_of(1, NOON, limit) == NOON
+    assert Bucket().turn_of(2, NOON, limit) is None
+    assert Bucket().take(NOON, limit).turn_of(1, NOON + timedelta(days=9), limit) is None
+
+
+def test_a_token_taken_while_the_clock_was_back_brings_none_when_it_is_right_again() -> None:
+    limit = RateLimit(capacity=2, per_hour=1)
+    bucket = Bucket().take(NOON, limit).take(NOON - timedelta(hours=5), limit)
+    assert bucket.tokens(NOON, limit) == 0
+    assert bucket.turn_of(1, NOON, limit) == NOON + timedelta(hours=1)
 
 
 def test_a_lower_limit_holds_at_once_and_lends_nothing() -> None:
