@@ -111,6 +111,12 @@ def test_an_editor_of_any_revision_does_not_approve_it() -> None:
     assert done.state is S.READY
 
 
+def test_an_edit_voids_every_vote_before_it() -> None:
+    edited = approval.edit(after((BEN, D.APPROVE)), approval.Edit(OLGA, "sha256:1"), NOON)
+    assert isinstance(edited, approval.Ballot)
+    assert (edited.votes, edited.approvers) == ({}, ())
+
+
 def test_no_pass_gives_more_time_than_there_was() -> None:
     edited = approval.edit(opened(), approval.Edit(BEN, "sha256:1"), NOON)
     assert isinstance(edited, approval.Ballot)
