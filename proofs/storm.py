@@ -98,7 +98,11 @@ class StormGround(Ground):
         limits = {
             "max_share": 10.0,
             "breaker": {"failures": 100},
-            "rates": {"fleet": {"capacity": storm.tokens, "per_hour": 0}},
+            # One agent carries all of it: only the fleet's budget is to be the one that is used up.
+            "rates": {
+                "fleet": {"capacity": storm.tokens, "per_hour": 0},
+                "agent": {"capacity": 10_000, "per_hour": 10_000},
+            },
             "reversal_cooldown": "1d",
             "storm": {"proposals": 10 * storm.alerts, "changes": 10 * storm.alerts},
         }
