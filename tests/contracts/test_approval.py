@@ -61,6 +61,7 @@ def test_whoever_approved_may_reject_and_one_who_withdrew_is_not_counted_with_th
 def test_what_is_decided_stays_decided(kind: DecisionKind) -> None:
     ready = after((BEN, D.APPROVE), (CAROL, D.APPROVE))
     assert approval.decide(ready, decided(BEN, kind, 1), NOON) == approval.Refusal("proposal_closed")
+    assert approval.expire(ready) == approval.Refusal("not_awaiting_approval")
 
 
 @pytest.mark.parametrize(
