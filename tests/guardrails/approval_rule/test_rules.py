@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from contracts.configuration import ApprovalLimits, Environment, EnvironmentApproval
-from contracts.evaluation import Outcome
+from contracts.configuration.conditions import AskWhen, PassWhen
+from contracts.evaluation import Outcome, RiskTier
 from contracts.principal import Role
 from contracts.proposal import Planner, PlannerKind
 from contracts.request import Channel, Trust
+from guardrails.approval_rule.conditions import Judged, asks, passes
 from guardrails.approval_rule.decision import decide
-from guardrails.approval_rule.delegation import is_sampled
+from guardrails.approval_rule.delegation import delegation_of, is_sampled
 from guardrails.facts import Facts
 from tests.contracts.samples import AGENT, ANA, observation, resize
 from tests.guardrails.samples import TARGET, draft, facts
@@ -247,3 +249,22 @@ def test_the_threshold_of_the_rise_in_cost_is_exact() -> None:
         return decide(small(approval_limits=passing(when=when))).outcome
 
     assert (outcome("1971"), outcome("1970.99")) == (Outcome.ALLOW, Outcome.REQUIRE_APPROVAL)
+
+
+def known(**changes: Any) -> Judged:
+    given = {"facts": small(), "risk": RiskTier.LOW, "monthly_delta": Decimal(1), "reversible": True}
+    return Judged(**(given | changes))
+
+
+def test_each_fact_that_forbids_delegation_does_so_by_itself() -> None:
+    assert delegation_of(known()) is not None
+    by_model = small(draft=draft(environment="staging", **GENTLE, **MADE_BY_MODEL))
+    for changes in ({"facts": by_model}, {"reversible": False}, {"risk": RiskTier.HIGH}):
+        assert delegation_of(known(**changes)) is None, changes
+
+
+def test_an_unknown_cost_is_above_every_threshold() -> None:
+    cheap = PassWhen(monthly_delta_at_most=Decimal(10))
+    assert passes(cheap, known())
+    assert not passes(cheap, known(monthly_delta=None))
+    assert asks(AskWhen(monthly_delta_above=Decimal(10)), known(monthly_delta=None))
