@@ -232,7 +232,7 @@ class AnyOrder(RuleBasedStateMachine):
         if before.state is BreakerState.OPEN:
             assert before.open_until is not None
             assert before.open_until <= self.now
-            ready = before.ready_at is not None
+            ready = before.ready_at is not None or before.read_first_until is None
             assert ready or before.open_until + cb.READ_WITHIN <= self.now
         elif before.probe_owner != owner:
             assert before.probe_expires_at is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -98,7 +99,7 @@ def test_whoever_borrows_is_widened_for_looking_only_by_what_is_theirs() -> None
     ],
     ids=["to an agent", "by an agent", "to oneself", "no time", "too long", "no reason", "no offset"],
 )
-def test_what_is_no_delegation_cannot_be_made(changes: dict[str, object]) -> None:
+def test_what_is_no_delegation_cannot_be_made(changes: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         lent(BEN, **changes)
 

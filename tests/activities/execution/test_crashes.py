@@ -13,14 +13,13 @@ from activities.execution.attempt import Work
 from activities.execution.conclusion import Conclusion
 from adapters.store import intents
 from contracts.action import NodePoolTarget
-from contracts.configuration import BreakerLimits
 from contracts.effect import Intent, ReceiptOutcome, Step
 from contracts.errors import StaleFence
 from contracts.observation import NodePoolObservation, ProviderOperation
 from contracts.ports import NodePoolEffector, NodePoolReader
 from contracts.proposal import Proposal, ProposalState
 from emulators.gke.faults import FaultKind
-from tests.proposal_stack import MODE, EffectStack, resize
+from tests.proposal_stack import CONFIGURATION, MODE, EffectStack, resize
 
 S = ProposalState
 
@@ -193,7 +192,7 @@ async def test_an_attempt_that_was_taken_over_ends_nothing(stack: EffectStack, e
     work = Work(proposal=proposal, step=Step.FORWARD, key=intent.key, action=proposal.action, pass_number=2)
     async with stack.database.transaction() as connection:
         await intents.take_over(connection, intent.key, intent.fence + 1)
-    conclusion = Conclusion(stack.database, BreakerLimits(), MODE)
+    conclusion = Conclusion(stack.database, CONFIGURATION, MODE)
     ends = {
         "step_back": lambda: conclusion.step_back(work, intent, "foreign_operation"),
         "changed": lambda: conclusion.changed(work, intent),
