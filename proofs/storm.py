@@ -29,7 +29,7 @@ from tools.programs import explicit_path, resolve
 SIZES = (3, 3, 3, 4)
 """Nodes per zone that alerts ask for, in turn: one of four disagrees."""
 PER_MESSAGE = 10
-SETTLES_WITHIN = 900.0
+SETTLES_WITHIN = 1_800.0
 REST = 5.0
 """Seconds of a fleet that does not change any more."""
 

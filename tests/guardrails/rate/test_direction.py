@@ -116,7 +116,8 @@ def test_oscillation_asks_again_right_before_the_effect() -> None:
 
 BY_EVENT = {"channel": Channel.EVENT, "authors": (service("alertmanager"), AGENT), "confidence": 0.8}
 BY_MODEL = {"authors": (ANA, AGENT), "confidence": 0.9, "planner": Planner(kind=PlannerKind.OPENAI)}
-BY_PERSON: dict[str, Any] = {}
+BY_SCHEDULE = {"channel": Channel.SCHEDULE}
+"""In somebody's name, and nobody asks for it now."""
 ARRIVING = {"arriving": (Arriving(proposal_id="prp_0", nodes=6),)}
 
 
@@ -127,7 +128,7 @@ def starting() -> NodePoolObservation:
     return seen.model_copy(update={"zones": zones})
 
 
-@pytest.mark.parametrize("by", [BY_EVENT, BY_MODEL], ids=["event", "model"])
+@pytest.mark.parametrize("by", [BY_EVENT, BY_SCHEDULE, BY_MODEL], ids=["event", "schedule", "model"])
 @pytest.mark.parametrize("way", [ARRIVING, {"observation": starting()}], ids=["accepted", "starting"])
 def test_more_is_refused_while_capacity_is_on_its_way(by: dict[str, Any], way: dict[str, Any]) -> None:
     asked = facts(**({"draft": draft(action=resize(UP), **by)} | way))
