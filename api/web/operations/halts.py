@@ -25,9 +25,11 @@ from api.web.operations.scope import (
     KIND_OPTIONS,
     MOST_NAMED,
     SOME,
+    agents_of,
     covered,
     scope_fields,
     scope_of,
+    targets_of,
 )
 from api.web.operations.showing import show_one
 from api.web.rendering import is_fragment_wanted
@@ -141,16 +143,11 @@ async def _choose(
         step="choose",
         kept=kept,
         problem=problem,
-        targets=_targets(fleet.items),
+        targets=targets_of(fleet.items),
+        agents=agents_of(parts.configuration),
         environments=[(name, name) for name in sorted(parts.configuration.environments)],
         kinds=KIND_OPTIONS,
     )
-
-
-def _targets(pools: Any) -> list[str]:
-    """What the target field offers: each cluster as a prefix, then each pool."""
-    clusters = sorted({pool.key.rpartition("/")[0] + "/*" for pool in pools})
-    return [*clusters, *(pool.key for pool in pools)]
 
 
 async def _confirm(
@@ -167,6 +164,7 @@ async def _confirm(
     met = await service.preview(parts, scope)
     fleet = await fleet_service.fleet(parts)
     pools = covered(scope, fleet.items, parts.tenant)
+    is_met = bool(met.stops_count or met.finishes_count)
     return await show_one(
         request,
         me,
@@ -181,6 +179,7 @@ async def _confirm(
         pools=pools[:MOST_NAMED],
         pools_count=len(pools),
         fleet_count=len(fleet.items),
+        is_agent_known=scope.agent is None or is_met or scope.agent in agents_of(parts.configuration),
         everything=EVERYTHING,
         **about,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pydantic import ValidationError
 
@@ -10,12 +10,13 @@ from api import words
 from api.fleet.schemas import FleetPool
 from api.web.forms import FieldRefused
 from contracts.action import ACTION_KINDS
+from contracts.configuration import Configuration
 from contracts.safety import HaltScope
 
 EVERYTHING = "everything"
 """What has to be typed before everything is stopped; also the value of that choice."""
 SOME = "some"
-FIELDS = ("environment", "target", "action_kind")
+FIELDS = ("environment", "target", "action_kind", "agent")
 MOST_NAMED = 12
 """Pools of a preview that are named; all of them are counted."""
 
@@ -37,9 +38,11 @@ def scope_of(fields: Mapping[str, str]) -> HaltScope:
     named = {name: fields.get(name, "").strip() for name in FIELDS}
     given = {name: value for name, value in named.items() if value}
     if not given:
-        raise FieldRefused("environment", "Name at least one of environment, target and kind.")
+        raise FieldRefused("environment", "Name at least one of environment, target, kind and agent.")
     if given.get("target") == "*":
         raise FieldRefused("target", "A * alone is everything: choose that above.")
+    if "*" in given.get("agent", ""):
+        raise FieldRefused("agent", "A * names no agent. Leave it empty for any agent and any person.")
     try:
         return HaltScope.model_validate(given)
     except ValidationError as error:
@@ -62,6 +65,18 @@ def scope_words(scope: HaltScope) -> list[tuple[str, str]]:
         ("agent", scope.agent),
     ]
     return [(name, value) for name, value in parts if value]
+
+
+def agents_of(configuration: Configuration) -> list[str]:
+    """Return the agents that the configuration names: those it declares, and those with a budget of their own."""
+    budgeted = {one.scope.agent for one in configuration.budgets if one.scope.agent is not None}
+    return sorted({*configuration.agents, *budgeted})
+
+
+def targets_of(pools: Iterable[FleetPool]) -> list[str]:
+    """Return what a target field offers: each cluster as a prefix, then each pool."""
+    keys = [pool.key for pool in pools]
+    return [*sorted({key.rpartition("/")[0] + "/*" for key in keys}), *keys]
 
 
 def covered(scope: HaltScope, pools: tuple[FleetPool, ...], tenant: str) -> list[FleetPool]:

@@ -26,6 +26,8 @@ async def choose(page: Page, reason: str = "stock-out", **scope: str) -> None:
         await page.get_by_label("Environment").select_option(scope["environment"])
     if "target" in scope:
         await page.get_by_label("Target").fill(scope["target"])
+    if "agent" in scope:
+        await page.get_by_label("Agent", exact=True).fill(scope["agent"])
     await page.get_by_label("Why").fill(reason)
     await page.get_by_role("button", name="Show what it stops").click()
 
@@ -86,7 +88,9 @@ async def test_nothing_is_preselected_and_a_halt_takes_a_choice_and_a_reason(sta
         await page.get_by_label("Only some changes").check()
         await page.get_by_label("Why").fill("stock-out")
         await page.get_by_role("button", name="Show what it stops").click()
-        await expect(page.get_by_text("Name at least one of environment, target and kind.")).to_be_visible()
+        await expect(
+            page.get_by_text("Name at least one of environment, target, kind and agent.")
+        ).to_be_visible()
         assert await page.get_by_label("Why").input_value() == "stock-out"
         await choose(page, "  ", environment="production")
         await expect(page.get_by_text("Say why. Everybody sees it")).to_be_visible()
@@ -125,6 +129,23 @@ async def test_a_target_that_nothing_has_is_pointed_out(stage: Stage) -> None:
     async with stage.site.visit("olga") as visit:
         await choose(visit.page, target="gke.node_pool/acme-prdo/*")
         await expect(visit.page.get_by_text("No registered pool is covered")).to_be_visible()
+
+
+async def test_an_agent_is_halted_by_name_and_a_name_that_nobody_has_is_pointed_out(stage: Stage) -> None:
+    async with stage.site.visit("olga") as visit:
+        page = visit.page
+        await choose(page, agent="capacity-agnt")
+        await expect(page.get_by_text("No agent of this name is known")).to_be_visible()
+        await page.get_by_role("button", name="Back").click()
+        assert await page.get_by_label("Agent", exact=True).input_value() == "capacity-agnt"
+        await stage.put(await stage.site.api.propose(by="bot"), "awaiting_approval")
+        await choose(page, agent="bot")
+        await expect(page.get_by_text("whatever bot had a hand in")).to_be_visible()
+        stops = page.get_by_role("table", name="It stops")
+        await expect(stops.get_by_role("row")).to_have_count(2)
+        await page.get_by_role("button", name="Halt now").click()
+        await expect(page.get_by_role("heading", name="Halt on agent bot")).to_be_visible()
+        await expect(page.locator("#halts.banner, #halts .banner")).to_contain_text("agent bot")
 
 
 async def test_the_lists_of_the_second_step_stay_true_and_leave_what_is_typed(stage: Stage) -> None:

@@ -22,6 +22,7 @@ TARGET = "gke.node_pool/acme-prod/*"
             {"covers": "some", "target": f"  {TARGET} ", "action_kind": "gke.node_pool.resize"},
             HaltScope(target=TARGET, action_kind="gke.node_pool.resize"),
         ),
+        ({"covers": "some", "agent": " capacity-agent "}, HaltScope(agent="capacity-agent")),
     ],
 )
 def test_a_form_says_what_to_stop(fields: dict[str, str], scope: HaltScope) -> None:
@@ -38,6 +39,8 @@ def test_a_form_says_what_to_stop(fields: dict[str, str], scope: HaltScope) -> N
         ({"covers": "some"}, "environment"),
         ({"covers": "some", "environment": "  "}, "environment"),
         ({"covers": "some", "target": "*"}, "target"),
+        ({"covers": "some", "agent": "*"}, "agent"),
+        ({"covers": "some", "environment": "production", "agent": "sluice/*"}, "agent"),
     ],
 )
 def test_what_names_nothing_stops_nothing(fields: dict[str, str], field: str) -> None:
