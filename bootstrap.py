@@ -442,6 +442,7 @@ def _api_parts(opened: Opened) -> ApiParts:
         mode=opened.mode(),
         probes={"opa": policy.check} if policy is not None else {},
         policy=policy,
+        policies=policy,
         web=web,
         identity_provider=identity_provider,
         workflow_pages=_workflow_pages(opened.settings),

@@ -30,6 +30,7 @@ from api.operations.endpoints import router as operations
 from api.operations.metrics import BacklogMetrics
 from api.operations.readiness import ReadinessChecks
 from api.parts import ApiParts, Loop
+from api.policies.endpoints import router as policies
 from api.proposals.endpoints import router as proposals
 from api.requests.endpoints import router as requests
 from api.requests.watching import RequestWatches
@@ -54,6 +55,7 @@ ROUTERS = (
     audit,
     backtest,
     shadow,
+    policies,
     stream,
     operations,
     login_links,

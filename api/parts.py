@@ -18,7 +18,7 @@ from adapters.store.database import Database
 from adapters.store.sequencer import Sequencer
 from api.access import WebAccess
 from contracts.configuration import Configuration
-from contracts.ports import PolicyEngine, WorkflowGateway
+from contracts.ports import PolicyCatalogue, PolicyEngine, WorkflowGateway
 from contracts.signature import key_id_of
 
 Loop = Callable[[], Awaitable[None]]
@@ -49,6 +49,8 @@ class ApiParts:
     """What readiness asks beyond the database and Temporal, by name: `opa`."""
     policy: PolicyEngine | None = None
     """Asked where an explanation weighs another size; None: the answers of then are taken as recorded."""
+    policies: PolicyCatalogue | None = None
+    """Tells people which policies are in force; None: no address of OPA was given."""
     loops: tuple[Loop, ...] = ()
     """Dispatcher, sequencer, halt settling (docs/adr/0006)."""
     gateway_timeout: timedelta = timedelta(seconds=3)

@@ -138,6 +138,42 @@ class PolicyResult(Contract):
     """Names of those that were evaluated."""
 
 
+class PolicyDescription(Contract):
+    """What the author of a policy says of it: words of the `METADATA` above its package."""
+
+    name: str = Field(min_length=1, max_length=100)
+    """Of its folder, and of the rule in `PolicyViolation`."""
+    title: str | None = Field(default=None, max_length=2_000)
+    description: str | None = Field(default=None, max_length=2_000)
+    """What it stops."""
+    level: str | None = Field(default=None, max_length=2_000)
+    """`advisory`, `soft` or `hard`, then words such as who lifts it. What counts is that of a violation."""
+    reads: str | None = Field(default=None, max_length=2_000)
+    """Names of its limits."""
+    remedy: str | None = Field(default=None, max_length=2_000)
+
+
+class PoliciesInForce(Contract):
+    """The policies that OPA evaluates now."""
+
+    revision: str | None
+    """As `PolicyResult` has it; None: what OPA was given does not say what it is."""
+    policies: tuple[PolicyDescription, ...]
+    """By name; empty where the revision is None."""
+
+
+class PolicyCatalogue(Protocol):
+    """Tells which policies are in force, for people. Nothing is decided by it."""
+
+    async def in_force(self) -> PoliciesInForce:
+        """Return what is asked now.
+
+        Raises:
+            PolicyUnavailable: no answer, or none that can be read.
+        """
+        ...
+
+
 class PolicyEngine(Protocol):
     """Evaluates all policies with one question."""
 

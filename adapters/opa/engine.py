@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -14,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from adapters.opa.sources import policy_names
 from adapters.store.database import forbid_in_transaction
 from contracts.errors import ConfigurationInvalid, PolicyUnavailable
-from contracts.ports import PolicyResult, PolicyViolation
+from contracts.ports import PoliciesInForce, PolicyDescription, PolicyResult, PolicyViolation
 from contracts.principal import GroupName, Role
 
 _QUESTION = "/v1/data/sluice/verdict?strict-builtin-errors=true"
+_BUNDLE = "/v1/data/sluice/bundle"
 _MOST_BYTES = 1_000_000
 _DROPPED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
@@ -51,8 +53,19 @@ class _Reply(BaseModel):
     result: _Answer
 
 
+class _Bundle(BaseModel):
+    revision: Annotated[str, Field(min_length=1, max_length=200)]
+    policies: list[_Name] = []
+    described: list[PolicyDescription] = []
+
+
+class _BundleReply(BaseModel):
+    # OPA leaves `result` out where nothing is defined.
+    result: _Bundle | None = None
+
+
 class OpaPolicyEngine:
-    """A `PolicyEngine` over OPA's REST API, on TCP or a unix socket, with connections kept alive."""
+    """A `PolicyEngine` and `PolicyCatalogue` over OPA's REST API, on TCP or a unix socket; connections are kept."""
 
     def __init__(self, url: str, *, timeout: timedelta, required: Collection[str] | None = None) -> None:
         """Connect lazily to `http://host:port`, `https://host:port` or `unix:///path`.
@@ -85,29 +98,47 @@ class OpaPolicyEngine:
         """
         forbid_in_transaction()
         body = json.dumps({"input": document}, allow_nan=False).encode()
+        content = await self._answer(partial(self._ask, body))
+        return self._judged(content)
+
+    async def _ask(self, body: bytes) -> bytes:
+        headers = {"Content-Type": "application/json"}
+        async with self._opened().post(self._base + _QUESTION, data=body, headers=headers) as response:
+            return await _content(response)
+
+    async def _ask_for_bundle(self) -> bytes:
+        async with self._opened().get(self._base + _BUNDLE) as response:
+            return await _content(response)
+
+    async def _answer(self, ask: Callable[[], Awaitable[bytes]]) -> bytes:
         try:
             try:
-                content = await self._ask(body)
+                return await ask()
             except _DROPPED as error:
                 if isinstance(error, aiohttp.ClientConnectorError):
                     raise
                 # A kept connection that OPA closed meanwhile, say by a restart. The question changes nothing.
-                content = await self._ask(body)
+                return await ask()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise PolicyUnavailable("the policy engine did not answer") from error
-        return self._judged(content)
 
-    async def _ask(self, body: bytes) -> bytes:
-        content = bytearray()
-        headers = {"Content-Type": "application/json"}
-        async with self._opened().post(self._base + _QUESTION, data=body, headers=headers) as response:
-            if response.status != 200:
-                raise PolicyUnavailable(f"the policy engine answered with status {response.status}")
-            async for chunk in response.content.iter_chunked(65_536):
-                content += chunk
-                if len(content) > _MOST_BYTES:
-                    raise PolicyUnavailable("the policy engine's answer is too large")
-        return bytes(content)
+    async def in_force(self) -> PoliciesInForce:
+        """Return the policies that OPA runs, as their bundle describes them.
+
+        Raises:
+            PolicyUnavailable: no answer in time, an error, or not an answer.
+        """
+        forbid_in_transaction()
+        content = await self._answer(self._ask_for_bundle)
+        try:
+            bundle = _BundleReply.model_validate_json(content).result
+        except ValidationError as error:
+            raise PolicyUnavailable("the policy engine's answer is not one") from error
+        if bundle is None:
+            return PoliciesInForce(revision=None, policies=())
+        said = {one.name: one for one in bundle.described}
+        named = (said.get(name) or PolicyDescription(name=name) for name in sorted(set(bundle.policies)))
+        return PoliciesInForce(revision=bundle.revision, policies=tuple(named))
 
     async def check(self) -> None:
         """Return when OPA serves, for readiness.
@@ -163,3 +194,14 @@ class OpaPolicyEngine:
             revision=answer.revision,
             policies=tuple(sorted(evaluated)),
         )
+
+
+async def _content(response: aiohttp.ClientResponse) -> bytes:
+    if response.status != 200:
+        raise PolicyUnavailable(f"the policy engine answered with status {response.status}")
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(65_536):
+        content += chunk
+        if len(content) > _MOST_BYTES:
+            raise PolicyUnavailable("the policy engine's answer is too large")
+    return bytes(content)

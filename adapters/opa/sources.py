@@ -11,6 +11,8 @@ import json
 import shutil
 from pathlib import Path
 
+from adapters.opa.descriptions import description_of
+
 POLICIES = Path(__file__).parent.parent.parent / "policies"
 _LEFT_OUT = ("samples",)
 _DATA_FILES = ("data.json", "data.yaml")
@@ -39,8 +41,9 @@ def snapshot_policies(target: Path, source: Path = POLICIES) -> str:
     """Copy the policies to `target` with a data file that says what they are, and return their revision.
 
     OPA reads the copy, so the revision it reports is that of the rules it runs. Rego serves it as
-    `data.sluice.bundle.revision`, and the names of the policies as `data.sluice.bundle.policies`. `.manifest` makes
-    the directory a bundle that owns `data.sluice` (https://www.openpolicyagent.org/docs/management-bundles).
+    `data.sluice.bundle.revision`, the names of the policies as `data.sluice.bundle.policies`, and what their authors
+    say of them as `data.sluice.bundle.described`. `.manifest` makes the directory a bundle that owns `data.sluice`
+    (https://www.openpolicyagent.org/docs/management-bundles).
     """
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
@@ -50,11 +53,13 @@ def snapshot_policies(target: Path, source: Path = POLICIES) -> str:
         copy.write_bytes(content)
     # Of the copy: a file may change while it is read, and what runs is what was copied.
     revision = revision_of(target)
-    bundle = {"revision": revision, "policies": policy_names(target)}
+    names = policy_names(target)
+    described = [description_of(name, target / name / "policy.rego") for name in names]
+    bundle = {"revision": revision, "policies": names, "described": described}
     # A bundle's data files have a fixed name, and the path is where their content goes.
-    described = target / "sluice" / "bundle" / "data.json"
-    described.parent.mkdir(parents=True)
-    described.write_text(json.dumps(bundle))
+    data = target / "sluice" / "bundle" / "data.json"
+    data.parent.mkdir(parents=True)
+    data.write_text(json.dumps(bundle))
     manifest = {"revision": revision, "roots": ["sluice"], "rego_version": 1}
     (target / ".manifest").write_text(json.dumps(manifest))
     return revision

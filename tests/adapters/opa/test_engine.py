@@ -2,11 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiohttp import web
@@ -15,42 +12,13 @@ from adapters.opa.engine import OpaPolicyEngine
 from adapters.opa.sources import POLICIES, policy_names
 from contracts.errors import ConfigurationInvalid, PolicyUnavailable
 from contracts.principal import Role
+from tests.adapters.opa.answering import answering, saying
 from tests.opa_fixtures import TIMEOUT, running_opa
 
 NAMES = list(policy_names())
 WHOLE = {"violations": [], "policies": NAMES, "declared": NAMES, "revision": "sha256:1"}
 ALLOWED = json.loads((POLICIES / "owning_team" / "samples" / "allowed.json").read_text())
 SOFT = {"rule": "r", "level": "soft", "message": "m"}
-
-
-@asynccontextmanager
-async def answering(
-    handler: Callable[[web.Request], Any],
-    timeout: timedelta = TIMEOUT,
-    required: tuple[str, ...] | None = None,
-) -> AsyncIterator[OpaPolicyEngine]:
-    """An engine that talks to a server of our own, for answers that a real OPA does not give."""
-    app = web.Application()
-    app.router.add_post("/v1/data/sluice/verdict", handler)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    (address,) = [socket.getsockname() for socket in site._server.sockets]  # type: ignore[union-attr]
-    engine = OpaPolicyEngine(f"http://127.0.0.1:{address[1]}", timeout=timeout, required=required)
-    try:
-        yield engine
-    finally:
-        await engine.close()
-        await runner.cleanup()
-
-
-def saying(body: object, status: int = 200) -> Callable[[web.Request], Any]:
-    async def handler(_: web.Request) -> web.Response:
-        text = body if isinstance(body, str) else json.dumps(body)
-        return web.Response(text=text, status=status, content_type="application/json")
-
-    return handler
 
 
 async def test_real_opa_answers_with_violations_the_sentinel_and_the_revision(

@@ -26,7 +26,7 @@ def test_the_snapshot_holds_rules_and_what_they_are_but_no_tests_and_samples(tmp
     }
     assert names == {"scope/policy.rego", "sluice/bundle/data.json", ".manifest"}
     described = json.loads((tmp_path / "copy" / "sluice" / "bundle" / "data.json").read_text())
-    assert described == {"revision": revision, "policies": ["scope"]}
+    assert described == {"revision": revision, "policies": ["scope"], "described": [{"name": "scope"}]}
     assert json.loads((tmp_path / "copy" / ".manifest").read_text())["revision"] == revision
     assert revision.startswith("sha256:")
 

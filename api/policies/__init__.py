@@ -1,0 +1,1 @@
+"""GUARDRAILS, told to people: which policies are in force."""
