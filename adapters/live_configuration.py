@@ -48,9 +48,12 @@ class Loaded:
     """What is in force."""
 
     configuration: Configuration
-    revision: str
-    """`sha256:<64 hex>` over the bytes of the file."""
     at: datetime
+
+    @property
+    def revision(self) -> str:
+        """The configuration's own: evaluations name the same."""
+        return self.configuration.revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Refused:
     """A newer file that is not in force, and why."""
 
     revision: str
-    """As for `Loaded`; empty where the file cannot be read."""
+    """`sha256:<64 hex>` over the bytes of the file; empty where it cannot be read."""
     at: datetime
     faults: tuple[Fault, ...]
 
@@ -84,7 +87,7 @@ class LiveConfiguration:
         self._woken = asyncio.Event()
         content = files.read(path)
         found = files.parse(files.decoded(content, path), str(path))
-        self._loaded = Loaded(found, _revision(content), utc_now())
+        self._loaded = Loaded(found, utc_now())
         self._handled = self._seen = self._fingerprint(content)
         self._tell(AuditType.CONFIGURATION_LOADED, self._loaded.revision, {"previous": None})
 
@@ -149,7 +152,7 @@ class LiveConfiguration:
         else:
             for put_in_force in steps:
                 put_in_force()
-            self._put_in_force(found, _revision(content or b""))
+            self._put_in_force(found)
         # The files that the configuration names may be other ones now.
         self._handled = self._seen = self._fingerprint(content)
         return False
@@ -178,9 +181,10 @@ class LiveConfiguration:
     def _invalid(self, line: int, where: str, reason: str) -> InvalidFile:
         return InvalidFile(str(self._path), [Fault(line, where, reason)])
 
-    def _put_in_force(self, found: Configuration, revision: str) -> None:
+    def _put_in_force(self, found: Configuration) -> None:
         previous, self._refused = self._loaded.revision, None
-        self._loaded = Loaded(found, revision, utc_now())
+        self._loaded = Loaded(found, utc_now())
+        revision = self._loaded.revision
         logger.info("configuration.loaded", process=self._process, revision=revision)
         self._tell(AuditType.CONFIGURATION_LOADED, revision, {"previous": previous})
 
