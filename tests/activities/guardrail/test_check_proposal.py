@@ -29,7 +29,7 @@ from tests.killable_postgres import KillablePostgres
 from tests.opa_fixtures import TIMEOUT
 
 ALL = [
-    "scope", "halt", "policy", "blast_radius", "rate", "circuit_breaker", "budget", "approval_rule",
+    "scope", "halt", "change_window", "policy", "blast_radius", "rate", "circuit_breaker", "budget", "approval_rule",
 ]  # fmt: skip
 
 
