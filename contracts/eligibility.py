@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from contracts.decision import Decision, DecisionKind, DecisionRules, SignedDecision
 from contracts.evaluation import ApprovalRequirement
-from contracts.principal import Principal, PrincipalKind
+from contracts.principal import Principal, PrincipalKind, Role
 from contracts.signature import is_signed_by
 
 STALE_DIGEST = "stale_digest"
@@ -124,9 +124,26 @@ def is_excluded(reviewer: Principal, requirement: ApprovalRequirement) -> bool:
 
 def is_met(requirement: ApprovalRequirement, approvers: Iterable[Principal]) -> bool:
     """Tell whether these approvals are enough: as many people as asked, each asked role and group among them."""
-    people = {voter(one): one for one in approvers if not is_excluded(one, requirement)}
+    people = tuple(_counted(requirement, approvers))
     if not requirement.is_met_by(len(people)):
         return False
-    held = {role for person in people.values() for role in person.roles}
-    present = {group for person in people.values() for group in person.groups}
-    return set(requirement.groups) <= present and (requirement.quorum == 0 or set(requirement.roles) <= held)
+    roles, groups = lacking(requirement, people)
+    return not groups and (requirement.quorum == 0 or not roles)
+
+
+def lacking(
+    requirement: ApprovalRequirement, approvers: Iterable[Principal]
+) -> tuple[tuple[Role, ...], tuple[str, ...]]:
+    """Return the asked roles, and the asked groups, that nobody among these approvers is of."""
+    people = tuple(_counted(requirement, approvers))
+    held = {role for person in people for role in person.roles}
+    present = {group for person in people for group in person.groups}
+    return (
+        tuple(role for role in requirement.roles if role not in held),
+        tuple(group for group in requirement.groups if group not in present),
+    )
+
+
+def _counted(requirement: ApprovalRequirement, approvers: Iterable[Principal]) -> Iterable[Principal]:
+    """Each person once, without those who may not decide."""
+    return {voter(one): one for one in approvers if not is_excluded(one, requirement)}.values()

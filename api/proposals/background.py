@@ -21,7 +21,7 @@ from api.proposals.schemas import (
     WhoCanDecide,
 )
 from contracts import eligibility
-from contracts.decision import DecisionKind, DecisionStatus
+from contracts.decision import Decision, DecisionKind, DecisionStatus, SignedDecision
 from contracts.delegation import Delegation
 from contracts.evaluation import ApprovalRequirement, CostEstimate, Evaluation, RiskTier
 from contracts.money import CENT
@@ -70,8 +70,9 @@ def who_can_decide(
     votes: Sequence[Vote],
     revision: int,
     delegations: Sequence[Delegation] = (),
+    approvers: Sequence[Principal] = (),
 ) -> WhoCanDecide | None:
-    """Return roles and exclusions, or None when nobody is asked."""
+    """Return roles and exclusions, or None when nobody is asked. `approvers`: of the present revision."""
     if requirement is None:
         return None
     requester, *others = draft.authors
@@ -97,8 +98,22 @@ def who_can_decide(
         for one in delegations
     )
     return WhoCanDecide(
-        roles=requirement.roles, groups=requirement.groups, excluded=tuple(excluded), away=away
+        roles=requirement.roles,
+        groups=requirement.groups,
+        missing_groups=eligibility.lacking(requirement, approvers)[1],
+        excluded=tuple(excluded),
+        away=away,
     )
+
+
+def approvers_of(rows: Sequence[Row[Any]], revision: int) -> tuple[Principal, ...]:
+    """Return the people whose newest decision on this revision is an approval. `rows`: oldest first."""
+    newest: dict[eligibility.Voter, Decision] = {}
+    for row in rows:
+        if row.revision == revision and row.status in COUNTED:
+            decision = SignedDecision.model_validate(row.document).decision
+            newest[eligibility.voter(decision.reviewer)] = decision
+    return tuple(one.reviewer for one in newest.values() if one.kind is DecisionKind.APPROVE)
 
 
 def _owners(requirement: ApprovalRequirement) -> Iterator[Actor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.engine import Row
@@ -12,14 +13,15 @@ from api.idempotency import Answer, Claim
 from api.parts import ApiParts
 from api.problems import Problem
 from api.proposals.closing import locked
+from api.proposals.view import Stored
 from api.safety.exception_schemas import Overridden, OverrideBody
 from contracts.base import new_id
 from contracts.override import GateOverride
-from contracts.principal import Principal, PrincipalKind
+from contracts.principal import Principal, PrincipalKind, Role
 from contracts.proposal import Draft, ProposalState
-from guardrails.change_window.decision import closing_windows, override_roles
+from guardrails.change_window.decision import HELD_ON, closing_windows, override_roles
 from guardrails.change_window.timetable import Place, Timetable
-from guardrails.facts import WindowFacts
+from guardrails.facts import WindowFacts, WindowsFacts
 
 _OPEN = (ProposalState.EVALUATING, ProposalState.AWAITING_APPROVAL, ProposalState.READY)
 
@@ -42,7 +44,7 @@ async def override(
         draft = Draft.model_validate(row.draft)
         _is_due(row, now)
         _is_somebody_else(person, draft)
-        closing = closing_windows(Timetable(parts.configuration.windows).at(Place.of(draft), now).windows)
+        closing = closing_windows(_windows(parts, draft, now).windows)
         _may_override(person, closing)
         given = GateOverride(
             id=new_id("ovr"),
@@ -64,6 +66,48 @@ async def override(
             state=ProposalState(row.state),
         )
         return await claim.keep(connection, Answer.of(200, answer))
+
+
+@dataclass(frozen=True)
+class Closed:
+    """What closes a proposal at this moment."""
+
+    windows: tuple[str, ...]
+    opens_at: datetime | None
+    """When changes may take place again; None: no opening is in sight."""
+    roles: tuple[Role, ...]
+    """Who may override all of them: any of these. Empty: nobody."""
+
+
+def is_held(held_on: str | None) -> bool:
+    """Tell whether this is the key of a proposal that waits for a window."""
+    return (held_on or "").startswith(HELD_ON)
+
+
+def closed_now(parts: ApiParts, stored: Stored) -> Closed | None:
+    """Return what closes a proposal, by the windows as they stand at `stored.now`; None: nothing."""
+    windows = _windows(parts, stored.draft, stored.now)
+    closing = closing_windows(windows.windows)
+    if not closing:
+        return None
+    return Closed(tuple(one.name for one in closing), windows.opens_at, override_roles(closing))
+
+
+def may_override(parts: ApiParts, stored: Stored, person: Principal) -> bool:
+    """Tell whether this person may try to override what holds a proposal now."""
+    if stored.state is not ProposalState.READY or not is_held(stored.row.held_on):
+        return False
+    try:
+        _is_due(stored.row, stored.now)
+        _is_somebody_else(person, stored.draft)
+        _may_override(person, closing_windows(_windows(parts, stored.draft, stored.now).windows))
+    except Problem:
+        return False
+    return True
+
+
+def _windows(parts: ApiParts, draft: Draft, now: datetime) -> WindowsFacts:
+    return Timetable(parts.configuration.windows).at(Place.of(draft), now)
 
 
 def _is_due(row: Row[*tuple[object, ...]], now: datetime) -> None:

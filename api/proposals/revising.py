@@ -21,9 +21,11 @@ from api.parts import ApiParts
 from api.problems import Problem
 from api.proposals.closing import locked
 from api.proposals.schemas import ReviseBody, Revised
+from api.proposals.view import Stored
 from contracts import approval, eligibility
 from contracts.action import ACTION, Action
 from contracts.decision import DecisionRules
+from contracts.evaluation import Evaluation
 from contracts.principal import Principal
 from contracts.proposal import Draft, Proposal, ProposalState
 
@@ -70,7 +72,7 @@ async def revise(
 
 
 async def _next(connection: AsyncConnection, row: Row[Any], body: ReviseBody, editor: Principal) -> Draft:
-    ballot = await _ballot(connection, row)
+    ballot = _ballot(row, await proposal_reads.newest_evaluation(connection, row.id, row.revision))
     after = approval.edit(
         ballot, approval.Edit(editor=editor, proposal_digest=body.digest), await database_now(connection)
     )
@@ -90,10 +92,16 @@ async def _next(connection: AsyncConnection, row: Row[Any], body: ReviseBody, ed
     )
 
 
-async def _ballot(connection: AsyncConnection, row: Row[Any]) -> approval.Ballot:
+def refusal(stored: Stored, editor: Principal) -> str | None:
+    """Return why this person may not edit a proposal as it stands, as a reason code; None: they may try."""
+    ballot = _ballot(stored.row, stored.evaluation)
+    seen = approval.Edit(editor=editor, proposal_digest=stored.row.digest or "")
+    return approval.refusal_of_edit(ballot, seen, stored.now)
+
+
+def _ballot(row: Row[Any], evaluation: Evaluation | None) -> approval.Ballot:
     """Where its approval stands. Votes and signatures say nothing about an edit, so they are not read."""
     rules = None
-    evaluation = await proposal_reads.newest_evaluation(connection, row.id, row.revision)
     if row.document is not None and evaluation is not None and evaluation.requirement is not None:
         proposal = Proposal.model_validate(row.document)
         rules = DecisionRules(

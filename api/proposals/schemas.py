@@ -245,6 +245,11 @@ class Vote(View):
     reason_code: str | None
     """Why it was refused."""
 
+    @property
+    def stands(self) -> bool:
+        """Whether it counts, or will as soon as the workflow takes it."""
+        return self.status in (DecisionStatus.RECORDED, DecisionStatus.APPLIED)
+
 
 class Eligibility(View):
     """Whether the caller may decide now."""
@@ -280,6 +285,8 @@ class WhoCanDecide(View):
     roles: tuple[Role, ...]
     groups: tuple[str, ...] = ()
     """Each of these must be among the approvers."""
+    missing_groups: tuple[str, ...] = ()
+    """Those of them of which nobody has approved yet."""
     excluded: tuple[Excluded, ...]
     away: tuple[Away, ...] = ()
     """Who lets somebody else decide meanwhile."""

@@ -14,6 +14,7 @@ from api.proposals import eligibility
 from api.proposals.background import (
     COUNTED,
     actor_of,
+    approvers_of,
     asked_for,
     comment_of,
     monthly_totals,
@@ -158,7 +159,14 @@ def _judgement(stored: Stored) -> dict[str, Any]:
             sorted(evaluation.verdicts, key=lambda one: (-one.outcome.severity, one.guardrail))
         ),
         "requirement": evaluation.requirement,
-        "who_can_decide": who_can_decide(draft, evaluation.requirement, votes, revision, stored.delegations),
+        "who_can_decide": who_can_decide(
+            draft,
+            evaluation.requirement,
+            votes,
+            revision,
+            stored.delegations,
+            approvers_of(stored.votes, revision),
+        ),
         "cost": _cost(draft, evaluation.cost) if evaluation.cost else None,
         "observation_age_seconds": age,
     }

@@ -4,6 +4,8 @@
 |---|---|
 | `SignedIn` | anybody who is signed in and holds a role |
 | `SignedInRequester`, `SignedInApprover`, `SignedInOperator`, `SignedInRequesterOrOperator` | holders of that role |
+| `SignedInSecondPerson` | operators and approvers: they confirm, end and review break-glass |
+| `SignedInEditor` | requesters, approvers and operators |
 | `Everybody` | also strangers: the sign-in pages and the assets |
 
 Each but the last yields the `Principal`, for the services; the whole session is in `request.state.session`,
@@ -56,6 +58,9 @@ SignedInRequester = Annotated[Principal, Depends(PageGate(Role.REQUESTER))]
 SignedInApprover = Annotated[Principal, Depends(PageGate(Role.APPROVER))]
 SignedInOperator = Annotated[Principal, Depends(PageGate(Role.OPERATOR))]
 SignedInRequesterOrOperator = Annotated[Principal, Depends(PageGate(Role.REQUESTER, Role.OPERATOR))]
+SignedInEditor = Annotated[Principal, Depends(PageGate(Role.REQUESTER, Role.APPROVER, Role.OPERATOR))]
+"""Whether they may edit this proposal depends on it: `contracts/approval.py` tells."""
+SignedInSecondPerson = Annotated[Principal, Depends(PageGate(Role.OPERATOR, Role.APPROVER))]
 Everybody = Annotated[None, Depends(OpenGate())]
 
 

@@ -32,6 +32,12 @@ def decide(facts: Facts) -> Verdict:
     facts_used = {"halt_id": covering.id, "status": covering.status.value}
     if facts.admitting:
         return _ANSWER.hold(
-            "no_halt", "halted", message, held_on=f"halt:{covering.id}", facts=dict(facts_used)
+            "no_halt",
+            "halted",
+            message,
+            held_on=f"halt:{covering.id}",
+            facts=dict(facts_used),
+            remedy="It goes on by itself when an operator ends the halt.",
         )
-    return _ANSWER.deny("no_halt", "halted", message, dict(facts_used))
+    remedy = "Wait until an operator has ended the halt, then propose it again."
+    return _ANSWER.deny("no_halt", "halted", message, dict(facts_used), remedy=remedy)

@@ -35,6 +35,7 @@ def _registration(facts: Facts) -> Verdict | None:
             "target_not_registered",
             f"{key} is not a registered target.",
             {"target": key},
+            remedy="Have the target registered in the configuration, under an environment and a team.",
         )
     registered = {"environment": facts.target.environment, "team": facts.target.team}
     proposed = {"environment": draft.environment, "team": draft.team}
@@ -44,6 +45,7 @@ def _registration(facts: Facts) -> Verdict | None:
             "registration_changed",
             "The target's environment or team changed since the proposal was made; propose again.",
             {"registered": dict(registered), "proposed": dict(proposed)},
+            remedy="Propose it again: it is then judged by the new registration.",
         )
     return None
 
@@ -56,6 +58,7 @@ def _mode(facts: Facts) -> Verdict | None:
         "mode_mismatch",
         f"The proposal was made for mode {facts.draft.mode}; this worker touches {facts.mode}.",
         {"proposal": facts.draft.mode, "worker": facts.mode},
+        remedy=f"Propose it again in the mode that runs now, {facts.mode}.",
     )
 
 
@@ -71,6 +74,7 @@ def _bounds(facts: Facts) -> Verdict | None:
         "above_max_nodes",
         f"{wanted} nodes per zone is above the limit of {limit} for this target.",
         {"wanted": wanted, "limit": limit},
+        remedy=f"Ask for {limit} nodes per zone or fewer, or have the target's limit raised in the configuration.",
     )
 
 
@@ -79,7 +83,12 @@ def _observed(facts: Facts) -> Verdict | None:
         return None
     if facts.observation is None:
         code = facts.observation_error or "observation_unavailable"
-        return _ANSWER.deny("observed", code, "The provider did not report the present state of the target.")
+        return _ANSWER.deny(
+            "observed",
+            code,
+            "The provider did not report the present state of the target.",
+            remedy="Propose it again once the provider answers.",
+        )
     if not facts.observation.zones:
         return _ANSWER.deny(
             "observed", "observation_incomplete", "The provider reported no zone of the node pool."
@@ -99,10 +108,14 @@ def _autoscaler(facts: Facts) -> Verdict | None:
             "pool_is_autoscaled",
             "An autoscaler sets the size of this pool; propose other bounds for it instead.",
             {"min_node_count": bounds.min_node_count, "max_node_count": bounds.max_node_count},
+            remedy="Propose other bounds for its autoscaler instead of a size.",
         )
     if bounds is None:
         return _ANSWER.deny(
-            "autoscaler", "pool_is_not_autoscaled", "This pool has a fixed size and no autoscaler to bound."
+            "autoscaler",
+            "pool_is_not_autoscaled",
+            "This pool has a fixed size and no autoscaler to bound.",
+            remedy="Propose a size instead of bounds.",
         )
     if bounds.is_pool_wide:
         return _ANSWER.deny(

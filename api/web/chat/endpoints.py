@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 
 from api.parts import ApiParts, Parts
 from api.problems import Problem, not_found
@@ -32,9 +32,14 @@ router = web_router("/chat")
 
 
 @router.get("")
-async def begin(request: Request, parts: Parts, me: SignedIn) -> Response:
-    """Show one's conversations, and the form that begins a new one."""
-    return await _page(request, parts, me, None)
+async def begin(
+    request: Request,
+    parts: Parts,
+    me: SignedIn,
+    text: Annotated[str, Query(max_length=view.MAX_TEXT)] = "",
+) -> Response:
+    """Show one's conversations, and the form that begins a new one; `text` stands in it, and nothing is sent."""
+    return await _page(request, parts, me, None, draft=text)
 
 
 @router.get("/conversations")

@@ -12,32 +12,48 @@ from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 
+from api.explanation import service as explanation
 from api.idempotency import Answer, Claim
 from api.parts import ApiParts, Parts
 from api.problems import Problem
-from api.proposals import closing, commenting, decisions, service, undoing
+from api.proposals import closing, commenting, decisions, overriding, revising, service, undoing
 from api.proposals.schemas import CommentBody
 from api.web.answers import go_to, toast
 from api.web.forms import Kept, claim_of, fields_of, words_in
 from api.web.proposal import forms, screen
 from api.web.proposal.screen import Screen
 from api.web.proposal.standing import told_conflict
+from api.web.proposal.why import Why, why_of
 from api.web.rendering import fragment, is_fragment_wanted, page
 from api.web.routes import web_router
-from api.web.session import SignedIn, SignedInOperator, SignedInRequesterOrOperator
+from api.web.session import SignedIn, SignedInEditor, SignedInOperator, SignedInRequesterOrOperator
 from contracts.decision import DecisionStatus
 from contracts.principal import Principal
 from contracts.request import Channel
 
 router = web_router("/proposals")
 
+Size = Annotated[int | None, Query(ge=0, le=999_999)]
 _Do = Callable[[Mapping[str, str], Claim], Awaitable[Answer]]
 
 
 @router.get("/{proposal_id}")
-async def show(proposal_id: str, request: Request, parts: Parts, me: SignedIn) -> Response:
-    """Show one proposal."""
-    shown = await screen.read(parts, proposal_id, me)
+async def show(
+    proposal_id: str,
+    request: Request,
+    parts: Parts,
+    me: SignedIn,
+    node_count: Size = None,
+    min_node_count: Size = None,
+    max_node_count: Size = None,
+) -> Response:
+    """Show one proposal. A size in the address stands in the form that edits it; nothing is changed by that."""
+    numbers = {
+        "node_count": node_count,
+        "min_node_count": min_node_count,
+        "max_node_count": max_node_count,
+    }
+    shown = await screen.read(parts, proposal_id, me, kept=forms.prefilled(numbers))
     return await _page(request, me, shown)
 
 
@@ -46,6 +62,14 @@ async def facts(proposal_id: str, request: Request, parts: Parts, me: SignedIn) 
     """Show the ten facts as they are now."""
     shown = await screen.read(parts, proposal_id, me)
     return fragment(request, "proposal/facts.html", me=me, **_context(parts, shown))
+
+
+@router.get("/{proposal_id}/why")
+async def why(proposal_id: str, request: Request, parts: Parts, me: SignedIn) -> Response:
+    """Show why it was decided so, as it is now."""
+    shown = await screen.read(parts, proposal_id, me)
+    about = await _why(parts, shown, me)
+    return fragment(request, "proposal/why.html", me=me, **_context(parts, shown, why=about))
 
 
 @router.get("/{proposal_id}/record")
@@ -67,7 +91,7 @@ async def decision(
     shown = await screen.read(parts, proposal_id, me)
     if shown.version == seen:
         return Response(status_code=204)
-    changed = seen.startswith("d") and shown.doing.decide
+    changed = seen.startswith("d") and (shown.doing.decide or shown.doing.edit)
     return fragment(request, "proposal/decision.html", me=me, **_context(parts, shown, changed=changed))
 
 
@@ -80,6 +104,26 @@ async def decide(proposal_id: str, request: Request, parts: Parts, me: SignedIn)
         return await decisions.decide(parts, proposal_id, forms.decision_of(fields, view), me, claim)
 
     return await _submit(request, parts, me, proposal_id, "decision", do, _told_decision)
+
+
+@router.post("/{proposal_id}/revisions")
+async def revise(proposal_id: str, request: Request, parts: Parts, me: SignedInEditor) -> Response:
+    """Give it another size: a new revision, through the gates again."""
+
+    async def do(fields: Mapping[str, str], claim: Claim) -> Answer:
+        return await revising.revise(parts, proposal_id, forms.edit_of(fields), me, claim)
+
+    return await _submit(request, parts, me, proposal_id, "edit", do, _told_edit)
+
+
+@router.post("/{proposal_id}/override")
+async def override(proposal_id: str, request: Request, parts: Parts, me: SignedIn) -> Response:
+    """Let it through the change windows that close it now."""
+
+    async def do(fields: Mapping[str, str], claim: Claim) -> Answer:
+        return await overriding.override(parts, proposal_id, forms.override_of(fields), me, claim)
+
+    return await _submit(request, parts, me, proposal_id, "override", do, _told_override)
 
 
 @router.post("/{proposal_id}/comments")
@@ -150,8 +194,10 @@ async def _submit(
     if opens_new or not is_fragment_wanted(request):
         return go_to(request, f"/proposals/{opened}")
     shown = await screen.read(parts, proposal_id, me)
-    headers = toast(told(answer))
-    return fragment(request, "proposal/body.html", me=me, headers=headers, **_context(parts, shown))
+    headers, about = toast(told(answer)), await _why(parts, shown, me)
+    return fragment(
+        request, "proposal/body.html", me=me, headers=headers, **_context(parts, shown, why=about)
+    )
 
 
 def _accepted(answer: Answer) -> Answer:
@@ -175,10 +221,19 @@ async def _refused(
     age = (shown.read_at - vote.at).total_seconds() if vote else None
     about: dict[str, Any] = {"problem": problem, "conflict": told_conflict(shown.view, problem.code, age)}
     if is_fragment_wanted(request):
+        about["why"] = await _why(parts, shown, me)
         return fragment(
             request, "proposal/body.html", me=me, status=problem.status, **_context(parts, shown, **about)
         )
     return await _page(request, me, shown, status=problem.status, **about)
+
+
+def _told_edit(answer: Answer) -> str:
+    return f"Revision {answer.body['revision']} is being evaluated. Every vote before it is void."
+
+
+def _told_override(answer: Answer) -> str:
+    return f"Overrode {', '.join(answer.body['windows'])}. It is looked at again at once."
 
 
 def _told_decision(answer: Answer) -> str:
@@ -190,14 +245,21 @@ def _told_decision(answer: Answer) -> str:
 async def _page(
     request: Request, me: Principal, shown: Screen, *, status: int = 200, **about: object
 ) -> Response:
-    context = _context(request.app.state.parts, shown, **about)
+    parts: ApiParts = request.app.state.parts
+    context = _context(parts, shown, why=await _why(parts, shown, me), **about)
     return await page(request, "proposal/page.html", me=me, active="inbox", status=status, **context)
+
+
+async def _why(parts: ApiParts, shown: Screen, me: Principal) -> Why | None:
+    told = await explanation.explain(parts, shown.view.id, me)
+    return why_of(told, may_edit=shown.doing.edit, may_ask=shown.doing.ask)
 
 
 def _context(
     parts: ApiParts,
     shown: Screen,
     *,
+    why: Why | None = None,
     problem: object = None,
     conflict: object = "",
     changed: object = False,
@@ -211,6 +273,7 @@ def _context(
         "problem": problem,
         "conflict": conflict,
         "changed": changed,
+        "why": why,
         "reason_names": screen.REASON_OPTIONS,
         "workflow_url": parts.workflow_url(shown.view.workflow_id),
     }

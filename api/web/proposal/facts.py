@@ -27,11 +27,13 @@ _CHANNELS: Mapping[Channel, str] = {
     Channel.MCP: "over MCP",
     Channel.SCHEDULE: "on a schedule",
 }
-_NAMED: Mapping[str, str] = {
+NAMED: Mapping[str, str] = {
+    "node_count": "Nodes per zone",
     "min_node_count": "Least nodes per zone",
     "max_node_count": "Most nodes per zone",
     "machine_type": "Machine type",
 }
+"""Fields of the actions in words."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def _sizes(view: ProposalView) -> tuple[Row, ...]:
 def _bounds(action: Action, before: Before | None) -> tuple[Row, ...]:
     bounds = before.autoscaling if before else None
     asked = action.model_dump(include={"min_node_count", "max_node_count"})
-    return tuple(Row(_NAMED[name], getattr(bounds, name, None), value) for name, value in asked.items())
+    return tuple(Row(NAMED[name], getattr(bounds, name, None), value) for name, value in asked.items())
 
 
 def bars_of(cost: Cost | None) -> tuple[Bar, ...]:

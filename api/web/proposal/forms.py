@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from api.problems import Problem
-from api.proposals.schemas import DecideBody, ProposalView, ResolveBody
-from api.web.forms import REASON, FieldRefused
+from api.proposals.schemas import DecideBody, ProposalView, ResolveBody, ReviseBody
+from api.safety.exception_schemas import OverrideBody
+from api.web.forms import REASON, FieldRefused, Kept, words_in
 from api.web.proposal.standing import is_uninspectable
+from api.web.proposal.why import EDITABLE
 from contracts.decision import MAX_REASON, DecisionKind
 
 TYPED_NAME = "typed_name"
+_MOST_DIGITS = 6
 _NEED_A_REASON = frozenset({DecisionKind.REJECT, DecisionKind.REQUEST_CHANGE})
 
 
@@ -76,6 +79,51 @@ def resolution_of(fields: Mapping[str, str]) -> ResolveBody:
         return ResolveBody.model_validate({"outcome": fields["outcome"], "reason": fields[REASON]})
     except ValidationError as error:
         raise _refused(error) from error
+
+
+def edit_of(fields: Mapping[str, str]) -> ReviseBody:
+    """Return the new numbers of a submitted form, for the revision that its reader saw.
+
+    Raises:
+        Problem: 422, the form does not say what was shown, or a number or the reason is missing.
+    """
+    if not fields.get("digest"):
+        raise Problem(422, "facts_not_shown", "The form does not say what you saw. Look again, then edit.")
+    numbers = {name: _number(name, fields[name]) for name in EDITABLE if name in fields}
+    if not numbers:
+        raise Problem(422, "edit_invalid", "The form names no size.")
+    given = {
+        "digest": fields["digest"],
+        "fields": numbers,
+        "reason": words_in(fields, needed="Say why, so that whoever approves knows."),
+        "reason_name": fields.get("reason_name") or None,
+    }
+    try:
+        return ReviseBody.model_validate(given)
+    except ValidationError as error:
+        raise _refused(error) from error
+
+
+def _number(name: str, said: str) -> int:
+    if not (said.isascii() and said.isdigit() and len(said) <= _MOST_DIGITS):
+        raise FieldRefused(name, "Give a whole number of nodes.", "edit_invalid")
+    return int(said)
+
+
+def prefilled(numbers: Mapping[str, int | None]) -> Kept:
+    """Return the edit with the numbers that a link proposes; nothing is kept where it names none."""
+    named = {name: str(value) for name, value in numbers.items() if value is not None}
+    return Kept(named, {}, "edit") if named else Kept()
+
+
+def override_of(fields: Mapping[str, str]) -> OverrideBody:
+    """Return why a proposal is let through the windows that close it.
+
+    Raises:
+        Problem: 422, the reason is missing.
+    """
+    reason = words_in(fields, needed="Say why it cannot wait. It stays in the audit log.")
+    return OverrideBody(gate="change_window", reason=reason)
 
 
 def _refused(error: ValidationError) -> Problem:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import JsonValue
 
 from api import words
+from contracts import eligibility
 from contracts.evaluation import Outcome, Verdict
+from contracts.principal import Principal
+from guardrails.break_glass import grant_of
 
 MAX_DEPTH = 4
 
@@ -28,39 +32,51 @@ class Judgement:
 
     verdict: Verdict
     facts: tuple[Known, ...]
-    way_out: str
-    """What would have to change, where it denied; empty otherwise."""
+    grant: str | None
+    """The break-glass grant without which it would have said something else."""
+    met: str
+    """That the people it asks for have approved, in words; empty while they have not, or nobody is asked."""
+    closed_by: tuple[str, ...]
+    """The change windows that close it."""
+    opens_at: datetime | None
+    """When they let changes through again; None where nothing closes, or no opening is in sight."""
+
+    @property
+    def is_bypassed(self) -> bool:
+        """Whether a break-glass grant changed its answer."""
+        return self.grant is not None
 
 
-_WAYS_OUT = {
-    "above_max_nodes": "Ask for {limit} nodes per zone or fewer.",
-    "budget_exceeded": "Ask for less, wait for the next budget window, or have the budget raised.",
-    "target_not_registered": "Have the target registered in the configuration, under an environment and a team.",
-    "registration_changed": "Propose it again: the target's environment or team is another one now.",
-    "pool_is_autoscaled": "Propose other bounds for its autoscaler instead of a size.",
-    "pool_is_not_autoscaled": "Propose a size instead of bounds.",
-    "halted": "Wait until the halt has ended, then propose it again.",
-    "observation_unavailable": "Propose it again once the provider answers.",
-    "mode_mismatch": "Propose it again in the mode that runs now.",
-    "currency_mismatch": "Have the budget and the price table use one currency.",
-    "price_unknown": "Have a price for this machine type added to the price table.",
-}
+def judgements_of(verdicts: Iterable[Verdict], approvers: Sequence[Principal] = ()) -> tuple[Judgement, ...]:
+    """Return every verdict for the page, in the given order. `approvers`: who approves the present revision."""
+    return tuple(_judgement(one, approvers) for one in verdicts)
 
 
-def judgements_of(verdicts: Iterable[Verdict]) -> tuple[Judgement, ...]:
-    """Return every verdict for the page, in the given order."""
-    return tuple(Judgement(one, tuple(known_of(one.facts)), way_out(one)) for one in verdicts)
+def _judgement(verdict: Verdict, approvers: Sequence[Principal]) -> Judgement:
+    closed_by, opens_at = _closed(verdict)
+    return Judgement(
+        verdict=verdict,
+        facts=tuple(known_of(verdict.facts)),
+        grant=grant_of(verdict),
+        met=_met(verdict, approvers),
+        closed_by=closed_by,
+        opens_at=opens_at,
+    )
 
 
-def way_out(verdict: Verdict) -> str:
-    """Return what would have to change for a denial to be none; empty where nobody can tell."""
-    if verdict.outcome is not Outcome.DENY:
+def _met(verdict: Verdict, approvers: Sequence[Principal]) -> str:
+    asked = verdict.requirement
+    if verdict.outcome is not Outcome.REQUIRE_APPROVAL or asked is None:
         return ""
-    found = _WAYS_OUT.get(verdict.reason_code, "")
-    try:
-        return found.format_map(verdict.facts)
-    except (KeyError, ValueError):
-        return ""
+    return f"met: {len(approvers)} approved" if eligibility.is_met(asked, approvers) else ""
+
+
+def _closed(verdict: Verdict) -> tuple[tuple[str, ...], datetime | None]:
+    """Which windows close, by the facts of the guardrail `change_window`."""
+    names, opens = verdict.facts.get("closed_by"), verdict.facts.get("free_at")
+    if not isinstance(names, list) or not names or not isinstance(opens, str):
+        return (), None
+    return tuple(str(one) for one in names), datetime.fromisoformat(opens)
 
 
 def known_of(facts: dict[str, JsonValue]) -> Iterator[Known]:
@@ -91,8 +107,3 @@ def _said(value: JsonValue) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{words.plain(name)}: {_said(held)}" for name, held in value.items()) or "none"
     return str(value)
-
-
-def denials(judged: Sequence[Judgement]) -> tuple[Judgement, ...]:
-    """Return those that denied."""
-    return tuple(one for one in judged if one.verdict.outcome is Outcome.DENY)

@@ -8,27 +8,30 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from adapters.store import fleet
+from adapters.store import fleet, revisions
 from adapters.store.fleet import SeenPool
 from api.audit.lines import Words, words_of
 from api.parts import ApiParts
 from api.proposals import service
-from api.proposals.schemas import ProposalView
+from api.proposals.background import approvers_of
+from api.proposals.overriding import Closed
+from api.proposals.schemas import Away, ProposalView, Vote
 from api.web.forms import Kept
 from api.web.proposal import facts, forms, lookalikes, standing
+from api.web.proposal.doing import Doing, closed_for, doing_of, lenders, vote_of
 from api.web.proposal.facts import Bar, Drift, Judged, Row
-from api.web.proposal.judgements import Judgement, denials, judgements_of
+from api.web.proposal.judgements import Judgement, judgements_of
+from api.web.proposal.revisions import Edit, edits_of
 from api.web.proposal.standing import Progress, Standing
+from api.web.proposal.why import numbers_of
 from contracts.action import NodePoolTarget
 from contracts.audit import AuditEvent
 from contracts.base import new_id
 from contracts.configuration import Target
 from contracts.decision import MAX_REASON
-from contracts.effect import ReceiptOutcome
-from contracts.evaluation import Verdict
+from contracts.evaluation import Outcome, Verdict
 from contracts.observation import NodePoolObservation
-from contracts.principal import Principal, PrincipalKind, Role
-from contracts.proposal import ProposalState
+from contracts.principal import Principal
 
 
 @dataclass(frozen=True)
@@ -37,19 +40,6 @@ class Happened:
 
     event: AuditEvent
     words: Words
-
-
-@dataclass(frozen=True)
-class Doing:
-    """Which of the page's actions this person has."""
-
-    decide: bool
-    approve: bool
-    """False where the facts cannot be inspected."""
-    cancel: bool
-    undo: bool
-    resolve: bool
-    comment: bool
 
 
 @dataclass(frozen=True)
@@ -66,16 +56,24 @@ class Screen:
     drift: Drift
     lookalikes: tuple[str, ...]
     history: tuple[Happened, ...]
+    edits: tuple[Edit, ...]
+    """Newest first."""
     doing: Doing
+    vote: Vote | None
+    """The reader's own decision that stands."""
+    lenders: tuple[Away, ...]
+    """Who lets the reader decide in their place."""
+    closed: Closed | None
+    """The change windows that hold it."""
     kept: Kept
     key: str
     """Idempotency key of the forms of this rendering."""
     read_at: datetime
 
     @property
-    def denials(self) -> tuple[Judgement, ...]:
+    def denials(self) -> tuple[Verdict, ...]:
         """The guardrails that denied it."""
-        return denials(self.judgements)
+        return tuple(one for one in self.view.verdicts if one.outcome is Outcome.DENY)
 
     @property
     def asking(self) -> tuple[Verdict, ...]:
@@ -117,8 +115,13 @@ class Screen:
         return forms.typed_name_of(self.view) if forms.needs_typed_name(self.view) else ""
 
     @property
+    def sizes(self) -> tuple[tuple[str, str, int], ...]:
+        """The numbers that an edit may change: field, name, and the value now."""
+        return tuple((name, facts.NAMED[name], now) for name, now in numbers_of(self.view.action).items())
+
+    @property
     def version(self) -> str:
-        """What the decision panel shows, as a short text; `d` first where its reader may decide."""
+        """What the decision panel shows, as a short text; `d` first where its reader may decide or edit."""
         view = self.view
         shown = (
             view.state,
@@ -126,9 +129,11 @@ class Screen:
             view.digest,
             view.evaluation_digest,
             self.doing,
+            self.vote.id if self.vote else None,
+            self.closed,
         )
         mark = hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
-        return f"{'d' if self.doing.decide else 'x'}{view.revision}-{mark}"
+        return f"{'d' if self.doing.decide or self.doing.edit else 'x'}{view.revision}-{mark}"
 
     @property
     def is_uninspectable(self) -> bool:
@@ -166,8 +171,8 @@ async def read(parts: ApiParts, proposal_id: str, me: Principal, *, kept: Kept |
     view = service.shown_to(parts, stored, me)
     async with parts.database.reading() as connection:
         pools = await fleet.pools(connection, parts.tenant)
+        edits = await revisions.of_proposal(connection, proposal_id) if view.revision > 1 else ()
     known = {*(pool.target.key for pool in pools), *_declared(parts.configuration.targets)}
-    judgements = judgements_of(view.verdicts)
     # Once it has run, the target is meant to differ from what was observed.
     seen = _newest(pools, view.target) if view.state.precedes_execution else None
     return Screen(
@@ -177,11 +182,15 @@ async def read(parts: ApiParts, proposal_id: str, me: Principal, *, kept: Kept |
         rows=facts.rows_of(view),
         bars=facts.bars_of(view.cost),
         judged=facts.judged_of(view.verdicts),
-        judgements=judgements,
+        judgements=judgements_of(view.verdicts, approvers_of(stored.votes, view.revision)),
         drift=facts.drift_of(view.before, seen),
         lookalikes=tuple(lookalikes.lookalikes(view.target, known)),
         history=tuple(Happened(event, words_of(event)) for event in stored.events),
-        doing=doing_of(view, me),
+        edits=edits_of(edits),
+        doing=doing_of(parts, stored, view, me),
+        vote=vote_of(view, me),
+        lenders=lenders(view, me),
+        closed=closed_for(parts, stored),
         kept=kept or Kept(),
         key=new_id("web"),
         read_at=datetime.now(UTC),
@@ -198,27 +207,6 @@ def _declared(targets: Iterable[Target]) -> Iterable[str]:
         if not {"*", "?"} & {*one.cluster, *one.node_pool}:
             named = one.model_dump(include={"project", "location", "cluster", "node_pool"})
             yield NodePoolTarget.model_construct(**named).key
-
-
-def doing_of(view: ProposalView, me: Principal) -> Doing:
-    """Return which actions to offer. The services judge again; this only keeps hopeless buttons off the page."""
-    is_requester = (view.requester.issuer, view.requester.subject) == (me.issuer, me.subject)
-    may_ask = not {Role.REQUESTER, Role.OPERATOR}.isdisjoint(me.roles)
-    applied = view.receipt is not None and view.receipt.outcome is ReceiptOutcome.APPLIED
-    return Doing(
-        decide=view.eligibility.may_decide,
-        approve=view.eligibility.may_decide and not standing.is_uninspectable(view),
-        cancel=view.state.precedes_execution and (Role.OPERATOR in me.roles or (is_requester and may_ask)),
-        undo=(
-            view.state is ProposalState.SUCCEEDED
-            and applied
-            and may_ask
-            and view.blast_radius is not None
-            and view.blast_radius.reversible
-        ),
-        resolve=view.state is ProposalState.DIRTY and Role.OPERATOR in me.roles,
-        comment=me.kind is PrincipalKind.HUMAN,
-    )
 
 
 REASON_OPTIONS = tuple((name.value, told) for name, told in standing.REASONS.items())

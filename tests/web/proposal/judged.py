@@ -84,6 +84,7 @@ def _budget(line: BudgetLine, *, denied: bool) -> Verdict:
         message=f"It takes {line.amount} USD of {line.scope} {line.window}.",
         facts={"monthly_delta": "4117.20", "budgets": [{"scope": line.scope, "limit": "40000"}]},
         rule_revision="1",
+        remedy="Ask for less, or have the budget raised." if denied else None,
     )
 
 

@@ -6,9 +6,7 @@ import { hold, onEveryChange } from "./hold.js";
 
 function lookAgain() {
   const box = document.querySelector("[data-looked-again]");
-  const form = document.getElementById("decide");
-  if (form === null) return;
-  for (const control of form.querySelectorAll("[data-decision]")) {
+  for (const control of document.querySelectorAll("#decide [data-decision], #edit-size [data-decision]")) {
     hold(control, "changed", box !== null && !box.checked);
   }
 }
@@ -22,18 +20,19 @@ function refuseWithoutFacts(event) {
   hold(event.submitter, "facts", true);
 }
 
+const WRITTEN = "#decision-field-reason, #kept-field-reason, #edit-field-reason";
 let words = "";
 
 /** @param {CustomEvent} event */
 function remember(event) {
   const isLive = event.detail.ctx?.sourceElement?.id === "decision";
   // What a conflict gave back stands in a field of its own, until the next change takes that away too.
-  const field = document.querySelector("#decision-field-reason, #kept-field-reason");
-  words = isLive ? (field?.value ?? "") : "";
+  const fields = [...document.querySelectorAll(WRITTEN)];
+  words = isLive ? (fields.find((field) => field.value.trim() !== "")?.value ?? "") : "";
 }
 
 function keepWords() {
-  if (words.trim() === "" || document.querySelector("#decide, #kept-field-reason") !== null) return;
+  if (words.trim() === "" || document.querySelector("#decide, #kept-field-reason, #edit-size") !== null) return;
   const comment = document.getElementById("comment-field-reason");
   if (comment === null) return;
   if (comment.value === "") comment.value = words;
