@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import break_glass as store
+from adapters.store import breaker_reads
 from adapters.store.database import database_now
 from api.idempotency import Answer, Claim
 from api.parts import ApiParts
 from api.problems import Problem, not_found
 from api.safety.exception_schemas import Grants, GrantUse, GrantView, OpenGrantBody, ReviewBody
+from api.safety.schemas import HeldProposal
 from api.safety.service import covers_something
 from contracts.base import new_id
 from contracts.break_glass import (
@@ -37,6 +40,19 @@ _REFUSALS = {
     NOT_IN_REVIEW: (409, "There is no open review of it."),
     NOT_ACTIVE: (409, "It is over already."),
 }
+
+
+@dataclass(frozen=True)
+class GrantFor:
+    """One grant as one person meets it."""
+
+    view: GrantView
+    confirm: str | None
+    """Why this person may not be the second, as a reason code; None where they may."""
+    review: str | None
+    """Why this person may not close the review."""
+    proposals: Mapping[str, HeldProposal]
+    """What it let through, by id."""
 
 
 async def open_grant(parts: ApiParts, body: OpenGrantBody, opener: Principal, claim: Claim) -> Answer:
@@ -144,6 +160,36 @@ async def grant_detail(parts: ApiParts, grant_id: str) -> GrantView:
         grant, now = await _locked(connection, parts, grant_id)
         used = await store.uses(connection, [grant_id])
     return grant_view(grant, used[grant_id], now)
+
+
+async def open_grants(connection: AsyncConnection, tenant: str) -> tuple[GrantView, ...]:
+    """Return the grants that still ask something of people, newest first: waiting, active, or to be reviewed."""
+    wanted = (_S.AWAITING_SECOND, _S.ACTIVE, _S.REVIEW_OPEN)
+    found = await store.listed(connection, tenant, wanted)
+    if not found:
+        return ()
+    now = await database_now(connection)
+    views = (grant_view(one, (), now) for one in found)
+    return tuple(one for one in views if one.status in wanted)
+
+
+async def grant_for(parts: ApiParts, grant_id: str, person: Principal) -> GrantFor:
+    """Return one grant, what it let through, and what this person may do about it.
+
+    Raises:
+        Problem: 404.
+    """
+    async with parts.database.transaction() as connection:
+        grant, now = await _locked(connection, parts, grant_id)
+        used = (await store.uses(connection, [grant_id]))[grant_id]
+        named = await breaker_reads.named(connection, parts.tenant, [one.proposal_id for one in used])
+    as_it_stands = grant.model_copy(update={"status": standing(grant, now)})
+    return GrantFor(
+        view=grant_view(grant, used, now),
+        confirm=confirm_refusal(as_it_stands, person, now),
+        review=review_refusal(as_it_stands, person),
+        proposals={one: HeldProposal(**asdict(waiting)) for one, waiting in named.items()},
+    )
 
 
 def standing(grant: BreakGlass, now: datetime) -> BreakGlassStatus:

@@ -19,6 +19,7 @@ from adapters.store import halts, inbox
 from api import words
 from api.parts import ApiParts, parts_of
 from api.problems import TRACE_ID
+from api.safety.break_glass import open_grants
 from api.safety.service import halt_view
 from api.web.inert import inert, visible
 from api.web.security import new_nonce, page_headers
@@ -32,7 +33,7 @@ _PATIENCE = 2.0
 """Seconds that a page waits for what stands around it."""
 
 Theme = Literal["light", "dark", "system"]
-Navigation = Literal["inbox", "chat", "activity", "operations", "audit", "docs", ""]
+Navigation = Literal["inbox", "chat", "activity", "operations", "people", "rules", "audit", "docs", ""]
 
 _environment = Environment(
     loader=FileSystemLoader(TEMPLATES),
@@ -105,19 +106,24 @@ def theme_of(request: Request) -> Theme:
 
 
 async def shell_of(parts: ApiParts, me: Principal) -> dict[str, Any]:
-    """Return what stands around every page: open halts, and how many proposals wait for the reader.
+    """Return what stands around every page: open halts, break-glass, and how many proposals wait for the reader.
 
     Raises:
         StoreUnavailable: nothing is known; no halt must not look like that.
     """
     async with parts.database.reading() as connection:
         open_halts = await halts.open_halts(connection)
+        grants = await open_grants(connection, parts.tenant)
         waiting = await inbox.count_waiting_for(connection, parts.tenant, me)
-    return {"halts": tuple(halt_view(one) for one in open_halts), "waiting_count": waiting}
+    return {
+        "halts": tuple(halt_view(one) for one in open_halts),
+        "grants": grants,
+        "waiting_count": waiting,
+    }
 
 
 async def _shell_if_known(parts: ApiParts, me: Principal | None) -> dict[str, Any]:
-    unknown: dict[str, Any] = {"halts": (), "waiting_count": None}
+    unknown: dict[str, Any] = {"halts": (), "grants": (), "waiting_count": None}
     if me is None:
         return unknown
     try:

@@ -79,7 +79,7 @@ def render(source: str, status: int = 200, **context: Any) -> HTMLResponse:
     """Return a template's HTML under a nonce of its own."""
     nonce, now = new_nonce(), datetime.now(UTC)
     shell = {
-        "nonce": nonce, "me": ANA, "active": "", "mode": "practice", "halts": (), "waiting_count": None,
+        "nonce": nonce, "me": ANA, "active": "", "mode": "practice", "halts": (), "grants": (), "waiting_count": None,
         "theme": "system", "version": "0", "now": now, "path": "/", "trace_id": "",
     }  # fmt: skip
     html = _environment.from_string(source).render(shell | context)

@@ -15,6 +15,7 @@ from api.parts import Parts
 from api.safety import budgets as budget_service
 from api.safety import service
 from api.web.operations import view
+from api.web.operations.break_glass import router as break_glass_pages
 from api.web.operations.breakers import router as breaker_pages
 from api.web.operations.halts import router as halt_pages
 from api.web.operations.showing import show
@@ -90,4 +91,5 @@ async def fleet(
 
 
 router.include_router(halt_pages)
+router.include_router(break_glass_pages)
 router.include_router(breaker_pages)

@@ -1,4 +1,4 @@
-"""What a person wants to stop: the form of a new halt to a `HaltScope`, and a scope in words. Pure."""
+"""What a halt or a break-glass grant covers: the fields of a form to a `HaltScope`, and a scope in words. Pure."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MOST_NAMED = 12
 KIND_OPTIONS = [("", "any kind"), *((kind, words.action_kind(kind)) for kind in ACTION_KINDS)]
 
 
-def scope_of(fields: Mapping[str, str]) -> HaltScope:
-    """Return the scope of a submitted form, or of an address.
+def scope_of(fields: Mapping[str, str], unchosen: str = "Choose what to stop.") -> HaltScope:
+    """Return the scope of a submitted form, or of an address. `unchosen`: what to say where nothing is chosen.
 
     Raises:
         FieldRefused: nothing is chosen, or nothing is named.
@@ -34,7 +34,7 @@ def scope_of(fields: Mapping[str, str]) -> HaltScope:
     if covers == EVERYTHING:
         return HaltScope(everything=True)
     if covers != SOME:
-        raise FieldRefused("covers", "Choose what to stop.")
+        raise FieldRefused("covers", unchosen)
     named = {name: fields.get(name, "").strip() for name in FIELDS}
     given = {name: value for name, value in named.items() if value}
     if not given:

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 
 from api.web.forms import Kept
 from api.web.operations import view
+from api.web.operations.grants import GATES, NEVER
 from api.web.operations.scope import scope_words
 from api.web.rendering import fragment, is_fragment_wanted, page
 from contracts.principal import Principal, Role
@@ -21,6 +22,8 @@ _WORDS: dict[str, Any] = {
     "who": view.who,
     "scope_words": scope_words,
     "fates": view.FATES,
+    "gates": GATES,
+    "never": NEVER,
     "conflict": "",
     "problem": None,
 }
@@ -60,6 +63,11 @@ async def show_one(
     return await page(
         request, f"operations/{template}.html", me=me, active="operations", status=status, **given
     )
+
+
+def may_be_second(me: Principal) -> bool:
+    """Tell whether somebody may confirm, end and review break-glass; which of them, the grant itself says."""
+    return bool({Role.OPERATOR, Role.APPROVER} & set(me.roles))
 
 
 def may_operate(me: Principal) -> bool:

@@ -22,3 +22,9 @@ async def waiting(request: Request, parts: Parts, me: SignedIn) -> Response:
 async def halts(request: Request, parts: Parts, me: SignedIn) -> Response:
     """Return the banner of halts that have not ended."""
     return fragment(request, "shell/halts.html", me=me, **await shell_of(parts, me))
+
+
+@router.get("/grants")
+async def grants(request: Request, parts: Parts, me: SignedIn) -> Response:
+    """Return the banner of break-glass: what waits, counts, or is to be reviewed."""
+    return fragment(request, "shell/grants.html", me=me, **await shell_of(parts, me))
