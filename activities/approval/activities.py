@@ -67,7 +67,13 @@ class ApprovalActivities:
             stored = await decisions.find(connection, signed.decision.id)
             refusal = self._unproven(stored, signed)
             if refusal is None:
-                before = await ballot_of(connection, row, signed.decision.revision, self._public_keys)
+                before = await ballot_of(
+                    connection,
+                    row,
+                    signed.decision.revision,
+                    self._public_keys,
+                    deciding=signed.decision.id,
+                )
                 if stored is not None and stored.status == DecisionStatus.APPLIED.value:
                     return _result(signed, before)
                 after = _counted(row, before, signed)

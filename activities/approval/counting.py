@@ -18,9 +18,17 @@ from contracts.proposal import Draft, Proposal, ProposalState
 
 
 async def ballot_of(
-    connection: AsyncConnection, row: Row[Any], revision: int, public_keys: Mapping[str, str]
+    connection: AsyncConnection,
+    row: Row[Any],
+    revision: int,
+    public_keys: Mapping[str, str],
+    *,
+    deciding: str | None = None,
 ) -> approval.Ballot:
-    """Return where the approval of a locked proposal stands, with the votes on a revision."""
+    """Return where the approval of a locked proposal stands, with the votes on a revision.
+
+    `deciding` is the id of the decision that is being taken: it is not under way any more.
+    """
     draft = Draft.model_validate(row.draft)
     rules: DecisionRules | None = None
     votes: Mapping[eligibility.Voter, Decision] = {}
@@ -28,7 +36,7 @@ async def ballot_of(
         proposal = Proposal.model_validate(row.document)
         wanted = await decisions.requirement(connection, row.id, revision)
         rules = rules_of(proposal, wanted, public_keys)
-        votes = await valid_votes(connection, proposal, rules)
+        votes = await valid_votes(connection, proposal, rules, deciding=deciding)
     return approval.Ballot(
         tenant=row.tenant,
         proposal_id=row.id,
@@ -56,15 +64,16 @@ def rules_of(
 
 
 async def valid_votes(
-    connection: AsyncConnection, proposal: Proposal, rules: DecisionRules
+    connection: AsyncConnection, proposal: Proposal, rules: DecisionRules, *, deciding: str | None = None
 ) -> Mapping[eligibility.Voter, Decision]:
-    """Return the newest applied decision of each person on a revision.
+    """Return the newest applied decision of each person on a revision, unless they have said otherwise since.
 
     Stored votes are believed no more than messages are: each signature is checked again, that it came in time, and
     that it is of somebody who may decide.
     """
     counted: dict[eligibility.Voter, Decision] = {}
-    for signed in await decisions.standing(connection, proposal.id, proposal.revision):
+    standing = await decisions.standing(connection, proposal.id, proposal.revision, deciding=deciding)
+    for signed in standing:
         at = signed.decision.at
         refusal = eligibility.vote_refusal(
             signed, rules, tenant=proposal.tenant, proposal_id=proposal.id, now=at

@@ -228,15 +228,33 @@ async def approvals(
 
 
 async def standing(
-    connection: AsyncConnection, proposal_id: str, revision: int
+    connection: AsyncConnection, proposal_id: str, revision: int, *, deciding: str | None = None
 ) -> tuple[SignedDecision, ...]:
-    """Return the applied decisions of a revision, one of each person, oldest first."""
+    """Return the applied decisions of a revision, one of each person, oldest first.
+
+    Left out is one whose person has said otherwise since, though the workflow has not taken that yet: the newest one
+    counts, however late it is delivered. `deciding` is the decision that is being taken now.
+    """
+    newer = decisions.alias("newer")
+    is_changed = (
+        select(newer.c.id)
+        .where(
+            newer.c.proposal_id == decisions.c.proposal_id,
+            newer.c.revision == decisions.c.revision,
+            newer.c.reviewer == decisions.c.reviewer,
+            newer.c.status == DecisionStatus.RECORDED.value,
+            newer.c.kind != decisions.c.kind,
+            newer.c.id.is_distinct_from(deciding),
+        )
+        .exists()
+    )
     wanted = (
         select(decisions.c.document)
         .where(
             decisions.c.proposal_id == proposal_id,
             decisions.c.revision == revision,
             decisions.c.status == DecisionStatus.APPLIED.value,
+            ~is_changed,
         )
         .order_by(decisions.c.created_at, decisions.c.id)
     )

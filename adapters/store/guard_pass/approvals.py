@@ -1,4 +1,8 @@
-"""GUARDRAILS, in the store: who approved the revision that a pass judges."""
+"""GUARDRAILS, in the store: who approved the revision that a pass judges.
+
+As in `decisions.standing`: whoever has said otherwise since does not approve, be it that the workflow has not taken
+that yet.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,10 @@ FRAGMENT = Fragment(
     name="approvals",
     value="""SELECT coalesce(jsonb_agg(d.document -> 'decision' -> 'reviewer'), '[]') FROM decisions d
         WHERE d.proposal_id = :proposal_id AND d.revision = :revision
-        AND d.status = 'applied' AND d.kind = 'approve'""",
+        AND d.status = 'applied' AND d.kind = 'approve'
+        AND NOT EXISTS (SELECT FROM decisions n
+            WHERE n.proposal_id = d.proposal_id AND n.revision = d.revision AND n.reviewer = d.reviewer
+            AND n.status = 'recorded' AND n.kind <> d.kind)""",
 )
 
 

@@ -202,3 +202,25 @@ async def test_an_agent_that_people_override_too_often_needs_a_person_for_everyt
         assert is_open is (number == 9)
     assert found is not None
     assert found.rule == "override_rate"
+
+
+@pytest.mark.parametrize("kind", [DecisionKind.WITHDRAW, DecisionKind.REJECT, DecisionKind.REQUEST_CHANGE])
+async def test_an_approval_does_not_count_beside_a_newer_word_of_its_person_that_is_under_way(
+    stack: EffectStack, kind: DecisionKind
+) -> None:
+    proposal_id = await waiting(stack, quorum=2)
+    assert await apply(stack, await stored(stack, proposal_id)) == ("awaiting_approval", 1)
+    newer = await stored(stack, proposal_id, kind)
+    other = await stored(stack, proposal_id, reviewer=CAROL)
+    assert await apply(stack, other) == ("awaiting_approval", 1)
+    after = "rejected" if kind is DecisionKind.REJECT else "awaiting_approval"
+    assert (await apply(stack, newer))[0] == after
+    assert await status(stack, newer) == "applied"
+
+
+async def test_an_approval_said_again_does_not_take_the_first_away(stack: EffectStack) -> None:
+    proposal_id = await waiting(stack, quorum=2)
+    await apply(stack, await stored(stack, proposal_id))
+    await stored(stack, proposal_id, DecisionKind.WITHDRAW)
+    await stored(stack, proposal_id)
+    assert await apply(stack, await stored(stack, proposal_id, reviewer=CAROL)) == ("ready", 2)
