@@ -34,6 +34,7 @@ async def delegate(parts: ApiParts, body: DelegationBody, caller: Principal, cla
         now = await database_now(connection)
         delegator = await _delegator(connection, body, caller)
         receiver = await _person(connection, body.to)
+        _is_not_taken(delegator, receiver, caller)
         _is_declared(parts, body)
         made = _delegation(parts, body, (delegator, receiver), caller, now)
         await delegations.create(connection, made)
@@ -51,6 +52,14 @@ async def _delegator(connection: AsyncConnection, body: DelegationBody, caller: 
             403, "role_required", "Delegating for somebody else needs the role admin.", roles=["admin"]
         )
     return await _person(connection, body.delegator)
+
+
+def _is_not_taken(delegator: Principal, receiver: Principal, caller: Principal) -> None:
+    """One person alone never gets a vote that nobody gave them."""
+    if receiver.same_as(caller) and not delegator.same_as(caller):
+        raise Problem(
+            403, "delegation_taken", "Nobody takes another's vote for themself: another admin lends it."
+        )
 
 
 async def _person(connection: AsyncConnection, name: str) -> Principal:

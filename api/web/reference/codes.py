@@ -42,7 +42,7 @@ OWN: Mapping[tuple[str, str], Codes] = {
     ("post", "/v1/proposals/{proposal_id}/undo"): ((409, ("nothing_to_undo", "not_reversible")),),
     ("post", "/v1/proposals/{proposal_id}/resolve"): ((409, ("not_dirty",)),),
     ("post", "/v1/delegations"): (
-        (403, ("not_eligible_kind",)),
+        (403, ("not_eligible_kind", "delegation_taken")),
         (422, ("person_unknown", "not_eligible_kind", "environment_unknown", "delegation_invalid")),
     ),
     ("get", "/v1/approvers"): ((422, ("span_invalid",)),),

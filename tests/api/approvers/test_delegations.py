@@ -211,6 +211,14 @@ async def test_an_admin_delegates_for_somebody_who_is_away(api: Api) -> None:
     assert await decide(api, await api.waiting()) == (200, "")
 
 
+async def test_an_admin_takes_nobodys_vote_for_themself(api: Api) -> None:
+    await add_admin(api)
+    assert await refused(api, by="adam", delegator="ben", to="adam") == (403, "delegation_taken")
+    assert await decide(api, await api.waiting(), by="adam") == (403, "not_eligible_role")
+    await lend(api, by="ben", to="adam")
+    assert await decide(api, await api.waiting(), by="adam") == (200, "")
+
+
 async def test_who_may_see_and_end_it(api: Api) -> None:
     await add_admin(api)
     made = await lend(api)
