@@ -12,6 +12,9 @@ from guardrails.budget.cost import estimate
 from guardrails.facts import Facts
 from guardrails.risk import risk_facts_of, risk_of
 
+_TRUSTS_A_MAKER = frozenset({"agents", "channels", "confidence_at_least", "planner"})
+"""Conditions on who made the first revision and how. They say nothing of values that somebody else put in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judged:
@@ -65,7 +68,9 @@ def asks(when: AskWhen, known: Judged) -> bool:
 
 
 def passes(when: PassWhen, known: Judged) -> bool:
-    """Tell whether a rule that needs nobody matches."""
+    """Tell whether a rule that needs nobody matches. One that trusts a maker does not match what a person edited."""
+    if known.facts.draft.revision > 1 and _TRUSTS_A_MAKER & when.model_fields_set:
+        return False
     most, least = when.monthly_delta_at_most, when.confidence_at_least
     if most is not None and (known.monthly_delta is None or known.monthly_delta > most):
         return False

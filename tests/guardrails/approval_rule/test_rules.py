@@ -243,6 +243,31 @@ def test_a_revision_is_sampled_as_the_one_before() -> None:
     assert decide(small(approval_limits=passing(0.5), draft=edited)).outcome is first.outcome
 
 
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"planner": ["rules"]},
+        {"channels": ["event"]},
+        {"agents": ["capacity-agent"]},
+        {"confidence_at_least": 0.9},
+    ],
+    ids=["its planner", "its channel", "its agent", "its confidence"],
+)
+def test_a_rule_that_trusts_a_maker_delegates_nothing_that_a_person_edited(when: dict[str, Any]) -> None:
+    made = {
+        "environment": "staging",
+        "authors": (ANA, AGENT),
+        "confidence": 0.95,
+        "planner": Planner(kind=PlannerKind.RULES),
+        "channel": Channel.EVENT,
+        **GENTLE,
+    }
+    given = passing(when=when)
+    assert decide(small(approval_limits=given, draft=draft(**made))).outcome is Outcome.ALLOW
+    edited = decide(small(approval_limits=given, draft=draft(**made, revision=2)))
+    assert (edited.outcome, edited.rule) == (Outcome.REQUIRE_APPROVAL, "environment")
+
+
 def test_the_threshold_of_the_rise_in_cost_is_exact() -> None:
     def outcome(most: str) -> Outcome:
         when = {"production": False, "monthly_delta_at_most": Decimal(most)}
