@@ -83,6 +83,20 @@ class Opened:
             self.live.append(LiveConfiguration(path, self.process))
         return self.live[0]
 
+    def judge(self) -> None:
+        """Judge with the guardrails that other distributions bring, as the configuration requires.
+
+        Raises:
+            ConfigurationInvalid: one is broken, or a required one is not installed.
+        """
+        from guardrails.discovery import discover, insist, insisting
+        from guardrails.registry import install
+
+        configuration, extensions = self.configuration(), discover()
+        insist(configuration.current, extensions)
+        install(extensions)
+        configuration.adopt(insisting(extensions))
+
     def loops(self) -> tuple[Callable[[], Awaitable[None]], ...]:
         """Return what keeps the configuration up to date; SIGHUP has it look at once. For a running event loop."""
         from adapters.dispatch.loops import restarting
@@ -199,6 +213,7 @@ def _serve_main(opened: Opened) -> Registration:
     from workflows.refusals import RefusalRecorder
     from workflows.request import RequestWorkflow
 
+    opened.judge()
     database, configuration, mode = opened.database(), opened.configuration(), opened.mode()
     reader, prices = _reader(opened), ConfiguredPrices(configuration.current.prices, configuration.directory)
     configuration.adopt(prices.adopt)
@@ -414,6 +429,7 @@ def _api_parts(opened: Opened) -> ApiParts:
 
     # Browsers first: what is wrong there is told before anything is opened.
     web, identity_provider = _web(opened)
+    opened.judge()
     keys, database, configuration = opened.settings.keys, opened.database(), opened.configuration()
     signing = required(keys.decision_private, "SLUICE_KEYS__DECISION_PRIVATE", "the key that signs decisions")
     audit = required(keys.audit_private, "SLUICE_KEYS__AUDIT_PRIVATE", "the key that signs audit checkpoints")

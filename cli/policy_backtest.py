@@ -125,6 +125,7 @@ async def _replay(
     from local.backtest import Backtest
     from local.candidate import candidate_policy
 
+    _judge_as_the_workers_do()
     try:
         async with AsyncExitStack() as stack:
             declared = Candidate(load(configuration)) if configuration is not None else None
@@ -136,6 +137,18 @@ async def _replay(
             return running.report
     except ConfigurationInvalid as error:
         raise CommandFailed(f"the candidate is not valid: {error}", ExitCode.USAGE) from error
+
+
+def _judge_as_the_workers_do() -> None:
+    """Install the guardrails of one's own that are on this machine. A record that needs others is not replayable."""
+    from contracts.errors import ConfigurationInvalid
+    from guardrails.discovery import discover
+    from guardrails.registry import install
+
+    try:
+        install(discover())
+    except ConfigurationInvalid as error:
+        raise CommandFailed(str(error), ExitCode.ERROR) from error
 
 
 async def _follow(running: Backtest, pages: Iterator[list[bytes]]) -> None:

@@ -13,10 +13,11 @@ from contracts.eligibility import is_met
 from contracts.evaluation import ApprovalRequirement, CostEstimate, Evaluation, Outcome, Verdict
 from contracts.principal import Principal
 from guardrails.answers import Answers
-from guardrails.break_glass import treated
+from guardrails.break_glass import FACT, treated
 from guardrails.budget.cost import estimate
+from guardrails.extension import Extension
 from guardrails.facts import Facts
-from guardrails.registry import GUARDRAILS, Guardrail
+from guardrails.registry import Guardrail, in_force
 
 REQUIRED = frozenset(
     {
@@ -34,13 +35,14 @@ REQUIRED = frozenset(
 """Written down a second time on purpose: a guardrail that drops out of the registry denies everything."""
 
 
-def evaluate(facts: Facts, guardrails: Sequence[tuple[str, Guardrail]] = GUARDRAILS) -> Evaluation:
-    """Return all verdicts of one pass and what they come to."""
-    verdicts = [_asked(name, guardrail, facts) for name, guardrail in guardrails]
-    present = {name for name, _ in guardrails}
+def evaluate(facts: Facts, guardrails: Sequence[tuple[str, Guardrail]] | None = None) -> Evaluation:
+    """Return all verdicts of one pass and what they come to. Without `guardrails`: by those of this process."""
+    asked = in_force() if guardrails is None else guardrails
+    verdicts = [_asked(name, guardrail, facts) for name, guardrail in asked]
+    present = {name for name, _ in asked}
     verdicts += [
         Answers(name).deny("present", "guardrail_missing", f"The guardrail {name} is missing.")
-        for name in sorted(REQUIRED - present)
+        for name in sorted(REQUIRED.union(facts.required_guardrails) - present)
     ]
     requirement = union(verdict.requirement for verdict in verdicts)
     return Evaluation(
@@ -99,11 +101,16 @@ def _shortest(times: Iterable[timedelta | None]) -> timedelta | None:
 
 
 def _asked(name: str, guardrail: Guardrail, facts: Facts) -> Verdict:
+    verdict = _answer(name, guardrail, facts)
+    return guardrail.stamped(verdict) if isinstance(guardrail, Extension) else verdict
+
+
+def _answer(name: str, guardrail: Guardrail, facts: Facts) -> Verdict:
     try:
         verdict = guardrail(facts)
     except Exception as error:  # noqa: BLE001  whatever goes wrong in a guardrail is a deny
         return _failed(name, type(error).__name__)
-    if not _is_sound(verdict, name):
+    if not is_sound(verdict, name):
         return _failed(name, "unsound verdict")
     return without_owners(treated(verdict, facts), facts.owners)
 
@@ -120,8 +127,9 @@ def _cost(facts: Facts) -> CostEstimate | None:
         return None
 
 
-def _is_sound(verdict: object, name: str) -> bool:
-    if not isinstance(verdict, Verdict) or verdict.guardrail != name:
+def is_sound(verdict: object, name: str) -> bool:
+    """Tell whether a guardrail's own answer has what its outcome needs, and claims nothing that only a grant can do."""
+    if not isinstance(verdict, Verdict) or verdict.guardrail != name or FACT in verdict.facts:
         return False
     wants_people = verdict.outcome is Outcome.REQUIRE_APPROVAL
     asks_people = verdict.requirement is not None and verdict.requirement.quorum > 0

@@ -131,6 +131,9 @@ class Facts:
     configuration_revision: str | None = None
     """Digest of the whole configuration that target, environment, limits and budgets are taken from."""
 
+    required_guardrails: tuple[str, ...] = ()
+    """Guardrails of one's own that the configuration requires beside the shipped ones."""
+
     observation: NodePoolObservation | None
     observation_error: str | None = None
     """Reason code, when there is no observation."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import bootstrap
 from api.parts import ApiParts
 from contracts.errors import ConfigurationInvalid
 from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
+from guardrails import registry
 from local.identities import ensure_keys
 from local.stack import PRACTICE_CONFIGURATION
 from settings import (
@@ -24,6 +27,7 @@ from settings import (
     Settings,
     TemporalSettings,
 )
+from tests.guardrails.distribution import installed, restored
 
 OIDC: dict[str, object] = {
     "issuer": "https://login.example",
@@ -137,3 +141,64 @@ async def test_an_api_that_a_network_reaches_without_an_address_takes_tokens_onl
     parts = await build(whole(tmp_path, http={"host": "0.0.0.0"}))  # noqa: S104
     assert isinstance(parts, ApiParts)
     assert not parts.web.is_on
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    place = tmp_path / "site-packages"
+    place.mkdir()
+    monkeypatch.syspath_prepend(str(place))
+    yield from (place for _ in restored())
+    sys.modules.pop("acme_bootstrap", None)
+
+
+def requiring(state: Path) -> Settings:
+    file = state / "requiring.yaml"
+    file.write_text(f"{PRACTICE_CONFIGURATION.read_text()}\nguardrails: {{required: [acme-freeze/tidy]}}\n")
+    return whole(state, config=file)
+
+
+@pytest.mark.parametrize("queue", [None, QUEUE_MAIN])
+async def test_a_required_guardrail_is_installed_before_anything_is_judged(
+    tmp_path: Path, site: Path, queue: str | None
+) -> None:
+    with pytest.raises(ConfigurationInvalid, match="acme-freeze/tidy, which is not installed"):
+        await build(requiring(tmp_path), queue)
+    installed(site, package="acme_bootstrap")
+    assert await build(requiring(tmp_path), queue) is not None
+    assert [one.name for one in registry.installed()] == ["acme-freeze/tidy"]
+
+
+@pytest.mark.parametrize("queue", [None, QUEUE_MAIN])
+async def test_a_broken_guardrail_refuses_to_start_also_where_nobody_requires_it(
+    tmp_path: Path, site: Path, queue: str | None
+) -> None:
+    installed(site, package="acme_bootstrap", source="import acme_that_is_not_there")
+    with pytest.raises(ConfigurationInvalid, match=r"acme-freeze 1\.2\.0 cannot be imported"):
+        await build(whole(tmp_path), queue)
+
+
+@pytest.mark.parametrize("queue", [QUEUE_AGENT, QUEUE_EFFECTS])
+async def test_what_changes_things_or_asks_models_never_loads_a_foreign_guardrail(
+    tmp_path: Path, site: Path, queue: str
+) -> None:
+    installed(site, package="acme_bootstrap", source="import acme_that_is_not_there")
+    assert await build(whole(tmp_path), queue) is not None
+
+
+async def test_a_file_that_requires_what_is_not_installed_is_refused_and_the_last_one_stays(
+    tmp_path: Path, site: Path
+) -> None:
+    file = tmp_path / "followed.yaml"
+    file.write_text(PRACTICE_CONFIGURATION.read_text())
+    async with AsyncExitStack() as stack:
+        opened = bootstrap.Opened(whole(tmp_path, config=file), stack)
+        opened.judge()
+        live = opened.configuration()
+        requiring(tmp_path)
+        file.write_text((tmp_path / "requiring.yaml").read_text())
+        while await live.look():
+            pass
+        assert live.refused is not None
+        assert "acme-freeze/tidy, which is not installed" in live.refused.faults[0].reason
+        assert live.current.guardrails.required == ()

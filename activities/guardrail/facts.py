@@ -75,6 +75,7 @@ def facts_of(
         limits=configuration.limits,
         approval_limits=configuration.approval,
         configuration_revision=configuration.revision,
+        required_guardrails=configuration.guardrails.required,
         observation=outside.observation,
         observation_error=outside.observation_error,
         policy=outside.policy,

@@ -18,6 +18,7 @@ from contracts.configuration.approval import ApprovalLimits, ApprovalRule, Autom
 from contracts.configuration.break_glass import BreakGlassLimits, BypassableGate
 from contracts.configuration.budgets import Budget, BudgetKind, BudgetScope, BudgetWindow
 from contracts.configuration.conditions import Conditions
+from contracts.configuration.guardrails import ExtraGuardrails, requires_nothing
 from contracts.configuration.limits import BreakerLimits, Limits
 from contracts.configuration.notifications import Notification, NotificationEvent
 from contracts.configuration.places import Environment, EnvironmentApproval, Target, counts_as_production
@@ -49,6 +50,7 @@ __all__ = [
     "Duration",
     "Environment",
     "EnvironmentApproval",
+    "ExtraGuardrails",
     "Limits",
     "Name",
     "Notification",
@@ -83,6 +85,7 @@ class Configuration(Contract):
     notifications: tuple[Notification, ...] = ()
     windows: tuple[ChangeWindow, ...] = ()
     break_glass: BreakGlassLimits = BreakGlassLimits()
+    guardrails: ExtraGuardrails = Field(default=ExtraGuardrails(), exclude_if=requires_nothing)
 
     @model_validator(mode="after")
     def _names_are_declared(self) -> Self:

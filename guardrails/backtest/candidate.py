@@ -22,7 +22,7 @@ from guardrails.recording import Record
 REPLACED = frozenset(
     {
         "draft", "target", "environment", "limits", "approval_limits", "configuration_revision", "sample_draw",
-        "budgets", "windows", "break_glass", "owners",
+        "budgets", "windows", "break_glass", "owners", "required_guardrails",
     }
 )  # fmt: skip
 """Facts that follow from the configuration. A test compares this with `Facts`: a new fact is one or the other."""
@@ -58,6 +58,7 @@ class Candidate:
             limits=declared.limits,
             approval_limits=declared.approval,
             configuration_revision=declared.revision,
+            required_guardrails=declared.guardrails.required,
             sample_draw=None,
             budgets=tuple(_budgets(before, draft, declared.budgets, target)),
             windows=self._timetable.at(Place.of(draft), before.now),

@@ -7,7 +7,14 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.action import SetNodePoolAutoscaling
-from contracts.configuration import ApprovalLimits, Environment, EnvironmentApproval, Limits, RateScope, Target
+from contracts.configuration import (
+    ApprovalLimits,
+    Environment,
+    EnvironmentApproval,
+    Limits,
+    RateScope,
+    Target,
+)
 from contracts.observation import AutoscalingBounds, NodePoolObservation
 from contracts.ports import NodePrice, PolicyResult
 from contracts.proposal import Draft

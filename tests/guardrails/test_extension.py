@@ -1,0 +1,164 @@
+"""A guardrail of one's own can only make a pass stricter, and is told apart from what Sluice ships."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from adapters.configuration import parse
+from contracts.configuration import BypassableGate
+from contracts.errors import ConfigurationInvalid
+from contracts.evaluation import Outcome, Verdict
+from guardrails import registry
+from guardrails.answers import Answers
+from guardrails.break_glass import FACT
+from guardrails.counterfactual import judged
+from guardrails.evaluate import evaluate
+from guardrails.extension import MOST_BYTES, Extension, UnsoundVerdict, kept
+from guardrails.facts import Facts
+from guardrails.recording import Record, dump
+from guardrails.recording import parse as parse_record
+from tests.guardrails.distribution import restored
+from tests.guardrails.samples import facts
+
+clean_registry = pytest.fixture(autouse=True)(restored)
+NAME = "acme-freeze/tidy"
+ANSWER = Answers(NAME, revision="3")
+FINE = ANSWER.allow("tidy", "Fine.")
+
+
+def extension(decide: Callable[[Facts], Any], name: str = NAME) -> Extension:
+    return Extension(name=name, distribution="acme-freeze", version="1.2.0", decide=decide)
+
+
+def test_its_deny_denies_everywhere_a_pass_is_judged() -> None:
+    registry.install([extension(lambda _: ANSWER.deny("tidy", "untidy", "No."))])
+    given = facts()
+    assert evaluate(given).outcome is Outcome.DENY
+    assert judged(given, given.draft.action, given.policy).outcome is Outcome.DENY
+
+
+def test_its_allow_opens_nothing_that_a_shipped_one_closes() -> None:
+    registry.install([extension(lambda _: FINE)])
+    assert evaluate(facts()).outcome is Outcome.ALLOW
+    assert evaluate(facts(target=None)).outcome is Outcome.DENY
+
+
+def test_people_that_it_asks_for_are_joined_with_the_others() -> None:
+    registry.install([extension(lambda _: ANSWER.require_approval("two", "two_people", "Two.", quorum=2))])
+    found = evaluate(facts())
+    assert found.outcome is Outcome.REQUIRE_APPROVAL
+    assert found.requirement is not None
+    assert (found.requirement.quorum, found.requirement.rules) == (2, (f"{NAME}.two",))
+
+
+def failing(_: Facts) -> Verdict:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "decide",
+    [
+        failing,
+        lambda _: None,
+        lambda _: Answers("halt").allow("r", "Fine."),
+        lambda _: FINE.model_copy(update={"facts": {"big": 2**60}}),
+        lambda _: FINE.model_copy(update={"facts": {"what": object()}}),
+        lambda _: FINE.model_copy(update={"message": "\0"}),
+        lambda _: FINE.model_copy(update={"facts": {FACT: {}}}),
+        lambda _: FINE.model_copy(update={"outcome": "maybe"}),
+    ],
+    ids=["raises", "silent", "impostor", "inexact", "no json", "zero", "fakes break-glass", "no outcome"],
+)
+def test_one_that_fails_or_answers_what_cannot_be_kept_denies_and_its_version_is_told(decide: Any) -> None:
+    registry.install([extension(decide)])
+    found = evaluate(facts())
+    assert found.outcome is Outcome.DENY
+    assert (found.worst.guardrail, found.worst.reason_code) == (NAME, "guardrail_error")
+    assert found.worst.rule_revision.startswith("acme-freeze 1.2.0, rules ")
+    assert found.digest
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"reason_code": "Not A Code"},
+        {"rule": ""},
+        {"message": " "},
+        {"message": "x" * MOST_BYTES},
+        {"facts": {"a": "\0"}},
+        {"facts": {"a": float("nan")}},
+        {"facts": {"a": "\ud800"}},
+    ],
+    ids=["code", "rule", "message", "long", "zero", "nan", "surrogate"],
+)
+def test_what_cannot_be_stored_signed_or_shown_is_unsound(changes: dict[str, Any]) -> None:
+    with pytest.raises(UnsoundVerdict):
+        kept(FINE.model_copy(update=changes))
+
+
+@pytest.mark.parametrize("which", ["decide_within", "execute_within"])
+def test_people_are_given_time(which: str) -> None:
+    times: dict[str, Any] = {which: timedelta(0)}
+    with pytest.raises(UnsoundVerdict, match="no time"):
+        kept(ANSWER.require_approval("two", "two_people", "Two.", **times))
+    times = {which: timedelta(seconds=1)}
+    assert kept(ANSWER.require_approval("two", "two_people", "Two.", **times))
+
+
+def test_a_required_one_that_is_missing_denies() -> None:
+    found = evaluate(facts(required_guardrails=(NAME,)))
+    assert found.outcome is Outcome.DENY
+    assert (found.worst.guardrail, found.worst.reason_code) == (NAME, "guardrail_missing")
+    registry.install([extension(lambda _: FINE)])
+    assert evaluate(facts(required_guardrails=(NAME,))).outcome is Outcome.ALLOW
+
+
+def test_what_was_required_is_recorded_and_read_back() -> None:
+    given = facts(required_guardrails=(NAME,))
+    assert NAME in dump(Record(facts=given))
+
+
+def test_a_record_of_before_required_nothing() -> None:
+    import json
+
+    document = json.loads(dump(Record(facts=facts())))
+    del document["facts"]["required_guardrails"]
+    assert parse_record(document).facts.required_guardrails == ()
+
+
+@pytest.mark.parametrize(
+    "names", [(NAME, NAME), ("halt",), ("acme/a/b",)], ids=["twice", "shipped", "deeper"]
+)
+def test_a_name_that_could_be_anothers_is_not_installed(names: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigurationInvalid, match="cannot be told apart"):
+        registry.install([extension(lambda _: FINE, name) for name in names])
+    assert registry.installed() == ()
+
+
+def test_break_glass_cannot_name_one() -> None:
+    assert not any("/" in gate for gate in BypassableGate)
+
+
+@pytest.mark.parametrize("text", ["[halt]", "[Acme/tidy]", "['*']", "[acme/tidy, acme/tidy]", "['']", ""])
+def test_a_configuration_requires_by_whole_names_or_not_at_all(text: str) -> None:
+    with pytest.raises(ConfigurationInvalid):
+        parse(f"environments: {{production: {{}}}}\nguardrails: {{required: {text}}}")
+
+
+def test_a_configuration_that_requires_nothing_keeps_its_revision() -> None:
+    plain = parse("environments: {production: {}}")
+    assert "guardrails" not in plain.model_dump(mode="json")
+    requiring = parse("environments: {production: {}}\nguardrails: {required: [acme-freeze/tidy]}")
+    assert requiring.revision != plain.revision
+    assert requiring.guardrails.required == (NAME,)
+
+
+def test_a_pass_that_runs_again_after_a_crash_says_the_same() -> None:
+    registry.install([extension(lambda given: ANSWER.allow("tidy", f"At {given.now}."))])
+    given = facts()
+    assert evaluate(given) == evaluate(replace(given))
