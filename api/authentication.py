@@ -117,7 +117,8 @@ Requester = Annotated[Principal, Depends(RoleGate(Role.REQUESTER))]
 Operator = Annotated[Principal, Depends(RoleGate(Role.OPERATOR))]
 SecondPerson = Annotated[Principal, Depends(RoleGate(Role.OPERATOR, Role.APPROVER))]
 """Whether they may be the second, or the reviewer, depends on the grant: `contracts/break_glass.py` tells."""
-OperatorOrAdmin = Annotated[Principal, Depends(RoleGate(Role.OPERATOR, Role.ADMIN))]
+OPERATOR_OR_ADMIN = frozenset({Role.OPERATOR, Role.ADMIN})
+OperatorOrAdmin = Annotated[Principal, Depends(RoleGate(*OPERATOR_OR_ADMIN))]
 RequesterOrOperator = Annotated[Principal, Depends(RoleGate(Role.REQUESTER, Role.OPERATOR))]
 Editor = Annotated[Principal, Depends(RoleGate(Role.REQUESTER, Role.APPROVER, Role.OPERATOR))]
 """Whether they may edit this proposal depends on it: `contracts/approval.py` tells."""

@@ -38,7 +38,11 @@ async def approvers(
             )
         rows = await approver_reads.figures(connection, parts.tenant, start, end, reviewer=own, most=MOST + 1)
     return Approvers(
-        since=start, until=end, items=tuple(figures_of(row) for row in rows[:MOST]), more=len(rows) > MOST
+        since=start,
+        until=end,
+        items=tuple(figures_of(row) for row in rows[:MOST]),
+        more=len(rows) > MOST,
+        everybody=own is None,
     )
 
 

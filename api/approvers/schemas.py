@@ -42,6 +42,8 @@ class DelegationView(BaseModel):
     created_by: str
     revoked_at: datetime | None = None
     revoked_by: str | None = None
+    may_end: bool
+    """Whether the caller may end it: the delegator, or an admin."""
 
 
 class Delegations(BaseModel):
@@ -81,3 +83,5 @@ class Approvers(BaseModel):
     items: tuple[ApproverFigures, ...]
     more: bool
     """Whether there are more people than are listed."""
+    everybody: bool
+    """False: only the caller's own figures are told."""

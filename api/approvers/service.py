@@ -38,7 +38,7 @@ async def delegate(parts: ApiParts, body: DelegationBody, caller: Principal, cla
         _is_declared(parts, body)
         made = _delegation(parts, body, (delegator, receiver), caller, now)
         await delegations.create(connection, made)
-        view = delegation_view(StoredDelegation(made, None, None), now)
+        view = delegation_view(StoredDelegation(made, None, None), now, caller)
         return await claim.keep(connection, Answer.of(201, view))
 
 
@@ -117,7 +117,7 @@ async def listed(parts: ApiParts, caller: Principal) -> Delegations:
     async with parts.database.reading() as connection:
         now = await database_now(connection)
         found = await delegations.not_over(connection, parts.tenant, of)
-    return Delegations(items=tuple(delegation_view(one, now) for one in found))
+    return Delegations(items=tuple(delegation_view(one, now, caller) for one in found))
 
 
 async def end(parts: ApiParts, delegation_id: str, caller: Principal) -> DelegationView:
@@ -130,13 +130,12 @@ async def end(parts: ApiParts, delegation_id: str, caller: Principal) -> Delegat
         stored = await delegations.find(connection, parts.tenant, delegation_id)
         if stored is None or not _concerns(stored.delegation, caller):
             raise not_found("delegation")
-        ends_it = stored.delegation.delegator.same_as(caller) or Role.ADMIN in caller.roles
-        if not ends_it:
+        if not _ends(stored.delegation, caller):
             raise Problem(403, "role_required", "The delegator ends it, or an admin.", roles=["admin"])
         await delegations.revoke(connection, stored.delegation, caller)
         after = await delegations.find(connection, parts.tenant, delegation_id)
         now = await database_now(connection)
-    return delegation_view(after or stored, now)
+    return delegation_view(after or stored, now, caller)
 
 
 def _concerns(delegation: Delegation, caller: Principal) -> bool:
@@ -144,8 +143,12 @@ def _concerns(delegation: Delegation, caller: Principal) -> bool:
     return bool(_SEES_ALL & set(caller.roles)) or any(one.same_as(caller) for one in people)
 
 
-def delegation_view(stored: StoredDelegation, now: datetime) -> DelegationView:
-    """Return a delegation as people see it."""
+def _ends(delegation: Delegation, caller: Principal) -> bool:
+    return delegation.delegator.same_as(caller) or Role.ADMIN in caller.roles
+
+
+def delegation_view(stored: StoredDelegation, now: datetime, caller: Principal) -> DelegationView:
+    """Return a delegation as the caller sees it."""
     one = stored.delegation
     return DelegationView(
         id=one.id,
@@ -160,4 +163,5 @@ def delegation_view(stored: StoredDelegation, now: datetime) -> DelegationView:
         created_by=f"{one.created_by.issuer}/{one.created_by.subject}",
         revoked_at=stored.revoked_at,
         revoked_by=stored.revoked_by,
+        may_end=_ends(one, caller),
     )

@@ -12,6 +12,8 @@ from api.web.gallery.endpoints import router as gallery
 from api.web.inbox.endpoints import router as inbox
 from api.web.login.endpoints import router as login
 from api.web.operations.endpoints import router as operations
+from api.web.people.endpoints import router as people
+from api.web.policy.endpoints import router as policy
 from api.web.proposal.endpoints import router as proposal
 from api.web.proposal.runbooks import router as runbooks
 from api.web.reference.endpoints import router as reference
@@ -27,6 +29,8 @@ ROOMS: tuple[APIRouter, ...] = (
     chat,
     activity,
     operations,
+    people,
+    policy,
     audit,
     reference,
     shell,

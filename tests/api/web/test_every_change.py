@@ -48,6 +48,8 @@ WHO: Mapping[str, Set[str]] = {
     "/operations/halts/preview": {"olga"},
     "/operations/halts/x_1/end": {"olga"},
     "/operations/breakers/x_1/reset": {"olga"},
+    "/people/delegations": PEOPLE,
+    "/people/delegations/x_1/end": PEOPLE,
     "/audit/verifications": PEOPLE,
 }
 """Address → who gets past its gate."""

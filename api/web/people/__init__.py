@@ -1,0 +1,1 @@
+"""People who decide: who stands in for whom, and how everybody decided."""
