@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import break_glass as store
-from adapters.store import breaker_reads
+from adapters.store import held_reads
 from adapters.store.database import database_now
 from api.idempotency import Answer, Claim
 from api.parts import ApiParts
@@ -182,7 +182,7 @@ async def grant_for(parts: ApiParts, grant_id: str, person: Principal) -> GrantF
     async with parts.database.transaction() as connection:
         grant, now = await _locked(connection, parts, grant_id)
         used = (await store.uses(connection, [grant_id]))[grant_id]
-        named = await breaker_reads.named(connection, parts.tenant, [one.proposal_id for one in used])
+        named = await held_reads.named(connection, parts.tenant, [one.proposal_id for one in used])
     as_it_stands = grant.model_copy(update={"status": standing(grant, now)})
     return GrantFor(
         view=grant_view(grant, used, now),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from api.safety.schemas import HeldProposal
 from contracts.break_glass import BreakGlassStatus
 from contracts.configuration import BypassableGate, WindowKind, WindowScope
 from contracts.decision import MAX_REASON
@@ -32,6 +33,9 @@ class WindowView(BaseModel):
     changes_at: datetime | None
     """When that changes; null: not within ten years."""
     override_roles: tuple[Role, ...]
+    held: tuple[HeldProposal, ...] = ()
+    """What waits for it, in the order in which it goes on; the first 20."""
+    held_count: int = 0
     warning: str
     """Empty unless somebody should look: an allow window that never comes again closes for good."""
 

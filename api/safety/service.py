@@ -8,12 +8,12 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import breaker_reads, halt_reads
+from adapters.store import breaker_reads, halt_reads, held_reads
 from adapters.store import breakers as breaker_store
 from adapters.store import halts as halt_store
-from adapters.store.breaker_reads import Held, Waiting
 from adapters.store.database import database_now
 from adapters.store.halt_reads import Reach
+from adapters.store.held_reads import Held, Waiting
 from api.idempotency import Answer, Claim
 from api.parts import ApiParts
 from api.problems import Problem, not_found
@@ -132,7 +132,7 @@ async def breakers(parts: ApiParts) -> Breakers:
         held = await breaker_reads.held(connection, tenant, ids)
         moves = await breaker_reads.moves(connection, tenant, ids)
         owners = [one.probe_owner for one in found if one.probe_owner is not None]
-        probes = await breaker_reads.named(connection, tenant, owners)
+        probes = await held_reads.named(connection, tenant, owners)
     return Breakers(
         items=tuple(_breaker_detail(one, held[one.id], moves[one.id], probes, now) for one in found),
         failures_to_open=parts.configuration.limits.breaker.failures,

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+from adapters.store import held_reads
 from adapters.store.database import database_now
+from adapters.store.held_reads import Held
 from api.parts import ApiParts
 from api.safety.exception_schemas import Windows, WindowView
+from api.safety.schemas import HeldProposal
 from contracts.configuration import ChangeWindow, WindowKind
+from guardrails.change_window.decision import HELD_ON
 from guardrails.change_window.timetable import Timetable
 from guardrails.facts import WindowFacts
 
@@ -13,14 +19,21 @@ _ENDED = "It never comes again: what it covers stays closed unless another windo
 
 
 async def windows(parts: ApiParts) -> Windows:
-    """Return every declared window, at the database's clock."""
+    """Return every declared window with what waits for it, at the database's clock."""
+    declared = parts.configuration.windows
     async with parts.database.reading() as connection:
         now = await database_now(connection)
-    found = Timetable(parts.configuration.windows).every(now)
-    return Windows(at=now, items=tuple(_view(window, facts) for window, facts in found))
+        keys = [_key(window) for window in declared]
+        held = await held_reads.held(connection, parts.tenant, keys) if keys else {}
+    found = Timetable(declared).every(now)
+    return Windows(at=now, items=tuple(_view(window, facts, held[_key(window)]) for window, facts in found))
 
 
-def _view(window: ChangeWindow, facts: WindowFacts) -> WindowView:
+def _key(window: ChangeWindow) -> str:
+    return f"{HELD_ON}{window.name}"
+
+
+def _view(window: ChangeWindow, facts: WindowFacts, held: Held) -> WindowView:
     is_over = window.kind is WindowKind.ALLOW and not facts.lasts and facts.changes_at is None
     return WindowView(
         name=window.name,
@@ -31,6 +44,8 @@ def _view(window: ChangeWindow, facts: WindowFacts) -> WindowView:
         lasts=facts.lasts,
         changes_at=facts.changes_at,
         override_roles=window.override_roles,
+        held=tuple(HeldProposal(**asdict(one)) for one in held.first),
+        held_count=held.count,
         warning=_ENDED if is_over else "",
     )
 

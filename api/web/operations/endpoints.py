@@ -14,12 +14,14 @@ from api.fleet import service as fleet_service
 from api.parts import Parts
 from api.safety import budgets as budget_service
 from api.safety import service
+from api.safety import windows as window_service
 from api.web.operations import view
 from api.web.operations.break_glass import router as break_glass_pages
 from api.web.operations.breakers import router as breaker_pages
 from api.web.operations.halts import router as halt_pages
 from api.web.operations.showing import show
 from api.web.operations.view import FleetFilter
+from api.web.operations.windows import WINDOW_WORDS
 from api.web.routes import web_router
 from api.web.session import SignedIn
 
@@ -43,6 +45,13 @@ async def halts(request: Request, parts: Parts, me: SignedIn) -> Response:
     """Show the halts that stand, and those that ended."""
     standing, ended = await service.open_halts(parts), await service.ended_halts(parts)
     return await show(request, me, "halts", standing=standing.items, ended=ended.items)
+
+
+@router.get("/windows")
+async def windows(request: Request, parts: Parts, me: SignedIn) -> Response:
+    """Show the declared change windows: what lasts now, when that changes, what waits."""
+    found = await window_service.windows(parts)
+    return await show(request, me, "windows", windows=found.items, at=found.at, window_words=WINDOW_WORDS)
 
 
 @router.get("/breakers")

@@ -11,6 +11,7 @@ from api.web.forms import Kept
 from api.web.operations import view
 from api.web.operations.grants import GATES, NEVER
 from api.web.operations.scope import scope_words
+from api.web.operations.windows import local_words, place_words
 from api.web.rendering import fragment, is_fragment_wanted, page
 from contracts.principal import Principal, Role
 
@@ -24,6 +25,8 @@ _WORDS: dict[str, Any] = {
     "fates": view.FATES,
     "gates": GATES,
     "never": NEVER,
+    "place_words": place_words,
+    "local_words": local_words,
     "conflict": "",
     "problem": None,
 }

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from adapters.store import breaker_reads, breakers
+from adapters.store import breaker_reads, breakers, held_reads
 from adapters.store.database import Database, database_now
 from adapters.store.schema import proposals
 from contracts.configuration import BreakerLimits
@@ -41,7 +41,7 @@ async def test_what_it_holds_is_listed_in_the_order_in_which_it_goes_on(database
         await connection.execute(update(proposals).values(state="ready", held_on=breakers.held_on(KIND)))
     async with database.reading() as connection:
         found = await breaker_reads.held(connection, "default", [KIND, "kind:none"])
-        probes = await breaker_reads.named(connection, "default", [made[0].id, "prp_none"])
+        probes = await held_reads.named(connection, "default", [made[0].id, "prp_none"])
     assert [one.id for one in found[KIND].first] == [made[1].id, made[0].id, made[2].id]
     assert (found[KIND].count, found["kind:none"].count) == (3, 0)
     assert list(probes) == [made[0].id]
