@@ -119,7 +119,12 @@ def voter(reviewer: Principal) -> Voter:
 
 def is_excluded(reviewer: Principal, requirement: ApprovalRequirement) -> bool:
     """Tell whether a requirement names this person, or a group of theirs, among those who may not decide."""
-    return not {"/".join(voter(reviewer)), *reviewer.groups}.isdisjoint(requirement.excluded)
+    return is_named(reviewer, requirement.excluded)
+
+
+def is_named(person: Principal, names: Iterable[str]) -> bool:
+    """Tell whether this person as `issuer/subject`, or a group of theirs, is among these names."""
+    return not {"/".join(voter(person)), *person.groups}.isdisjoint(names)
 
 
 def is_met(requirement: ApprovalRequirement, approvers: Iterable[Principal]) -> bool:

@@ -16,6 +16,7 @@ from api.proposals.closing import locked
 from api.proposals.view import Stored
 from api.safety.exception_schemas import Overridden, OverrideBody
 from contracts.base import new_id
+from contracts.eligibility import NOT_ELIGIBLE_OWNER, is_named
 from contracts.override import GateOverride
 from contracts.principal import Principal, PrincipalKind, Role
 from contracts.proposal import Draft, ProposalState
@@ -32,8 +33,8 @@ async def override(
     """Override the windows that close the proposal at this moment, for its present revision.
 
     Raises:
-        Problem: 403 not a person, an author, or without a role that the windows name; 404; 409 it executes or is
-            over, or no window closes it now.
+        Problem: 403 not a person, an author, an owner of the agent, or without a role that the windows name; 404; 409
+            it executes or is over, or no window closes it now.
     """
     async with parts.database.transaction() as connection:
         earlier = await claim.earlier(connection)
@@ -43,7 +44,7 @@ async def override(
         now = await database_now(connection)
         draft = Draft.model_validate(row.draft)
         _is_due(row, now)
-        _is_somebody_else(person, draft)
+        _is_somebody_else(parts, person, draft)
         closing = closing_windows(_windows(parts, draft, now).windows)
         _may_override(person, closing)
         given = GateOverride(
@@ -99,7 +100,7 @@ def may_override(parts: ApiParts, stored: Stored, person: Principal) -> bool:
         return False
     try:
         _is_due(stored.row, stored.now)
-        _is_somebody_else(person, stored.draft)
+        _is_somebody_else(parts, person, stored.draft)
         _may_override(person, closing_windows(_windows(parts, stored.draft, stored.now).windows))
     except Problem:
         return False
@@ -116,11 +117,14 @@ def _is_due(row: Row[*tuple[object, ...]], now: datetime) -> None:
         raise Problem(409, "not_overridable", f"It is {row.state}: there is nothing left to let through.")
 
 
-def _is_somebody_else(person: Principal, draft: Draft) -> None:
+def _is_somebody_else(parts: ApiParts, person: Principal, draft: Draft) -> None:
     if person.kind is not PrincipalKind.HUMAN:
         raise Problem(403, "people_only", "Only people override a window.")
     if any(person.same_as(author) for author in draft.authors):
         raise Problem(403, "not_eligible_author", "Nobody overrides a window for a change of their own.")
+    if is_named(person, parts.configuration.owners_of(draft.authors)):
+        told = "Nobody overrides a window for an agent that they answer for."
+        raise Problem(403, NOT_ELIGIBLE_OWNER, told)
 
 
 def _may_override(person: Principal, closing: tuple[WindowFacts, ...]) -> None:

@@ -8,9 +8,10 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from contracts.configuration import WindowKind
+from contracts.eligibility import is_named
 from contracts.evaluation import Verdict
 from contracts.override import GateOverride
-from contracts.principal import Role
+from contracts.principal import Principal, Role
 from guardrails.answers import Answers
 from guardrails.facts import Facts, WindowFacts, WindowsFacts
 
@@ -72,9 +73,17 @@ def _override_of(closing: Sequence[WindowFacts], facts: Facts) -> GateOverride |
     fitting = (
         one
         for one in facts.overrides
-        if one.gate == _ANSWER.guardrail and names <= set(one.windows) and roles & set(one.actor.roles)
+        if one.gate == _ANSWER.guardrail
+        and names <= set(one.windows)
+        and roles & set(one.actor.roles)
+        and not _has_a_hand_in(one.actor, facts)
     )
     return max(fitting, key=lambda one: one.at, default=None)
+
+
+def _has_a_hand_in(person: Principal, facts: Facts) -> bool:
+    """Four eyes: who proposed it, edited it, or answers for the agent that made it overrides nothing for it."""
+    return any(person.same_as(author) for author in facts.draft.authors) or is_named(person, facts.owners)
 
 
 def _too_late(

@@ -14,7 +14,7 @@ from adapters.store.migrate import upgrade
 from adapters.store.schema import break_glass
 from contracts.base import utc_now
 from contracts.break_glass import BreakGlass
-from contracts.configuration import ChangeWindow
+from contracts.configuration import ChangeWindow, DeclaredAgent
 from contracts.proposal import ProposalState
 from tests.api.serving import CONFIGURATION, Api, serving
 
@@ -94,6 +94,17 @@ async def test_nobody_overrides_for_themselves_and_no_agent_for_anybody(frozen: 
     assert refused(await frozen.post(path, OVERRIDE, by="ana")) == (403, "not_eligible_author")
     assert refused(await frozen.post(path, OVERRIDE, by="bot")) == (403, "people_only")
     assert (await frozen.post(path, OVERRIDE, by="ben")).status_code == 200
+
+
+async def test_nobody_overrides_for_an_agent_that_they_answer_for(frozen: Api) -> None:
+    owned = frozen.parts.configuration.model_copy(
+        update={"agents": {"bot": DeclaredAgent(owner="local/olga")}}
+    )
+    object.__setattr__(frozen.parts, "configuration", owned)
+    proposal_id = await frozen.propose(by="bot")
+    await frozen.move(proposal_id, ProposalState.READY)
+    path = f"/v1/proposals/{proposal_id}/override"
+    assert refused(await frozen.post(path, OVERRIDE, by="olga")) == (403, "not_eligible_owner")
 
 
 async def test_there_is_nothing_to_override_without_a_closed_window_or_after_the_end(

@@ -14,7 +14,7 @@ from contracts.principal import Principal, PrincipalKind, Role
 from guardrails.change_window.decision import decide
 from guardrails.change_window.timetable import Place, Timetable
 from guardrails.facts import WindowFacts, WindowsFacts
-from tests.contracts.samples import BEN, NOON
+from tests.contracts.samples import ANA, BEN, NOON
 from tests.guardrails.samples import draft, facts
 
 ALLOW, FREEZE = WindowKind.ALLOW, WindowKind.FREEZE
@@ -131,6 +131,22 @@ def test_an_override_counts_for_all_that_closes_or_not_at_all(
     assert verdict.outcome is outcome
     if outcome is Outcome.ALLOW:
         assert (verdict.facts["override"], verdict.facts["overridden_by"]) == ("ovr_1", "local/olga")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"draft": draft(authors=(ANA, OLGA))},
+        {"owners": ("local/olga",)},
+        {"owners": ("sre",)},
+    ],
+    ids=["an author", "the owner of the agent", "a group that owns the agent"],
+)
+def test_an_override_by_somebody_with_a_hand_in_it_does_not_count(changes: dict[str, Any]) -> None:
+    by_olga = override("office", actor=OLGA.model_copy(update={"groups": ("sre",)}))
+    known: dict[str, Any] = {"admitting": True, "windows": given(SHUT), "overrides": (by_olga,)}
+    assert decide(facts(**known)).outcome is Outcome.ALLOW
+    assert decide(facts(**known, **changes)).outcome is Outcome.HOLD
 
 
 def test_of_windows_that_name_different_people_only_who_may_override_all_is_asked() -> None:
