@@ -25,7 +25,8 @@ from api.web.proposal.revisions import Edit, edits_of
 from api.web.proposal.standing import Progress, Standing
 from api.web.proposal.why import numbers_of
 from contracts.action import NodePoolTarget
-from contracts.audit import AuditEvent
+from contracts.action_cost import ActionCost
+from contracts.audit import AuditEvent, AuditType
 from contracts.base import new_id
 from contracts.configuration import Target
 from contracts.decision import MAX_REASON
@@ -65,6 +66,8 @@ class Screen:
     """Who lets the reader decide in their place."""
     closed: Closed | None
     """The change windows that hold it."""
+    found_cost: ActionCost | None
+    """What it came to, once that was verified."""
     kept: Kept
     key: str
     """Idempotency key of the forms of this rendering."""
@@ -191,10 +194,17 @@ async def read(parts: ApiParts, proposal_id: str, me: Principal, *, kept: Kept |
         vote=vote_of(view, me),
         lenders=lenders(view, me),
         closed=closed_for(parts, stored),
+        found_cost=found_cost_of(stored.events),
         kept=kept or Kept(),
         key=new_id("web"),
         read_at=datetime.now(UTC),
     )
+
+
+def found_cost_of(events: Iterable[AuditEvent]) -> ActionCost | None:
+    """Return what a proposal came to in the end, by the log."""
+    found = [one.payload for one in events if one.type is AuditType.COST_RECORDED]
+    return ActionCost.model_validate(found[-1]) if found else None
 
 
 def _newest(pools: Iterable[SeenPool], key: str) -> NodePoolObservation | None:

@@ -11,7 +11,7 @@ from adapters.store import requests
 from adapters.store.schema import decisions, proposals
 from api.proposals.schemas import ProposalView
 from contracts.base import canonical_json
-from contracts.decision import SignedDecision
+from contracts.decision import ReasonName, SignedDecision
 from contracts.request import AgentStep, Alert, Channel, Request, RequestStatus, Trust
 from contracts.signature import is_signed_by
 from tests.api.serving import Api, decision_on
@@ -124,7 +124,7 @@ async def test_a_named_reason_is_signed_stored_and_shown(api: Api) -> None:
     assert signed.decision.reason_name == "too_expensive"
     assert is_signed_by(signed, api.parts.public_keys)
     forged = signed.model_copy(
-        update={"decision": signed.decision.model_copy(update={"reason_name": "other"})}
+        update={"decision": signed.decision.model_copy(update={"reason_name": ReasonName.OTHER})}
     )
     assert not is_signed_by(forged, api.parts.public_keys)
     (vote,) = (await api.view(view["id"]))["approvals"]

@@ -27,6 +27,8 @@ ROOMS: Mapping[str, str] = {
     "chat": "Chat",
     "activity": "Activity",
     "operations": "Operations",
+    "people": "People",
+    "policy": "Rules",
     "audit": "Audit",
     "reference": "API reference",
     "shell": "Around every page",
@@ -46,6 +48,8 @@ LOGIN = (
 
 _chat = partial(Screen, "chat", "nothing", person="ana")
 _operations = partial(Screen, "operations", "nothing", person="vera")
+_people = partial(Screen, "people", "nothing")
+_policy = partial(Screen, "policy", "nothing", explained=SCROLLED)
 _reference = partial(Screen, "reference", "nothing", person="vera", explained=SCROLLED)
 _shell = partial(Screen, "shell", "nothing")
 NOTHING = (
@@ -58,6 +62,8 @@ NOTHING = (
            act=acts.feed_live, explained=SCROLLED),
     _operations("breakers-none", "No breaker ever counted a failure.", "/operations/breakers"),
     _operations("fleet-unseen", "Before the first look at the fleet.", "/operations/fleet"),
+    _people("nobody-away", "Nobody is away, and nobody has decided yet.", "/people"),
+    _policy("unanswered", "The policy engine does not answer; no candidate runs in shadow.", "/policy"),
     _reference("top", "Every operation of the JSON API, from local files.", "/docs"),
     _reference("operation", "One operation: what it takes and answers.", "/docs", act=acts.filtered_reference),
     _shell("design", "Every component in every state.", "/design"),
@@ -103,6 +109,20 @@ PROPOSAL = (
     _proposal("hostile", "Hostile text in every field stays text.", "/proposals/{hostile}",
               explained=(*HATCHED, *SCROLLED)),
     _proposal("held", "Approved, and held until the cluster is free.", "/proposals/{held}"),
+    _proposal("edited", "Edited: who changed which number; every vote before is void.", "/proposals/{edited}"),
+    _proposal("edit", "The form of an edit, with the size that a link proposed.", "/proposals/{small}?node_count=3",
+              act=wait_for("#edit[open]")),
+    _proposal("edit-refused", "An edit without a reason is asked for one.", "/proposals/{small}?node_count=3",
+              act=then(live, press("Save as revision 2"), wait_for("text=Say why, so that")),
+              faults=("status of 422",)),
+    _proposal("change-vote", "A vote can be changed or withdrawn until it is decided.", "/proposals/{voted}",
+              act=unfold("Change or withdraw")),
+    _proposal("groups", "Groups that are asked, and who is away.", "/proposals/{groups}", person="ana"),
+    _proposal("in-the-place-of", "Deciding in the place of somebody.", "/proposals/{groups}", person="vera"),
+    _proposal("held-window", "Held on a closed window: when it opens, and who may override it.",
+              "/proposals/{frozen}"),
+    _proposal("override", "The named role overrides the window, with a reason.", "/proposals/{frozen}",
+              person="olga"),
     _proposal("executing", "The provider took the call.", "/proposals/{executing}"),
     _proposal("verifying", "What really runs is being looked at.", "/proposals/{verifying}"),
     _proposal("rolling-back", "The outcome was wrong: the way back is under way.", "/proposals/{rolling_back}"),
@@ -157,6 +177,20 @@ OPERATIONS = (
     _busy("fleet-no-match", "No pool fits the filters.", "/operations/fleet?q=nothing-like-it"),
 )
 
+_away = partial(Screen, "people", "people")
+_rules = partial(Screen, "policy", "rules", explained=SCROLLED)
+RULES = (
+    _away("everybody", "Who stands in for whom, and how everybody decides.", "/people", person="olga"),
+    _away("own", "One's own delegations and figures, and the form that lends the vote.", "/people"),
+    _away("refused", "A form that is not whole says what is missing, and keeps its words.", "/people",
+          act=then(live, press("Lend the vote"), wait_for("text=Name the person who decides")),
+          faults=("status of 422",)),
+    _rules("operator", "Policies in force, a candidate in shadow, and a newer file that is refused.", "/policy",
+           person="olga"),
+    _rules("viewer", "The same for everybody else: which file is in force is for operators.", "/policy",
+           person="vera"),
+)
+
 _JUDGED = (*SCROLLED, *HATCHED)
 _activity = partial(Screen, "activity", "audit", person="vera", explained=_JUDGED)
 _audit = partial(Screen, "audit", "audit", person="vera", explained=_JUDGED)
@@ -178,7 +212,7 @@ AUDIT = (
 )
 
 CATALOGUE: Sequence[Screen] = (
-    *LOGIN, *NOTHING, *INBOX, *PROPOSAL, *CHAT, *OPERATIONS, *AUDIT,
+    *LOGIN, *NOTHING, *INBOX, *PROPOSAL, *CHAT, *OPERATIONS, *RULES, *AUDIT,
     Screen("shell", "down", "unavailable", "A part does not answer: the trace, and another try.", "/design",
            act=acts.lose_database, faults=("status of 503",)),
 )

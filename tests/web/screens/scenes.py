@@ -17,8 +17,12 @@ from contracts.principal import Role
 from contracts.proposal import Planner, PlannerKind
 from contracts.request import Trust
 from contracts.safety import HaltScope
+from guardrails.change_window.decision import HELD_ON
 from settings import OidcSettings
 from tests.api.audit.story import S, Story
+from tests.api.safety.test_exceptions import window
+from tests.api.serving import CONFIGURATION
+from tests.api.web.proposal.out_of_the_ordinary import ask, hold, lend
 from tests.contracts.samples import AGENT, ANA
 from tests.inbox_samples import move, waiting
 from tests.web.audit.told import tell
@@ -26,6 +30,7 @@ from tests.web.inbox.scenes import a_morning
 from tests.web.operations.stage import KIND, TARGET, Stage, dress
 from tests.web.proposal.stages import STATES, Stages, person
 from tests.web.proposal.test_hostile_text import _words as hostile_words
+from tests.web.screens.ruling import people, rules, with_rules
 from tests.web.screens.talks import talks
 from tests.web.site import Site
 
@@ -59,6 +64,7 @@ async def proposals(site: Site) -> Made:
     made["lost"] = await stages.waiting()
     async with site.api.database.transaction() as connection:
         await connection.execute(delete(evaluations).where(evaluations.c.proposal_id == made["lost"]))
+    made |= await _out_of_the_ordinary(site, stages)
     made["hostile"] = await stages.waiting(by_alert=True, by="olga", words=hostile_words())
     async with site.api.database.transaction() as connection:
         for by, said in (
@@ -74,6 +80,32 @@ async def proposals(site: Site) -> Made:
                 text=said,
             )
     return made
+
+
+async def _out_of_the_ordinary(site: Site, stages: Stages) -> Made:
+    """Edited, held on a window, asked of groups while somebody is away."""
+    api = site.api
+    edited = await stages.waiting(quorum=2)
+    await stages.decided(edited, "cleo", DecisionKind.APPROVE)
+    change = {
+        "digest": (await api.view(edited))["digest"],
+        "fields": {"node_count": 3},
+        "reason": "Half of it is enough until the sale begins.",
+        "reason_name": "too_large",
+    }
+    assert (await api.post(f"/v1/proposals/{edited}/revisions", change, by="olga")).status_code == 202
+    await stages.evaluated(edited)
+    frozen = await stages.waiting(node_pool="frozen")
+    await hold(api, frozen, f"{HELD_ON}year-end")
+    groups = await stages.waiting(quorum=2, production=False)
+    await ask(api, groups, groups=("dba", "network"))
+    await lend(api, "cleo", "vera", environment="development")
+    return {"edited": edited, "frozen": frozen, "groups": groups, "small": await stages.waiting()}
+
+
+def _with_freeze() -> dict[str, Any]:
+    windows = (window("year-end", "freeze", 1, override_roles=["operator"]),)
+    return {"configuration": CONFIGURATION.model_copy(update={"windows": windows})}
 
 
 async def calm(site: Site) -> Made:
@@ -193,10 +225,12 @@ SCENES: Mapping[str, Scene] = {
     "provider": Scene(nothing, _with_provider),
     "morning": Scene(morning),
     "one waits": Scene(one_waits),
-    "proposals": Scene(proposals),
+    "proposals": Scene(proposals, _with_freeze),
     "talks": Scene(talks),
     "calm": Scene(calm),
     "busy": Scene(busy),
+    "people": Scene(people),
+    "rules": Scene(rules, with_rules),
     "audit": Scene(audit),
     "tampered": Scene(tampered),
     "down": Scene(down),
