@@ -9,6 +9,7 @@ from fastapi import Request, Response
 
 from api.web.forms import Kept
 from api.web.operations import view
+from api.web.operations.breaker_words import GUARDS
 from api.web.operations.grants import GATES, NEVER
 from api.web.operations.scope import scope_words
 from api.web.operations.windows import local_words, place_words
@@ -24,6 +25,7 @@ _WORDS: dict[str, Any] = {
     "scope_words": scope_words,
     "fates": view.FATES,
     "gates": GATES,
+    "guards": GUARDS,
     "never": NEVER,
     "place_words": place_words,
     "local_words": local_words,

@@ -37,13 +37,16 @@ class BreakerName:
 
 
 def breaker_name(breaker_id: str) -> BreakerName:
-    """Return a breaker's id for people: `kind:…` stops every target, `target:…` one; the others name themselves."""
+    """Return a breaker's id for people: `kind:…` is the kind in words, `target:…` the pool; the rest name themselves."""
     kind, _, rest = breaker_id.partition(":")
-    if kind == "kind":
-        return BreakerName("kind", words.action_kind(rest))
-    if kind == "target":
-        return BreakerName("target", pool_name(rest))
-    return BreakerName(kind, f"{kind.capitalize()} {rest}")
+    told = {
+        "kind": words.action_kind(rest),
+        "target": pool_name(rest),
+        "provider": f"Provider {rest.upper()}",
+        "agent": f"Agent {who(rest)}",
+        "model": f"Model {rest}",
+    }
+    return BreakerName(kind, told.get(kind, breaker_id))
 
 
 def pool_name(key: str) -> str:

@@ -47,6 +47,7 @@ WHO: Mapping[str, Set[str]] = {
     "/operations/halts": {"olga"},
     "/operations/halts/preview": {"olga"},
     "/operations/halts/x_1/end": {"olga"},
+    "/operations/breakers": {"olga"},
     "/operations/breakers/x_1/reset": {"olga"},
     "/people/delegations": PEOPLE,
     "/people/delegations/x_1/end": PEOPLE,

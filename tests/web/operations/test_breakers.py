@@ -90,3 +90,40 @@ async def test_without_any_failure_the_page_says_why_it_is_empty(stage: Stage) -
         await expect(visit.page.get_by_text("No breaker ever counted a failure")).to_be_visible()
         await expect(visit.page.get_by_text("sluice --as viewer breakers")).to_be_visible()
         await axe(visit.page)
+
+
+async def test_a_breaker_is_opened_by_hand_with_a_reason_and_says_so(stage: Stage) -> None:
+    async with stage.site.visit("olga") as visit:
+        visit.expect_fault("status of 422")
+        page = visit.page
+        await page.goto("/operations/breakers")
+        await page.get_by_role("link", name="Open one by hand…").click()
+        assert await page.locator("main input:checked").count() == 0
+        await page.get_by_label("An agent").check()
+        await page.get_by_label("Agent", exact=True).fill("capacity-agent")
+        await page.get_by_label("Why").fill("it loops")
+        await page.get_by_role("button", name="Open the breaker").click()
+        await expect(page.get_by_text("guards nothing here: no such agent")).to_be_visible()
+        assert await page.get_by_label("Why").input_value() == "it loops"
+        await page.get_by_label("Agent", exact=True).fill("sluice/capacity-agent")
+        await page.get_by_label("Stays open").select_option("4 hours")
+        await page.get_by_role("button", name="Open the breaker").click()
+        await expect(page.get_by_role("heading", name="Agent capacity-agent")).to_be_visible()
+        await expect(page.get_by_text("a person opened it")).to_be_visible()
+        await expect(page.get_by_text("it loops")).to_be_visible()
+        await page.get_by_label("Why may it close?").fill("cured")
+        await page.get_by_role("button", name="Reset").click()
+        await page.get_by_role("link", name="Open it by hand…").click()
+        await expect(page.get_by_label("Agent", exact=True)).to_have_value("sluice/capacity-agent")
+
+
+async def test_an_open_breaker_tells_its_rule_its_openings_and_that_a_read_comes_first(stage: Stage) -> None:
+    await stage.fail(TARGET)
+    async with stage.site.visit("vera") as visit:
+        page = visit.page
+        await page.goto(f"/operations/breakers/{TARGET}")
+        await expect(page.get_by_text("3 failures in a row")).to_be_visible()
+        await expect(page.get_by_text("without a success between")).to_be_visible()
+        await expect(page.get_by_text("a read must succeed")).to_be_visible()
+        await page.goto("/operations/breakers/new")
+        await expect(page.get_by_text("Opening a breaker takes the role operator.")).to_be_visible()
