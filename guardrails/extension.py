@@ -7,18 +7,24 @@ a shipped one: what could not be stored or signed is an error of the guardrail, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
 
 from contracts.base import canonical_json
-from contracts.evaluation import Verdict
+from contracts.evaluation import Outcome, Verdict
 from guardrails.facts import Facts
 
 GROUP = "sluice.guardrails"
 """Entry-point group: https://packaging.python.org/en/latest/specifications/entry-points/"""
 MOST_BYTES = 16_384
 """Of one verdict in canonical form: it is stored, audited and shown."""
+MOST_HELD_ON = 200
+"""Characters of what a hold waits for: it is indexed."""
+FREE_AT = "free_at"
+"""Fact of a hold that ends by itself: the proposal is woken then. Passes and pages read it as a moment."""
 _ENTRY = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -43,7 +49,7 @@ class Extension:
         Raises:
             UnsoundVerdict: it cannot be stored or signed.
         """
-        return kept(self.decide(facts))
+        return kept(self.decide(facts), facts.now)
 
     def stamped(self, verdict: Verdict) -> Verdict:
         """Return the verdict with the distribution and version that gave it, also where it failed."""
@@ -67,20 +73,14 @@ def normalised(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def kept(verdict: Verdict) -> Verdict:
-    """Return a verdict that can be stored, signed and shown.
+def kept(verdict: Verdict, now: datetime) -> Verdict:
+    """Return a verdict that can be stored, signed and shown, and whose hold ends after `now`.
 
     Raises:
         UnsoundVerdict: it is none, has no plain code or message, or holds what JSON or the database cannot carry.
     """
     if not isinstance(verdict, Verdict):
         raise UnsoundVerdict("answers with something that is no verdict")
-    if not _CODE.fullmatch(verdict.reason_code) or not verdict.rule or not verdict.message.strip():
-        raise UnsoundVerdict("needs a rule, a message and a reason code in small letters and underscores")
-    asked = verdict.requirement
-    times = (asked.decide_within, asked.execute_within) if asked is not None else ()
-    if any(one is not None and one <= timedelta(0) for one in times):
-        raise UnsoundVerdict("gives people no time")
     try:
         # Made by `model_copy`, it was never validated.
         written = canonical_json(Verdict.model_validate(dict(verdict)))
@@ -90,4 +90,32 @@ def kept(verdict: Verdict) -> Verdict:
         raise UnsoundVerdict(f"is longer than {MOST_BYTES} bytes")
     if b"\\u0000" in written:
         raise UnsoundVerdict("holds a zero character, which the database cannot store")
+    for wrong in _faults(verdict, now):
+        raise UnsoundVerdict(wrong)
     return verdict
+
+
+def _faults(verdict: Verdict, now: datetime) -> Iterator[str]:
+    if not (_CODE.fullmatch(verdict.reason_code) and _CODE.fullmatch(verdict.rule)):
+        yield "needs a rule and a reason code in small letters, digits and underscores"
+    if not verdict.message.strip():
+        yield "needs a message for people"
+    if verdict.held_on is not None and not 0 < len(verdict.held_on.strip()) <= MOST_HELD_ON:
+        yield f"is held on something without a name, or with one longer than {MOST_HELD_ON} characters"
+    asked = verdict.requirement
+    times = (asked.decide_within, asked.execute_within) if asked is not None else ()
+    if any(one is not None and one <= timedelta(0) for one in times):
+        yield "gives people no time"
+    after = now if verdict.outcome is Outcome.HOLD else None
+    if not _is_moment(verdict.facts.get(FREE_AT), after):
+        yield f"says in {FREE_AT} no moment in ISO 8601 with an offset, or holds until one that is over"
+
+
+def _is_moment(said: JsonValue, after: datetime | None) -> bool:
+    if said is None:
+        return True
+    try:
+        moment = datetime.fromisoformat(said) if isinstance(said, str) else None
+    except ValueError:
+        return False
+    return moment is not None and moment.tzinfo is not None and (after is None or moment > after)

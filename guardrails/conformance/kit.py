@@ -107,7 +107,7 @@ class _Trial:
                 Quality.SOUND, f"must say guardrail={self.name!r} and hold what its outcome needs"
             )
         try:
-            kept(verdict)
+            kept(verdict, self.facts.now)
         except UnsoundVerdict as error:
             yield self._flaw(Quality.SOUND, str(error))
 

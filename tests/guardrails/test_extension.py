@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -22,6 +23,7 @@ from guardrails.extension import MOST_BYTES, Extension, UnsoundVerdict, kept
 from guardrails.facts import Facts
 from guardrails.recording import Record, dump
 from guardrails.recording import parse as parse_record
+from tests.contracts.samples import NOON
 from tests.guardrails.distribution import restored
 from tests.guardrails.samples import facts
 
@@ -93,21 +95,36 @@ def test_one_that_fails_or_answers_what_cannot_be_kept_denies_and_its_version_is
         {"facts": {"a": "\0"}},
         {"facts": {"a": float("nan")}},
         {"facts": {"a": "\ud800"}},
+        {"held_on": "x" * 201},
+        {"held_on": " "},
+        {"facts": {"free_at": "tomorrow"}},
+        {"facts": {"free_at": 1}},
+        {"facts": {"free_at": "2030-01-01T00:00:00"}},
+        {"outcome": Outcome.HOLD, "held_on": "x", "facts": {"free_at": NOON.isoformat()}},
     ],
-    ids=["code", "rule", "message", "long", "zero", "nan", "surrogate"],
+    ids=[
+        *("code", "rule", "message", "long", "zero", "nan", "surrogate", "long wait", "blank wait"),
+        *("no moment", "number", "no offset", "now"),
+    ],
 )
 def test_what_cannot_be_stored_signed_or_shown_is_unsound(changes: dict[str, Any]) -> None:
     with pytest.raises(UnsoundVerdict):
-        kept(FINE.model_copy(update=changes))
+        kept(FINE.model_copy(update=changes), NOON)
 
 
 @pytest.mark.parametrize("which", ["decide_within", "execute_within"])
 def test_people_are_given_time(which: str) -> None:
     times: dict[str, Any] = {which: timedelta(0)}
     with pytest.raises(UnsoundVerdict, match="no time"):
-        kept(ANSWER.require_approval("two", "two_people", "Two.", **times))
+        kept(ANSWER.require_approval("two", "two_people", "Two.", **times), NOON)
     times = {which: timedelta(seconds=1)}
-    assert kept(ANSWER.require_approval("two", "two_people", "Two.", **times))
+    assert kept(ANSWER.require_approval("two", "two_people", "Two.", **times), NOON)
+
+
+def test_a_hold_may_say_when_it_ends() -> None:
+    later = (NOON + timedelta(minutes=1)).isoformat()
+    held = ANSWER.hold("tidy", "untidy", "Later.", held_on="acme:tidy", facts={"free_at": later})
+    assert kept(held, NOON) == held
 
 
 def test_a_required_one_that_is_missing_denies() -> None:
@@ -124,8 +141,6 @@ def test_what_was_required_is_recorded_and_read_back() -> None:
 
 
 def test_a_record_of_before_required_nothing() -> None:
-    import json
-
     document = json.loads(dump(Record(facts=facts())))
     del document["facts"]["required_guardrails"]
     assert parse_record(document).facts.required_guardrails == ()
