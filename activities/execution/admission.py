@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -17,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.approval.counting import valid_approvals
 from activities.closing import close_without_effect
 from activities.execution.attempt import PASS_LASTS, EffectTimings, Granted, Work
-from adapters.store import breakers, decisions, halts, intents, leases, outbox, proposals
+from adapters.store import break_glass, breakers, decisions, halts, intents, leases, outbox, proposals
 from adapters.store.database import Database, database_now
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import evaluations
@@ -120,8 +121,11 @@ class Admission:
             return "pass_superseded"
         if not PassResult.model_validate(last.result).admitted:
             return "pass_not_admitted"
+        if await break_glass.is_any_over(connection, row.id, row.revision, work.pass_number):
+            return "break_glass_over"
+        # One that seems to come from later was judged before the clock went back: how old it is, nobody knows.
         age = await database_now(connection) - last.created_at
-        return "pass_too_old" if age > PASS_LASTS else None
+        return None if timedelta(0) <= age <= PASS_LASTS else "pass_too_old"
 
     async def _grant(self, connection: AsyncConnection, work: Work) -> Granted:
         """Raise the fence and write the intent. The deadline is counted from before the database's clock is read."""

@@ -127,6 +127,26 @@ async def uses(connection: AsyncConnection, grant_ids: list[str]) -> Mapping[str
     return {grant_id: tuple(found) for grant_id, found in by_grant.items()}
 
 
+async def is_any_over(connection: AsyncConnection, proposal_id: str, revision: int, pass_number: int) -> bool:
+    """Tell whether a pass let a proposal through by a grant that counts no more. Nobody ends one of them meanwhile."""
+    found = await connection.execute(
+        select(break_glass.c.document)
+        .join(break_glass_uses, break_glass_uses.c.grant_id == break_glass.c.id)
+        .where(
+            break_glass_uses.c.proposal_id == proposal_id,
+            break_glass_uses.c.revision == revision,
+            break_glass_uses.c.pass_number == pass_number,
+        )
+        .order_by(break_glass.c.id)
+        .with_for_update(read=True, of=break_glass)
+    )
+    grants = [BreakGlass.model_validate(one) for one in found.scalars()]
+    if not grants:
+        return False
+    now = await database_now(connection)
+    return not all(one.counts_at(now) for one in grants)
+
+
 async def count_by_status(connection: AsyncConnection) -> Mapping[str, int]:
     """Return how many grants stand in each status that is not over, for metrics. An expired one is not active."""
     effective = func.count().filter(

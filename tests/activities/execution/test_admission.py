@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from activities.execution.admission import Admission
 from activities.execution.attempt import Work
 from adapters.store import break_glass, decisions, halts, leases, proposals
 from adapters.store.database import database_now
+from adapters.store.schema import break_glass_uses, evaluations, outbox
 from adapters.store.schema import decisions as decisions_table
-from adapters.store.schema import evaluations, outbox
 from contracts.base import utc_now
-from contracts.break_glass import BreakGlass, BreakGlassStatus
+from contracts.break_glass import BreakGlass, BreakGlassStatus, BreakGlassUse
 from contracts.configuration import BypassableGate
 from contracts.effect import EffectResult, ReceiptOutcome, Step, idempotency_key
 from contracts.errors import StaleFence
@@ -84,8 +84,8 @@ async def age_pass(stack: EffectStack, age: timedelta) -> None:
         )
 
 
-async def test_a_halt_stops_an_effect_whatever_break_glass_says(stack: EffectStack) -> None:
-    proposal_id = await stack.ready(resize(3))
+async def broken(stack: EffectStack) -> BreakGlass:
+    """A grant that two people opened and confirmed."""
     async with stack.database.transaction() as connection:
         now = await database_now(connection)
         grant = BreakGlass(
@@ -102,6 +102,55 @@ async def test_a_halt_stops_an_effect_whatever_break_glass_says(stack: EffectSta
         await break_glass.create(connection, grant, tenant="default")
         active = await break_glass.confirm(connection, grant, BEN, tenant="default")
     assert active.counts_at(now)
+    return active
+
+
+async def lets_through(stack: EffectStack, grant: BreakGlass, proposal_id: str) -> None:
+    """Note that the pass went by this grant."""
+    use = BreakGlassUse(
+        grant_id=grant.id,
+        proposal_id=proposal_id,
+        revision=1,
+        pass_number=2,
+        gates=(BypassableGate.RATE,),
+        at=grant.opened_at,
+    )
+    async with stack.database.transaction() as connection:
+        await connection.execute(
+            insert(break_glass_uses).values(
+                **use.model_dump(exclude={"gates"}), document=use.model_dump(mode="json")
+            )
+        )
+
+
+async def test_a_grant_that_is_over_lets_nothing_through_that_a_pass_let_through_by_it(
+    stack: EffectStack,
+) -> None:
+    proposal_id = await stack.ready(resize(3))
+    grant = await broken(stack)
+    await lets_through(stack, grant, proposal_id)
+    async with stack.database.transaction() as connection:
+        await break_glass.end(connection, grant, BEN, tenant="default")
+    outcome = await stack.execute(proposal_id)
+    assert (outcome.result, outcome.reason_code) == (EffectResult.NEEDS_NEW_PASS, "break_glass_over")
+    assert stack.sizes_set() == []
+
+
+async def test_a_grant_that_counts_and_one_that_another_pass_went_by_stop_nothing(stack: EffectStack) -> None:
+    proposal_id, other = await stack.ready(resize(3)), await stack.create(resize(2))
+    grant = await broken(stack)
+    await lets_through(stack, grant, proposal_id)
+    over = grant.model_copy(update={"id": "brk_2"})
+    async with stack.database.transaction() as connection:
+        await break_glass.create(connection, over, tenant="default")
+        await break_glass.end(connection, over, BEN, tenant="default")
+    await lets_through(stack, over, other.id)
+    assert (await stack.execute(proposal_id)).state is S.VERIFYING
+
+
+async def test_a_halt_stops_an_effect_whatever_break_glass_says(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    await broken(stack)
     await halt(stack)
     outcome = await stack.execute(proposal_id)
     assert (outcome.result, outcome.reason_code) == (EffectResult.NEEDS_NEW_PASS, "halted")
@@ -171,6 +220,16 @@ async def test_a_halt_holds_the_way_back_and_pages_once(stack: EffectStack) -> N
 async def test_a_pass_older_than_thirty_seconds_admits_nothing(stack: EffectStack) -> None:
     proposal_id = await stack.ready(resize(3))
     await age_pass(stack, timedelta(seconds=31))
+    outcome = await stack.execute(proposal_id)
+    assert (outcome.result, outcome.reason_code) == (EffectResult.NEEDS_NEW_PASS, "pass_too_old")
+    assert stack.sizes_set() == []
+
+
+async def test_a_pass_of_a_moment_to_come_admits_nothing_when_the_clock_has_gone_back(
+    stack: EffectStack,
+) -> None:
+    proposal_id = await stack.ready(resize(3))
+    await age_pass(stack, -timedelta(hours=1))
     outcome = await stack.execute(proposal_id)
     assert (outcome.result, outcome.reason_code) == (EffectResult.NEEDS_NEW_PASS, "pass_too_old")
     assert stack.sizes_set() == []
