@@ -95,10 +95,10 @@ async def test_a_decision_on_something_older_is_stale(api: Api, changes: dict[st
     assert await _statuses(api) == []
 
 
-async def test_a_second_decision_of_the_same_person_is_a_conflict(api: Api) -> None:
+async def test_the_same_decision_of_the_same_person_again_is_a_conflict(api: Api) -> None:
     view = await api.waiting()
     assert (await api.post(_path(view["id"]), decision_on(view), by="ben")).status_code == 200
-    again = await api.post(_path(view["id"]), decision_on(view, "reject"), by="ben")
+    again = await api.post(_path(view["id"]), decision_on(view), by="ben")
     assert (again.status_code, again.json()["reason_code"]) == (409, "already_voted")
 
 
