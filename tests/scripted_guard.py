@@ -13,6 +13,7 @@ from adapters.store import decisions, leases, proposals
 from adapters.store.database import Database, database_now
 from adapters.store.guard_pass import storing
 from adapters.store.schema import proposals as proposals_table
+from adapters.store.writes import execute
 from contracts.action import ACTION
 from contracts.decision import DecisionRules
 from contracts.evaluation import ApprovalRequirement, Evaluation, Outcome, Verdict
@@ -130,4 +131,4 @@ async def _store(
         ),
         requirement=requirement if requirement.quorum else None,
     )
-    await connection.execute(storing(evaluation, evaluation.digest, result))
+    await execute(connection, storing(evaluation, evaluation.digest, result))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert
-
 from adapters.store import audit_log
 from adapters.store.batch import Batch
 from adapters.store.schema import break_glass_uses
+from adapters.store.writes import inserting
 from contracts.audit import AuditType
 from contracts.break_glass import BreakGlassUse
 from contracts.configuration import BypassableGate
@@ -19,16 +18,15 @@ from guardrails.facts import Facts
 def add_uses(batch: Batch, facts: Facts, evaluation: Evaluation) -> None:
     """Add a row and an audit event for each grant that an admitted proposal goes by."""
     for use in uses_in(facts, evaluation):
-        batch.add(
-            insert(break_glass_uses).values(
-                grant_id=use.grant_id,
-                proposal_id=use.proposal_id,
-                revision=use.revision,
-                pass_number=use.pass_number,
-                at=use.at,
-                document=use.model_dump(mode="json"),
-            )
-        )
+        row = {
+            "grant_id": use.grant_id,
+            "proposal_id": use.proposal_id,
+            "revision": use.revision,
+            "pass_number": use.pass_number,
+            "at": use.at,
+            "document": use.model_dump(mode="json"),
+        }
+        batch.add(inserting(break_glass_uses, row))
         batch.audit(
             audit_log.event(
                 AuditType.BREAK_GLASS_USED,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.closing import close_without_effect
@@ -16,6 +15,7 @@ from adapters.store import audit_log, breakers, guard_pass, leases, proposals, r
 from adapters.store.batch import Batch
 from adapters.store.guard_pass import Beside, Locked, Place
 from adapters.store.schema import proposals as proposal_rows
+from adapters.store.writes import updating
 from contracts.audit import AuditType
 from contracts.decision import DecisionRules
 from contracts.evaluation import ApprovalRequirement, Evaluation, Outcome, RiskTier, Verdict
@@ -205,11 +205,13 @@ def _add_standing(
         batch.add(proposals.holding(locked.row, *held, until))
         add_wake(batch, locked, standing.held_on, until)
     elif standing.admitted:
-        batch.add(
-            update(proposal_rows)
-            .where(proposal_rows.c.id == locked.row.id)
-            .values(held_on=None, held_until=None, reason_code=standing.reason_code, message=standing.message)
-        )
+        values = {
+            "held_on": None,
+            "held_until": None,
+            "reason_code": standing.reason_code,
+            "message": standing.message,
+        }
+        batch.add(updating(proposal_rows, values, where={"id": locked.row.id}))
     else:
         proposals.add_move(
             batch,

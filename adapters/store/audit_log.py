@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import ARRAY, DateTime, Insert, LargeBinary, Text, column, func, insert, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import TypeEngine
 
-from adapters.store.schema import audit_events
+from adapters.store.writes import Write, execute
 from contracts.audit import AuditEvent, AuditType
 from contracts.base import new_id, utc_now
 from contracts.principal import Principal
@@ -45,26 +42,34 @@ def event(
     )
 
 
-def inserting(events: Sequence[AuditEvent]) -> Insert:
-    """Return the statement that inserts events in this order. A `Batch` carries it along with other writes."""
-    columns: dict[str, tuple[TypeEngine[Any], list[Any]]] = {
-        "id": (Text(), [one.id for one in events]),
-        "type": (Text(), [one.type.value for one in events]),
-        "tenant": (Text(), [one.tenant for one in events]),
-        "subject": (Text(), [one.subject for one in events]),
-        "actor": (Text(), [f"{one.actor.issuer}/{one.actor.subject}" for one in events]),
-        "leaf": (LargeBinary(), [one.leaf_bytes() for one in events]),
-        "created_at": (DateTime(timezone=True), [one.at for one in events]),
-    }
-    # Arrays, so that the statement is the same, and stays prepared, whatever the number of events.
-    arrays = [literal(values, ARRAY(kind)) for kind, values in columns.values()]
-    shape = [column(name, kind) for name, (kind, _) in columns.items()]
-    incoming = func.unnest(*arrays).table_valued(*shape, with_ordinality="position").render_derived()
-    rows = select(*[incoming.c[name] for name in columns]).order_by(incoming.c.position)
-    return insert(audit_events).from_select(list(columns), rows)
+# Arrays, so that the statement is the same, and stays prepared, whatever the number of events.
+_INSERT = """
+    INSERT INTO audit_events (id, type, tenant, subject, actor, leaf, created_at)
+    SELECT id, type, tenant, subject, actor, leaf, created_at
+    FROM unnest(
+        CAST({id} AS text[]), CAST({type} AS text[]), CAST({tenant} AS text[]), CAST({subject} AS text[]),
+        CAST({actor} AS text[]), CAST({leaf} AS bytea[]), CAST({created_at} AS timestamptz[])
+    ) WITH ORDINALITY AS incoming (id, type, tenant, subject, actor, leaf, created_at, position)
+    ORDER BY position"""
+
+
+def inserting(events: Sequence[AuditEvent]) -> Write:
+    """Return the write that inserts events in this order. A `Batch` carries it along with others."""
+    return Write(
+        _INSERT,
+        {
+            "id": [one.id for one in events],
+            "type": [one.type.value for one in events],
+            "tenant": [one.tenant for one in events],
+            "subject": [one.subject for one in events],
+            "actor": [f"{one.actor.issuer}/{one.actor.subject}" for one in events],
+            "leaf": [one.leaf_bytes() for one in events],
+            "created_at": [one.at for one in events],
+        },
+    )
 
 
 async def append(connection: AsyncConnection, *events: AuditEvent) -> None:
     """Insert events in one round trip and announce them at commit."""
     if events:
-        await connection.execute(inserting(events).returning(text(f"pg_notify('{AUDIT_CHANNEL}', '')")))
+        await execute(connection, inserting(events).ending(f"RETURNING pg_notify('{AUDIT_CHANNEL}', '')"))

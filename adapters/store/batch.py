@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 
 from pydantic import JsonValue
-from sqlalchemy import Insert, Update, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log, outbox
 from adapters.store.audit_log import AUDIT_CHANNEL
 from adapters.store.outbox import OUTBOX_CHANNEL, OutboxKind
+from adapters.store.writes import Write, numbered
 from contracts.audit import AuditEvent
 from contracts.errors import SluiceError
 
@@ -25,13 +26,13 @@ class Batch:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._steps: list[tuple[Insert | Update, SluiceError | None]] = []
+        self._steps: list[tuple[Write, SluiceError | None]] = []
         self._events: list[AuditEvent] = []
         self._queued = False
 
-    def add(self, statement: Insert | Update, *, otherwise: SluiceError | None = None) -> None:
-        """Add a statement without RETURNING. `otherwise` is raised by `send` unless it writes exactly one row."""
-        self._steps.append((statement, otherwise))
+    def add(self, write: Write, *, otherwise: SluiceError | None = None) -> None:
+        """Add a write. `otherwise` is raised by `send` unless it writes exactly one row."""
+        self._steps.append((write, otherwise))
 
     def audit(self, *events: AuditEvent) -> None:
         """Add audit events; they keep this order."""
@@ -64,15 +65,21 @@ class Batch:
             announced.append(OUTBOX_CHANNEL)
         if not steps:
             return
-        written = [
-            statement.returning(literal_column("1").label("one")).cte(f"step_{index}")
-            for index, (statement, _) in enumerate(steps)
-        ]
-        counts = [select(func.count()).select_from(cte).scalar_subquery() for cte in written]
-        notices = [
-            func.pg_notify(literal_column(f"'{channel}'"), literal_column("''")) for channel in announced
-        ]
-        row = (await connection.execute(select(*counts, *notices))).one()
+        query = _joined(tuple((write.sql, *write.values) for write, _ in steps), tuple(announced))
+        values = tuple(value for write, _ in steps for value in write.values.values())
+        row = (await connection.exec_driver_sql(query, values)).one()
         for (_, otherwise), count in zip(steps, row, strict=False):
             if otherwise is not None and count != 1:
                 raise otherwise
+
+
+@lru_cache(512)
+def _joined(shapes: tuple[tuple[str, ...], ...], announced: tuple[str, ...]) -> str:
+    """Return one query of these writes, each a text and the names of its values, that says how many rows each wrote."""
+    steps, after = [], 0
+    for index, (sql, *names) in enumerate(shapes):
+        steps.append(f"step_{index} AS ({numbered(sql, tuple(names), after)} RETURNING 1)")
+        after += len(names)
+    counts = [f"(SELECT count(*) FROM step_{index})" for index in range(len(shapes))]  # noqa: S608  a number
+    notices = [f"pg_notify('{channel}', '')" for channel in announced]
+    return f"WITH {', '.join(steps)} SELECT {', '.join(counts + notices)}"

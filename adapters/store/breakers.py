@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Update, delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +23,7 @@ from adapters.store.database import database_now
 from adapters.store.outbox import OutboxKind
 from adapters.store.proposals import wake_held
 from adapters.store.schema import breaker_outcomes, breakers
+from adapters.store.writes import Write, updating
 from contracts import circuit_breaker
 from contracts.audit import AuditEvent, AuditType
 from contracts.circuit_breaker import (
@@ -371,9 +372,9 @@ def _may_be_probed(before: Breaker, after: Breaker) -> bool:
     return before.state is BreakerState.HALF_OPEN or (before.ready_at is None and after.ready_at is not None)
 
 
-def _writing(breaker: Breaker) -> Update:
+def _writing(breaker: Breaker) -> Write:
     values = breaker.model_dump(exclude={"id"}) | {"state": breaker.state.value}
-    return update(breakers).where(breakers.c.id == breaker.id).values(values)
+    return updating(breakers, values, where={"id": breaker.id})
 
 
 def _moved_event(

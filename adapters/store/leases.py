@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Update, func, or_, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,6 +17,7 @@ from adapters.store import audit_log
 from adapters.store.batch import Batch
 from adapters.store.proposals import wake_held
 from adapters.store.schema import leases, proposals
+from adapters.store.writes import Write
 from contracts.audit import AuditEvent, AuditType
 from contracts.errors import StaleFence
 from contracts.principal import SYSTEM
@@ -43,13 +44,14 @@ def taken_event(domain: str, owner: str, tenant: str) -> AuditEvent:
     )
 
 
-def taking(domain: str, owner: str) -> Update:
-    """Return the statement that gives a lease, which the caller has locked and found free, to its owner."""
-    return (
-        update(leases)
-        .where(leases.c.domain == domain, or_(leases.c.owner.is_(None), leases.c.owner == owner))
-        .values(owner=owner, taken_at=func.clock_timestamp())
-    )
+_TAKE = """
+    UPDATE leases SET owner = {owner}, taken_at = clock_timestamp()
+    WHERE domain = {domain} AND (owner IS NULL OR owner = {owner})"""
+
+
+def taking(domain: str, owner: str) -> Write:
+    """Return the write that gives a lease, which the caller has locked and found free, to its owner."""
+    return Write(_TAKE, {"domain": domain, "owner": owner})
 
 
 async def take(connection: AsyncConnection, domain: str, owner: str, *, tenant: str = "default") -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from opentelemetry.propagate import inject
 from pydantic import JsonValue
-from sqlalchemy import Insert, func, insert, text, update
+from sqlalchemy import func, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.schema import outbox
+from adapters.store.writes import Write, execute
 
 OUTBOX_CHANNEL = "sluice_outbox"
 """NOTIFY channel that wakes the dispatcher."""
@@ -32,6 +34,12 @@ class OutboxKind(StrEnum):
     """Send a signed webhook; subject = what it is about."""
 
 
+_INSERT = """
+    INSERT INTO outbox (kind, subject, payload, trace_context, due_at)
+    VALUES ({kind}, {subject}, {payload}, {trace_context},
+        coalesce(CAST({due_at} AS timestamptz), now() + CAST({delay} AS interval)))"""
+
+
 def inserting(
     kind: OutboxKind,
     subject: str,
@@ -39,16 +47,20 @@ def inserting(
     *,
     delay: timedelta = timedelta(0),
     due_at: datetime | None = None,
-) -> Insert:
-    """Return the statement that `put` runs, without the announcement. A `Batch` carries it along with others."""
+) -> Write:
+    """Return the write that `put` runs, without the announcement. A `Batch` carries it along with others."""
     carrier: dict[str, str] = {}
     inject(carrier)
-    return insert(outbox).values(
-        kind=kind.value,
-        subject=subject,
-        payload=dict(payload or {}),
-        trace_context=carrier,
-        due_at=due_at or func.now() + delay,
+    return Write(
+        _INSERT,
+        {
+            "kind": kind.value,
+            "subject": subject,
+            "payload": json.dumps(dict(payload or {}), allow_nan=False),
+            "trace_context": json.dumps(carrier),
+            "due_at": due_at,
+            "delay": delay,
+        },
     )
 
 
@@ -64,10 +76,8 @@ async def put(
 
     `delay` leaves a caller that tries Temporal itself the time to do so and to `settle` the row.
     """
-    statement = inserting(kind, subject, payload, delay=delay).returning(
-        outbox.c.id, text(f"pg_notify('{OUTBOX_CHANNEL}', '')")
-    )
-    row = (await connection.execute(statement)).one()
+    write = inserting(kind, subject, payload, delay=delay)
+    row = (await execute(connection, write.ending(f"RETURNING id, pg_notify('{OUTBOX_CHANNEL}', '')"))).one()
     return int(row[0])
 
 

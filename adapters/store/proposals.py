@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import Update, func, insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,7 @@ from adapters.store import audit_log, outbox
 from adapters.store.batch import Batch
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import proposals
+from adapters.store.writes import NOW, Write, execute, updating
 from contracts.audit import AuditType
 from contracts.errors import IllegalTransition, NotFound
 from contracts.evaluation import RiskTier
@@ -127,13 +128,9 @@ def add_move(
     if to not in TRANSITIONS.get(present, frozenset()):
         raise IllegalTransition(f"{row.id}: {present} → {to}")
     values = {"reason_code": reason_code, "message": message} | _columns(to, proposal, risk)
-    unchanged = (
-        proposals.c.id == row.id,
-        proposals.c.state == present.value,
-        proposals.c.revision == row.revision,
-    )
+    unchanged = {"id": row.id, "state": present.value, "revision": row.revision}
     gone = IllegalTransition(f"{row.id}: no longer {present} at revision {row.revision}")
-    batch.add(update(proposals).where(*unchanged).values(values), otherwise=gone)
+    batch.add(updating(proposals, values, where=unchanged), otherwise=gone)
     payload: dict[str, object] = {
         "proposal_id": row.id,
         "revision": row.revision,
@@ -166,12 +163,12 @@ def _agent_of(draft: Draft) -> str | None:
 def _columns(to: ProposalState, proposal: Proposal | None, risk: RiskTier | None) -> dict[str, Any]:
     values: dict[str, Any] = {
         "state": to.value,
-        "state_since": func.clock_timestamp(),
+        "state_since": NOW,
         "held_on": None,
         "held_until": None,
     }
     if to.is_final:
-        values["closed_at"] = func.clock_timestamp()
+        values["closed_at"] = NOW
     if proposal is not None:
         values |= {"document": proposal.model_dump(mode="json"), "digest": proposal.digest}
         values |= {"decide_by": proposal.decide_by, "execute_by": proposal.execute_by}
@@ -187,18 +184,15 @@ async def hold(
     connection: AsyncConnection, row: Row[Any], held_on: str, reason_code: str, message: str
 ) -> None:
     """Note on a locked `ready` proposal what holds it; `wake_held` finds it by this key."""
-    await connection.execute(holding(row, held_on, reason_code, message))
+    await execute(connection, holding(row, held_on, reason_code, message))
 
 
 def holding(
     row: Row[Any], held_on: str, reason_code: str, message: str, until: datetime | None = None
-) -> Update:
-    """Return the statement that `hold` runs. `until`: when that frees by itself, where it is known."""
-    return (
-        update(proposals)
-        .where(proposals.c.id == row.id)
-        .values(held_on=held_on, held_until=until, reason_code=reason_code, message=message)
-    )
+) -> Write:
+    """Return the write that `hold` runs. `until`: when that frees by itself, where it is known."""
+    values = {"held_on": held_on, "held_until": until, "reason_code": reason_code, "message": message}
+    return updating(proposals, values, where={"id": row.id})
 
 
 async def wake_held(connection: AsyncConnection, held_on: str, *, limit: int | None = 1) -> None:

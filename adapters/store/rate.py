@@ -9,12 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, BigInteger, Insert, Text, Update, cast, column, func, literal, update
-from sqlalchemy.dialects.postgresql import insert
-
 from adapters.store import audit_log
 from adapters.store.batch import Batch
-from adapters.store.schema import Moment, rate_buckets, rate_uses
+from adapters.store.schema import rate_uses
+from adapters.store.writes import Write, inserting
 from contracts.audit import AuditType
 from contracts.configuration import RateScope
 from contracts.principal import SYSTEM
@@ -81,38 +79,35 @@ def add_use(batch: Batch, use: Use) -> None:
     )
 
 
-def _using(use: Use) -> Insert:
-    return (
-        insert(rate_uses)
-        .values(
-            proposal_id=use.draft.id,
-            target_key=use.draft.action.target.key,
-            agent=use.agent,
-            used_at=use.at,
-            tenant=use.draft.tenant,
-            environment=use.draft.environment,
-            direction=use.direction,
-        )
-        .on_conflict_do_update(index_elements=[rate_uses.c.proposal_id], set_={"used_at": use.at})
-    )
+def _using(use: Use) -> Write:
+    row = {
+        "proposal_id": use.draft.id,
+        "target_key": use.draft.action.target.key,
+        "agent": use.agent,
+        "used_at": use.at,
+        "tenant": use.draft.tenant,
+        "environment": use.draft.environment,
+        "direction": use.direction,
+    }
+    again = "ON CONFLICT (proposal_id) DO UPDATE SET used_at = excluded.used_at"
+    return inserting(rate_uses, row).ending(again)
 
 
-def _emptying(buckets: Sequence[BucketState]) -> Update:
-    """One statement, the same whatever the number of buckets, so that it stays prepared.
+# The same whatever the number of buckets, so that it stays prepared. Numbers travel as texts: the driver asks the
+# database about an array of bigints, once per connection.
+_EMPTY = """
+    UPDATE rate_buckets b SET deficit = CAST(after.deficit AS bigint), as_of = after.as_of
+    FROM unnest(CAST({keys} AS text[]), CAST({deficits} AS text[]), CAST({moments} AS timestamptz[]))
+        AS after (key, deficit, as_of)
+    WHERE b.key = after.key"""
 
-    Numbers travel as texts: the driver asks the database about an array of bigints, once per connection.
-    """
-    after = (
-        func.unnest(
-            literal([one.key for one in buckets], ARRAY(Text)),
-            literal([str(one.deficit) for one in buckets], ARRAY(Text)),
-            literal([one.as_of for one in buckets], ARRAY(Moment)),
-        )
-        .table_valued(column("key", Text), column("deficit", Text), column("as_of", Moment))
-        .render_derived(name="after")
-    )
-    return (
-        update(rate_buckets)
-        .where(rate_buckets.c.key == after.c.key)
-        .values(deficit=cast(after.c.deficit, BigInteger), as_of=after.c.as_of)
+
+def _emptying(buckets: Sequence[BucketState]) -> Write:
+    return Write(
+        _EMPTY,
+        {
+            "keys": [one.key for one in buckets],
+            "deficits": [str(one.deficit) for one in buckets],
+            "moments": [one.as_of for one in buckets],
+        },
     )

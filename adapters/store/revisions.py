@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log, decisions
 from adapters.store.batch import Batch
 from adapters.store.schema import proposals, revisions
+from adapters.store.writes import NOW, inserting, updating
 from contracts.audit import AuditType
 from contracts.decision import ReasonName
 from contracts.errors import IllegalTransition
@@ -46,37 +47,31 @@ async def revise(
     await decisions.void_all(connection, row, editor, EDITED)
     replaced = Draft.model_validate(row.draft)
     batch = Batch()
+    values = {
+        "revision": draft.revision,
+        "draft": draft.model_dump(mode="json"),
+        "document": None,
+        "digest": None,
+        "risk": None,
+        "held_on": None,
+        "state": ProposalState.EVALUATING.value,
+        "state_since": NOW,
+        "reason_code": EDITED,
+        "message": draft.reason,
+    }
     batch.add(
-        update(proposals)
-        .where(
-            proposals.c.id == row.id,
-            proposals.c.state == present.value,
-            proposals.c.revision == row.revision,
-        )
-        .values(
-            revision=draft.revision,
-            draft=draft.model_dump(mode="json"),
-            document=None,
-            digest=None,
-            risk=None,
-            held_on=None,
-            state=ProposalState.EVALUATING.value,
-            state_since=func.clock_timestamp(),
-            reason_code=EDITED,
-            message=draft.reason,
-        ),
+        updating(proposals, values, where={"id": row.id, "state": present.value, "revision": row.revision}),
         otherwise=IllegalTransition(f"{row.id}: no longer {present} at revision {row.revision}"),
     )
-    batch.add(
-        insert(revisions).values(
-            proposal_id=draft.id,
-            revision=draft.revision,
-            replaced=replaced.model_dump(mode="json"),
-            draft=draft.model_dump(mode="json"),
-            editor=editor.model_dump(mode="json"),
-            reason_name=reason_name.value if reason_name else None,
-        )
-    )
+    kept = {
+        "proposal_id": draft.id,
+        "revision": draft.revision,
+        "replaced": replaced.model_dump(mode="json"),
+        "draft": draft.model_dump(mode="json"),
+        "editor": editor.model_dump(mode="json"),
+        "reason_name": reason_name.value if reason_name else None,
+    }
+    batch.add(inserting(revisions, kept))
     revised: dict[str, object] = {
         "draft": draft.model_dump(mode="json"),
         "reason_name": reason_name.value if reason_name else None,

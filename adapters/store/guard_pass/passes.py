@@ -14,15 +14,10 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
-    Insert,
     Numeric,
     Text,
     bindparam,
-    cast,
     column,
-    insert,
-    literal,
     select,
     text,
 )
@@ -33,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store.database import Database
 from adapters.store.ledger import Position
 from adapters.store.schema import Moment, evaluations, proposals
+from adapters.store.writes import Json, Write, inserting
 from contracts.errors import NotFound
 from contracts.evaluation import Evaluation
 from contracts.messages import PassInput, PassResult
@@ -52,7 +48,9 @@ _LOAD = text("""
     LEFT JOIN evaluations e
         ON e.proposal_id = p.id AND e.revision = :revision AND e.pass_number = :pass_number
     WHERE p.id = :proposal_id
-""").columns(*_PROPOSAL_COLUMNS, column("stored", JSONB), column("now", Moment), column("fleet_nodes", Numeric))
+""").columns(
+    *_PROPOSAL_COLUMNS, column("stored", JSONB), column("now", Moment), column("fleet_nodes", Numeric)
+)
 
 _LOCK = text("""
     WITH locked AS MATERIALIZED (
@@ -198,24 +196,24 @@ NOTHING_BESIDE = Beside()
 
 def storing(
     evaluation: Evaluation, digest: str, result: PassResult, beside: Beside = NOTHING_BESIDE
-) -> Insert:
-    """Return the statement that keeps an evaluation, under its digest, and what the pass returned."""
-    return insert(evaluations).values(
-        proposal_id=evaluation.proposal_id,
-        revision=evaluation.revision,
-        pass_number=evaluation.pass_number,
-        outcome=evaluation.outcome.value,
-        digest=digest,
-        document=evaluation.model_dump(mode="json"),
-        result=result.model_dump(mode="json"),
-        facts=_json(beside.facts),
-        shadow=_json(beside.shadow),
-    )
+) -> Write:
+    """Return the write that keeps an evaluation, under its digest, and what the pass returned."""
+    row = {
+        "proposal_id": evaluation.proposal_id,
+        "revision": evaluation.revision,
+        "pass_number": evaluation.pass_number,
+        "outcome": evaluation.outcome.value,
+        "digest": digest,
+        "document": Json(evaluation.model_dump_json()),
+        "result": Json(result.model_dump_json()),
+        "facts": _json(beside.facts),
+        "shadow": _json(beside.shadow),
+    }
+    return inserting(evaluations, row)
 
 
-def _json(text: str | None) -> ColumnElement[Any]:
-    """The text as it is: it was made by one serialiser, and no second one need read it."""
-    return cast(literal(text, Text), JSONB)
+def _json(text: str | None) -> Json | None:
+    return None if text is None else Json(text)
 
 
 def result_of(stored: dict[str, Any] | None) -> PassResult | None:

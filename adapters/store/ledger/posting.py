@@ -9,8 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from sqlalchemy import insert, update
-
 from adapters.store import audit_log
 from adapters.store.batch import Batch
 from adapters.store.ledger.accounts import (
@@ -23,12 +21,18 @@ from adapters.store.ledger.accounts import (
     WindowKey,
 )
 from adapters.store.outbox import OutboxKind
-from adapters.store.schema import budget_windows, ledger_entries
+from adapters.store.schema import ledger_entries
+from adapters.store.writes import Write, inserting
 from contracts.audit import AuditType
 from contracts.configuration import NotificationEvent
 from contracts.principal import SYSTEM
 
 NO_CAPS: Mapping[WindowKey, Cap] = {}
+
+_SUMS = """
+    UPDATE budget_windows SET reserved = reserved + {reserved}, committed = committed + {committed},
+        hourly = hourly + {hourly}, alerted = {alerted}
+    WHERE tenant = {tenant} AND scope = {scope} AND "window" = {window}"""
 
 
 def add_postings(
@@ -95,17 +99,17 @@ def _add_sums(
     after = balance.standing + reserved + committed
     told = crossed(balance, after, cap)
     if postings or told:
-        sums = budget_windows.c
-        statement = update(budget_windows).where(
-            sums.tenant == subject.tenant, sums.scope == key[0], sums.window == key[1]
-        )
+        values = {
+            "reserved": reserved,
+            "committed": committed,
+            "hourly": hourly,
+            "alerted": max((balance.alerted, *told)),
+            "tenant": subject.tenant,
+            "scope": key[0],
+            "window": key[1],
+        }
         batch.add(
-            statement.values(
-                reserved=sums.reserved + reserved,
-                committed=sums.committed + committed,
-                hourly=sums.hourly + hourly,
-                alerted=max((balance.alerted, *told)),
-            ),
+            Write(_SUMS, values),
             otherwise=LedgerInconsistent(f"no budget window {key[0]} {key[1]}"),
         )
     return after
@@ -125,7 +129,7 @@ def _add_entry(batch: Batch, subject: Subject, posting: Posting) -> None:
         "credit": credit,
         "posting": posting.posting,
     }
-    batch.add(insert(ledger_entries).values(**entry, amount=posting.amount, hourly=posting.hourly))
+    batch.add(inserting(ledger_entries, {**entry, "amount": posting.amount, "hourly": posting.hourly}))
     payload: dict[str, object] = {**entry, "amount": str(posting.amount), "hourly": str(posting.hourly)}
     batch.audit(
         audit_log.event(

@@ -4,7 +4,7 @@ import asyncio
 
 import asyncpg
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select
 
 from adapters.store import audit_log
 from adapters.store.audit_log import AUDIT_CHANNEL
@@ -12,6 +12,7 @@ from adapters.store.batch import Batch
 from adapters.store.database import Database
 from adapters.store.outbox import OUTBOX_CHANNEL, OutboxKind
 from adapters.store.schema import audit_events, leases, outbox
+from adapters.store.writes import inserting, updating
 from contracts.audit import AuditEvent, AuditType
 from contracts.errors import IllegalTransition
 from contracts.principal import SYSTEM
@@ -26,7 +27,7 @@ def event(subject: str) -> AuditEvent:
 async def test_everything_in_a_batch_is_written_with_the_events_in_their_order(database: Database) -> None:
     subjects = [f"subject-{number}" for number in range(20)]
     batch = Batch()
-    batch.add(insert(leases).values(domain="a"))
+    batch.add(inserting(leases, {"domain": "a"}))
     batch.audit(*[event(subject) for subject in subjects])
     batch.queue(OutboxKind.WAKE, "prp_1", {"held_on": "a"})
     batch.queue(OutboxKind.NOTIFY, "prp_2")
@@ -46,7 +47,7 @@ async def test_a_statement_that_writes_no_row_raises_what_it_was_given_and_nothi
     batch = Batch()
     batch.audit(event("one"))
     batch.add(
-        update(leases).where(leases.c.domain == "absent").values(owner="me"),
+        updating(leases, {"owner": "me"}, where={"domain": "absent"}),
         otherwise=IllegalTransition("gone"),
     )
     with pytest.raises(IllegalTransition):
