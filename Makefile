@@ -95,3 +95,7 @@ proof-storm: setup ## 1,000 alerts in 10 s over 50 targets, judged from the prov
 .PHONY: proof-halts
 proof-halts: setup ## 50 halts against 100 proposals about to execute, judged from the provider's own log
 	@exec $(BIN)/python -m proofs.halts --rounds 50
+
+.PHONY: proof-mutants
+proof-mutants: setup ## every guard broken by itself, in a copy; fails unless a test notices each time
+	@exec $(BIN)/python -m proofs.mutants

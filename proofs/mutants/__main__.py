@@ -1,0 +1,155 @@
+"""`make proof-mutants`: breaks every guard of the list by itself and expects a test to go red each time.
+
+Exit status 0: every mutant was killed. 1: one survived, could not be judged, or does not fit the code any more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
+from pathlib import Path
+
+from proofs.mutants.catalogue import MUTANTS
+from proofs.mutants.mutant import Mutant, Promise
+from proofs.mutants.trial import Result, Trial, preload, run_tests, try_mutant
+from proofs.mutants.working_copy import ROOT, MutantInvalid, copy_repository, mutated
+
+_ALL_MAY_ENTER = 0o755
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try the mutants that are asked for, and tell what became of them."""
+    given = _parsed(arguments)
+    chosen = [one for one in MUTANTS if not given.only or any(name in one.name for name in given.only)]
+    if not chosen:
+        sys.stderr.write("no mutant has such a name; see --list\n")
+        return 1
+    if given.list:
+        _write_list(chosen)
+        return 0
+    misfits = misfits_among(chosen)
+    if misfits:
+        sys.stderr.writelines(f"{one}\n" for one in misfits)
+        return 1
+    began = time.monotonic()
+    trials = run(chosen, given.jobs)
+    if trials is None:
+        return 1
+    if given.json:
+        given.json.write_text(json.dumps([asdict(one) for one in trials], indent=2) + "\n")
+    return _write_table(trials, time.monotonic() - began)
+
+
+def misfits_among(mutants: Sequence[Mutant], root: Path = ROOT) -> list[str]:
+    """Return what is wrong with the list itself, a sentence for each mutant that does not fit the code."""
+    found = []
+    for mutant in mutants:
+        try:
+            mutated(mutant, (root / mutant.file).read_text(encoding="utf-8"))
+        except (MutantInvalid, OSError) as error:
+            found.append(str(error))
+        files = {test.partition("::")[0] for test in mutant.tests}
+        found += [
+            f"{mutant.name}: there is no {file}" for file in sorted(files) if not (root / file).exists()
+        ]
+    return found
+
+
+def run(mutants: Sequence[Mutant], jobs: int = 1) -> list[Trial] | None:
+    """Try mutants in copies, `jobs` at a time; None when their tests are red without any mutant."""
+    preload()
+    with _scratch() as scratch:
+        first = scratch / "copy-0"
+        copy_repository(first)
+        tests = list(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
+        _tell(f"{len(tests)} files or tests, without a mutant ...\n")
+        healthy = run_tests(tests, first, scratch / "healthy", keep_byte_code=True)
+        if healthy.status != 0:
+            _tell(f"RED\n{healthy.output[-4000:]}\n")
+            return None
+        forking = get_context("fork")
+        copies = forking.SimpleQueue()
+        for number in range(jobs):
+            copy = scratch / f"copy-{number}"
+            if number:
+                shutil.copytree(first, copy)
+            copies.put(copy)
+        trials = []
+        with ProcessPoolExecutor(jobs, forking, _take_copy, (copies,)) as pool:
+            for trial in pool.map(_tried, mutants):
+                _tell(f"{trial.result:<9}{trial.seconds:6.1f} s  {trial.mutant}\n")
+                trials.append(trial)
+        return trials
+
+
+_mine: list[Path] = []
+"""The copy of this process."""
+
+
+def _take_copy(copies: SimpleQueue[Path]) -> None:
+    _mine.append(copies.get())
+
+
+def _tried(mutant: Mutant) -> Trial:
+    (copy,) = _mine
+    return try_mutant(mutant, copy, copy.with_name(f"{copy.name}-scratch"))
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="sluice-mutants-") as folder:
+        # A database server that root starts runs as another account.
+        Path(folder).chmod(_ALL_MAY_ENTER)
+        yield Path(folder)
+
+
+def _write_list(mutants: Sequence[Mutant]) -> None:
+    for promise in Promise:
+        of_promise = [one for one in mutants if one.promise is promise]
+        if of_promise:
+            sys.stdout.write(f"{promise}\n")
+            sys.stdout.writelines(f"  {one.name:<56} {one.file}\n" for one in of_promise)
+
+
+def _write_table(trials: Sequence[Trial], seconds: float) -> int:
+    by_name = {one.name: one for one in MUTANTS}
+    sys.stdout.write("\npromise | mutants | killed\n")
+    for promise in Promise:
+        tried = [one for one in trials if by_name[one.mutant].promise is promise]
+        killed = sum(one.result is Result.KILLED for one in tried)
+        if tried:
+            sys.stdout.write(f"{promise} | {len(tried)} | {killed}\n")
+    left = [one for one in trials if one.result is not Result.KILLED]
+    sys.stdout.writelines(
+        f"{one.result}: {one.mutant} ({by_name[one.mutant].file}): {one.told}\n" for one in left
+    )
+    sys.stdout.write(f"{len(trials) - len(left)} of {len(trials)} mutants killed in {seconds:.0f} s\n")
+    return 1 if left else 0
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m proofs.mutants", description=__doc__)
+    parser.add_argument("--only", action="append", metavar="NAME", help="mutants whose name has this in it")
+    parser.add_argument("--list", action="store_true", help="name the mutants by promise, and end")
+    parser.add_argument("--jobs", type=int, default=1, help="mutants that are tried at the same time")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

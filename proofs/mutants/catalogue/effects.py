@@ -1,0 +1,190 @@
+"""Guard mutants of the one effect: the intent transaction, leases and fences, intents, and verification."""
+
+from __future__ import annotations
+
+from proofs.mutants.mutant import Change, Group, Promise
+
+_ADMISSION = "tests/activities/execution/test_admission.py"
+_LEASES = ("tests/adapters/store/test_leases.py",)
+_INTENTS = ("tests/adapters/store/test_intents.py",)
+_EFFECTS = "tests/activities/execution/test_effects.py"
+
+ADMISSION = Group(
+    "activities/execution/admission.py",
+    Promise.ONE_EFFECT,
+    (_ADMISSION,),
+    {
+        "effect-after-its-last-moment": Change(
+            "if await database_now(connection) >= proposal.execute_by:",
+            "if False:",
+            (f"{_ADMISSION}::test_after_execute_by_nothing_starts",),
+        ),
+        "effect-of-a-dry-run": Change(
+            "if proposal.dry_run:",
+            "if False:",
+            (f"{_ADMISSION}::test_what_was_not_proposed_for_this_provider_is_denied",),
+        ),
+        "effect-in-another-mode": Change(
+            "if proposal.mode != self._mode:",
+            "if False:",
+            (f"{_ADMISSION}::test_what_was_not_proposed_for_this_provider_is_denied",),
+        ),
+        "effect-of-another-revision": Change(
+            "if not is_due or row.revision != work.proposal.revision:",
+            "if not is_due:",
+            (f"{_ADMISSION}::test_a_revision_that_was_edited_meanwhile_is_not_executed",),
+        ),
+        "effect-of-what-is-closed": Change(
+            "if not is_due or row.revision != work.proposal.revision:",
+            "if row.revision != work.proposal.revision:",
+        ),
+        "effect-beside-another-attempt": Change(
+            "await intents.require_none_open(connection, work.key)\n"
+            "            await halts.share_halt_lock(connection)\n            refusal",
+            "await halts.share_halt_lock(connection)\n            refusal",
+            (
+                f"{_ADMISSION}::test_an_attempt_that_comes_late_to_its_admission_touches_nothing_under_another_one",
+            ),
+        ),
+        "way-back-beside-another-attempt": Change(
+            "await intents.require_none_open(connection, work.key)\n"
+            "            await halts.share_halt_lock(connection)\n            halt",
+            "await halts.share_halt_lock(connection)\n            halt",
+            (f"{_ADMISSION}::test_a_late_attempt_at_the_way_back_touches_nothing_under_another_one",),
+        ),
+        "effect-by-a-superseded-pass": Change(
+            "if last is None or last.pass_number != work.pass_number:",
+            "if last is None:",
+            (f"{_ADMISSION}::test_a_pass_that_was_never_run_or_did_not_admit_admits_nothing",),
+        ),
+        "effect-by-a-pass-that-did-not-admit": Change(
+            "if not PassResult.model_validate(last.result).admitted:",
+            "if False:",
+            (f"{_ADMISSION}::test_a_pass_that_was_never_run_or_did_not_admit_admits_nothing",),
+        ),
+        "effect-by-an-old-pass": Change(
+            'return None if timedelta(0) <= age <= PASS_LASTS else "pass_too_old"',
+            "return None",
+            (f"{_ADMISSION}::test_a_pass_older_than_thirty_seconds_admits_nothing",),
+        ),
+        "effect-by-a-pass-from-before-the-clock-went-back": Change(
+            "timedelta(0) <= age <= PASS_LASTS",
+            "age <= PASS_LASTS",
+            (f"{_ADMISSION}::test_a_pass_of_a_moment_to_come_admits_nothing_when_the_clock_has_gone_back",),
+        ),
+        "effect-by-a-grant-that-is-over": Change(
+            "if await break_glass.is_any_over(connection, row.id, row.revision, work.pass_number):",
+            "if False:",
+            (f"{_ADMISSION}::test_a_grant_that_is_over_lets_nothing_through_that_a_pass_let_through_by_it",),
+        ),
+        "effect-after-its-last-moment-once-admitted": Change(
+            "begins_within = min(begins_within, work.proposal.execute_by - now)",
+            "begins_within = max(begins_within, work.proposal.execute_by - now)",
+            (f"{_ADMISSION}::test_an_attempt_that_was_admitted_in_time_does_not_call_after_execute_by",),
+        ),
+        "effect-although-a-call-may-be-in-flight": Change(
+            "wait=max(0.0, wait),", "wait=0.0,", (_EFFECTS, "tests/activities/execution/test_crashes.py")
+        ),
+    },
+)
+VOTES = Group(
+    "activities/execution/admission.py",
+    Promise.VOTE,
+    (_ADMISSION,),
+    {
+        "effect-without-votes": Change(
+            'return None if eligibility.is_met(wanted, approvers) else (refused, "approvals_invalid")',
+            "return None",
+            (
+                f"{_ADMISSION}::test_a_vote_whose_signature_is_not_ours_does_not",
+                f"{_ADMISSION}::test_votes_fall_short_of_what_the_newest_pass_asks_for",
+            ),
+        ),
+    },
+)
+LEASES = Group(
+    "adapters/store/leases.py",
+    Promise.ONE_EFFECT,
+    _LEASES,
+    {
+        "lease-is-taken-from-its-owner": Change(
+            "        return bool(present == owner)\n", "        return True\n"
+        ),
+        "lease-is-released-by-anybody": Change(
+            ".where(leases.c.domain == domain, leases.c.owner == owner)\n        .values(owner=None",
+            ".where(leases.c.domain == domain)\n        .values(owner=None",
+        ),
+        "fence-is-given-to-anybody": Change(
+            ".where(leases.c.domain == before.c.domain, before.c.owner == owner)",
+            ".where(leases.c.domain == before.c.domain)",
+        ),
+        "fence-does-not-rise": Change("fence=before.c.fence + 1,", "fence=before.c.fence,"),
+        "fence-deadline-gets-shorter": Change(
+            "call_deadline=func.greatest(before.c.call_deadline, call_deadline),",
+            "call_deadline=call_deadline,",
+        ),
+        "fence-older-call-is-not-waited-for": Change(
+            "wait_until=row.older if in_flight else None", "wait_until=None"
+        ),
+        "lease-freed-wakes-nobody": Change("    await wake_held(connection, domain)\n", ""),
+    },
+)
+INTENTS = Group(
+    "adapters/store/intents.py",
+    Promise.ONE_EFFECT,
+    _INTENTS,
+    {
+        "intent-of-a-lower-fence-is-written": Change(
+            "where=(intents.c.fence < intent.fence) & intents.c.receipt.is_(None),",
+            "where=intents.c.receipt.is_(None),",
+        ),
+        "intent-after-the-receipt-is-written": Change(
+            "where=(intents.c.fence < intent.fence) & intents.c.receipt.is_(None),",
+            "where=intents.c.fence < intent.fence,",
+        ),
+        "intent-taken-over-lowers-the-fence": Change(
+            ".where(intents.c.key == key, intents.c.fence < fence).values",
+            ".where(intents.c.key == key).values",
+        ),
+        "intent-of-an-older-attempt-is-current": Change(
+            "intents.c.key == key, intents.c.fence == fence, intents.c.receipt.is_(None)\n        )",
+            "intents.c.key == key, intents.c.receipt.is_(None)\n        )",
+        ),
+        "intent-receipt-of-an-older-attempt-is-written": Change(
+            "return update(intents).where(intents.c.key == key, intents.c.fence == fence, intents.c.receipt.is_(None))",
+            "return update(intents).where(intents.c.key == key, intents.c.receipt.is_(None))",
+        ),
+        "intent-second-receipt-is-written": Change(
+            "return update(intents).where(intents.c.key == key, intents.c.fence == fence, intents.c.receipt.is_(None))",
+            "return update(intents).where(intents.c.key == key, intents.c.fence == fence)",
+        ),
+        "intent-end-of-a-call-ends-a-newer-one": Change(
+            ".where(leases.c.owner == proposal_id, leases.c.fence == fence)",
+            ".where(leases.c.owner == proposal_id)",
+        ),
+        "intent-foreign-operation-is-adopted": Change(
+            "intents.c.operation.in_(names), intents.c.key != key",
+            "intents.c.operation.in_(names), intents.c.key == key",
+        ),
+    },
+)
+VERIFYING = Group(
+    "activities/verification/judgement.py",
+    Promise.ONE_EFFECT,
+    ("tests/activities/verification/test_judgement.py",),
+    {
+        "verified-by-the-size-that-was-asked-for": Change(
+            "if not quiet or any(zone.running != action.node_count for zone in seen.zones):", "if not quiet:"
+        ),
+        "verified-while-it-moves": Change("if not quiet or any(zone.running", "if any(zone.running"),
+        "verified-without-ready-nodes": Change(
+            "if ready_nodes is not None and ready_nodes != seen.total_target:", "if False:"
+        ),
+        "verified-at-another-size": Change(
+            "if not seen.zones or any(zone.target_size != action.node_count for zone in seen.zones):",
+            "if not seen.zones:",
+        ),
+    },
+)
+
+GROUPS = (ADMISSION, VOTES, LEASES, INTENTS, VERIFYING)
