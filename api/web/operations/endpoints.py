@@ -15,7 +15,7 @@ from api.parts import Parts
 from api.safety import budgets as budget_service
 from api.safety import service
 from api.safety import windows as window_service
-from api.web.operations import view
+from api.web.operations import budget_words, view
 from api.web.operations.break_glass import router as break_glass_pages
 from api.web.operations.breakers import router as breaker_pages
 from api.web.operations.halts import router as halt_pages
@@ -67,7 +67,8 @@ async def budgets(request: Request, parts: Parts, me: SignedIn) -> Response:
     """Show every budget in its present window, and what models cost."""
     found = await budget_service.budgets(parts)
     pictures = [view.budget_picture(one) for one in found.items]
-    return await show(request, me, "budgets", budgets=pictures, models=found.models)
+    overall = budget_words.bias(found.bias)
+    return await show(request, me, "budgets", budgets=pictures, models=found.models, overall=overall)
 
 
 @router.get("/fleet")

@@ -11,6 +11,7 @@ from adapters.store.halt_reads import Fate
 from api import words
 from api.fleet.schemas import Fleet, FleetPool
 from api.safety.schemas import BreakerDetail, Breakers, Budgets, BudgetView, Halts
+from api.web.operations import budget_words
 from contracts.configuration import BudgetKind
 from contracts.safety import BreakerState
 
@@ -37,7 +38,7 @@ class BreakerName:
 
 
 def breaker_name(breaker_id: str) -> BreakerName:
-    """Return a breaker's id for people: `kind:…` is the kind in words, `target:…` the pool; the rest name themselves."""
+    """Return a breaker's id for people: a kind in words, a target as its pool; the others name themselves."""
     kind, _, rest = breaker_id.partition(":")
     told = {
         "kind": words.action_kind(rest),
@@ -98,6 +99,19 @@ class BudgetPicture:
     """In a few words, how it stands."""
     title: str
     window: str
+    marks: tuple[tuple[Decimal, str], ...] = ()
+    """Amounts where the bar has a mark, and what kind: `soft`, `alert`, `told`."""
+    rules: str = ""
+    """The marks in words; empty where there are none."""
+    bias: str = ""
+    """How far estimates were off; empty where nothing was verified."""
+    opening: Decimal = Decimal(0)
+    """What the window began with: the run-rate of before."""
+
+    @property
+    def is_models(self) -> bool:
+        """Whether it caps calls of models, which have no run-rate and are spent when they are made."""
+        return self.budget.kind is BudgetKind.MODEL
 
 
 def budget_picture(budget: BudgetView) -> BudgetPicture:
@@ -121,12 +135,18 @@ def budget_picture(budget: BudgetView) -> BudgetPicture:
         verdict=verdict,
         title=" · ".join(named if budget.kind is BudgetKind.INFRASTRUCTURE else [whole, *named]) or whole,
         window=window_words(budget),
+        marks=budget_words.marks(budget),
+        rules=budget_words.rules(budget),
+        bias=budget_words.bias(budget.bias),
+        opening=budget.series[0].committed if budget.series else Decimal(0),
     )
 
 
 def _budget_verdict(budget: BudgetView, standing: Decimal) -> tuple[str, str]:
     if standing > budget.limit:
         return "danger", "Over its limit: growth is denied"
+    if budget.soft_limit is not None and standing > budget.soft_limit:
+        return "warn", "Above its soft limit: growth takes a person"
     if budget.exhausted_at is not None:
         return "warn", "Runs out before the window ends"
     if budget.limit > 0 and budget.forecast / budget.limit >= _WARN_SHARE:

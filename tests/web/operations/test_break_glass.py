@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from adapters.store.schema import break_glass_uses
 from api.safety.exception_schemas import OpenGrantBody
 from api.web.forms import FieldRefused
 from api.web.operations.grants import GATES, grant_of
-from contracts.base import utc_now
-from contracts.break_glass import BreakGlassUse
 from contracts.configuration import BypassableGate
 from contracts.safety import HaltScope
 from tests.browser import axe
+from tests.web.operations.granting import let_through, opened
 from tests.web.operations.stage import Stage
 
 FORM = {
@@ -23,23 +21,6 @@ FORM = {
     "gate.rate": "on",
     "minutes": "30",
 }
-GRANT = {
-    "scope": {"environment": "production"},
-    "gates": ["change_window"],
-    "reason": "the site is down",
-    "minutes": 30,
-}
-
-
-async def opened(stage: Stage, *steps: tuple[str, str]) -> str:
-    """Open a grant as olga and take steps, each by somebody; return its id."""
-    api = stage.site.api
-    made = (await api.post("/v1/break-glass", GRANT, by="olga")).json()
-    for step, by in steps:
-        body = {"words": "It was right."} if step == "review" else None
-        answer = await api.post(f"/v1/break-glass/{made['id']}/{step}", body, by=by)
-        assert answer.status_code == 200
-    return str(made["id"])
 
 
 def test_every_gate_that_can_be_bypassed_has_words() -> None:
@@ -122,9 +103,9 @@ async def test_two_people_break_the_glass_and_a_third_closes_the_review(stage: S
 
 
 async def test_a_grant_lists_what_it_let_through_and_the_words_of_its_review_survive(stage: Stage) -> None:
-    grant_id = await opened(stage, ("confirm", "ben"), ("end", "ben"))
+    grant_id = await opened(stage.site, ("confirm", "ben"), ("end", "ben"))
     proposal_id = await stage.propose("inference", 3)
-    await let_through(stage, grant_id, proposal_id)
+    await let_through(stage.site, grant_id, proposal_id)
     async with stage.site.visit("cleo") as visit:
         page = visit.page
         await page.goto(f"/operations/break-glass/{grant_id}")
@@ -137,26 +118,3 @@ async def test_a_grant_lists_what_it_let_through_and_the_words_of_its_review_sur
         await page.wait_for_load_state("networkidle")
         assert await page.get_by_label("What the review came to").input_value() == "half a sen"
         await axe(page)
-
-
-async def let_through(stage: Stage, grant_id: str, proposal_id: str) -> None:
-    """Write that a pass let a proposal through because of the grant."""
-    use = BreakGlassUse(
-        grant_id=grant_id,
-        proposal_id=proposal_id,
-        revision=1,
-        pass_number=2,
-        gates=(BypassableGate.CHANGE_WINDOW,),
-        at=utc_now(),
-    )
-    async with stage.site.api.database.transaction() as connection:
-        await connection.execute(
-            break_glass_uses.insert().values(
-                grant_id=grant_id,
-                proposal_id=proposal_id,
-                revision=1,
-                pass_number=2,
-                at=use.at,
-                document=use.model_dump(mode="json"),
-            )
-        )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.fleet.schemas import FleetPool, PoolState, ZoneView
-from api.safety.schemas import BreakerDetail, BudgetView
+from api.safety.schemas import BiasView, BreakerDetail, BudgetView
 from api.web.operations import view
 from api.web.operations.view import FleetFilter
 from contracts.observation import AutoscalingBounds
@@ -89,6 +89,8 @@ def test_the_parts_of_a_budgets_bar_are_its_forecast_and_no_more() -> None:
         ({"forecast": Decimal(810)}, "warn"),
         ({"forecast": Decimal(1200), "exhausted_at": NOON}, "warn"),
         ({"committed": Decimal(1100), "forecast": Decimal(1150)}, "danger"),
+        ({"soft_limit": Decimal(349)}, "warn"),
+        ({"soft_limit": Decimal(350)}, "ok"),
         (
             {"limit": Decimal(0), "committed": Decimal(0), "reserved": Decimal(0), "forecast": Decimal(0)},
             "ok",
@@ -97,6 +99,48 @@ def test_the_parts_of_a_budgets_bar_are_its_forecast_and_no_more() -> None:
 )
 def test_how_a_budget_stands(changes: dict[str, Any], tone: str) -> None:
     assert view.budget_picture(budget(**changes)).tone == tone
+
+
+def test_a_budgets_soft_limit_and_alerts_are_marked_and_told_in_words() -> None:
+    picture = view.budget_picture(budget(soft_limit=Decimal(800), alerts=(50, 80, 100), alerted=50))
+    assert [(int(amount), kind) for amount, kind in picture.marks] == [
+        (500, "told"),
+        (800, "alert"),
+        (800, "soft"),
+    ]
+    assert picture.rules == (
+        "Above 800.00 USD a person must approve. "
+        "People are told at 50%, 80%, 100% of the limit; 50% was reached."
+    )
+    assert view.budget_picture(budget()).rules == ""
+
+
+@pytest.mark.parametrize(
+    ("share", "actions", "told"),
+    [
+        ("0.04", 120, "Estimates ran 4% low: changes cost more, over 120 changes of the past 90 days."),
+        ("-0.1", 1, "Estimates ran 10% high: changes cost less, over 1 change of the past 90 days."),
+        ("0.0000", 3, "Estimates were right over 3 changes of the past 90 days."),
+    ],
+)
+def test_how_far_estimates_were_off_is_told_in_words(share: str, actions: int, told: str) -> None:
+    found = BiasView(
+        share=Decimal(share),
+        actions=actions,
+        estimated_hourly=Decimal(100),
+        verified_hourly=Decimal(100),
+    )
+    assert view.budget_picture(budget(bias=found)).bias == told
+
+
+def test_a_budget_of_models_has_its_own_name_and_no_run_rate() -> None:
+    picture = view.budget_picture(budget(kind="model", environment=None))
+    assert (picture.title, picture.is_models) == ("Models", True)
+
+
+def test_what_a_window_opened_with_is_its_first_point() -> None:
+    first = {"at": NOON, "reserved": Decimal(0), "committed": Decimal(720)}
+    assert view.budget_picture(budget(series=(first,))).opening == 720
 
 
 def test_a_window_of_a_day_is_named_by_its_date() -> None:

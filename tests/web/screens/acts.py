@@ -67,6 +67,30 @@ async def some_chosen(look: Look) -> None:
     await look.page.get_by_label("Why").fill("The provider reports wrong sizes")
 
 
+async def agent_halted(look: Look) -> None:
+    """Choose to stop what one agent proposes, and go on to the second step."""
+    await look.page.get_by_label("Only some changes").check()
+    await look.page.get_by_label("Agent", exact=True).fill("sluice/capacity-agent")
+    await look.page.get_by_label("Why").fill("It proposes the same again and again")
+    await look.page.get_by_role("button", name="Show what it stops").click()
+    await look.page.get_by_role("button", name="Halt now").wait_for()
+
+
+async def some_bypassed(look: Look) -> None:
+    """Choose what break-glass covers, and which gates."""
+    await look.page.get_by_label("Only some changes").check()
+    await look.page.get_by_label("Environment").select_option("production")
+    await look.page.get_by_label("Change windows").check()
+    await look.page.get_by_label("Minutes").fill("30")
+    await look.page.get_by_label("Why").fill("The site is down, incident 42")
+
+
+async def agent_chosen(look: Look) -> None:
+    """Choose an agent's breaker."""
+    await look.page.get_by_label("An agent").check()
+    await look.page.get_by_label("Agent", exact=True).fill("sluice/capacity-agent")
+
+
 async def verified(look: Look) -> None:
     """Verify the chain on screen."""
     await look.page.get_by_role("button", name="Verify").click()

@@ -154,9 +154,12 @@ CHAT = (
 
 _calm = partial(Screen, "operations", "calm", person="olga", explained=SHORT)
 _busy = partial(Screen, "operations", "busy", person="olga", explained=SHORT)
+_guarded = partial(Screen, "operations", "guarded", person="olga", explained=SHORT)
 OPERATIONS = (
     _calm("overview-calm", "A calm day.", "/operations"),
     _calm("halts-none", "Nothing is halted.", "/operations/halts"),
+    _calm("break-glass-none", "No gate is bypassed: how it is asked for.", "/operations/break-glass"),
+    _calm("windows-none", "No change window is declared.", "/operations/windows"),
     _calm("budgets", "Spent, reserved, left and the forecast against each limit.", "/operations/budgets",
           act=acts.budget_numbers),
     _calm("new-halt", "The first step of a halt: what to stop, and why.", "/operations/halts/new",
@@ -175,9 +178,32 @@ OPERATIONS = (
     _busy("breaker-half-open", "Half-open: one probe is under way.", "/operations/breakers/{target}", person="vera"),
     _busy("fleet", "Every pool as it was last seen, with what is about to change it.", "/operations/fleet"),
     _busy("fleet-no-match", "No pool fits the filters.", "/operations/fleet?q=nothing-like-it"),
+    _guarded("break-glass", "What counts or waits, open reviews, what is over.", "/operations/break-glass"),
+    _guarded("break-glass-new", "Asking for it: a scope, some gates, minutes and a reason.",
+             "/operations/break-glass/new", act=acts.some_bypassed),
+    _guarded("break-glass-own", "It waits for a second person, who is not the one who asked.",
+             "/operations/break-glass/{waiting}"),
+    _guarded("break-glass-waiting", "The same for somebody who can confirm it.", "/operations/break-glass/{waiting}",
+             person="ben"),
+    _guarded("break-glass-active", "Active: what it bypasses, what it never does, what it let through.",
+             "/operations/break-glass/{active}"),
+    _guarded("break-glass-review", "Over: a third person closes the review in words.",
+             "/operations/break-glass/{due}", person="cleo"),
+    _guarded("break-glass-viewer", "Who only reads is told who can.", "/operations/break-glass/{due}", person="vera"),
+    _guarded("break-glass-reviewed", "Over, and reviewed.", "/operations/break-glass/{reviewed}"),
+    _guarded("break-glass-lapsed", "Taken back: it never bypassed anything.", "/operations/break-glass/{lapsed}"),
+    _guarded("windows", "Change windows: what lasts now, when that changes, what waits.", "/operations/windows"),
+    _guarded("breakers-scopes", "Breakers of an agent, a provider, a model and a target.", "/operations/breakers"),
+    _guarded("breaker-by-hand", "Opened by a person, until a person closes it.", "/operations/breakers/{agent}"),
+    _guarded("breaker-read-first", "Its time is over: a read comes first, then a probe.",
+             "/operations/breakers/{target}"),
+    _guarded("breaker-new", "Opening one by hand, with a reason.", "/operations/breakers/new", act=acts.agent_chosen),
+    _guarded("budgets-marked", "A soft limit, alerts, a budget of models, and how far estimates were off.",
+             "/operations/budgets", act=acts.budget_numbers),
+    _guarded("new-halt-agent", "A halt on one agent: what it stops.", "/operations/halts/new", act=acts.agent_halted),
 )
 
-_away = partial(Screen, "people", "people")
+_away = partial(Screen, "people", "people", explained=SHORT)
 _rules = partial(Screen, "policy", "rules", explained=SCROLLED)
 RULES = (
     _away("everybody", "Who stands in for whom, and how everybody decides.", "/people", person="olga"),

@@ -30,6 +30,7 @@ from tests.web.inbox.scenes import a_morning
 from tests.web.operations.stage import KIND, TARGET, Stage, dress
 from tests.web.proposal.stages import STATES, Stages, person
 from tests.web.proposal.test_hostile_text import _words as hostile_words
+from tests.web.screens.guarding import guarded, with_guards
 from tests.web.screens.ruling import people, rules, with_rules
 from tests.web.screens.talks import talks
 from tests.web.site import Site
@@ -229,6 +230,7 @@ SCENES: Mapping[str, Scene] = {
     "talks": Scene(talks),
     "calm": Scene(calm),
     "busy": Scene(busy),
+    "guarded": Scene(guarded, with_guards),
     "people": Scene(people),
     "rules": Scene(rules, with_rules),
     "audit": Scene(audit),
