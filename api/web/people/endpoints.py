@@ -1,6 +1,6 @@
 """`/people`: who is away and who stands in, made and ended; and how people decided in a span of time.
 
-Rules and who sees whom are those of `api/approvers/`. The address answers htmx with its live part.
+Rules, and who sees whom, are those of `api/approvers/`. The two lists are live parts with addresses of their own.
 """
 
 from __future__ import annotations
@@ -38,17 +38,27 @@ def _offered(days: int) -> int:
 
 
 Days = Annotated[int, Query(description="How far the figures go back."), AfterValidator(_offered)]
+USUAL = 30
 MOST_NAMES = 100
 """People that the form offers."""
 
 
 @router.get("")
-async def people(request: Request, parts: Parts, me: SignedIn, days: Days = 30) -> Response:
+async def people(request: Request, parts: Parts, me: SignedIn, days: Days = USUAL) -> Response:
     """Show who stands in for whom, and how people decided."""
-    if is_fragment_wanted(request):
-        return fragment(request, "people/live.html", me=me, **await _shown(parts, me, days))
-    given = await _shown(parts, me, days) | await _form(parts, Kept())
-    return await page(request, "people/page.html", me=me, active="people", **given)
+    return await page(request, "people/page.html", me=me, active="people", **await _all(parts, me, days))
+
+
+@router.get("/delegations")
+async def delegations(request: Request, parts: Parts, me: SignedIn) -> Response:
+    """Show the delegations as they are now."""
+    return fragment(request, "people/delegations.html", me=me, **await _delegations(parts, me))
+
+
+@router.get("/figures")
+async def decided(request: Request, parts: Parts, me: SignedIn, days: Days = USUAL) -> Response:
+    """Show the figures as they are now."""
+    return fragment(request, "people/figures.html", me=me, **await _figures(parts, me, days))
 
 
 @router.post("/delegations")
@@ -73,16 +83,17 @@ async def end(delegation_id: str, request: Request, parts: Parts, me: SignedIn) 
     if not is_fragment_wanted(request):
         return go_to(request, "/people")
     headers = toast(f"{who(ended.delegate)} no longer decides for {who(ended.delegator)}.")
-    shown = await _shown(parts, me, 30)
-    return fragment(request, "people/live.html", me=me, headers=headers, **shown)
+    shown = await _delegations(parts, me)
+    return fragment(request, "people/delegations.html", me=me, headers=headers, **shown)
 
 
-async def _shown(parts: ApiParts, me: Principal, days: int) -> dict[str, Any]:
-    """Return what the live part shows."""
+async def _delegations(parts: ApiParts, me: Principal) -> dict[str, Any]:
+    return {"delegations": (await service.listed(parts, me)).items, "who": who}
+
+
+async def _figures(parts: ApiParts, me: Principal, days: int) -> dict[str, Any]:
     since = datetime.now(UTC) - timedelta(days=days)
-    found = await service.listed(parts, me)
     return {
-        "delegations": found.items,
         "figures": await figures.approvers(parts, me, since, None),
         "days": days,
         "ranges": RANGES,
@@ -91,7 +102,14 @@ async def _shown(parts: ApiParts, me: Principal, days: int) -> dict[str, Any]:
     }
 
 
-async def _form(parts: ApiParts, kept: Kept, problem: Problem | None = None) -> dict[str, Any]:
+async def _all(
+    parts: ApiParts, me: Principal, days: int, kept: Kept | None = None, problem: Problem | None = None
+) -> dict[str, Any]:
+    lists = await _delegations(parts, me) | await _figures(parts, me, days)
+    return lists | await _form(parts, kept or Kept(), problem)
+
+
+async def _form(parts: ApiParts, kept: Kept, problem: Problem | None) -> dict[str, Any]:
     """Return what the form is made of: names it offers, and a fresh key."""
     async with parts.database.reading() as connection:
         names = await audit_search.actors(connection, parts.tenant, MOST_NAMES)
@@ -117,7 +135,7 @@ async def _again(
     headers: dict[str, str] | None = None,
     problem: Problem | None = None,
 ) -> Response:
-    given = await _shown(parts, me, 30) | await _form(parts, kept, problem)
+    given = await _all(parts, me, USUAL, kept, problem)
     if is_fragment_wanted(request):
         return fragment(request, "people/body.html", me=me, status=status, headers=headers, **given)
     return await page(request, "people/page.html", me=me, active="people", status=status, **given)

@@ -154,9 +154,10 @@ async def test_without_a_decision_the_figures_say_so(api: Api) -> None:
         assert (await olga.get("/people?days=8")).status_code == 422
 
 
-async def test_the_live_part_comes_alone(api: Api) -> None:
+async def test_the_live_parts_come_alone(api: Api) -> None:
     async with api.browser("ben") as ben:
-        part = (await ben.get("/people?days=90", headers=HTMX)).text
-    assert 'id="people-live"' in part
-    assert "days=90" in part
-    assert "<form" not in part
+        figures = (await ben.get("/people/figures?days=90", headers=HTMX)).text
+        away = (await ben.get("/people/delegations", headers=HTMX)).text
+    assert 'hx-get="/people/figures?days=90"' in figures
+    assert 'id="people-delegations"' in away
+    assert "<form" not in figures + away
