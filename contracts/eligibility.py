@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from contracts.decision import Decision, DecisionKind, DecisionRules, SignedDecision
 from contracts.evaluation import ApprovalRequirement
-from contracts.principal import Principal, PrincipalKind, Role
+from contracts.principal import LOCAL, Principal, PrincipalKind, Role
 from contracts.signature import is_signed_by
 
 STALE_DIGEST = "stale_digest"
@@ -123,8 +123,14 @@ def is_excluded(reviewer: Principal, requirement: ApprovalRequirement) -> bool:
 
 
 def is_named(person: Principal, names: Iterable[str]) -> bool:
-    """Tell whether this person as `issuer/subject`, or a group of theirs, is among these names."""
-    return not {"/".join(voter(person)), *person.groups}.isdisjoint(names)
+    """Tell whether this person as `issuer/subject`, or a group of theirs, is among these names.
+
+    A name without an issuer may be meant as a group or as a person of this installation: it is taken as both.
+    """
+    own = {"/".join(voter(person)), *person.groups}
+    if person.issuer == LOCAL:
+        own.add(person.subject)
+    return not own.isdisjoint(names)
 
 
 def is_met(requirement: ApprovalRequirement, approvers: Iterable[Principal]) -> bool:

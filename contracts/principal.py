@@ -13,6 +13,10 @@ GroupName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.-]{0,62}$")]
 """A group of people as this configuration names it, for example `finance`."""
 
 
+LOCAL = "local"
+"""Issuer of who holds a token of this installation."""
+
+
 class PrincipalKind(StrEnum):
     """What kind of actor stands behind a subject."""
 
@@ -39,7 +43,7 @@ class Principal(Contract):
 
     kind: PrincipalKind
     subject: str = Field(min_length=1, max_length=200)
-    issuer: str = Field(default="local", min_length=1, max_length=200)
+    issuer: str = Field(default=LOCAL, min_length=1, max_length=200)
     roles: tuple[Role, ...] = ()
     groups: tuple[GroupName, ...] = Field(default=(), max_length=50, exclude_if=unsaid)
     """Groups that whoever vouches for the subject puts them in. A group gives no right by itself."""

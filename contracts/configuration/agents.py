@@ -18,3 +18,4 @@ class DeclaredAgent(Contract):
     """What is declared about one agent."""
 
     owner: OwnerName
+    """A name without an issuer is taken as a group, and as a person of this installation as well."""

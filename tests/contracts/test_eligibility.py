@@ -140,7 +140,7 @@ def test_a_group_replaces_no_role_and_keeps_nobody_from_saying_no() -> None:
     assert not ONE.covers(asked)
 
 
-@pytest.mark.parametrize("excluded", ["local/ben", "platform"])
+@pytest.mark.parametrize("excluded", ["local/ben", "ben", "platform"])
 def test_the_owner_of_an_agent_that_had_a_hand_in_it_does_not_decide(excluded: str) -> None:
     asked = ApprovalRequirement(quorum=1, excluded=(excluded,))
     ben = BEN.model_copy(update={"groups": ("platform",)})
