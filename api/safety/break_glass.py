@@ -144,10 +144,16 @@ async def grants(parts: ApiParts, statuses: Sequence[BreakGlassStatus]) -> Grant
     """Return grants with what each let through, newest first."""
     async with parts.database.reading() as connection:
         now = await database_now(connection)
-        found = await store.listed(connection, parts.tenant)
+        found = await store.listed(connection, parts.tenant, _stored_as(statuses))
         used = await store.uses(connection, [one.id for one in found])
     views = (grant_view(one, used[one.id], now) for one in found)
     return Grants(at=now, items=tuple(one for one in views if not statuses or one.status in statuses))
+
+
+def _stored_as(statuses: Sequence[BreakGlassStatus]) -> tuple[BreakGlassStatus, ...]:
+    """Return the statuses under which these may be stored: that a grant is over may not be written down yet."""
+    earlier = {_S.REVIEW_OPEN: _S.ACTIVE, _S.LAPSED: _S.AWAITING_SECOND}
+    return tuple({*statuses, *(earlier[one] for one in statuses if one in earlier)})
 
 
 async def grant_detail(parts: ApiParts, grant_id: str) -> GrantView:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from adapters.store import break_glass as store
 from adapters.store.database import database_now
 from adapters.store.migrate import upgrade
 from adapters.store.schema import break_glass
@@ -147,6 +148,19 @@ async def test_break_glass_takes_two_people_and_a_third_closes_its_review(api: A
         "break_glass.ended",
         "break_glass.reviewed",
     ]
+
+
+async def test_a_review_that_is_open_is_listed_however_many_grants_came_since(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "MOST_LISTED", 1)
+    ids = []
+    for _ in range(2):
+        ids.append((await api.post("/v1/break-glass", GRANT, by="olga")).json()["id"])
+    await api.post(f"/v1/break-glass/{ids[0]}/confirm", by="ben")
+    await api.post(f"/v1/break-glass/{ids[0]}/end", by="ben")
+    open_ones = (await api.get("/v1/break-glass", status="review_open")).json()["items"]
+    assert [one["id"] for one in open_ones] == [ids[0]]
 
 
 @pytest.mark.parametrize(
