@@ -277,7 +277,12 @@ def test_the_threshold_of_the_rise_in_cost_is_exact() -> None:
 
 
 def known(**changes: Any) -> Judged:
-    given = {"facts": small(), "risk": RiskTier.LOW, "monthly_delta": Decimal(1), "reversible": True}
+    given: dict[str, Any] = {
+        "facts": small(),
+        "risk": RiskTier.LOW,
+        "monthly_delta": Decimal(1),
+        "reversible": True,
+    }
     return Judged(**(given | changes))
 
 
