@@ -95,6 +95,7 @@ def test_one_that_fails_or_answers_what_cannot_be_kept_denies_and_its_version_is
         {"facts": {"a": "\0"}},
         {"facts": {"a": float("nan")}},
         {"facts": {"a": "\ud800"}},
+        {"outcome": "maybe"},
         {"held_on": "x" * 201},
         {"held_on": " "},
         {"facts": {"free_at": "tomorrow"}},
@@ -103,7 +104,18 @@ def test_one_that_fails_or_answers_what_cannot_be_kept_denies_and_its_version_is
         {"outcome": Outcome.HOLD, "held_on": "x", "facts": {"free_at": NOON.isoformat()}},
     ],
     ids=[
-        *("code", "rule", "message", "long", "zero", "nan", "surrogate", "long wait", "blank wait"),
+        *(
+            "code",
+            "rule",
+            "message",
+            "long",
+            "zero",
+            "nan",
+            "surrogate",
+            "no outcome",
+            "long wait",
+            "blank wait",
+        ),
         *("no moment", "number", "no offset", "now"),
     ],
 )
