@@ -268,6 +268,17 @@ async def test_a_stricter_second_pass_goes_back_to_people_and_keeps_their_votes(
     assert (await guards.admit(proposal, 3)).admitted
 
 
+async def test_an_approval_is_not_counted_once_its_person_has_said_otherwise(guards: Guards) -> None:
+    proposal = await guards.propose()
+    await guards.check(proposal)
+    await approve(guards, proposal, BEN)
+    (given,) = await guards.rows("decisions")
+    newer = given._asdict() | {"id": new_id("dec"), "kind": "withdraw", "status": "recorded"}
+    async with guards.database.transaction() as connection:
+        await connection.execute(insert(decisions).values(newer))
+    assert (await guards.admit(proposal)).state is ProposalState.AWAITING_APPROVAL
+
+
 async def test_without_enough_approvals_nothing_is_admitted(guards: Guards) -> None:
     proposal = await guards.propose()
     await guards.check(proposal)
