@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log, outbox
 from adapters.store.audit_log import AUDIT_CHANNEL
+from adapters.store.driver import only_row
 from adapters.store.outbox import OUTBOX_CHANNEL, OutboxKind
 from adapters.store.writes import Write, numbered
 from contracts.audit import AuditEvent
@@ -67,7 +68,7 @@ class Batch:
             return
         query = _joined(tuple((write.sql, *write.values) for write, _ in steps), tuple(announced))
         values = tuple(value for write, _ in steps for value in write.values.values())
-        row = (await connection.exec_driver_sql(query, values)).one()
+        row = await only_row(connection, query, values)
         for (_, otherwise), count in zip(steps, row, strict=False):
             if otherwise is not None and count != 1:
                 raise otherwise

@@ -60,22 +60,22 @@ async def contended_facts(connection: AsyncConnection, asked: Question) -> Conte
     parameters = asked.given.model_dump()
     for area in _AREAS:
         parameters |= area.parameters(asked)
-    row = (await connection.execute(_FACTS, parameters)).one()
-    balances = budgets.parse(row.budgets)
+    found = await _FACTS.ask(connection, parameters)
+    balances = budgets.parse(found["budgets"])
     while not budgets.is_complete(balances, asked.windows):
-        row = (await connection.execute(_FACTS, parameters)).one()
-        balances = budgets.after(balances, budgets.parse(row.budgets))
-    queued = queue.parse(row.queue)
+        found = await _FACTS.ask(connection, parameters)
+        balances = budgets.after(balances, budgets.parse(found["budgets"]))
+    queued = queue.parse(found["queue"])
     return Contended(
-        stored=result_of(row.stored),
+        stored=result_of(found["stored"]),
         balances=balances,
-        halts=halts.parse(row.halts),
-        breakers=breakers.parse(row.breakers),
+        halts=halts.parse(found["halts"]),
+        breakers=breakers.parse(found["breakers"]),
         lease_owner=queued.lease_owner,
         ahead=queued.ahead,
-        rates=rates.parse(row.rates),
-        storms=storms.parse(row.storms),
-        approvers=approvals.parse(row.approvals),
-        overrides=overrides.parse(row.overrides),
-        grants=grants.parse(row.grants),
+        rates=rates.parse(found["rates"]),
+        storms=storms.parse(found["storms"]),
+        approvers=approvals.parse(found["approvals"]),
+        overrides=overrides.parse(found["overrides"]),
+        grants=grants.parse(found["grants"]),
     )
