@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from api.explanation.schemas import Explanation
 from contracts.action import Action, ResizeNodePool
 from contracts.evaluation import Outcome
+from contracts.proposal import ProposalState
 
 EDITABLE = ("node_count", "min_node_count", "max_node_count")
 """Fields of the actions that another size is said in."""
@@ -40,12 +41,17 @@ class Why:
     changes: tuple[str, ...]
     """What would have to change, but for another size."""
     sizes: tuple[OtherSize, ...]
+    no_size: str
+    """Why no other size is told; empty where one is, or none was looked for."""
 
 
 def why_of(told: Explanation, *, may_edit: bool, may_ask: bool) -> Why | None:
     """Return the section; None before the first pass, when there is nothing to explain."""
     if told.outcome is None:
         return None
+    if told.outcome is Outcome.REQUIRE_APPROVAL and told.state is not ProposalState.AWAITING_APPROVAL:
+        # People have answered: nothing has to change any more.
+        return Why(told, _TOLD[told.outcome], (), (), "")
     other = {one.text for one in told.alternatives}
     return Why(
         told=told,
@@ -55,6 +61,7 @@ def why_of(told: Explanation, *, may_edit: bool, may_ask: bool) -> Why | None:
             _size(told.proposal_id, one.action, one.text, may_edit=may_edit, may_ask=may_ask)
             for one in told.alternatives
         ),
+        no_size=told.no_alternative or "",
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from agents.planners.phrases import Bounds, Scale, parse
 from api.web.proposal.why import asking
 from contracts.action import SetNodePoolAutoscaling
+from contracts.proposal import ProposalState
 from tests.activities.guardrail.conftest import Guards
 from tests.api.serving import Api
 from tests.contracts.samples import resize
@@ -50,6 +51,34 @@ async def test_what_waits_says_who_must_approve_and_because_of_which_rule(api: A
     assert "The guardrails allow it once people have approved." in told
     assert "One person with the role" in told
     assert "approval_rule.environment" in told
+
+
+async def test_once_people_have_answered_nothing_would_have_to_change(api: Api, gates: Guards) -> None:
+    proposal = await gates.propose()
+    await gates.check(proposal)
+    assert "What would have to change" in await page(api, proposal.id, "ben", "/why")
+    await api.move(proposal.id, ProposalState.READY)
+    told = await page(api, proposal.id, "ben", "/why")
+    assert "Who must approve" in told
+    assert "What would have to change" not in told
+
+
+async def test_who_may_edit_is_led_to_the_form_with_the_size_that_nobody_need_approve(
+    api: Api, gates: Guards
+) -> None:
+    proposal = await gates.propose_in_development(node_pool="one", node_count=12)
+    await gates.check(proposal)
+    view = await api.view(proposal.id)
+    assert view["state"] == "awaiting_approval"
+    led = re.search(
+        rf'href="(/proposals/{proposal.id}\?node_count=(\d+))#edit"',
+        await page(api, proposal.id, "ben", "/why"),
+    )
+    assert led is not None
+    async with api.browser("ben") as browser:
+        form = (await browser.get(led[1])).text
+    assert f'name="node_count" type="number" value="{led[2]}"' in form
+    assert int(led[2]) < 12
 
 
 async def test_a_sentence_of_a_denial_stands_once_beside_its_guardrail(api: Api, gates: Guards) -> None:
