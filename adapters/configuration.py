@@ -19,7 +19,7 @@ from contracts.errors import ConfigurationInvalid
 _MOST_BYTES = 1_000_000
 _MOST_NODES = 100_000
 """Nodes after aliases are followed: a few hundred bytes of YAML can name billions."""
-_MERGE = "tag:yaml.org,2002:merge"
+_MERGE, _NULL = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:null"
 Model = TypeVar("Model", bound=BaseModel)
 _SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
@@ -90,15 +90,17 @@ def parse(text: str, name: str = "configuration") -> Configuration:
     """
     root, plain = _read(text, name)
     faults = [*_duplicate_keys(root), *_calendars(root, plain, Path(name).parent)]
+    blank = [*_blank_values(root)]
     try:
         parsed = Configuration.model_validate(plain)
     except ValidationError as error:
         faults += _undeclared_environments(root)
         # A fault of the file as a whole has no place of its own; one that we placed ourselves is not said twice.
         found = [_fault(root, one) for one in error.errors() if one["loc"] or not faults]
-        raise InvalidFile(name, faults + found) from error
-    if faults:
-        raise InvalidFile(name, faults)
+        said = {one.where for one in found}
+        raise InvalidFile(name, faults + found + [one for one in blank if one.where not in said]) from error
+    if faults or blank:
+        raise InvalidFile(name, faults + blank)
     return parsed
 
 
@@ -174,6 +176,19 @@ def _duplicate_keys(node: yaml.Node, where: str = "") -> Iterator[Fault]:
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield from _duplicate_keys(item, f"{where}[{index}]")
+
+
+def _blank_values(node: yaml.Node, where: str = "") -> Iterator[Fault]:
+    """A limit that somebody began to write would be none, and a name that is missing would stand for all."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            path = f"{where}.{key.value}" if where else str(key.value)
+            if value.tag == _NULL:
+                yield Fault(_line(key), path, "is blank: give it a value or leave it out")
+            yield from _blank_values(value, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _blank_values(item, f"{where}[{index}]")
 
 
 def _calendars(root: yaml.Node, plain: Any, directory: Path) -> Iterator[Fault]:

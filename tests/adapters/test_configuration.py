@@ -98,6 +98,24 @@ def test_two_notifications_of_one_url_are_refused_since_one_would_never_be_told(
     assert "canary" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("more", "where"),
+    [
+        ("approval: {max_monthly_delta: }", "approval.max_monthly_delta"),
+        ("approval:\n  max_monthly_delta: ~\n", "approval.max_monthly_delta"),
+        (
+            "windows:\n- {name: office, kind: allow, scope: {environment: , team: inference}, time_zone: UTC,"
+            " cron: 0 9 * * *, duration: 8h}",
+            "windows[0].scope.environment",
+        ),
+    ],
+    ids=["a limit that would be none", "the same, as YAML says it", "an environment that would be any"],
+)
+def test_a_blank_means_neither_unlimited_nor_all(more: str, where: str) -> None:
+    line = WHOLE.count("\n") + (2 if "\n" in more else 1)
+    assert faults(WHOLE + more) == [(line, where)]
+
+
 def test_keys_given_twice_are_refused_although_yaml_takes_the_last() -> None:
     text = WHOLE.replace("limits:", "environments: {production: {approval: {quorum: 0}}}\nlimits:")
     assert faults(text) == [(9, "environments")]
