@@ -161,3 +161,15 @@ async def test_the_live_parts_come_alone(api: Api) -> None:
     assert 'hx-get="/people/figures?days=90"' in figures
     assert 'id="people-delegations"' in away
     assert "<form" not in figures + away
+
+
+async def test_words_of_others_stay_words(api: Api) -> None:
+    hostile = "<i data-planted>\u202e</span>{{7*7}}"
+    async with api.browser("ben") as ben:
+        refused = await ben.post("/people/delegations", data=lending(to=hostile, reason=hostile))
+        made = await ben.post("/people/delegations", data=lending(reason=hostile), headers=HTMX)
+    assert refused.status_code == 422
+    for page in (refused.text, made.text):
+        assert "<i data-planted" not in page
+        assert "49" not in page.split("data-planted")[1][:60]
+    assert "\u202e" not in made.text
