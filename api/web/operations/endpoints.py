@@ -12,6 +12,7 @@ from fastapi import Query, Request, Response
 
 from api.fleet import service as fleet_service
 from api.parts import Parts
+from api.safety import break_glass as grant_service
 from api.safety import budgets as budget_service
 from api.safety import service
 from api.safety import windows as window_service
@@ -33,6 +34,7 @@ async def overview(request: Request, parts: Parts, me: SignedIn) -> Response:
     """Show what wants attention."""
     shown = view.overview(
         await service.open_halts(parts),
+        await grant_service.grants(parts, ()),
         await service.breakers(parts),
         await budget_service.budgets(parts),
         await fleet_service.fleet(parts),

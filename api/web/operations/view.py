@@ -10,8 +10,10 @@ from decimal import Decimal
 from adapters.store.halt_reads import Fate
 from api import words
 from api.fleet.schemas import Fleet, FleetPool
+from api.safety.exception_schemas import Grants, GrantView
 from api.safety.schemas import BreakerDetail, Breakers, Budgets, BudgetView, Halts
 from api.web.operations import budget_words
+from api.web.operations.grants import sorted_grants
 from contracts.configuration import BudgetKind
 from contracts.safety import BreakerState
 
@@ -236,6 +238,8 @@ class Overview:
     breakers: Sequence[BreakerDetail]
     """Those that are not closed."""
     failures_to_open: int
+    grants: Sequence[GrantView]
+    """Break-glass that counts, waits or is to be reviewed."""
     budgets: Sequence[BudgetPicture]
     tightest: BudgetPicture | None
     fleet: Fleet
@@ -248,13 +252,15 @@ class Overview:
         return sum(one.held_count for one in self.breakers)
 
 
-def overview(halts: Halts, breakers: Breakers, budgets: Budgets, fleet: Fleet) -> Overview:
-    """Put the four together."""
+def overview(halts: Halts, grants: Grants, breakers: Breakers, budgets: Budgets, fleet: Fleet) -> Overview:
+    """Put all of it together."""
+    listed = sorted_grants(grants.items)
     pictures = [budget_picture(one) for one in budgets.items]
     return Overview(
         halts=halts,
         breakers=[one for one in by_urgency(breakers.items) if one.state is not BreakerState.CLOSED],
         failures_to_open=breakers.failures_to_open,
+        grants=[*listed.standing, *listed.due],
         budgets=pictures,
         tightest=max(pictures, key=_tightness, default=None),
         fleet=fleet,

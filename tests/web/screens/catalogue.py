@@ -178,6 +178,7 @@ OPERATIONS = (
     _busy("breaker-half-open", "Half-open: one probe is under way.", "/operations/breakers/{target}", person="vera"),
     _busy("fleet", "Every pool as it was last seen, with what is about to change it.", "/operations/fleet"),
     _busy("fleet-no-match", "No pool fits the filters.", "/operations/fleet?q=nothing-like-it"),
+    _guarded("overview-guarded", "Break-glass stands on every page, and in the overview.", "/operations"),
     _guarded("break-glass", "What counts or waits, open reviews, what is over.", "/operations/break-glass"),
     _guarded("break-glass-new", "Asking for it: a scope, some gates, minutes and a reason.",
              "/operations/break-glass/new", act=acts.some_bypassed),

@@ -30,7 +30,7 @@ _BUDGETS = (
         "scope": {"environment": "production"},
         "window": "month",
         "limit": "40000",
-        "soft_limit": "12000",
+        "soft_limit": "9000",
         "time_zone": "Europe/Berlin",
     },
     {"kind": "model", "scope": {}, "window": "month", "limit": "500"},
