@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,7 +45,39 @@ def canonical_json(value: BaseModel | dict[str, Any] | list[Any]) -> bytes:
 
 def digest_of(value: BaseModel | dict[str, Any] | list[Any]) -> str:
     """Return `sha256:<64 hex>` over the canonical form."""
-    return "sha256:" + hashlib.sha256(canonical_json(value)).hexdigest()
+    return _digest(canonical_json(value))
+
+
+def digest_of_plain(value: dict[str, Any]) -> str:
+    """Return `digest_of` a document that holds nothing but what `json.loads` could have returned: the same, sooner."""
+    return _digest(canonical_bytes(value))
+
+
+def _digest(canonical: bytes) -> str:
+    return "sha256:" + hashlib.sha256(canonical).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A noun in each form in which it is kept, all made from one dump."""
+
+    document: dict[str, Any]
+    """Plain JSON. It must not be changed."""
+    text: str
+    """Its canonical form."""
+    digest: str
+    """`digest_of` the noun."""
+
+
+def sealed(value: BaseModel) -> Sealed:
+    """Return a noun's document, canonical text and digest.
+
+    Raises:
+        rfc8785.CanonicalizationError: the value holds something JSON cannot carry exactly.
+    """
+    document = value.model_dump(mode="json")
+    canonical = canonical_bytes(document)
+    return Sealed(document, canonical.decode(), _digest(canonical))
 
 
 def new_id(prefix: str) -> str:

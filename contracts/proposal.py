@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from contracts.action import Action
-from contracts.base import Contract, digest_of
+from contracts.base import Contract, digest_of_plain
 from contracts.observation import NodePoolObservation, Precondition
 from contracts.principal import Principal
 from contracts.request import Channel, Trust
@@ -143,7 +143,7 @@ class Proposal(Draft):
     @property
     def digest(self) -> str:
         """SHA-256 over the canonical form of what is decided on. Policy is not part of it."""
-        return digest_of(
+        return digest_of_plain(
             {
                 "tenant": self.tenant,
                 "proposal_id": self.id,

@@ -15,6 +15,7 @@ from adapters.store.guard_pass import storing
 from adapters.store.schema import proposals as proposals_table
 from adapters.store.writes import execute
 from contracts.action import ACTION
+from contracts.base import sealed
 from contracts.decision import DecisionRules
 from contracts.evaluation import ApprovalRequirement, Evaluation, Outcome, Verdict
 from contracts.messages import PassInput, PassResult
@@ -131,4 +132,4 @@ async def _store(
         ),
         requirement=requirement if requirement.quorum else None,
     )
-    await execute(connection, storing(evaluation, evaluation.digest, result))
+    await execute(connection, storing(evaluation, sealed(evaluation), result))

@@ -17,6 +17,7 @@ from adapters.store.guard_pass import Beside, Locked, Place
 from adapters.store.schema import proposals as proposal_rows
 from adapters.store.writes import updating
 from contracts.audit import AuditType
+from contracts.base import sealed
 from contracts.decision import DecisionRules
 from contracts.evaluation import ApprovalRequirement, Evaluation, Outcome, RiskTier, Verdict
 from contracts.messages import PassResult
@@ -78,15 +79,15 @@ async def settle(
         proposal = shortened(proposal, evaluation.requirement, facts.now)
     result = _result(standing, facts, evaluation, proposal)
     batch = Batch()
-    digest = evaluation.digest
-    batch.add(guard_pass.storing(evaluation, digest, result, beside))
+    kept = sealed(evaluation)
+    batch.add(guard_pass.storing(evaluation, kept, result, beside))
     batch.audit(
         audit_log.event(
             AuditType.PROPOSAL_EVALUATED,
             tenant=locked.row.tenant,
             subject=locked.row.id,
             actor=SYSTEM,
-            payload=evaluation,
+            payload=kept.document,
             at=facts.now,
         )
     )
@@ -96,7 +97,7 @@ async def settle(
         add_uses(batch, facts, evaluation)
     risk = None if facts.admitting else _tier(facts, evaluation)
     until = frees_at(evaluation)
-    _add_standing(batch, standing, facts, digest, proposal, locked, risk, until)
+    _add_standing(batch, standing, facts, kept.digest, proposal, locked, risk, until)
     await batch.send(connection)
     await halt_storm(connection, facts, evaluation)
     if not standing.admitted:

@@ -127,10 +127,7 @@ def add_move(
     present = ProposalState(row.state)
     if to not in TRANSITIONS.get(present, frozenset()):
         raise IllegalTransition(f"{row.id}: {present} → {to}")
-    values = {"reason_code": reason_code, "message": message} | _columns(to, proposal, risk)
-    unchanged = {"id": row.id, "state": present.value, "revision": row.revision}
-    gone = IllegalTransition(f"{row.id}: no longer {present} at revision {row.revision}")
-    batch.add(updating(proposals, values, where=unchanged), otherwise=gone)
+    values = {"reason_code": reason_code, "message": message} | _columns(to, risk)
     payload: dict[str, object] = {
         "proposal_id": row.id,
         "revision": row.revision,
@@ -141,9 +138,15 @@ def add_move(
         "facts": dict(facts or {}),
     }
     if proposal is not None:
-        payload |= {"proposal": proposal.model_dump(mode="json"), "digest": proposal.digest}
+        document, digest = proposal.model_dump(mode="json"), proposal.digest
+        payload |= {"proposal": document, "digest": digest}
+        values |= {"document": document, "digest": digest}
+        values |= {"decide_by": proposal.decide_by, "execute_by": proposal.execute_by}
     if risk is not None:
         payload |= {"risk": risk.value}
+    unchanged = {"id": row.id, "state": present.value, "revision": row.revision}
+    gone = IllegalTransition(f"{row.id}: no longer {present} at revision {row.revision}")
+    batch.add(updating(proposals, values, where=unchanged), otherwise=gone)
     moved = AuditType.PROPOSAL_MOVED
     batch.audit(audit_log.event(moved, tenant=row.tenant, subject=row.id, actor=actor, payload=payload))
     named = _NOTIFIED.get(to)
@@ -160,7 +163,7 @@ def _agent_of(draft: Draft) -> str | None:
     return next((f"{agent.issuer}/{agent.subject}" for agent in agents), None)
 
 
-def _columns(to: ProposalState, proposal: Proposal | None, risk: RiskTier | None) -> dict[str, Any]:
+def _columns(to: ProposalState, risk: RiskTier | None) -> dict[str, Any]:
     values: dict[str, Any] = {
         "state": to.value,
         "state_since": NOW,
@@ -169,9 +172,6 @@ def _columns(to: ProposalState, proposal: Proposal | None, risk: RiskTier | None
     }
     if to.is_final:
         values["closed_at"] = NOW
-    if proposal is not None:
-        values |= {"document": proposal.model_dump(mode="json"), "digest": proposal.digest}
-        values |= {"decide_by": proposal.decide_by, "execute_by": proposal.execute_by}
     if risk is not None:
         values["risk"] = risk.value
     return values

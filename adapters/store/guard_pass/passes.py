@@ -29,6 +29,7 @@ from adapters.store.database import Database
 from adapters.store.ledger import Position
 from adapters.store.schema import Moment, evaluations, proposals
 from adapters.store.writes import Json, Write, inserting
+from contracts.base import Sealed
 from contracts.errors import NotFound
 from contracts.evaluation import Evaluation
 from contracts.messages import PassInput, PassResult
@@ -195,16 +196,16 @@ NOTHING_BESIDE = Beside()
 
 
 def storing(
-    evaluation: Evaluation, digest: str, result: PassResult, beside: Beside = NOTHING_BESIDE
+    evaluation: Evaluation, kept: Sealed, result: PassResult, beside: Beside = NOTHING_BESIDE
 ) -> Write:
-    """Return the write that keeps an evaluation, under its digest, and what the pass returned."""
+    """Return the write that keeps an evaluation, as it was sealed, and what the pass returned."""
     row = {
         "proposal_id": evaluation.proposal_id,
         "revision": evaluation.revision,
         "pass_number": evaluation.pass_number,
         "outcome": evaluation.outcome.value,
-        "digest": digest,
-        "document": Json(evaluation.model_dump_json()),
+        "digest": kept.digest,
+        "document": Json(kept.text),
         "result": Json(result.model_dump_json()),
         "facts": _json(beside.facts),
         "shadow": _json(beside.shadow),

@@ -10,7 +10,7 @@ from sqlalchemy import Text
 from adapters.store.guard_pass.fragment import Fragment
 from adapters.store.guard_pass.question import Question
 from adapters.store.schema import Moment
-from contracts.base import canonical_json
+from contracts.canonical import canonical_bytes
 from contracts.safety import HaltScope
 
 # Counting stops one above the limit: a pass in the middle of a storm costs no more than the limit allows.
@@ -93,7 +93,7 @@ def parameters(asked: Question) -> dict[str, Any]:
         "storm_changes": limits.storm.changes + 1,
         "repeats_since": now - limits.repeats.window,
         "repeats_before": row.created_at,
-        "repeats_action": canonical_json(row.draft["action"]).decode(),
+        "repeats_action": canonical_bytes(row.draft["action"]).decode(),
         "repeats_most": limits.repeats.proposals,
     }
 
