@@ -61,7 +61,12 @@ def test_whoever_an_identity_provider_names_is_told_from_our_own_of_that_name() 
 
 def test_every_kind_of_action_and_every_decision_has_words() -> None:
     assert {words.action_kind(kind) for kind in ACTION_KINDS}.isdisjoint(ACTION_KINDS)
-    assert [words.voted(kind) for kind in DecisionKind] == ["approved", "rejected", "asked for a change"]
+    assert [words.voted(kind) for kind in DecisionKind] == [
+        "approved",
+        "rejected",
+        "asked for a change",
+        "took their decision back",
+    ]
 
 
 def test_a_scope_is_told_in_one_line() -> None:
