@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from api.approvers.schemas import DelegationBody
-from api.problems import Problem
 from api.web.forms import FieldRefused, words_in
 from contracts.delegation import MAX_REASON
 
@@ -20,7 +19,7 @@ def body_of(fields: Mapping[str, str]) -> DelegationBody:
     """Return what the form asks for. A field that is left empty says nothing; none of them means "all people".
 
     Raises:
-        Problem: 422, names the field.
+        FieldRefused: names the field.
     """
     until = _moment(fields, "until")
     to = fields.get("to", "").strip()
@@ -53,9 +52,6 @@ def _moment(fields: Mapping[str, str], name: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _refused(error: ValidationError) -> Problem:
-    found = [
-        {"field": str(one["loc"][-1]), "message": f"{one['msg'].removeprefix('Value error, ')}."}
-        for one in error.errors(include_url=False)
-    ]
-    return Problem(422, "field_invalid", found[0]["message"], errors=found)
+def _refused(error: ValidationError) -> FieldRefused:
+    first = error.errors(include_url=False)[0]
+    return FieldRefused(str(first["loc"][-1]), f"{first['msg'].removeprefix('Value error, ')}.")
