@@ -74,6 +74,11 @@ async def _things(site: Site) -> list[str]:
     await stages.decided(rejected, "ben", DecisionKind.REJECT, reason=WORDS)
     halt = await api.post("/v1/halts", {"scope": {"target": WORDS}, "reason": WORDS}, by="olga")
     await api.post(f"/v1/breakers/{TARGET}/reset", {"reason": WORDS}, by="olga")
+    grant = await api.post(
+        "/v1/break-glass",
+        {"scope": {"target": WORDS}, "gates": ["rate"], "reason": WORDS, "minutes": 5},
+        by="olga",
+    )
     asked = await api.post("/v1/requests", {"text": WORDS}, by="ana")
     assert (halt.status_code, asked.status_code) == (200, 202)
     newest = (await api.parts.sequencer.checkpoint()).size - 1
@@ -81,20 +86,26 @@ async def _things(site: Site) -> list[str]:
         *(f"{room}/{one}" for room in ("/proposals", "/audit/proposals") for one in (alert, rejected)),
         *(f"/audit/events/{number}" for number in range(newest - 8, newest + 1)),
         f"/operations/halts/{halt.json()['id']}",
+        f"/operations/break-glass/{grant.json()['id']}",
         f"/operations/breakers/{TARGET}",
     ]
 
 
 ROOMS = (
     *("/", "/?tab=all", "/?tab=decided", "/chat", "/activity", "/audit", "/docs"),
-    *(f"/operations{section}" for section in ("", "/halts", "/breakers", "/budgets", "/fleet")),
+    *(
+        f"/operations{section}"
+        for section in ("", "/halts", "/break-glass", "/windows", "/breakers", "/budgets", "/fleet")
+    ),
 )
 _FILTERS = {
     "/": ("q", "environment", "team", "requester", "action_kind"),
     "/activity": ("place", "actor", "kind"),
     "/audit": ("subject", "actor", "since"),
     "/operations/fleet": ("q",),
-    "/operations/halts/new": ("target", "environment", "action_kind"),
+    "/operations/halts/new": ("target", "environment", "action_kind", "agent"),
+    "/operations/break-glass/new": ("target", "environment", "action_kind", "agent"),
+    "/operations/breakers/new": ("breaker",),
     "/login": ("return_to", "link"),
     "/together": ("id",),
 }
