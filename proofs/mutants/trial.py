@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from xml.etree import ElementTree
 
+import hypothesis
 import pytest
 
 from proofs.mutants.mutant import Mutant
@@ -22,13 +23,13 @@ LONGEST = 600.0
 """Seconds after which the tests of one mutant are given up."""
 _GREEN, _RED, _CRASHED = 0, 1, 70
 _LOOK_EVERY = 0.02
+_PROFILE = "mutants"
 _PRELOADED = (
     "aiohttp",
     "asyncpg",
     "cryptography.hazmat.primitives.asymmetric.ed25519",
     "fastapi",
     "httpx",
-    "hypothesis",
     "pydantic_settings",
     "sqlalchemy.ext.asyncio",
     "temporalio.testing",
@@ -39,6 +40,7 @@ _QUIETLY = [
     *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:langsmith_plugin"),
     # Loaded before pytest began: their own assertions need no rewriting.
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
+    f"--hypothesis-profile={_PROFILE}",
 ]
 _NO_TEST_RAN = ("ImportError", "ModuleNotFoundError", "SyntaxError", "NameError")
 """Failures of a broken program, not of a broken promise."""
@@ -97,6 +99,11 @@ def preload() -> None:
     """Import what most tests import and no mutant is in, so that a fork for each run need not."""
     for name in _PRELOADED:
         importlib.import_module(name)
+    # The same examples each time, and none that counts as red for being slow.
+    too_slow = [hypothesis.HealthCheck.too_slow]
+    hypothesis.settings.register_profile(
+        _PROFILE, deadline=None, derandomize=True, database=None, suppress_health_check=too_slow
+    )
 
 
 def run_tests(tests: Sequence[str], copy: Path, scratch: Path, *, keep_byte_code: bool = False) -> Run:

@@ -64,6 +64,12 @@ def test_what_is_decided_stays_decided(kind: DecisionKind) -> None:
     assert approval.expire(ready) == approval.Refusal("not_awaiting_approval")
 
 
+@pytest.mark.parametrize("state", [S.EXECUTING, S.VERIFYING, S.ROLLING_BACK, S.DIRTY, S.SUCCEEDED])
+def test_what_has_begun_to_change_something_is_not_taken_back(state: ProposalState) -> None:
+    begun = replace(opened(), state=state)
+    assert approval.step(begun, approval.Cancel(), NOON) == approval.Refusal("not_cancellable")
+
+
 @pytest.mark.parametrize(
     ("editor", "code"),
     [

@@ -78,6 +78,9 @@ def test_a_scope_covers_what_it_names() -> None:
     scoped = lent(BEN, scope=DelegationScope(environment="production"))
     assert covering([scoped], "production", "x") == (scoped,)
     assert covering([scoped], "development", "x") == ()
+    of_a_team = lent(BEN, scope=DelegationScope(team="x"))
+    assert covering([of_a_team], "anything", "x") == (of_a_team,)
+    assert covering([of_a_team], "anything", "y") == ()
     assert covering([lent(BEN)], "anything", "x") == (lent(BEN),)
 
 

@@ -117,6 +117,8 @@ def test_the_quorum_counts_people_and_every_asked_role_is_among_them() -> None:
     assert not is_met(BOTH, [BEN, carol])
     assert not is_met(BOTH, [BEN])
     assert not is_met(ApprovalRequirement(quorum=2), [BEN, BEN])
+    promoted = BEN.model_copy(update={"roles": (Role.OPERATOR, Role.APPROVER)})
+    assert not is_met(ApprovalRequirement(quorum=2), [BEN, promoted])
     assert is_met(ApprovalRequirement(quorum=0), [])
 
 

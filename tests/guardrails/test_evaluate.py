@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from contracts.eligibility import is_met
 from contracts.evaluation import ApprovalRequirement, Outcome, Verdict
 from contracts.principal import Principal, PrincipalKind, Role
 from guardrails.answers import Answers
-from guardrails.evaluate import REQUIRED, combine, evaluate, union
+from guardrails.break_glass import FACT
+from guardrails.evaluate import REQUIRED, combine, evaluate, is_sound, union
 from guardrails.facts import Facts
 from guardrails.registry import GUARDRAILS
 from tests.contracts.samples import BEN
@@ -156,6 +158,24 @@ def test_a_union_names_every_rule_that_asked() -> None:
         ]
     )
     assert asked == ApprovalRequirement(quorum=2, roles=(Role.APPROVER, Role.OPERATOR), rules=("a.x", "b.y"))
+
+
+def test_a_union_asks_every_group_excludes_everybody_and_takes_the_shortest_times() -> None:
+    hour, day = timedelta(hours=1), timedelta(days=1)
+    one = ApprovalRequirement(quorum=1, groups=("sre",), excluded=("local/ana",), decide_within=day)
+    other = ApprovalRequirement(
+        quorum=1, groups=("finance",), excluded=("owners",), decide_within=hour, execute_within=day
+    )
+    asked = union([one, other, ApprovalRequirement(quorum=1, execute_within=hour)])
+    assert asked is not None
+    assert (asked.groups, asked.excluded) == (("sre", "finance"), ("local/ana", "owners"))
+    assert (asked.decide_within, asked.execute_within) == (hour, hour)
+
+
+def test_no_guardrail_can_claim_a_grant_for_itself() -> None:
+    claimed = ANSWER.allow("rule", "Bypassed.", {FACT: {"grant": "brk_1"}})
+    assert not is_sound(claimed, "test")
+    assert is_sound(ANSWER.allow("rule", "Plain."), "test")
 
 
 def test_owners_of_agents_are_excluded_wherever_people_are_asked_and_their_approval_counts_for_nothing() -> (

@@ -203,7 +203,7 @@ MACHINE = Group(
         "ballot-request-for-change-keeps-votes": Change(
             "kept = {} if decision.kind is DecisionKind.REQUEST_CHANGE else dict(ballot.votes)",
             "kept = dict(ballot.votes)",
-            _ORDERS,
+            _APPROVAL,
         ),
         "ballot-every-vote-is-an-approval": Change(
             "for one in self.votes.values() if one.kind is DecisionKind.APPROVE)",
@@ -233,7 +233,7 @@ MACHINE = Group(
             "decide_by = min(ballot.decide_by, event.rules.decide_by)", "decide_by = event.rules.decide_by"
         ),
         "ballot-what-runs-is-cancelled": Change(
-            "return state.precedes_execution", "return not state.is_final", _ORDERS
+            "return state.precedes_execution", "return not state.is_final", _APPROVAL
         ),
         "ballot-what-is-ready-expires": Change(
             "return state is _S.AWAITING_APPROVAL", "return state.precedes_execution", _ORDERS

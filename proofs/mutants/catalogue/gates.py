@@ -180,9 +180,6 @@ WINDOW = Group(
             "names <= set(one.windows)", "names & set(one.windows)"
         ),
         "window-anybody-overrides": Change("        and roles & set(one.actor.roles)\n", ""),
-        "window-override-of-another-gate-counts": Change(
-            "if one.gate == _ANSWER.guardrail\n        and names", "if names"
-        ),
         "window-author-overrides": Change(
             "        and not _has_a_hand_in(one.actor, facts)\n",
             "",

@@ -289,7 +289,13 @@ def known(**changes: Any) -> Judged:
 def test_each_fact_that_forbids_delegation_does_so_by_itself() -> None:
     assert delegation_of(known()) is not None
     by_model = small(draft=draft(environment="staging", **GENTLE, **MADE_BY_MODEL))
-    for changes in ({"facts": by_model}, {"reversible": False}, {"risk": RiskTier.HIGH}):
+    undeclared = small(environment=None)
+    for changes in (
+        {"facts": by_model},
+        {"facts": undeclared},
+        {"reversible": False},
+        {"risk": RiskTier.HIGH},
+    ):
         assert delegation_of(known(**changes)) is None, changes
 
 

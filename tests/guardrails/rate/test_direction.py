@@ -96,6 +96,11 @@ def test_up_down_up_needs_a_person(history: tuple[int, ...], nodes: int, asks: b
         assert [one["direction"] for one in told][:1] == ["up" if history[0] > 0 else "down"]
 
 
+def test_a_direction_that_nobody_knows_is_a_turn_of_an_oscillation() -> None:
+    for history in ((1, -1), (-1, 1)):
+        assert decide(facts(past_changes=past(*history), observation=None)).reason_code == "oscillation"
+
+
 def test_how_many_turns_are_too_many_is_configured() -> None:
     patient = Limits(oscillation=Oscillation(turns=3))
     assert decide(to(UP, limits=patient, past_changes=past(1, -1))).outcome is Outcome.ALLOW
@@ -145,6 +150,11 @@ def test_a_person_who_names_the_change_is_told_and_not_refused() -> None:
     verdict = decide(facts(draft=draft(action=resize(UP)), **ARRIVING))
     assert verdict.outcome is Outcome.ALLOW
     assert "6 nodes are on their way" in verdict.message
+
+
+def test_a_change_that_nobody_can_measure_counts_as_growth_while_capacity_is_on_its_way() -> None:
+    unseen = facts(draft=draft(action=resize(UP), channel=Channel.EVENT), observation=None, **ARRIVING)
+    assert decide(unseen).reason_code == "capacity_on_its_way"
 
 
 def test_the_same_growth_seen_in_two_places_counts_once() -> None:
