@@ -58,7 +58,7 @@ def judged(facts: Facts) -> Judged:
 
 
 def asks(when: AskWhen, known: Judged) -> bool:
-    """Tell whether a rule that asks people matches."""
+    """Tell whether a rule that asks people matches. One about a channel or planner matches whatever a person edited."""
     above, below = when.monthly_delta_above, when.confidence_below
     if above is not None and known.monthly_delta is not None and known.monthly_delta <= above:
         return False
@@ -81,13 +81,14 @@ def passes(when: PassWhen, known: Judged) -> bool:
 
 def _hold(when: Conditions, known: Judged) -> bool:
     facts, draft = known.facts, known.facts.draft
+    edited = draft.revision > 1
     fits = (
         when.environments is None or draft.environment in when.environments,
         when.risk is None or known.risk in when.risk,
         when.action_kinds is None or draft.action.kind in when.action_kinds,
         when.trust is None or draft.trust is when.trust,
-        when.channels is None or draft.channel in when.channels,
-        when.planner is None or draft.planner.kind in when.planner,
+        when.channels is None or edited or draft.channel in when.channels,
+        when.planner is None or edited or draft.planner.kind in when.planner,
         when.agents is None or not known.agents.isdisjoint(when.agents),
         when.teams is None or draft.team in when.teams,
         when.labels is None or _carries(facts, when.labels),

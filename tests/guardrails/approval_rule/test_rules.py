@@ -268,6 +268,21 @@ def test_a_rule_that_trusts_a_maker_delegates_nothing_that_a_person_edited(when:
     assert (edited.outcome, edited.rule) == (Outcome.REQUIRE_APPROVAL, "environment")
 
 
+@pytest.mark.parametrize(
+    "when", [{"planner": ["direct"]}, {"channels": ["cli"]}], ids=["a planner", "a channel"]
+)
+def test_a_rule_about_a_way_in_asks_for_what_came_in_by_another_and_a_person_edited(
+    when: dict[str, Any],
+) -> None:
+    made = {"planner": Planner(kind=PlannerKind.RULES), "channel": Channel.EVENT}
+    rule = asking(when, require={"quorum": 3})
+    for revision, quorum in ((1, 2), (2, 3)):
+        edited = draft(**made, environment="staging", revision=revision)
+        asked = decide(small(approval_limits=rule, draft=edited)).requirement
+        assert asked is not None
+        assert asked.quorum == quorum
+
+
 def test_the_threshold_of_the_rise_in_cost_is_exact() -> None:
     def outcome(most: str) -> Outcome:
         when = {"production": False, "monthly_delta_at_most": Decimal(most)}
