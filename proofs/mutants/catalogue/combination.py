@@ -57,7 +57,7 @@ EVALUATE = Group(
             " and (verdict.outcome is Outcome.HOLD) == (verdict.held_on is not None)", ""
         ),
         "evaluate-answer-in-anothers-name-is-sound": Change(" or verdict.guardrail != name", ""),
-        "evaluate-claims-break-glass-itself": Change(" or FACT in verdict.facts", ""),
+        "evaluate-claims-break-glass-itself": Change(" or BYPASS_FACT in verdict.facts", ""),
     },
 )
 SETTLING = Group(

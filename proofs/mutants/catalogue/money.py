@@ -7,6 +7,7 @@ from proofs.mutants.mutant import Change, Group, Promise
 _CHECK = "tests/activities/guardrail/test_check_proposal.py"
 _ADMIT = "tests/activities/guardrail/test_admit_proposal.py"
 _CHANGES = ("tests/adapters/store/ledger/test_changes.py",)
+_PLANNING = ("tests/adapters/store/ledger/test_planning.py",)
 _LEDGER = ("tests/adapters/store/test_ledger.py",)
 
 DECISION = Group(
@@ -68,8 +69,9 @@ PLANNING = Group(
         "ledger-gives-back-more-than-was-spent": Change(
             "amount = min((rate * share.hours).quantize(CENT, rounding=ROUND_FLOOR), balance.committed)",
             "amount = (rate * share.hours).quantize(CENT, rounding=ROUND_FLOOR)",
+            _PLANNING,
         ),
-        "ledger-saves-more-than-runs": Change("rate = min(saved, balance.hourly)", "rate = saved"),
+        "ledger-saves-more-than-runs": Change("rate = min(saved, balance.hourly)", "rate = saved", _PLANNING),
     },
 )
 WINDOWS = Group(
@@ -94,9 +96,7 @@ POSTING = Group(
     {
         "ledger-sums-do-not-follow": Change('"reserved": reserved,', '"reserved": ZERO,'),
         "ledger-alert-comes-again": Change("if percent > balance.alerted and", "if"),
-        "ledger-posts-without-a-lock": Change(
-            "    if by_window:", "    if False:", ("tests/adapters/store/test_ledger.py",)
-        ),
+        "ledger-posts-without-a-lock": Change("    if by_window:", "    if False:", _PLANNING),
         "ledger-opening-is-not-posted": Change("if balance.is_new and balance.hourly > 0:", "if False:"),
     },
 )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select, text, update
 
 from activities.execution.admission import Admission
 from activities.execution.attempt import Work
@@ -166,6 +166,17 @@ async def test_a_halt_between_pass_and_effect_stops_it(stack: EffectStack) -> No
     assert await stack.lease_owner() is None
 
 
+async def _until_it_waits_or_acts(stack: EffectStack, before: object) -> None:
+    """However busy the machine is: the attempt stands at the lock that the halt holds, or has gone past it."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    async with asyncio.timeout(60):
+        while stack.sizes_set() == before:
+            async with stack.database.reading() as connection:
+                if (await connection.execute(waiting)).scalar_one():
+                    return
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize("step", list(Step))
 async def test_an_intent_waits_for_a_halt_that_is_being_written(stack: EffectStack, step: Step) -> None:
     await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.STOCKOUT)
@@ -179,7 +190,7 @@ async def test_an_intent_waits_for_a_halt_that_is_being_written(stack: EffectSta
         )
         assert stop.status == "effective"
         attempt = asyncio.create_task(stack.execute(proposal_id, step))
-        await asyncio.sleep(0.5)
+        await _until_it_waits_or_acts(stack, before)
     await asyncio.sleep(0.5)
     assert stack.sizes_set() == before
     attempt.cancel()

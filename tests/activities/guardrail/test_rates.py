@@ -181,6 +181,10 @@ async def test_a_dry_run_halts_nothing(guards: Guards) -> None:
         proposal = await guards.propose_in_development(cluster=f"dev-{number}", dry_run=number > 0)
         await guards.check(proposal)
     assert await guards.rows("halts") == []
+    for number in (3, 4):
+        await guards.propose_in_development(cluster=f"dev-{number}")
+    await guards.check(await guards.propose_in_development(cluster="dev-5", dry_run=True))
+    assert await guards.rows("halts") == []
 
 
 async def test_up_down_up_asks_a_person_and_shows_the_history(guards: Guards) -> None:

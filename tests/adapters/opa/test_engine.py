@@ -120,6 +120,13 @@ async def test_only_status_200_is_an_answer(status: int) -> None:
             await engine.evaluate({})
 
 
+async def test_an_answer_without_end_is_none_however_whole() -> None:
+    told = {"rule": "r", "level": "advisory", "message": "m" * 2_000}
+    async with answering(saying({"result": WHOLE | {"violations": [told] * 600}})) as engine:
+        with pytest.raises(PolicyUnavailable, match="too large"):
+            await engine.evaluate({})
+
+
 async def test_a_whole_answer_is_taken() -> None:
     async with answering(saying({"result": WHOLE, "decision_id": "1"})) as engine:
         assert (await engine.evaluate({})).rules_evaluated == len(NAMES)

@@ -114,6 +114,15 @@ async def test_the_oldest_halt_that_covers_an_effect_is_named(database: Database
     assert found == made
 
 
+async def test_a_halt_that_still_drains_stops_what_comes_next_already(database: Database) -> None:
+    proposal = await stored_proposal(database)
+    await intend(database, proposal, 60)
+    made = await halt(database)
+    assert made.status is HaltStatus.DRAINING
+    async with database.transaction() as connection:
+        assert await halts.covering(connection, await lock(connection, proposal.id)) == made
+
+
 async def test_its_end_wakes_everything_it_held_and_is_ended_once(database: Database) -> None:
     made = await halt(database)
     held = [await stored_proposal(database) for _ in range(3)]

@@ -304,7 +304,8 @@ def known(**changes: Any) -> Judged:
 def test_each_fact_that_forbids_delegation_does_so_by_itself() -> None:
     assert delegation_of(known()) is not None
     by_model = small(draft=draft(environment="staging", **GENTLE, **MADE_BY_MODEL))
-    undeclared = small(environment=None)
+    named = passing(when={"environments": ["staging"], "monthly_delta_at_most": 5000})
+    undeclared = small(environment=None, approval_limits=named)
     for changes in (
         {"facts": by_model},
         {"facts": undeclared},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -57,6 +58,23 @@ async def test_what_one_budget_does_not_hold_is_reserved_in_none(database: Datab
     assert await reserve(database, request.id, claims("0.50", "10", "0.20")) == [(MINE, Decimal("0.30"))]
     async with database.reading() as connection:
         assert (await connection.execute(text("select count(*) from ledger_entries"))).scalar_one() == 0
+
+
+async def test_what_a_request_has_reserved_already_is_not_counted_against_it(database: Database) -> None:
+    request, other = await stored_request(database), await stored_request(database)
+    for _ in range(2):
+        assert await reserve(database, request.id, claims("0.75", "1")) == []
+    assert await reserve(database, request.id, claims("1", "1")) == []
+    assert await reserve(database, other.id, claims("0.01", "1")) == [(WHOLE, Decimal("0.01"))]
+
+
+async def test_a_budget_in_another_currency_holds_nothing(database: Database) -> None:
+    first, second = await stored_request(database), await stored_request(database)
+    await reserve(database, first.id, claims("0.10", "10"))
+    (claim,) = claims("0.50", "10")
+    euros = ModelClaim(replace(claim.amount, currency="EUR"), claim.cap)
+    assert await reserve(database, second.id, [euros]) == [(WHOLE, Decimal("0.50"))]
+    assert (await balance(database, scope=WHOLE)).reserved == Decimal("0.10")
 
 
 async def test_calls_that_cost_more_than_was_reserved_block_the_next_request(database: Database) -> None:
