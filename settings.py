@@ -1,4 +1,4 @@
-"""Settings: everything that differs between a laptop and production, read once by `bootstrap.py`.
+"""Settings: everything that differs between a laptop and production, read once by `bootstrap/`.
 
 One pydantic-settings tree. Environment variables carry the prefix ``SLUICE_`` and ``__`` for nesting
 (``SLUICE_DATABASE__URL``). Where `SLUICE_SECRETS_DIR` names a directory, a file in it that is named like such a

@@ -1,4 +1,4 @@
-"""Registration: which workflows and activities each task queue serves. `bootstrap.py` builds what is registered.
+"""Registration: which workflows and activities each task queue serves. `bootstrap/` builds what is registered.
 
 One process may serve all queues or one of them: the agent's process then holds the model's key only, the effects'
 process the provider's credentials only.

@@ -1,6 +1,6 @@
 """The API process: routers, the boundary around them, and the background loops that live beside them.
 
-`bootstrap.py` builds `ApiParts` and calls `create_app`; nothing here reads settings.
+`bootstrap/` builds `ApiParts` and calls `create_app`; nothing here reads settings.
 """
 
 from __future__ import annotations

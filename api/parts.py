@@ -1,4 +1,4 @@
-"""What the API is made of. `bootstrap.py` builds it, `create_app` takes it, endpoints ask for it."""
+"""What the API is made of. `bootstrap/` builds it, `create_app` takes it, endpoints ask for it."""
 
 from __future__ import annotations
 

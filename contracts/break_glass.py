@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from contracts.base import Contract
 from contracts.configuration.break_glass import BypassableGate
 from contracts.decision import MAX_REASON
+from contracts.evaluation import Verdict
 from contracts.principal import Principal, PrincipalKind
 from contracts.safety import HaltScope
 
@@ -24,6 +25,8 @@ NOT_AWAITING = "not_awaiting_second"
 NOT_IN_REVIEW = "not_in_review"
 NOT_ACTIVE = "not_active"
 SAME_PERSON = "same_person"
+BYPASS_FACT = "break_glass"
+"""Fact of a bypassed verdict: the grant, and what the guardrail had said."""
 
 
 class BreakGlassStatus(StrEnum):
@@ -98,6 +101,12 @@ class BreakGlassUse(Contract):
     gates: tuple[BypassableGate, ...]
     """The gates that would have stopped it."""
     at: datetime
+
+
+def grant_of(verdict: Verdict) -> str | None:
+    """Return the id of the grant that bypassed this verdict, or None."""
+    told = verdict.facts.get(BYPASS_FACT)
+    return str(told["grant"]) if isinstance(told, dict) else None
 
 
 def confirm_refusal(grant: BreakGlass, second: Principal, now: datetime) -> str | None:

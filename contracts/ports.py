@@ -1,6 +1,6 @@
 """The ports: what the rooms on the path need from the outside world, as Protocols.
 
-`adapters/` implements them, `bootstrap.py` wires them. PostgreSQL has no port: there is one engine, and its
+`adapters/` implements them, `bootstrap/` wires them. PostgreSQL has no port: there is one engine, and its
 transactions are part of the design (docs/adr/0004).
 """
 

@@ -10,15 +10,12 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from contracts.break_glass import BreakGlass
+from contracts.break_glass import BYPASS_FACT, BreakGlass
 from contracts.configuration import BypassableGate
 from contracts.evaluation import Outcome, Verdict
 from guardrails.facts import Facts
 
 REASON_CODE = "break_glass"
-FACT = "break_glass"
-"""Fact of a bypassed verdict: the grant, and what the guardrail had said."""
-
 BYPASSABLE: Mapping[BypassableGate, frozenset[str]] = {
     BypassableGate.CHANGE_WINDOW: frozenset({"outside_window", "frozen", "window_ended"}),
     BypassableGate.RATE: frozenset({"rate_limited", "cooldown", "reversal_cooldown", "oscillation"}),
@@ -43,12 +40,6 @@ def treated(verdict: Verdict, facts: Facts) -> Verdict:
     if gate in _ONLY_ASKS and verdict.outcome is not Outcome.REQUIRE_APPROVAL:
         return verdict
     return _bypassed(verdict, grant) if verdict.reason_code in BYPASSABLE[gate] else verdict
-
-
-def grant_of(verdict: Verdict) -> str | None:
-    """Return the id of the grant that bypassed this verdict, or None."""
-    told = verdict.facts.get(FACT)
-    return str(told["grant"]) if isinstance(told, dict) else None
 
 
 def _opens(grant: BreakGlass, gate: BypassableGate, facts: Facts) -> bool:
@@ -97,7 +88,7 @@ def _with_fewer_people(verdict: Verdict, grant: BreakGlass, facts: Facts) -> Ver
 
 def _told(verdict: Verdict, grant: BreakGlass) -> dict[str, JsonValue]:
     return {
-        FACT: {
+        BYPASS_FACT: {
             "grant": grant.id,
             "outcome": verdict.outcome.value,
             "reason_code": verdict.reason_code,

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from contracts.break_glass import BYPASS_FACT
 from contracts.eligibility import is_met
 from contracts.evaluation import ApprovalRequirement, CostEstimate, Evaluation, Outcome, Verdict
 from contracts.principal import Principal
 from guardrails.answers import Answers
-from guardrails.break_glass import FACT, treated
+from guardrails.break_glass import treated
 from guardrails.budget.cost import estimate
 from guardrails.extension import Extension
 from guardrails.facts import Facts
@@ -129,7 +130,7 @@ def _cost(facts: Facts) -> CostEstimate | None:
 
 def is_sound(verdict: object, name: str) -> bool:
     """Tell whether a guardrail's own answer has what its outcome needs, and claims nothing that only a grant can do."""
-    if not isinstance(verdict, Verdict) or verdict.guardrail != name or FACT in verdict.facts:
+    if not isinstance(verdict, Verdict) or verdict.guardrail != name or BYPASS_FACT in verdict.facts:
         return False
     wants_people = verdict.outcome is Outcome.REQUIRE_APPROVAL
     asks_people = verdict.requirement is not None and verdict.requirement.quorum > 0

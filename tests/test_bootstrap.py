@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-import bootstrap
 from api.parts import ApiParts
+from bootstrap.api import api_parts
+from bootstrap.opened import Opened
+from bootstrap.workers import registration
 from contracts.errors import ConfigurationInvalid
 from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
 from guardrails import registry
@@ -58,10 +60,10 @@ def whole(state: Path, **changes: object) -> Settings:
 
 async def build(settings: Settings, queue: str | None = None) -> object:
     async with AsyncExitStack() as stack:
-        opened = bootstrap.Opened(settings, stack)
+        opened = Opened(settings, stack)
         if queue is None:
-            return bootstrap._api_parts(opened)
-        return bootstrap._registration(queue, opened)
+            return api_parts(opened)
+        return registration(queue, opened)
 
 
 @pytest.mark.parametrize("queue", [None, QUEUE_MAIN, QUEUE_AGENT, QUEUE_EFFECTS])
@@ -192,7 +194,7 @@ async def test_a_file_that_requires_what_is_not_installed_is_refused_and_the_las
     file = tmp_path / "followed.yaml"
     file.write_text(PRACTICE_CONFIGURATION.read_text())
     async with AsyncExitStack() as stack:
-        opened = bootstrap.Opened(whole(tmp_path, config=file), stack)
+        opened = Opened(whole(tmp_path, config=file), stack)
         opened.judge()
         live = opened.configuration()
         requiring(tmp_path)

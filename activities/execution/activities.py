@@ -132,7 +132,11 @@ class EffectActivities:
         """Return why this worker can neither follow nor take back what was begun: it reaches something else."""
         if proposal.mode != self._mode:
             return "mode_mismatch"
-        return None if self._configuration.current.registered(proposal.action.target) else "target_not_registered"
+        return (
+            None
+            if self._configuration.current.registered(proposal.action.target)
+            else "target_not_registered"
+        )
 
     async def _recover(self, work: Work) -> Issued | EffectOutcome | None:
         """Find what an older attempt may have begun. None: nothing was, and nothing can be in flight any more."""

@@ -7,11 +7,10 @@ from adapters.store.batch import Batch
 from adapters.store.schema import break_glass_uses
 from adapters.store.writes import inserting
 from contracts.audit import AuditType
-from contracts.break_glass import BreakGlassUse
+from contracts.break_glass import BreakGlassUse, grant_of
 from contracts.configuration import BypassableGate
 from contracts.evaluation import Evaluation
 from contracts.principal import SYSTEM
-from guardrails.break_glass import grant_of
 from guardrails.facts import Facts
 
 

@@ -46,7 +46,9 @@ def budgets_at(configuration: Configuration, outside: Outside, locked: Locked) -
         (budget, window_at(budget, locked.now))
         for budget in configuration.budgets
         if budget.covers_change(
-            environment=outside.target.environment, team=outside.target.team, agent=place_of(outside.draft).agent
+            environment=outside.target.environment,
+            team=outside.target.team,
+            agent=place_of(outside.draft).agent,
         )
     ]
 

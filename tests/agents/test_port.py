@@ -30,7 +30,7 @@ from workflows.request import RequestWorkflow
 __all__ = ["chat_server"]
 
 ROOT = Path(__file__).resolve().parents[2]
-HOUSE = ("agents", "workflows", "activities", "adapters", "api", "worker.py", "bootstrap.py")
+HOUSE = ("agents", "workflows", "activities", "adapters", "api", "worker.py", "bootstrap")
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_the_prebuilt_tool_node_is_not_used() -> None:
 def test_the_graph_is_fetched_in_the_run_of_a_workflow_only() -> None:
     """In `__init__` it would leak its cache through a context variable into other workflows of the thread."""
     assert "__init__" not in vars(RequestWorkflow)
-    assert importers_of("agents.port") == {"bootstrap.py", "workflows/request.py"} & {
+    assert importers_of("agents.port") == {"bootstrap/workers.py", "workflows/request.py"} & {
         str(path) for path, _ in sources()
     }
 

@@ -21,10 +21,11 @@ SECOND_ARGUMENT = {
 }
 NOT_CODES = {"decide_later", "sluice_audit", "sluice_outbox", "sluice_sequenced", "sluice_node_count"} | {
     "sluice_decision_refused",
+    "free_at",
     "sluice_theme",
     "typed_name",
 }
-"""Constants that name something else: signals, channels, a label, a cookie, a field of a form."""
+"""Constants that name something else: signals, channels, a label, a cookie, a field of a form, a fact."""
 MADE_UP = {"breaker_half_open": "breaker_", "policy_<rule>": "policy_"}
 """Codes that are put together while running: code → the part that stands in the source."""
 _FINDABLE = ("proposal", "request", "halt", "breaker", "conversation", "delegation", "configuration")

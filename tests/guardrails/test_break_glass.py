@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from contracts.break_glass import BreakGlass, BreakGlassStatus
+from contracts.break_glass import BreakGlass, BreakGlassStatus, grant_of
 from contracts.configuration import BreakGlassLimits, BypassableGate
 from contracts.evaluation import Outcome, Verdict
 from contracts.principal import Principal, PrincipalKind, Role
 from contracts.safety import HaltScope
 from guardrails.answers import Answers
-from guardrails.break_glass import BYPASSABLE, grant_of, treated
+from guardrails.break_glass import BYPASSABLE, treated
 from guardrails.evaluate import REQUIRED, evaluate
 from guardrails.facts import Facts
 from guardrails.registry import GUARDRAILS

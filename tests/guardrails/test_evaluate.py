@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.break_glass import BYPASS_FACT
 from contracts.configuration import Environment, EnvironmentApproval
 from contracts.eligibility import is_met
 from contracts.evaluation import ApprovalRequirement, Outcome, Verdict
 from contracts.principal import Principal, PrincipalKind, Role
 from guardrails.answers import Answers
-from guardrails.break_glass import FACT
 from guardrails.evaluate import REQUIRED, combine, evaluate, is_sound, union
 from guardrails.facts import Facts
 from guardrails.registry import GUARDRAILS
@@ -173,7 +173,7 @@ def test_a_union_asks_every_group_excludes_everybody_and_takes_the_shortest_time
 
 
 def test_no_guardrail_can_claim_a_grant_for_itself() -> None:
-    claimed = ANSWER.allow("rule", "Bypassed.", {FACT: {"grant": "brk_1"}})
+    claimed = ANSWER.allow("rule", "Bypassed.", {BYPASS_FACT: {"grant": "brk_1"}})
     assert not is_sound(claimed, "test")
     assert is_sound(ANSWER.allow("rule", "Plain."), "test")
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from adapters.configuration import parse
+from contracts.break_glass import BYPASS_FACT
 from contracts.configuration import BypassableGate
 from contracts.errors import ConfigurationInvalid
 from contracts.evaluation import Outcome, Verdict
 from guardrails import registry
 from guardrails.answers import Answers
-from guardrails.break_glass import FACT
 from guardrails.counterfactual import judged
 from guardrails.evaluate import evaluate
 from guardrails.extension import MOST_BYTES, Extension, UnsoundVerdict, kept
@@ -71,7 +71,7 @@ def failing(_: Facts) -> Verdict:
         lambda _: FINE.model_copy(update={"facts": {"big": 2**60}}),
         lambda _: FINE.model_copy(update={"facts": {"what": object()}}),
         lambda _: FINE.model_copy(update={"message": "\0"}),
-        lambda _: FINE.model_copy(update={"facts": {FACT: {}}}),
+        lambda _: FINE.model_copy(update={"facts": {BYPASS_FACT: {}}}),
         lambda _: FINE.model_copy(update={"outcome": "maybe"}),
     ],
     ids=["raises", "silent", "impostor", "inexact", "no json", "zero", "fakes break-glass", "no outcome"],

@@ -10,7 +10,6 @@ from adapters.store.ledger import Wanted
 from agents.capacity.tools.tool import Evidence, PoolArguments, Tool, require_registered
 from guardrails.budget.windows import window_at
 
-
 AGENT_NAME = "sluice/capacity-agent"
 """`issuer/subject` under which this agent's drafts are written (activities/request/drafts.py)."""
 

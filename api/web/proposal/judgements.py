@@ -10,9 +10,9 @@ from pydantic import JsonValue
 
 from api import words
 from contracts import eligibility
+from contracts.break_glass import grant_of
 from contracts.evaluation import Outcome, Verdict
 from contracts.principal import Principal
-from guardrails.break_glass import grant_of
 
 MAX_DEPTH = 4
 

@@ -19,7 +19,7 @@ from contracts.observation import NodePoolObservation, ProviderOperation
 from contracts.ports import NodePoolEffector, NodePoolReader
 from contracts.proposal import Proposal, ProposalState
 from emulators.gke.faults import FaultKind
-from tests.proposal_stack import CONFIGURATION, MODE, EffectStack, resize
+from tests.proposal_stack import CONFIGURATION, MODE, EffectStack, eventually, resize
 
 S = ProposalState
 
@@ -172,8 +172,12 @@ async def test_a_worker_that_dies_while_the_operation_runs_is_followed_up(stack:
     await stack.fleet.admin.settings(operation=1.5)
     proposal_id = await stack.ready(resize(3))
     first = asyncio.create_task(stack.execute(proposal_id))
-    await asyncio.sleep(0.6)
-    assert (await stack.intent(proposal_id)).operation is not None
+
+    async def is_issued() -> bool:
+        intent = await stack.intent(proposal_id)
+        return intent is not None and intent.operation is not None
+
+    await eventually(is_issued)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first

@@ -180,8 +180,9 @@ async def test_when_a_breaker_is_due_exactly_one_proposal_probes_it(guards: Guar
 
 
 async def test_while_an_agents_breaker_is_open_a_person_must_agree(guards: Guards) -> None:
-    people, agents = await ready(guards), await ready(
-        guards, cluster="dev-1", authors=(ANA, AGENT), confidence=1.0
+    people, agents = (
+        await ready(guards),
+        await ready(guards, cluster="dev-1", authors=(ANA, AGENT), confidence=1.0),
     )
     async with guards.database.transaction() as connection:
         await breakers.open_by_hand(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from api.web.proposal.judgements import Judgement, judgements_of
+from contracts.break_glass import BYPASS_FACT
 from contracts.evaluation import ApprovalRequirement, Outcome, Verdict
 from contracts.principal import Principal
-from guardrails.break_glass import FACT
 from tests.contracts.samples import BEN
 
 
@@ -27,7 +27,7 @@ def judged(approvers: tuple[Principal, ...] = (), **changes: Any) -> Judgement:
 
 
 def test_a_verdict_that_a_grant_bypassed_names_the_grant() -> None:
-    found = judged(facts={FACT: {"grant": "brg_1", "outcome": "hold"}}, reason_code="break_glass")
+    found = judged(facts={BYPASS_FACT: {"grant": "brg_1", "outcome": "hold"}}, reason_code="break_glass")
     assert (found.is_bypassed, found.grant) == (True, "brg_1")
     assert (judged().is_bypassed, judged().grant) == (False, None)
 
