@@ -6,7 +6,7 @@ import asyncio
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from temporalio.exceptions import ApplicationError
 
 from adapters.store import breakers, leases, ledger, proposals
@@ -106,6 +106,16 @@ async def test_a_stored_decision_under_a_foreign_signature_is_refused(stack: Eff
     await stack.record(fake)
     assert await refused(stack, fake) == "bad_signature"
     assert await status(stack, fake) == "refused"
+
+
+async def test_a_decision_that_was_made_to_look_applied_is_no_answer_without_a_valid_signature(
+    stack: EffectStack,
+) -> None:
+    fake = forged(await stack.signed(await waiting(stack)))
+    await stack.record(fake)
+    async with stack.database.transaction() as connection:
+        await connection.execute(update(decisions_table).values(status="applied"))
+    assert await refused(stack, fake) == "bad_signature"
 
 
 async def test_a_stored_decision_on_another_digest_is_refused(stack: EffectStack) -> None:

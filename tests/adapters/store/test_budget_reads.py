@@ -21,7 +21,9 @@ START = datetime(2026, 11, 1, tzinfo=UTC)
 SPAN = WindowSpan("environment=production", "month:2026-11", START, datetime(2026, 12, 1, tzinfo=UTC))
 
 
-async def post(database: Database, at: datetime, amounts: dict[EntryKind, str], window: str = SPAN.window) -> None:
+async def post(
+    database: Database, at: datetime, amounts: dict[EntryKind, str], window: str = SPAN.window
+) -> None:
     proposal = await stored_proposal(database)
     async with database.transaction() as connection:
         for kind, amount in amounts.items():

@@ -96,7 +96,7 @@ async def test_every_posting_has_an_audit_event_from_which_the_sums_can_be_rebui
 async def test_the_database_itself_refuses_a_second_identical_posting(database: Database) -> None:
     proposal = await stored_proposal(database)
     copy = (
-        'INSERT INTO ledger_entries '
+        "INSERT INTO ledger_entries "
         '(tenant, proposal_id, scope, "window", currency, kind, debit, credit, posting, amount) SELECT '
         'tenant, proposal_id, scope, "window", currency, kind, debit, credit, posting, amount FROM ledger_entries'
     )

@@ -100,7 +100,9 @@ async def test_policies_that_are_asked_again_can_forbid_what_the_gates_would_tak
     assert sizes == [6]
 
 
-async def test_where_the_policies_denied_and_cannot_be_asked_nothing_is_promised(api: Api, gates: Guards) -> None:
+async def test_where_the_policies_denied_and_cannot_be_asked_nothing_is_promised(
+    api: Api, gates: Guards
+) -> None:
     proposal = await gates.propose(action=resize(200))
     await gates.check(proposal)
     found = await explained(api, proposal)
