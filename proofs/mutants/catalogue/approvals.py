@@ -304,7 +304,10 @@ STORED = Group(
 COUNTED = Group(
     "activities/approval/counting.py",
     Promise.VOTE,
-    ("tests/activities/execution/test_admission.py",),
+    (
+        "tests/activities/execution/test_admission.py::test_a_vote_whose_signature_is_not_ours_does_not",
+        "tests/activities/execution/test_admission.py::test_a_vote_that_is_no_approval_does_not",
+    ),
     {
         "stored-votes-are-believed": Change(
             "        if refusal is None:\n", "        if refusal is not at:\n"

@@ -37,6 +37,7 @@ ADMISSION = Group(
         "effect-of-what-is-closed": Change(
             "if not is_due or row.revision != work.proposal.revision:",
             "if row.revision != work.proposal.revision:",
+            (f"{_ADMISSION}::test_a_closed_proposal_stays_closed",),
         ),
         "effect-beside-another-attempt": Change(
             "await intents.require_none_open(connection, work.key)\n"

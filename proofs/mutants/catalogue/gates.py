@@ -9,7 +9,16 @@ _ADMIT = "tests/activities/guardrail/test_admit_proposal.py"
 _ADMISSION = "tests/activities/execution/test_admission.py"
 _WINDOWS = ("tests/guardrails/change_window/test_decision.py",)
 _CLOSED_GATES = "tests/activities/guardrail/test_closed_gates.py"
-_ENGINE = ("tests/adapters/opa/test_engine.py",)
+_ENGINE = tuple(
+    f"tests/adapters/opa/test_engine.py::test_{name}"
+    for name in (
+        "the_question_is_strict_about_errors_of_built_in_functions",
+        "whatever_is_not_a_whole_answer_is_none",
+        "only_status_200_is_an_answer",
+        "an_answer_without_end_is_none_however_whole",
+        "requiring_no_policy_is_refused",
+    )
+)
 
 SCOPE = Group(
     "guardrails/scope/decision.py",
@@ -129,10 +138,7 @@ HALTS_STORED = Group(
 HALTS_IN_A_PASS = Group(
     "adapters/store/guard_pass/halts.py",
     Promise.HALT,
-    (
-        "tests/activities/guardrail/test_admit_proposal.py",
-        "tests/activities/guardrail/test_check_proposal.py",
-    ),
+    ("tests/activities/guardrail/test_check_proposal.py::test_an_open_halt_denies",),
     {"halt-that-drains-is-not-among-the-facts": Change("h.status <> 'ended'", "h.status = 'effective'")},
 )
 HALTS_AT_THE_EFFECT = Group(

@@ -20,6 +20,7 @@ from adapters.store.schema import decisions as decisions_table
 from contracts.base import utc_now
 from contracts.break_glass import BreakGlass, BreakGlassStatus, BreakGlassUse
 from contracts.configuration import BypassableGate
+from contracts.decision import DecisionKind
 from contracts.effect import EffectResult, ReceiptOutcome, Step, idempotency_key
 from contracts.errors import StaleFence
 from contracts.messages import DecisionInput, EffectOutcome, PassInput
@@ -405,6 +406,15 @@ async def test_a_vote_of_an_author_or_on_another_digest_or_too_late_does_not(sta
             kept = await decisions.approvals(connection, proposal_id, 1)
         assert kept == (signed,)
     assert (await stack.execute(proposal_id)).reason_code == "approvals_invalid"
+
+
+@pytest.mark.parametrize("kind", [DecisionKind.WITHDRAW, DecisionKind.REQUEST_CHANGE, DecisionKind.REJECT])
+async def test_a_vote_that_is_no_approval_does_not(stack: EffectStack, kind: DecisionKind) -> None:
+    proposal_id = await approved(stack)
+    newest = await stack.signed(proposal_id, BEN, kind)
+    await change_vote(stack, proposal_id, newest.model_dump(mode="json"))
+    assert (await stack.execute(proposal_id)).reason_code == "approvals_invalid"
+    assert stack.sizes_set() == []
 
 
 async def test_votes_fall_short_of_what_the_newest_pass_asks_for(stack: EffectStack) -> None:

@@ -14,6 +14,7 @@ from adapters.opa.engine import OpaPolicyEngine
 from adapters.store import halts, proposals
 from adapters.store.database import Database, NetworkInsideTransaction
 from adapters.store.migrate import upgrade
+from adapters.store.schema import halts as halt_rows
 from adapters.store.schema import proposals as proposal_rows
 from contracts.action import SetNodePoolAutoscaling
 from contracts.base import utc_now
@@ -242,6 +243,9 @@ async def test_an_open_halt_denies(guards: Guards) -> None:
     stopped, free = await guards.propose(), await guards.propose_in_development()
     assert (await guards.check(stopped)).reason_code == "halted"
     assert (await guards.check(free)).state is ProposalState.READY
+    async with guards.database.transaction() as connection:
+        await connection.execute(update(halt_rows).values(status="draining", effective_at=None))
+    assert (await guards.check(await guards.propose())).reason_code == "halted"
 
 
 async def test_a_worker_of_another_mode_denies(guards: Guards) -> None:
