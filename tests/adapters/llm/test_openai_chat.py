@@ -276,17 +276,19 @@ async def test_nobody_listening_may_pass() -> None:
     ],
 )
 async def test_what_is_no_answer_is_refused_and_never_believed(
-    chat: OpenAIChat, chat_server: ChatServer, behaviour: Behaviour
+    chat_server: ChatServer, behaviour: Behaviour
 ) -> None:
     chat_server.script(behaviour)
-    with pytest.raises(ModelRefused):
-        await chat.complete(MESSAGES, TOOLS)
+    async with patient(chat_server) as chat:
+        with pytest.raises(ModelRefused):
+            await chat.complete(MESSAGES, TOOLS)
 
 
-async def test_an_answer_right_below_the_limit_is_read(chat: OpenAIChat, chat_server: ChatServer) -> None:
+async def test_an_answer_right_below_the_limit_is_read(chat_server: ChatServer) -> None:
     frame = len(json.dumps(openai_server.completion({"content": ""})))
     chat_server.script(openai_server.huge(MAX_RESPONSE_BYTES - frame))
-    assert len((await chat.complete(MESSAGES, TOOLS)).text) == MAX_RESPONSE_BYTES - frame
+    async with patient(chat_server) as chat:
+        assert len((await chat.complete(MESSAGES, TOOLS)).text) == MAX_RESPONSE_BYTES - frame
 
 
 async def test_the_model_is_never_asked_inside_a_transaction(
