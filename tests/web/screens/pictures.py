@@ -10,7 +10,7 @@ from playwright.async_api import Page
 from tests.web.screens import manual
 from tests.web.screens.catalogue import CATALOGUE, ROOMS
 from tests.web.screens.conftest import OnScene
-from tests.web.screens.looking import THEMES, opened, still
+from tests.web.screens.looking import opened, still
 from tests.web.screens.screen import SIZES, Screen, Size
 
 
@@ -18,7 +18,7 @@ from tests.web.screens.screen import SIZES, Screen, Size
 async def test_take(scene: OnScene, screen: Screen) -> None:
     async with opened(await scene(screen.scene), screen) as shown:
         for size in screen.sizes:
-            for theme in THEMES:
+            for theme in manual.PICTURED[size]:
                 await shown.at(size, theme)
                 at = manual.picture(screen, theme, size)
                 at.parent.mkdir(parents=True, exist_ok=True)

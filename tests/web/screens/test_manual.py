@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tests.web.screens import manual
+from tests.web.screens.catalogue import CATALOGUE
 
-MEGABYTE = 1_000_000
+OF_A_STATE = 56_000
+"""Bytes that the pictures of one state may take, on average."""
 
 
 def test_every_state_has_its_pictures_and_no_picture_is_left_over() -> None:
@@ -16,4 +18,4 @@ def test_the_page_is_the_one_that_the_catalogue_writes() -> None:
 
 
 def test_the_pictures_are_light() -> None:
-    assert sum(path.stat().st_size for path in manual.pictures()) < 6 * MEGABYTE
+    assert sum(path.stat().st_size for path in manual.pictures()) < OF_A_STATE * len(CATALOGUE)
