@@ -31,6 +31,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import settings
 
 from local.bound import bound_command
 from local.environment import ROOT
@@ -43,6 +44,9 @@ from tools.programs import explicit_path, resolve
 _EMBEDDED = "embedded"
 _DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 _START_LIMIT = 30.0
+
+settings.register_profile("house", deadline=None)  # how long an example takes says nothing on a busy machine
+settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:

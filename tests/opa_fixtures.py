@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import tempfile
 import time
@@ -19,24 +20,30 @@ from local.opa import POLICIES, server_command, snapshot_policies
 TIMEOUT = timedelta(seconds=5)
 
 
+def is_listening(path: Path) -> bool:
+    """Tell whether a connection to a unix socket is taken: its file is there a little earlier."""
+    with socket.socket(socket.AF_UNIX) as asking:
+        return asking.connect_ex(str(path)) == 0
+
+
 @contextmanager
 def running_opa(binary: Path, source: Path = POLICIES) -> Iterator[str]:
     """Start OPA over the policies in `source`; yield its `unix://` address."""
     # A short path: a socket's has at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix="sluice-opa-") as folder:
-        socket = Path(folder) / "s"
+        address = Path(folder) / "s"
         snapshot_policies(Path(folder) / "policies", source)
-        command = bound_command(server_command(binary, policies=Path(folder) / "policies", socket=socket))
+        command = bound_command(server_command(binary, policies=Path(folder) / "policies", socket=address))
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         try:
             deadline = time.monotonic() + 20
-            while not socket.exists():
+            while not is_listening(address):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError("OPA did not start")
                 time.sleep(0.02)
-            yield f"unix://{socket}"
+            yield f"unix://{address}"
         finally:
             process.terminate()
             process.communicate(timeout=20)
