@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from zoneinfo import ZoneInfo
 
 from adapters.store import held_reads
 from adapters.store.database import database_now
 from adapters.store.held_reads import Held
+from api import words
 from api.parts import ApiParts
 from api.safety.exception_schemas import Windows, WindowView
 from api.safety.schemas import HeldProposal
@@ -40,7 +42,7 @@ def _view(window: ChangeWindow, facts: WindowFacts, held: Held) -> WindowView:
         kind=window.kind,
         scope=window.scope,
         time_zone=window.time_zone,
-        schedule=_schedule(window),
+        schedule=schedule_of(window),
         lasts=facts.lasts,
         changes_at=facts.changes_at,
         override_roles=window.override_roles,
@@ -50,9 +52,13 @@ def _view(window: ChangeWindow, facts: WindowFacts, held: Held) -> WindowView:
     )
 
 
-def _schedule(window: ChangeWindow) -> str:
-    if window.cron is not None:
-        return f"{window.cron} for {window.duration}"
+def schedule_of(window: ChangeWindow) -> str:
+    """Return when a window comes, in its own time zone."""
+    if window.cron is not None and window.duration is not None:
+        return f"{window.cron} for {words.duration(window.duration.total_seconds())}"
     if window.starts_at is not None and window.ends_at is not None:
-        return f"{window.starts_at.isoformat()} to {window.ends_at.isoformat()}"
+        zone = ZoneInfo(window.time_zone)
+        return " to ".join(
+            f"{at.astimezone(zone):%Y-%m-%d %H:%M}" for at in (window.starts_at, window.ends_at)
+        )
     return f"{window.calendar}, {len(window.events)} events"

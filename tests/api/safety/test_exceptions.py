@@ -13,6 +13,7 @@ from adapters.store import break_glass as store
 from adapters.store.database import database_now
 from adapters.store.migrate import upgrade
 from adapters.store.schema import break_glass
+from api.safety.windows import schedule_of
 from contracts.base import utc_now
 from contracts.break_glass import BreakGlass
 from contracts.configuration import ChangeWindow, DeclaredAgent
@@ -61,6 +62,22 @@ async def test_windows_are_listed_and_one_that_never_comes_again_is_told(frozen:
     assert freeze["changes_at"] is not None
     assert (over["lasts"], over["changes_at"]) == (False, None)
     assert "never comes again" in over["warning"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"cron": "0 9 * * 1-5", "duration": "8h30m"}, "0 9 * * 1-5 for 8 h 30 min"),
+        (
+            {"starts_at": "2026-12-23T23:00:00Z", "ends_at": "2026-12-31T22:59:59Z"},
+            "2026-12-24 00:00 to 2026-12-31 23:59",
+        ),
+    ],
+    ids=["cron", "moments"],
+)
+def test_a_schedule_is_told_in_the_windows_own_time(fields: dict[str, str], told: str) -> None:
+    given = {"name": "w", "kind": "freeze", "scope": {"everything": True}, "time_zone": "Europe/Berlin"}
+    assert schedule_of(ChangeWindow.model_validate(given | fields)) == told
 
 
 async def test_a_closed_window_is_overridden_by_its_role_with_a_reason(frozen: Api) -> None:
