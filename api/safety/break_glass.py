@@ -226,7 +226,7 @@ def grant_view(grant: BreakGlass, uses: Sequence[BreakGlassUse], now: datetime) 
 async def _locked(connection: AsyncConnection, parts: ApiParts, grant_id: str) -> tuple[BreakGlass, datetime]:
     grant = await store.lock(connection, parts.tenant, grant_id)
     if grant is None:
-        raise not_found("break-glass grant")
+        raise not_found("grant")
     return grant, await database_now(connection)
 
 

@@ -12,9 +12,11 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.guardrail.activities import GuardActivities
 from adapters.opa.engine import OpaPolicyEngine
+from adapters.store import breakers
 from adapters.store.database import Database
 from contracts.base import utc_now
 from contracts.messages import PassInput, PassResult
+from contracts.principal import SYSTEM
 from contracts.request import Alert
 from tests import openai_server
 from tests.gke_fixtures import RunningEmulator
@@ -102,11 +104,18 @@ async def nothing_happened(stack: RequestStack, fleet: RunningEmulator) -> None:
     assert [call for call in fleet.calls() if call.method in CHANGING] == []
 
 
+async def trusted_again(stack: RequestStack) -> None:
+    """Close the model's circuit breaker: each behaviour is the first."""
+    async with stack.database.transaction() as connection:
+        await breakers.reset(connection, "model:stub-1", actor=SYSTEM, reason="another model")
+
+
 async def test_what_is_no_valid_outcome_is_refused_with_a_reason_and_never_repaired(
     stack: RequestStack, chat_server: ChatServer, local_fleet: RunningEmulator, subtests: pytest.Subtests
 ) -> None:
     for name, behaviour, reason_code in REFUSED:
         with subtests.test(name):
+            await trusted_again(stack)
             chat_server.script(behaviour)
             chat_server.calls.clear()
             request = request_of(WORDS)
@@ -133,6 +142,7 @@ async def test_a_model_that_is_down_leaves_the_request_to_the_rules_planner(
 ) -> None:
     for name, behaviour in DOWN.items():
         with subtests.test(name):
+            await trusted_again(stack)
             chat_server.script(behaviour)
             chat_server.calls.clear()
             request = request_of(WORDS)
