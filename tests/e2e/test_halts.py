@@ -10,7 +10,7 @@ from proofs.halts import run_round
 from tests.e2e.practice_ground import STAGING
 from tests.e2e.stack import Stack
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
 
 async def test_no_covered_call_comes_under_an_effective_halt_and_what_it_held_runs_afterwards(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from tests.e2e.practice_ground import DEVELOPMENT, PRODUCTION, Place
 from tests.e2e.stack import Stack, eventually
@@ -120,7 +122,7 @@ async def test_every_request_that_was_answered_has_exactly_one_outcome(
 
     await eventually(all_are_over, limit=WITHIN)
     for one in answered:
-        shown = (await stack.people["viewer"].get(f"/v1/requests/{one.request_id}")).json()
+        shown = await shown_again(stack, one.request_id)
         assert shown["status"] == one.status, (one.text, shown["answer"])
         assert len(shown["proposal_ids"]) == (1 if one.status == "proposed" else 0), shown
     closed = await stack.rows(
@@ -128,6 +130,15 @@ async def test_every_request_that_was_answered_has_exactly_one_outcome(
     )
     assert {row.subject: row.times for row in closed} == dict.fromkeys(ids, 1)
     await proposals_are_not_doubled(stack, answered)
+
+
+async def shown_again(stack: Stack, request_id: str) -> Any:
+    """Read a request. A connection that was kept from before a kill is noticed when it is used."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(httpx.TransportError), stop=stop_after_attempt(5), wait=wait_fixed(0.5)
+    ):
+        with attempt:
+            return (await stack.people["viewer"].get(f"/v1/requests/{request_id}")).json()
 
 
 async def proposals_are_not_doubled(stack: Stack, answered: list[Ask]) -> None:

@@ -83,7 +83,7 @@ async def test_an_open_breaker_is_reset_with_a_reason_and_lets_go_what_it_held(o
         page = visit.page
         for kind in ("target", "kind"):
             await page.goto("/operations/breakers")
-            link = page.locator(f'main a[href^="/operations/breakers/{kind}:"]').first
+            link = page.locator(f'main a[href^="/operations/breakers/{kind}%3A"]').first
             await link.click()
             await expect(page.locator("#breaker-live")).to_contain_text(re.compile("open", re.IGNORECASE))
             await page.get_by_label("Why may it close?").fill("the zone has machines again")
