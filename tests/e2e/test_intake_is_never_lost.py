@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from tests.e2e.practice_ground import DEVELOPMENT, PRODUCTION, Place
 from tests.e2e.stack import Stack, eventually
@@ -132,13 +132,10 @@ async def test_every_request_that_was_answered_has_exactly_one_outcome(
     await proposals_are_not_doubled(stack, answered)
 
 
+@retry(retry=retry_if_exception_type(httpx.TransportError), stop=stop_after_attempt(5), wait=wait_fixed(0.5))
 async def shown_again(stack: Stack, request_id: str) -> Any:
     """Read a request. A connection that was kept from before a kill is noticed when it is used."""
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(httpx.TransportError), stop=stop_after_attempt(5), wait=wait_fixed(0.5)
-    ):
-        with attempt:
-            return (await stack.people["viewer"].get(f"/v1/requests/{request_id}")).json()
+    return (await stack.people["viewer"].get(f"/v1/requests/{request_id}")).json()
 
 
 async def proposals_are_not_doubled(stack: Stack, answered: list[Ask]) -> None:
