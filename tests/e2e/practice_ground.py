@@ -111,8 +111,8 @@ class Ground:
             "environments": {one.name: {"approval": {"quorum": one.quorum}} for one in ENVIRONMENTS},
             "targets": [_target(place) for place in places],
             "budgets": [{"scope": {"team": place.name}, **money} for place in places],
-            # One test's failures must not stop the next one's effects.
-            "limits": {"max_share": 10.0, "breaker": {"failures": 100}},
+            # One test's failures must not stop the next one's effects, nor what it asked for again and again.
+            "limits": {"max_share": 10.0, "breaker": {"failures": 100}, "repeats": {"proposals": 1_000}},
             "approval": approval,
             **self._more,
         }
