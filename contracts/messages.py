@@ -153,6 +153,8 @@ class Standing(Contract):
     state: ProposalState
     revision: int
     reason_code: str
+    summary: str | None = Field(default=None, exclude_if=unsaid)
+    """One line on what the present revision asks for; None: what the workflow was started with, nobody edited it."""
 
 
 class DecisionInput(Contract):

@@ -59,6 +59,7 @@ class ProposalWorkflow:
         """Hold state from the first message on: one may arrive before `run` begins."""
         self.start = start
         self._revision = start.revision
+        self._summary = start.summary
         self._passes = start.passes
         self._state = _S.READY if start.passes else _S.EVALUATING
         self._ballot = Ballot(start)
@@ -77,7 +78,7 @@ class ProposalWorkflow:
                 await asyncio.shield(path)
         standing = path.result()
         if not standing.state.is_final:
-            carried = {"revision": self._revision, "passes": self._passes}
+            carried = {"revision": self._revision, "passes": self._passes, "summary": self._summary}
             workflow.continue_as_new(start.model_copy(update=carried))
         return standing
 
@@ -151,7 +152,7 @@ class ProposalWorkflow:
 
     async def _execute(self) -> tuple[ProposalState, str]:
         """The one forward effect, or none."""
-        outcome = await stages.execute_action(self._effect(Step.FORWARD), self.start.summary)
+        outcome = await stages.execute_action(self._effect(Step.FORWARD), self._summary)
         if outcome.result is EffectResult.NEEDS_NEW_PASS:
             await self._nap(BREATH, f"new pass: {outcome.reason_code}")
         return outcome.state, outcome.reason_code
@@ -259,7 +260,7 @@ class ProposalWorkflow:
         """Ask the database, between two decisions and never during one. An edit shows as a new revision."""
         async with self._one_decision:
             standing = await stages.read_state(self.start.proposal_id)
-        self._revision = standing.revision
+        self._follow_edit(standing)
         return standing.state, standing.reason_code
 
     async def _close(
@@ -277,8 +278,13 @@ class ProposalWorkflow:
             only_from=only_from,
         )
         standing = await stages.close_proposal(closing)
-        self._revision = standing.revision
+        self._follow_edit(standing)
         return standing.state, standing.reason_code
+
+    def _follow_edit(self, standing: Standing) -> None:
+        """Go on with the revision that is in the database, and say in the Temporal UI what that one asks for."""
+        self._revision = standing.revision
+        self._summary = standing.summary or self._summary
 
     async def _give_up(self, failure: ActivityError | ApplicationError) -> tuple[ProposalState, str]:
         """Fail closed: a guard pass that cannot succeed is a denial. After that only a person can help."""
@@ -302,7 +308,7 @@ class ProposalWorkflow:
     def _describe(self, reason_code: str) -> None:
         because = f": {reason_code}" if reason_code else ""
         workflow.set_current_details(
-            f"**{self._state}**{because}\n\n{self.start.summary}, revision {self._revision}"
+            f"**{self._state}**{because}\n\n{self._summary}, revision {self._revision}"
         )
 
 

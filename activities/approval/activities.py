@@ -26,9 +26,16 @@ from contracts.audit import AuditType
 from contracts.configuration import BreakerLimits, ConfigurationSource
 from contracts.decision import DecisionKind, DecisionResult, DecisionStatus, SignedDecision
 from contracts.errors import NotFound
-from contracts.messages import CloseInput, DecisionInput, RefusalInput, Standing, StandingInput
+from contracts.messages import (
+    CloseInput,
+    DecisionInput,
+    RefusalInput,
+    Standing,
+    StandingInput,
+    summary_of,
+)
 from contracts.principal import SYSTEM
-from contracts.proposal import ProposalState
+from contracts.proposal import Draft, ProposalState
 from contracts.signature import is_signed_by
 
 DECISION_UNKNOWN = "decision_unknown"
@@ -176,8 +183,12 @@ def _result(signed: SignedDecision, ballot: approval.Ballot) -> DecisionResult:
 
 
 def _standing(row: Row[Any]) -> Standing:
+    was_edited = row.revision > 1
     return Standing(
-        state=ProposalState(row.state), revision=row.revision, reason_code=row.reason_code or row.state
+        state=ProposalState(row.state),
+        revision=row.revision,
+        reason_code=row.reason_code or row.state,
+        summary=summary_of(Draft.model_validate(row.draft).action) if was_edited else None,
     )
 
 

@@ -22,9 +22,10 @@ from adapters.store.migrate import upgrade
 from contracts.base import utc_now
 from contracts.decision import DecisionKind
 from contracts.messages import DECIDE_SIGNAL, WAKE_SIGNAL
-from contracts.proposal import ProposalState
+from contracts.proposal import Draft, ProposalState
 from emulators.gke.faults import FaultKind
-from tests.contracts.samples import ANA
+from tests.contracts.samples import ANA, BEN
+from tests.editing import edit
 from tests.gke_fixtures import RunningEmulator, local_fleet
 from tests.proposal_stack import CAROL, ProposalStack, eventually, forged, proposal_stack, resize
 
@@ -32,6 +33,7 @@ __all__ = ["local_fleet"]
 
 HISTORIES = Path(__file__).parent / "histories"
 WAITING = ProposalState.AWAITING_APPROVAL
+DAN = CAROL.model_copy(update={"subject": "dan"})
 Run = Callable[[ProposalStack], Awaitable[Any]]
 
 
@@ -40,6 +42,11 @@ async def waiting(stack: ProposalStack, **changes: Any) -> tuple[Any, str]:
     proposal_id = handle.id.removeprefix("proposal/")
     await stack.until(proposal_id, WAITING)
     return handle, proposal_id
+
+
+async def waiting_for_two(stack: ProposalStack) -> tuple[Any, str]:
+    stack.guard.quorums = [2]
+    return await waiting(stack)
 
 
 async def approved(stack: ProposalStack) -> Any:
@@ -101,6 +108,39 @@ async def sent_back_by_a_foreign_operation(stack: ProposalStack) -> Any:
     return await approved(stack)
 
 
+async def edited(stack: ProposalStack) -> Any:
+    """Somebody approved the first of two; then a reviewer edits, so that the vote is void and the gates run anew."""
+    stack.guard.quorums = [2, 1]
+    handle, proposal_id = await waiting(stack)
+    await stack.decide(proposal_id, BEN)
+    assert isinstance(await edit(stack.database, proposal_id, CAROL, node_count=4), Draft)
+    await handle.signal(WAKE_SIGNAL)
+
+    async def waits_again() -> bool:
+        row = await stack.row(proposal_id)
+        return (row.revision, row.state) == (2, WAITING)
+
+    await eventually(waits_again, limit=30)
+    await stack.decide(proposal_id, BEN)
+    return handle
+
+
+async def vote_withdrawn(stack: ProposalStack) -> Any:
+    handle, proposal_id = await waiting_for_two(stack)
+    await stack.decide(proposal_id, BEN)
+    await stack.decide(proposal_id, BEN, DecisionKind.WITHDRAW)
+    await stack.decide(proposal_id, CAROL)
+    await stack.decide(proposal_id, DAN)
+    return handle
+
+
+async def vote_changed(stack: ProposalStack) -> Any:
+    handle, proposal_id = await waiting_for_two(stack)
+    await stack.decide(proposal_id, BEN)
+    await stack.decide(proposal_id, BEN, DecisionKind.REJECT)
+    return handle
+
+
 PATHS: dict[str, Run] = {
     run.__name__: run
     for run in (
@@ -112,6 +152,9 @@ PATHS: dict[str, Run] = {
         decided_by_two_after_a_forgery,
         held_and_cancelled,
         sent_back_by_a_foreign_operation,
+        edited,
+        vote_withdrawn,
+        vote_changed,
     )
 }
 

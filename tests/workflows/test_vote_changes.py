@@ -42,6 +42,12 @@ async def statuses(stack: ProposalStack, proposal_id: str) -> list[tuple[str, st
     return [(row.reviewer.partition("/")[2], row.kind, row.status) for row in rows]
 
 
+async def details(handle: Any) -> str:
+    """What the Temporal UI shows of a workflow."""
+    metadata = await handle.query("__temporal_workflow_metadata")
+    return str(metadata.current_details)
+
+
 async def code_of(decision: Any) -> str | None:
     with pytest.raises(WorkflowUpdateFailedError) as refused:
         await decision
@@ -133,6 +139,23 @@ async def test_an_edit_voids_the_votes_and_the_new_revision_is_what_runs(stack: 
         closed = await handle.result()
     assert (closed.state, closed.revision) == (S.SUCCEEDED, 2)
     assert stack.sizes_set() == [4]
+
+
+async def test_the_temporal_ui_tells_what_the_edited_revision_asks_for(stack: ProposalStack) -> None:
+    async with stack.working():
+        handle = await waiting(stack, 1)
+        name = id_of(handle)
+        assert "to 3 per zone, revision 1" in await details(handle)
+        assert isinstance(await edit(stack.database, name, DAN, node_count=4), Draft)
+        await handle.signal(WAKE_SIGNAL)
+        await stack.until(name, S.AWAITING_APPROVAL)
+        await stack.decide(name, BEN)
+        await handle.result()
+        told = await details(handle)
+    assert "to 4 per zone, revision 2" in told
+    assert "to 3 per zone" not in told
+    summaries = [one.user_metadata.summary.data.decode() async for one in handle.fetch_history_events()]
+    assert [one for one in summaries if "resize" in one] == ['"resize acme-prod/serving/web to 4 per zone"']
 
 
 async def test_an_edit_is_checked_although_no_worker_lived_when_it_came(stack: ProposalStack) -> None:
