@@ -127,7 +127,7 @@ class Facts:
     limits: Limits
     approval_limits: ApprovalLimits
     sample_draw: int | None = None
-    """The lot of this proposal, in a record that must not hold the salt it was drawn with; None: draw it."""
+    """The lot of this change, in a record that must not hold the salt it was drawn with; None: draw it."""
     configuration_revision: str | None = None
     """Digest of the whole configuration that target, environment, limits and budgets are taken from."""
 

@@ -60,7 +60,7 @@ def _withhold_salt(facts: Facts, document: dict[str, Any]) -> None:
     if salt:
         document["approval_limits"]["sample_salt"] = WITHHELD
         if facts.sample_draw is None:
-            document["sample_draw"] = draw_of(facts.draft.id, salt)
+            document["sample_draw"] = draw_of(facts.draft, salt)
 
 
 def parse(document: Mapping[str, Any]) -> Record:

@@ -2,6 +2,8 @@
 
 Never delegated, whatever the rules say: what a model made of untrusted text, what no single call takes back, a high
 risk, an environment that is not declared, and production unless the rule names that environment.
+
+The lot falls on the change, not on the proposal: who cancels and proposes the same again draws the same again.
 """
 
 from __future__ import annotations
@@ -9,10 +11,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
+from datetime import UTC
 
+from contracts.base import canonical_json
 from contracts.configuration.approval import AutomaticApproval
 from contracts.evaluation import RiskTier
-from contracts.proposal import PlannerKind
+from contracts.proposal import Draft, PlannerKind
 from contracts.request import Trust
 from guardrails.approval_rule.conditions import Judged, passes
 
@@ -32,21 +36,35 @@ def delegation_of(known: Judged) -> Delegation | None:
     if not matching:
         return None
     chosen = max(matching, key=lambda one: one.sample)
-    draw = known.facts.sample_draw
+    draft, draw = known.facts.draft, known.facts.sample_draw
     if draw is None:
-        draw = draw_of(known.facts.draft.id, limits.sample_salt)
-    return Delegation(chosen.name, _is_in(draw, chosen.sample))
+        draw = draw_of(draft, limits.sample_salt)
+    return Delegation(chosen.name, _is_taken(draft, chosen.sample) or _is_in(draw, chosen.sample))
 
 
-def is_sampled(proposal_id: str, salt: str, share: float) -> bool:
-    """Tell whether a proposal is in the sample. The same in every pass and revision; the salt keeps it unforeseen."""
-    return _is_in(draw_of(proposal_id, salt), share)
+def is_sampled(draft: Draft, salt: str, share: float) -> bool:
+    """Tell whether a change is in the sample. The same in every pass; the salt keeps it unforeseen."""
+    return _is_taken(draft, share) or _is_in(draw_of(draft, salt), share)
 
 
-def draw_of(proposal_id: str, salt: str) -> int:
-    """Return the lot of a proposal, from 0 to 2**48 - 1. It tells nothing of the salt."""
-    digest = hmac.digest(salt.encode(), proposal_id.encode(), hashlib.sha256)
+def draw_of(draft: Draft, salt: str) -> int:
+    """Return the lot of a change, from 0 to 2**48 - 1. It tells nothing of the salt.
+
+    It depends on the tenant, the action with its target and values, and the UTC day of the proposal; not on the
+    proposal's id or on who asks, which can be had anew at will.
+    """
+    change = {
+        "tenant": draft.tenant,
+        "action": draft.action.model_dump(mode="json"),
+        "day": draft.created_at.astimezone(UTC).date().isoformat(),
+    }
+    digest = hmac.digest(salt.encode(), canonical_json(change), hashlib.sha256)
     return int.from_bytes(digest[:6], "big")
+
+
+def _is_taken(draft: Draft, share: float) -> bool:
+    """What was edited had been put before people: other values are no way out of a sample."""
+    return draft.revision > 1 and share > 0
 
 
 def _is_in(draw: int, share: float) -> bool:

@@ -125,7 +125,9 @@ def test_a_sample_is_recorded_as_its_lot_and_never_with_the_salt() -> None:
     asking = Environment(approval=EnvironmentApproval(quorum=1), production=False)
     outcomes = set()
     for number in range(12):
-        judged = facts(draft=draft(id=f"prp_{number}"), approval_limits=limits, environment=asking)
+        judged = facts(
+            draft=draft(created_at=NOON - timedelta(days=number)), approval_limits=limits, environment=asking
+        )
         assert salt not in dump(Record(facts=judged))
         assert evaluate(again(judged).facts) == evaluate(judged)
         assert dump(Record(facts=again(judged).facts)) == dump(Record(facts=judged))

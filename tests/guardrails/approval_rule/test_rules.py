@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -12,13 +12,13 @@ from contracts.configuration import ApprovalLimits, Environment, EnvironmentAppr
 from contracts.configuration.conditions import AskWhen, PassWhen
 from contracts.evaluation import Outcome, RiskTier
 from contracts.principal import Role
-from contracts.proposal import Planner, PlannerKind
+from contracts.proposal import Draft, Planner, PlannerKind
 from contracts.request import Channel, Trust
 from guardrails.approval_rule.conditions import Judged, asks, passes
 from guardrails.approval_rule.decision import decide
-from guardrails.approval_rule.delegation import delegation_of, is_sampled
+from guardrails.approval_rule.delegation import delegation_of, draw_of, is_sampled
 from guardrails.facts import Facts
-from tests.contracts.samples import AGENT, ANA, observation, resize
+from tests.contracts.samples import AGENT, ANA, BEN, NOON, observation, resize
 from tests.guardrails.samples import TARGET, draft, facts
 
 SALT = "a salt of the tests"
@@ -226,21 +226,61 @@ def test_of_two_rules_that_delegate_the_one_with_the_larger_sample_counts() -> N
     assert decide(small(approval_limits=given)).rule == "automatic.watched"
 
 
+def pools(count: int) -> list[Draft]:
+    return [draft(action=resize().model_copy(update={"node_pool": f"p{one}"})) for one in range(count)]
+
+
 def test_the_sample_is_the_configured_share_the_same_each_time_and_depends_on_the_salt() -> None:
-    ids = [f"prp_{number}" for number in range(20_000)]
-    drawn = [one for one in ids if is_sampled(one, SALT, 0.05)]
-    assert 850 < len(drawn) < 1150
-    assert drawn == [one for one in ids if is_sampled(one, SALT, 0.05)]
-    assert drawn != [one for one in ids if is_sampled(one, SALT + "!", 0.05)]
-    assert set(drawn) <= {one for one in ids if is_sampled(one, SALT, 0.06)}
-    assert not any(is_sampled(one, SALT, 0) for one in ids)
-    assert all(is_sampled(one, SALT, 1) for one in ids)
+    changes = pools(5_000)
+    drawn = [one for one in changes if is_sampled(one, SALT, 0.05)]
+    assert 190 < len(drawn) < 310
+    assert drawn == [one for one in changes if is_sampled(one, SALT, 0.05)]
+    assert drawn != [one for one in changes if is_sampled(one, SALT + "!", 0.05)]
+    wider = [one for one in changes if is_sampled(one, SALT, 0.06)]
+    assert all(one in wider for one in drawn)
+    assert not any(is_sampled(one, SALT, 0) for one in changes)
+    assert all(is_sampled(one, SALT, 1) for one in changes)
 
 
-def test_a_revision_is_sampled_as_the_one_before() -> None:
-    first = decide(small(approval_limits=passing(0.5)))
-    edited = draft(environment="staging", revision=3, **GENTLE)
-    assert decide(small(approval_limits=passing(0.5), draft=edited)).outcome is first.outcome
+@pytest.mark.parametrize(
+    "again",
+    [
+        {"id": "prp_another"},
+        {"authors": (BEN,)},
+        {"reason": "in other words"},
+        {"created_at": NOON.replace(hour=23)},
+        {"created_at": NOON.astimezone(timezone(timedelta(hours=14)))},
+    ],
+    ids=[
+        "as another proposal",
+        "by somebody else",
+        "in other words",
+        "later that day",
+        "in another time zone",
+    ],
+)
+def test_the_same_change_proposed_again_that_day_draws_the_same_lot(again: dict[str, Any]) -> None:
+    assert draw_of(draft(**again), SALT) == draw_of(draft(), SALT)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"tenant": "another"}, {"action": resize(5)}, {"created_at": NOON + timedelta(days=1)}],
+    ids=["tenant", "values", "day"],
+)
+def test_another_change_or_day_draws_a_lot_of_its_own(other: dict[str, Any]) -> None:
+    assert draw_of(draft(**other), SALT) != draw_of(draft(), SALT)
+
+
+def test_an_edit_is_no_way_out_of_a_sample() -> None:
+    """The smallest share: that all three changes are drawn by chance does not happen."""
+    edited = [draft(environment="staging", revision=2, action=resize(size)) for size in (2, 3, 4)]
+    for one in edited:
+        sampled = decide(small(approval_limits=passing(1e-9), draft=one))
+        assert sampled.reason_code == "sampled"
+        assert is_sampled(one, SALT, 1e-9)
+        assert not is_sampled(one.model_copy(update={"revision": 1}), SALT, 1e-9)
+        assert decide(small(draft=one)).outcome is Outcome.ALLOW
 
 
 @pytest.mark.parametrize(
