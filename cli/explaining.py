@@ -32,6 +32,8 @@ def explain(session: Session, proposal_id: ProposalId) -> None:
 def _explained(found: dict[str, Any]) -> list[str]:
     lines = [f"{found['proposal_id']}, revision {found['revision']}: {found['summary']}"]
     lines += [found["headline"]["text"], ""]
+    if found["edited"]:
+        lines += ["WHAT WAS EDITED", *[f"  {one['text']}" for one in found["edited"]], ""]
     if found["outcome"] is None:
         return [*lines, "No guard pass has judged it yet."]
     lines.append(f"WHAT THE GUARDRAILS SAID, PASS {found['pass_number']}")

@@ -59,6 +59,21 @@ def _draft(found: Proved[Draft]) -> Iterator[Sentence]:
     yield _said(f"It had to be decided by {times}.", found)
 
 
+def editing(course: Course) -> Iterator[Sentence]:
+    """Who changed which value of it while it waited, from what to what."""
+    before = course.drafts[-1].fact if course.drafts else None
+    for found in course.edits:
+        after, editor = found.fact.draft, wording.who(found.actor)
+        named = f" ({words.plain(found.fact.reason_name)})" if found.fact.reason_name else ""
+        changed = ", ".join(wording.changes(before.action if before else None, after.action))
+        told = f"{editor} edited it into revision {after.revision}{named}: {changed}."
+        quote = Quote.of(after.reason, editor, is_unverified=False)
+        yield _said(
+            f"{told} Votes before it became void, and the guardrails judged anew.", found, quote=quote
+        )
+        before = after
+
+
 def observing(course: Course) -> Iterator[Sentence]:
     """What the provider reported beforehand, and the digest of exactly what was decided on."""
     for found in course.observed:

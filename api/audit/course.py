@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from contracts.audit import AuditEvent, AuditType
-from contracts.decision import SignedDecision
+from contracts.decision import ReasonName, SignedDecision
 from contracts.effect import Intent, Receipt, ReceiptOutcome, Step, Verification
 from contracts.evaluation import Evaluation
 from contracts.principal import Principal
@@ -45,6 +45,14 @@ class Move:
     after: ProposalState
     reason_code: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A revision that a person made out of the one before."""
+
+    draft: Draft
+    reason_name: ReasonName | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ class Course:
     answers: list[Proved[str]] = field(default_factory=list)
     """What the planner wrote when it closed the request: unverified words."""
     drafts: list[Proved[Draft]] = field(default_factory=list)
+    edits: list[Proved[Edited]] = field(default_factory=list)
     observed: list[Proved[Proposal]] = field(default_factory=list)
     evaluations: list[Proved[Evaluation]] = field(default_factory=list)
     moves: list[Proved[Move]] = field(default_factory=list)
@@ -197,6 +206,11 @@ def _fact_of(event: AuditEvent) -> tuple[str, Any]:
         case AuditType.PROPOSAL_MOVED:
             states = (ProposalState(payload["from"]), ProposalState(payload["to"]))
             return "moves", Move(*states, payload["reason_code"], payload["message"])
+        case AuditType.PROPOSAL_REVISED:
+            named = payload.get("reason_name")
+            return "edits", Edited(
+                Draft.model_validate(payload["draft"]), ReasonName(named) if named else None
+            )
         case AuditType.PROPOSAL_COMMENTED:
             return "comments", str(payload["text"])
         case AuditType.DECISION_REFUSED | AuditType.DECISION_VOIDED | AuditType.DECISION_SUPERSEDED:
@@ -209,8 +223,8 @@ def _fact_of(event: AuditEvent) -> tuple[str, Any]:
             step = Step(payload["step"])
             return "issued", Issued(step, payload["fence"], payload["operation"], payload["adopted"])
         case AuditType.LEDGER_POSTED:
-            named = {name: payload[name] for name in ("kind", "scope", "window", "currency")}
+            said = {name: payload[name] for name in ("kind", "scope", "window", "currency")}
             gives_back = payload["kind"] == "adjust" and payload["credit"] == "available"
-            return "postings", Posting(**named, amount=Decimal(payload["amount"]), gives_back=gives_back)
+            return "postings", Posting(**said, amount=Decimal(payload["amount"]), gives_back=gives_back)
         case _:
             return "", None

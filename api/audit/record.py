@@ -52,10 +52,12 @@ def record_of(view: ProposalView, events: Sequence[Numbered], *, is_complete: bo
 
 def _chapters(course: Course) -> Iterable[Chapter]:
     yield Chapter(key="asked", title="Who asked for what", sentences=tuple(chapters.asking(course)))
+    yield Chapter(key="edited", title="What was edited", sentences=tuple(chapters.editing(course)))
     yield Chapter(key="change", title="What would change", sentences=tuple(chapters.observing(course)))
     for found in course.evaluations:
-        number = found.fact.pass_number
-        title = f"What the guardrails said, pass {number}"
+        number, revision = found.fact.pass_number, found.fact.revision
+        of_edit = f" of revision {revision}" if revision > 1 else ""
+        title = f"What the guardrails said, pass {number}{of_edit}"
         yield Chapter(key=f"judged-{number}", title=title, sentences=tuple(chapters.judging(found)))
     yield Chapter(key="decided", title="Who decided", sentences=tuple(chapters.deciding(course)))
     yield Chapter(

@@ -35,6 +35,13 @@ RECEIPTS: Mapping[ReceiptOutcome, str] = {
     ReceiptOutcome.REFUSED: "the provider refused the call, and nothing was changed by it",
 }
 
+FIELDS: Mapping[str, str] = {
+    "node_count": "nodes per zone",
+    "min_node_count": "least nodes per zone",
+    "max_node_count": "most nodes per zone",
+}
+"""Values of the actions that an edit may change."""
+
 
 def who(principal: Principal) -> str:
     """Return who acted, with the kind where it is no person."""
@@ -69,6 +76,17 @@ def asked(action: Action) -> str:
     if isinstance(action, ResizeNodePool):
         return f"{count(action.node_count, 'node')} per zone"
     return f"{action.min_node_count} to {action.max_node_count} nodes per zone"
+
+
+def changes(before: Action | None, after: Action) -> tuple[str, ...]:
+    """Return each value that an edit changed as `nodes per zone 3 → 4`; `? →` where the one before is not known."""
+    then, now = (one.model_dump(mode="json") if one is not None else {} for one in (before, after))
+    names = now if before is not None else FIELDS
+    return tuple(
+        f"{FIELDS.get(name, name.replace('_', ' '))} {then.get(name, '?')} → {now[name]}"
+        for name in names
+        if name in now and then.get(name) != now[name]
+    )
 
 
 def place(action: Action) -> str:

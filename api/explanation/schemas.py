@@ -76,6 +76,8 @@ class Explanation(View):
     """None before the first pass."""
     pass_number: int | None
     at: datetime | None
+    edited: tuple[Sentence, ...]
+    """Who changed which value of it while it waited, from what to what; empty: nobody did."""
     judged: tuple[Sentence, ...]
     """What each guardrail said in that pass, worst first, then cost and requirement."""
     decided: tuple[Sentence, ...]

@@ -128,6 +128,7 @@ def _explanation(
         outcome=evaluation.outcome if evaluation is not None else None,
         pass_number=number,
         at=evaluation.at if evaluation is not None else None,
+        edited=_chapter(told, "edited"),
         judged=_judged(told, evaluation),
         decided=_chapter(told, "decided"),
         reasons=tuple(_reason(one) for one in standing),

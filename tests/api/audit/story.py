@@ -112,6 +112,18 @@ class Story:
         self._add(AuditType.DECISION_RECORDED, signed, by)
         return self._add(AuditType.DECISION_APPLIED, signed, by)
 
+    def edited(self, node_count: int, by: Principal, reason: str, reason_name: str | None = None) -> Story:
+        changed = {
+            "revision": self.proposal.revision + 1,
+            "authors": (*self.proposal.authors, by),
+            "action": resize(node_count),
+            "reason": reason,
+        }
+        self.proposal = self.proposal.model_copy(update=changed)
+        draft = self.proposal.model_dump(mode="json", include=set(Draft.model_fields))
+        self._add(AuditType.PROPOSAL_REVISED, {"draft": draft, "reason_name": reason_name}, by)
+        return self.move(S.EVALUATING, "edited", by=by, message=reason)
+
     def approved(self) -> Story:
         return self.voted(DecisionKind.APPROVE).move(S.READY, "approved", by=BEN)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from api.audit.record import record_of
+from contracts.audit import AuditType
 from contracts.decision import DecisionKind
 from contracts.effect import ReceiptOutcome, Step
 from contracts.evaluation import Outcome
@@ -12,7 +13,7 @@ from contracts.request import Trust
 from tests.api.audit.story import OLGA, S, Story, text_of
 from tests.api.serving import evaluation
 from tests.cli.views import view
-from tests.contracts.samples import AGENT, ANA
+from tests.contracts.samples import AGENT, ANA, BEN
 
 NOTHING_RAN = "Nothing ran"
 
@@ -205,6 +206,31 @@ def test_a_person_s_own_reason_is_quoted_as_theirs() -> None:
     quote = asked.sentences[0].quote
     assert quote is not None
     assert (quote.text, quote.by, quote.is_unverified) == ("the queue grows", "ana", False)
+
+
+def test_an_edit_is_told_with_what_was_changed_and_by_whom() -> None:
+    story = Story().waiting().edited(3, BEN, "three do", "too_large").waiting().edited(5, OLGA, "five rather")
+    chapter = next(one for one in story.record().chapters if one.key == "edited")
+    first, second = chapter.sentences
+    assert first.text == (
+        "ben edited it into revision 2 (too large): nodes per zone 4 → 3. "
+        "Votes before it became void, and the guardrails judged anew."
+    )
+    assert second.text.startswith("olga edited it into revision 3: nodes per zone 3 → 5. ")
+    assert first.quote is not None
+    assert (first.quote.text, first.quote.by, first.quote.is_unverified) == ("three do", "ben", False)
+    revised = [one.number for one in story.events if one.event.type is AuditType.PROPOSAL_REVISED]
+    assert [first.proof, second.proof] == [(one,) for one in revised]
+
+
+def test_an_edit_whose_beginning_is_not_at_hand_says_what_it_was_made_into() -> None:
+    story = Story().waiting().edited(3, BEN, "three do")
+    told = text_of(record_of(view(S.EVALUATING), story.events[1:], is_complete=False), "edited")
+    assert told.startswith("ben edited it into revision 2: nodes per zone ? → 3. ")
+
+
+def test_a_proposal_that_nobody_edited_has_no_such_chapter() -> None:
+    assert "edited" not in {one.key for one in succeeded().record().chapters}
 
 
 def test_a_message_that_only_claims_to_be_a_vote_is_told_as_a_claim() -> None:

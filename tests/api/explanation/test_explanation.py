@@ -7,10 +7,11 @@ from sqlalchemy import update
 
 from adapters.store.schema import evaluations
 from contracts.action import ResizeNodePool
-from contracts.proposal import Planner, PlannerKind, Proposal
+from contracts.proposal import Draft, Planner, PlannerKind, Proposal
 from tests.activities.guardrail.conftest import Guards
 from tests.api.serving import Api
-from tests.contracts.samples import AGENT, ANA, resize
+from tests.contracts.samples import AGENT, ANA, BEN, resize
+from tests.editing import edit
 
 
 async def explained(api: Api, proposal: Proposal, *, by: str = "vera") -> dict[str, Any]:
@@ -145,6 +146,15 @@ async def test_words_of_an_agent_are_quoted_as_unverified_and_in_no_sentence_of_
     for sentence in (*found["judged"], *found["decided"]):
         assert words not in sentence["text"]
     assert words not in str(found["reasons"]) + str(found["would_have_to_change"])
+
+
+async def test_an_edit_is_explained_by_what_it_changed_and_who_made_it(api: Api, gates: Guards) -> None:
+    proposal = await gates.propose()
+    await gates.check(proposal)
+    assert (await explained(api, proposal))["edited"] == []
+    assert isinstance(await edit(api.database, proposal.id, BEN, node_count=3), Draft)
+    (told,) = (await explained(api, proposal))["edited"]
+    assert told["text"].startswith("ben edited it into revision 2: nodes per zone 4 → 3. ")
 
 
 async def test_before_the_first_pass_there_is_nothing_to_explain_yet(api: Api) -> None:
