@@ -11,7 +11,7 @@ WORKERS ?= 3
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## virtual environment, dependencies, the sluice command, Temporal, OPA, the web UI
@@ -80,22 +80,13 @@ bench-inbox: setup ## time and weight of the inbox with 10,000 waiting proposals
 bench-backtest: setup ## seconds that a backtest of 10,000 recorded proposals takes
 	@exec $(BIN)/python -m benchmarks.backtest
 
-.PHONY: proof-budget
-proof-budget: setup ## 64 racers for the last unit of a budget, 5,000 rounds; the database judges
-	@exec $(BIN)/python -m proofs.last_unit --rounds 5000
+.PHONY: proof
+proof: setup ## every proof, two side by side; the figures go to docs/figures/proofs.json
+	@exec $(BIN)/python -m proofs --figures docs/figures/proofs.json
 
-.PHONY: proof-approvals
-proof-approvals: setup ## 300 orders of what happens to a proposal that waits, on Temporal and PostgreSQL
-	@exec $(BIN)/python -m proofs.approval_orders --sample 300
+.PHONY: proof-quick
+proof-quick: setup ## the short form of every proof that has one
+	@exec $(BIN)/python -m proofs --quick
 
-.PHONY: proof-storm
-proof-storm: setup ## 1,000 alerts in 10 s over 50 targets, judged from the provider's own log
-	@exec $(BIN)/python -m proofs.storm
-
-.PHONY: proof-halts
-proof-halts: setup ## 50 halts against 100 proposals about to execute, judged from the provider's own log
-	@exec $(BIN)/python -m proofs.halts --rounds 50
-
-.PHONY: proof-mutants
-proof-mutants: setup ## every guard broken by itself, in a copy; fails unless a test notices each time
-	@exec $(BIN)/python -m proofs.mutants
+proof-%: setup ## one proof alone, by the name that `make proof` gives it, for example proof-budget
+	@exec $(BIN)/python -m proofs $*

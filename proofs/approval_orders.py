@@ -8,7 +8,6 @@ model of its own foretells, and its audit events rebuild it. All 16,807 orders r
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import itertools
@@ -16,6 +15,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -40,6 +40,7 @@ from emulators.gke.client import EmulatorAdmin
 from emulators.gke.server import Emulator, Options
 from local.bound import bound_command
 from local.temporal import SEARCH_ATTRIBUTES, dev_server_command
+from proofs.report import Report, Stopwatch, arguments, conclude, exactly, told
 from settings import Settings
 from tests.contracts.ballots import CAROL, DECIDED, OLGA, QUORUM, Happening, ends_as
 from tests.contracts.samples import ANA, BEN
@@ -160,7 +161,10 @@ async def prove(stack: ProposalStack, orders: Sequence[Order]) -> Judged:
                     return
             judged.faults.append(f"{_named(order)}: too slow {ATTEMPTS} times")
 
-    await asyncio.gather(*(one(order) for order in orders))
+    watch = Stopwatch(len(orders), "orders")
+    for done, running in enumerate(asyncio.as_completed([one(order) for order in orders]), 1):
+        await running
+        watch.at(done)
     return judged
 
 
@@ -231,8 +235,8 @@ async def _temporal() -> AsyncIterator[str]:
         await process.wait()
 
 
-async def main(count: int, seed: int) -> int:
-    """Start the parts, run a sample of the orders, and print what became of them."""
+async def run(count: int, seed: int) -> Judged:
+    """Start the parts and run a sample of the orders."""
     with tempfile.TemporaryDirectory(prefix="sluice-proof-") as directory:
         log = Path(directory) / "gke.jsonl"
         emulator = await Emulator.start(Options(log=log))
@@ -245,16 +249,30 @@ async def main(count: int, seed: int) -> int:
             await database.close()
         await fleet.admin.close()
         await emulator.stop()
-    ends = ", ".join(f"{state} {number}" for state, number in sorted(judged.ends.items()))
-    sys.stdout.write(f"{sum(judged.ends.values())} of {count} orders: {ends}; run again: {judged.again}\n")
-    for fault in judged.faults:
-        sys.stdout.write(f"FAULT {fault}\n")
-    return 1 if judged.faults or sum(judged.ends.values()) != count else 0
+    return judged
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> int:
+    """Read the arguments and prove."""
+    parser = arguments(__doc__)
     parser.add_argument("--sample", type=int, default=300)
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
-    sys.exit(asyncio.run(main(given.sample, given.seed)))
+    began = time.monotonic()
+    judged = asyncio.run(run(given.sample, given.seed))
+    report = Report(
+        promise="Whatever happens to a waiting proposal, in whatever order, it ends in the one state it must (I2, I4).",
+        figures=(
+            exactly("orders that ended as the model says", judged.ends.total(), given.sample),
+            *(told(str(state), number) for state, number in sorted(judged.ends.items())),
+            told("orders run again with more time", judged.again),
+        ),
+        faults=judged.faults,
+        again=f"python -m proofs.approval_orders --sample {given.sample} --seed {given.seed}",
+        seconds=time.monotonic() - began,
+    )
+    return conclude(report, given.report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -7,12 +7,12 @@ target exactly once, the held ones too.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import shutil
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from proofs.report import Report, arguments, at_least, conclude, exactly, say, told
 from settings import Settings
 from tests.e2e.practice_ground import STAGING, Environment, Ground, Place
 from tests.e2e.stack import Programs, Stack, eventually, running_stack
@@ -155,42 +156,61 @@ def _is_at(target: str, places: Sequence[Place]) -> bool:
     return target in {place.pool() for place in places}
 
 
-async def prove(rounds: int, proposals: int, seed: int) -> list[str]:
-    """Run the rounds on a stack of their own, print each; return what is not as it must be."""
+async def prove(rounds: int, proposals: int, seed: int) -> list[Round]:
+    """Run the rounds on a stack of their own and say each."""
     settings = Settings()
     found = [
         resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
         for one in (TEMPORAL, OPA)
     ]
-    chance, wrong, held = random.Random(seed), [], 0  # noqa: S311  a drawn moment, no secret
+    chance, met = random.Random(seed), []  # noqa: S311  a drawn moment, no secret
     directory = Path(tempfile.mkdtemp(prefix="sluice-halts-"))
     try:
         ground = HaltGround(proposals)
         async with running_stack(directory, Programs(*found), ground) as stack:
             for number in range(1, rounds + 1):
-                met = await run_round(stack, ground.places(STAGING), 2 + number % 2, chance)
-                held += met.held
-                wrong += [f"round {number}: {fault}" for fault in met.faults()]
-                sys.stdout.write(
-                    f"round {number}: {met.calls_before} changed before, {met.calls_under_halt} under the halt, "
-                    f"{met.calls_after} after it; {met.held} were held\n"
+                one = await run_round(stack, ground.places(STAGING), 2 + number % 2, chance)
+                met.append(one)
+                say(
+                    f"round {number} of {rounds}: {one.calls_before} changed before, {one.calls_under_halt} under the "
+                    f"halt, {one.calls_after} after it; {one.held} were held"
                 )
-                sys.stdout.flush()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    return wrong if held else [*wrong, "no halt ever held anything: nothing was shown"]
+    return met
 
 
-def main() -> None:
+def main() -> int:
     """Read the arguments and prove."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--proposals", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    if wrong := asyncio.run(prove(given.rounds, given.proposals, given.seed)):
-        sys.exit("\n".join(wrong))
+    began = time.monotonic()
+    met = asyncio.run(prove(given.rounds, given.proposals, given.seed))
+    again = (
+        f"python -m proofs.halts --rounds {given.rounds} --proposals {given.proposals} --seed {given.seed}"
+    )
+    report = Report(
+        promise="No covered call comes once a halt is effective, and what it held runs after it, once (I8).",
+        figures=(
+            exactly("halts", len(met), given.rounds),
+            exactly("calls under an effective halt", sum(one.calls_under_halt for one in met), 0),
+            at_least("proposals held", sum(one.held for one in met), 1),
+            exactly(
+                "proposals succeeded",
+                sum(one.states["succeeded"] for one in met),
+                given.rounds * given.proposals,
+            ),
+            told("changed before their halt", sum(one.calls_before for one in met)),
+        ),
+        faults=[f"round {number}: {fault}" for number, one in enumerate(met, 1) for fault in one.faults()],
+        again=again,
+        seconds=time.monotonic() - began,
+    )
+    return conclude(report, given.report)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,7 +11,6 @@ Without a URL it starts a PostgreSQL of its own. Exit status 1 when an invariant
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import shutil
 import signal
@@ -46,6 +45,7 @@ from guardrails.budget.cost import estimate
 from guardrails.budget.decision import decide
 from guardrails.facts import BudgetFacts, Facts
 from local.postgres import server_in
+from proofs.report import Report, Stopwatch, arguments, conclude, exactly, told
 
 RACERS = 64
 UNIT = Decimal("1.00")
@@ -89,9 +89,11 @@ async def race(url: str, *, rounds: int, racers: int = RACERS, connections: int 
     watching = asyncio.create_task(_watch(watcher, progress))
     try:
         await _enter(database, racers * rounds)
+        watch = Stopwatch(rounds, "rounds")
         for number in range(rounds):
             progress.cap = UNIT * (number + 1)
             await asyncio.gather(*[_run(database, number, racer, racers) for racer in range(racers)])
+            watch.at(number + 1)
         progress.is_over = True
         reads, broken = await watching
         return await _judge(database, rounds, racers, reads, broken)
@@ -280,7 +282,7 @@ async def _prove(url: str, rounds: int, racers: int) -> Result:
 
 def main() -> int:
     """Run the race and say what the database found."""
-    parser = argparse.ArgumentParser(description="64 racers for the last unit of a budget.")
+    parser = arguments(__doc__)
     parser.add_argument("--rounds", type=int, default=5000)
     parser.add_argument("--racers", type=int, default=RACERS)
     parser.add_argument("--url", help="an empty database; without it a PostgreSQL is started")
@@ -291,9 +293,20 @@ def main() -> int:
     else:
         with _postgres() as url:
             result = asyncio.run(_prove(url, given.rounds, given.racers))
-    sys.stdout.write(f"{result}\n{'holds' if result.holds else 'DOES NOT HOLD'}")
-    sys.stdout.write(f" after {time.monotonic() - began:.0f} s\n")
-    return 0 if result.holds else 1
+    report = Report(
+        promise=f"{given.racers} racers for the last unit of a budget have one winner each time (I3).",
+        figures=(
+            exactly("rounds", result.rounds, given.rounds),
+            exactly("rounds with one winner", result.rounds_with_one_winner, given.rounds),
+            exactly("winners", result.winners, given.rounds),
+            told("reads of the sums meanwhile", result.reads),
+            exactly("reads above the cap", result.broken_reads, 0),
+        ),
+        faults=result.faults if result.reads else (*result.faults, "the sums were never read"),
+        again=f"python -m proofs.last_unit --rounds {given.rounds} --racers {given.racers}",
+        seconds=time.monotonic() - began,
+    )
+    return conclude(report, given.report)
 
 
 if __name__ == "__main__":

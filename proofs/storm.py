@@ -12,6 +12,7 @@ import itertools
 import shutil
 import sys
 import tempfile
+import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from proofs.report import Report, arguments, conclude, exactly, say, told
 from settings import Settings
 from tests.e2e.practice_ground import DEVELOPMENT, Environment, Ground, Place
 from tests.e2e.stack import Programs, Stack, eventually, running_stack
@@ -188,21 +190,15 @@ async def _counted(stack: Stack, statement: str) -> Counter[str]:
     )
 
 
-def _say(storm: Storm, outcome: Outcome) -> None:
-    lines = [f"{storm.alerts} alerts in {storm.seconds:g} s for {storm.targets} targets", "", "requests"]
-    lines += [f"{count:>7}  {name}" for name, count in outcome.requests.most_common()]
-    lines += ["proposals", *[f"{count:>7}  {name}" for name, count in outcome.proposals.most_common()]]
-    lines += [
-        "the provider's log",
-        f"{outcome.changes:>7}  changes, of {storm.tokens} that the execution budget allows",
-        f"{outcome.refused_calls:>7}  calls while another change of the cluster was under way",
-        f"{outcome.changed_while_resting:>7}  changes after all was at rest",
-    ]
-    sys.stdout.write("\n".join(lines) + "\n")
+def _say(outcome: Outcome) -> None:
+    for name, counted in (("requests", outcome.requests), ("proposals", outcome.proposals)):
+        say(name)
+        for told_as, count in counted.most_common():
+            say(f"{count:>7}  {told_as}")
 
 
-async def prove(storm: Storm = FULL) -> list[str]:
-    """Run a stack, let the storm loose on it, print what came of it; return what is not as it must be."""
+async def prove(storm: Storm = FULL) -> Outcome:
+    """Run a stack, let the storm loose on it, and return what came of it."""
     settings = Settings()
     found = [
         resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
@@ -211,13 +207,36 @@ async def prove(storm: Storm = FULL) -> list[str]:
     directory = Path(tempfile.mkdtemp(prefix="sluice-storm-"))
     try:
         async with running_stack(directory, Programs(*found), StormGround(storm)) as stack:
-            outcome = await blow(stack, storm)
+            return await blow(stack, storm)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    _say(storm, outcome)
-    return outcome.faults(storm)
+
+
+def main() -> int:
+    """Let the storm loose and say what it did."""
+    given = arguments(__doc__).parse_args()
+    began = time.monotonic()
+    outcome = asyncio.run(prove(FULL))
+    _say(outcome)
+    report = Report(
+        promise=(
+            f"{FULL.alerts:,} alerts in {FULL.seconds:g} s over {FULL.targets} targets: one change at a time per "
+            "target, the execution budget kept exactly, the fleet stable (I1)."
+        ),
+        figures=(
+            exactly("alerts with one outcome", outcome.requests.total(), FULL.alerts),
+            exactly("changes in the provider's log", outcome.changes, FULL.tokens),
+            exactly("tokens taken", outcome.tokens_taken, FULL.tokens),
+            exactly("calls while another change was under way", outcome.refused_calls, 0),
+            exactly("changes after all was at rest", outcome.changed_while_resting, 0),
+            told("proposals", outcome.proposals.total()),
+        ),
+        faults=outcome.faults(FULL),
+        again="python -m proofs.storm",
+        seconds=time.monotonic() - began,
+    )
+    return conclude(report, given.report)
 
 
 if __name__ == "__main__":
-    if wrong := asyncio.run(prove()):
-        sys.exit("\n".join(wrong))
+    sys.exit(main())

@@ -23,6 +23,7 @@ from proofs.mutants.catalogue import MUTANTS
 from proofs.mutants.mutant import Mutant, Promise
 from proofs.mutants.trial import Result, Trial, preload, run_tests, try_mutant
 from proofs.mutants.working_copy import ROOT, MutantInvalid, copy_repository, mutated
+from proofs.report import Report, conclude, exactly
 
 _ALL_MAY_ENTER = 0o755
 
@@ -47,7 +48,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if given.json:
         given.json.write_text(json.dumps([asdict(one) for one in trials], indent=2) + "\n")
-    return _write_table(trials, time.monotonic() - began)
+    _write_table(trials)
+    report = Report(
+        promise="Every check of the path is guarded: removed or inverted by itself, it turns a test red.",
+        figures=(
+            exactly("mutants killed", sum(one.result is Result.KILLED for one in trials), len(chosen)),
+            exactly("mutants survived", sum(one.result is Result.SURVIVED for one in trials), 0),
+        ),
+        faults=[
+            f"{one.result}: {one.mutant}: {one.told}" for one in trials if one.result is not Result.KILLED
+        ],
+        again=" ".join(("python -m proofs.mutants", *(f"--only {name}" for name in given.only or ()))),
+        seconds=time.monotonic() - began,
+    )
+    return conclude(report, given.report)
 
 
 def misfits_among(mutants: Sequence[Mutant], root: Path = ROOT) -> list[str]:
@@ -126,7 +140,7 @@ def _write_list(mutants: Sequence[Mutant]) -> None:
             sys.stdout.writelines(f"  {one.name:<56} {one.file}\n" for one in of_promise)
 
 
-def _write_table(trials: Sequence[Trial], seconds: float) -> int:
+def _write_table(trials: Sequence[Trial]) -> None:
     by_name = {one.name: one for one in MUTANTS}
     sys.stdout.write("\npromise | mutants | killed\n")
     for promise in Promise:
@@ -134,12 +148,6 @@ def _write_table(trials: Sequence[Trial], seconds: float) -> int:
         killed = sum(one.result is Result.KILLED for one in tried)
         if tried:
             sys.stdout.write(f"{promise} | {len(tried)} | {killed}\n")
-    left = [one for one in trials if one.result is not Result.KILLED]
-    sys.stdout.writelines(
-        f"{one.result}: {one.mutant} ({by_name[one.mutant].file}): {one.told}\n" for one in left
-    )
-    sys.stdout.write(f"{len(trials) - len(left)} of {len(trials)} mutants killed in {seconds:.0f} s\n")
-    return 1 if left else 0
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -147,7 +155,8 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", metavar="NAME", help="mutants whose name has this in it")
     parser.add_argument("--list", action="store_true", help="name the mutants by promise, and end")
     parser.add_argument("--jobs", type=int, default=1, help="mutants that are tried at the same time")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write each mutant's result there, too")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the outcome there, as JSON")
     return parser.parse_args(arguments)
 
 

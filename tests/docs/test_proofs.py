@@ -3,9 +3,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from proofs.catalogue import PROOFS
 from proofs.mutants.catalogue import MUTANTS
 from proofs.mutants.mutant import Promise
-from tests.docs.pages import REFERENCE, ROOT, rows
+from tests.docs.pages import REFERENCE, rows
 
 TABLE = {row[0]: row for row in rows("proofs.md") if row[0] in set(Promise)}
 
@@ -18,9 +19,6 @@ def test_the_page_tells_how_many_mutants_break_each_promise_and_where() -> None:
         assert re.findall(r"`([^`]+)`", row[2]) == list(files)
 
 
-def test_the_page_has_every_target_that_proves() -> None:
-    targets = re.findall(r"^(proof-[a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert (
-        re.findall(r"^\| `make (proof-[a-z]+)`", (REFERENCE / "proofs.md").read_text(), re.MULTILINE)
-        == targets
-    )
+def test_the_page_has_a_row_for_every_proof_in_their_order() -> None:
+    page = (REFERENCE / "proofs.md").read_text()
+    assert re.findall(r"^\| `make proof-([a-z-]+)`", page, re.MULTILINE) == [one.name for one in PROOFS]

@@ -1,0 +1,67 @@
+"""`make proof`: every proof, or those that are named; a table at the end. Exit status 0 when all promises were kept."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from proofs.catalogue import PROOFS
+from proofs.page import FIGURES, publish
+from proofs.report import say
+from proofs.suite import Outcome, run, summary
+from tools.machine import described
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is asked for."""
+    given = _parsed(arguments)
+    names = [one.name for one in PROOFS]
+    if unknown := sorted(set(given.names) - set(names)):
+        sys.stderr.write(f"no proof is called {', '.join(unknown)}; there are {', '.join(names)}\n")
+        return 2
+    chosen = [
+        one
+        for one in PROOFS
+        if (not given.names or one.name in given.names) and (not given.quick or one.quick is not None)
+    ]
+    given.scratch.mkdir(parents=True, exist_ok=True)
+    outcomes = asyncio.run(run(chosen, given.scratch, lanes=given.lanes, quick=given.quick))
+    say(f"\n{summary(outcomes)}")
+    if given.figures is not None:
+        _keep(given.figures, outcomes)
+        if given.figures.resolve() == FIGURES:
+            publish()
+    return 0 if all(one.holds for one in outcomes) else 1
+
+
+def _keep(file: Path, outcomes: Sequence[Outcome]) -> None:
+    """Put the reports into the file of published figures; those of other proofs stay as they are."""
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    machine = described()
+    for one in outcomes:
+        if one.report is not None:
+            kept[one.proof.name] = one.report | {"command": one.command, "machine": machine}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m proofs", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="proofs to run; none: all of them")
+    parser.add_argument("--quick", action="store_true", help="the short form of those that have one")
+    parser.add_argument("--lanes", type=int, default=2, help="proofs that run at the same time")
+    parser.add_argument(
+        "--scratch", type=Path, default=Path(".sluice/proofs"), help="for outputs and reports"
+    )
+    parser.add_argument(
+        "--figures", type=Path, metavar="FILE", help="keep the reports there, to publish them"
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""The proofs by name: what `make proof` runs, in full and as the quick subset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A program in this package that ends with a report."""
+
+    name: str
+    module: str
+    full: tuple[str, ...] = ()
+    """Arguments of the published run."""
+    quick: tuple[str, ...] | None = None
+    """Arguments of a run that takes seconds; None: it has none."""
+    is_alone: bool = False
+    """Whether it measures time, so that nothing may run beside it."""
+
+
+PROOFS = (
+    Proof("budget", "proofs.last_unit", ("--rounds", "5000"), ("--rounds", "20")),
+    Proof("approvals", "proofs.approval_orders", ("--sample", "300"), ("--sample", "10")),
+    Proof("storm", "proofs.storm"),
+    Proof("halts", "proofs.halts", ("--rounds", "50"), ("--rounds", "1", "--proposals", "20")),
+    Proof("mutants", "proofs.mutants", (), ("--only", "fence")),
+)

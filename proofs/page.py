@@ -1,0 +1,54 @@
+"""Writes the published figures into docs/reliability.md: promise, figures, date, command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from proofs.catalogue import PROOFS
+
+ROOT = Path(__file__).resolve().parent.parent
+FIGURES = ROOT / "docs" / "figures" / "proofs.json"
+PAGE = ROOT / "docs" / "reliability.md"
+_BEGIN, _END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
+
+
+def table(kept: dict[str, Any]) -> str:
+    """Return the kept reports as a Markdown table, in the order of the catalogue. A broken promise says so."""
+    lines = ["| promise | figures | date, minutes | command |", "|---|---|---|---|"]
+    for proof in PROOFS:
+        if proof.name in kept:
+            lines.append(_row(proof.name, kept[proof.name]))
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, report: dict[str, Any]) -> str:
+    figures = "<br>".join(_figure(one) for one in report["figures"])
+    promise = report["promise"] if report["holds"] else f"**Not kept:** {report['promise']}"
+    when = f"{report['ended_at'][:10]}, {report['seconds'] / 60:.1f}"
+    return f"| {promise} | {figures} | {when} | `make proof-{name}`: `{report['command']}` |"
+
+
+def _figure(one: dict[str, Any]) -> str:
+    wanted = f" (wanted {one['wanted']})" if one["wanted"] and one["wanted"] != one["value"] else ""
+    return f"{one['name']}: {one['value']}{wanted}"
+
+
+def written(page: str, kept: dict[str, Any]) -> str:
+    """Return the page with the table of these reports in its place.
+
+    Raises:
+        ValueError: the page has no place for it.
+    """
+    before, begin, rest = page.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError("docs/reliability.md has no place for the figures")
+    return before + begin + table(kept) + end + after
+
+
+def publish() -> None:
+    """Rewrite the page from the file of figures."""
+    kept = json.loads(FIGURES.read_text(encoding="utf-8"))
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), kept), encoding="utf-8")

@@ -1,0 +1,110 @@
+"""Runs proofs side by side, each a process of its own, and puts their reports into one table."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from proofs.catalogue import Proof
+from proofs.report import say
+
+ROOT = Path(__file__).resolve().parent.parent
+_PROGRESS_EVERY = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one proof."""
+
+    proof: Proof
+    command: str
+    seconds: float
+    report: dict[str, Any] | None
+    """None: it ended without one."""
+    last_words: str
+    """The end of its output."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether it ended with a report that holds."""
+        return self.report is not None and self.report["holds"] is True
+
+
+async def run(proofs: Sequence[Proof], scratch: Path, *, lanes: int, quick: bool) -> list[Outcome]:
+    """Run the proofs, `lanes` at a time; those that measure time come last, alone. Outcomes keep the order given."""
+    turns = asyncio.Semaphore(lanes)
+
+    async def one(proof: Proof) -> Outcome:
+        async with turns:
+            return await _run(proof, scratch, quick=quick)
+
+    together = [proof for proof in proofs if not proof.is_alone]
+    found = dict(zip(together, await asyncio.gather(*map(one, together)), strict=True))
+    for proof in proofs:
+        if proof.is_alone:
+            found[proof] = await _run(proof, scratch, quick=quick)
+    return [found[proof] for proof in proofs]
+
+
+async def _run(proof: Proof, scratch: Path, *, quick: bool) -> Outcome:
+    given = (proof.quick or ()) if quick else proof.full
+    report, log = scratch / f"{proof.name}.json", scratch / f"{proof.name}.log"
+    report.unlink(missing_ok=True)
+    say(f"{proof.name}: started; its output is in {log}")
+    began = time.monotonic()
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", proof.module, *given, "--report", str(report),
+            stdout=output, stderr=asyncio.subprocess.STDOUT, cwd=ROOT,
+        )  # fmt: skip
+        try:
+            await _ended(process, proof, log)
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
+    outcome = Outcome(
+        proof,
+        " ".join(("python -m", proof.module, *given)),
+        time.monotonic() - began,
+        json.loads(report.read_text(encoding="utf-8")) if report.exists() else None,
+        _end_of(log, 2_000),
+    )
+    say(f"{proof.name}: {'holds' if outcome.holds else 'DOES NOT HOLD'} after {outcome.seconds:.0f} s")
+    if not outcome.holds:
+        say(outcome.last_words)
+    return outcome
+
+
+async def _ended(process: asyncio.subprocess.Process, proof: Proof, log: Path) -> None:
+    """Wait for the end, and say from time to time how far it is."""
+    while True:
+        try:
+            await asyncio.wait_for(process.wait(), _PROGRESS_EVERY)
+        except TimeoutError:
+            say(f"{proof.name}: {_end_of(log, 200).splitlines()[-1]}")
+        else:
+            return
+
+
+def _end_of(log: Path, length: int) -> str:
+    return log.read_text(encoding="utf-8", errors="replace").rstrip()[-length:] or "it said nothing yet"
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Return the table that a person reads at the end, as Markdown."""
+    lines = ["| proof | promise | figures | minutes | holds |", "|---|---|---|---|---|"]
+    for one in outcomes:
+        report = one.report or {"promise": "ended without a report", "figures": []}
+        figures = "; ".join(f"{figure['name']}: {figure['value']}" for figure in report["figures"])
+        lines.append(
+            f"| {one.proof.name} | {report['promise']} | {figures} | {one.seconds / 60:.1f} "
+            f"| {'yes' if one.holds else '**no**'} |"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,48 @@
+"""The runner of the proofs: each in a process of its own, one table, and no promise kept by silence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from proofs.__main__ import main
+from proofs.catalogue import PROOFS, Proof
+from proofs.suite import run, summary
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+async def test_a_proof_that_ends_without_a_report_holds_nothing(tmp_path: Path) -> None:
+    silent = Proof("silent", "proofs.report", quick=())
+    [outcome] = await run([silent], tmp_path, lanes=1, quick=True)
+    assert not outcome.holds
+    assert "| silent | ended without a report |" in summary([outcome])
+
+
+def test_a_quick_proof_ends_in_the_table_and_in_the_file_of_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = tmp_path / "figures.json"
+    figures.write_text('{"other": {"holds": true}}')
+    given = ["budget", "--quick", "--scratch", str(tmp_path), "--figures", str(figures)]
+    assert main(given) == 0
+    assert "rounds with one winner: 20" in capsys.readouterr().out
+    kept = json.loads(figures.read_text())
+    assert kept["other"] == {"holds": True}
+    assert kept["budget"]["holds"] is True
+    assert kept["budget"]["command"] == "python -m proofs.last_unit --rounds 20"
+    assert kept["budget"]["machine"]["cores"]
+
+
+def test_an_unknown_name_is_refused_with_the_names_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["no-such-proof"]) == 2
+    assert "there are budget" in capsys.readouterr().err
+
+
+def test_every_proof_has_a_name_of_its_own_and_a_program() -> None:
+    assert len({one.name for one in PROOFS}) == len(PROOFS)
+    for proof in PROOFS:
+        path = ROOT / proof.module.replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), proof.name
