@@ -82,6 +82,10 @@ class GuardActivities:
             return loaded.stored
         if not _is_due(loaded.row, given, admitting=admitting):
             return _as_it_stands(loaded.row)
+        late = overdue(loaded.row, loaded.now, admitting=admitting)
+        if late is not None:
+            # Before anything is asked: a pass that breaks again and again ends here, too.
+            return await self._expire(given, late, admitting=admitting)
         configuration = self._configuration.current
         gathering = self._gathering(configuration, fleet_nodes=self._fleet_size.of(loaded.row.tenant))
         if admitting and loaded.row.document is not None:
@@ -117,9 +121,9 @@ class GuardActivities:
         if not _is_due(locked.row, given, admitting=admitting):
             stored = await guard_pass.stored_result(connection, given)
             return stored or _as_it_stands(locked.row)
-        late = overdue(locked, admitting=admitting)
+        late = overdue(locked.row, locked.now, admitting=admitting)
         if late is not None:
-            return await expire(connection, locked, late)
+            return await expire(connection, locked.row, late)
         asked = guard_pass.Question(
             given=given,
             place=place,
@@ -148,6 +152,13 @@ class GuardActivities:
             raise StormFound
         purse = purse_of(configuration, outside, locked, contended)
         return await settle(connection, facts, evaluation, outside.proposal, locked, place, beside, purse)
+
+    async def _expire(self, given: PassInput, late: str, *, admitting: bool) -> PassResult:
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, given.proposal_id)
+            if not _is_due(row, given, admitting=admitting):
+                return _as_it_stands(row)
+            return await expire(connection, row, late)
 
     def _windows(self, configuration: Configuration, draft: Draft, now: datetime) -> WindowsFacts:
         return self._timetables.of(configuration).at(WindowPlace.of(draft), now)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.closing import close_without_effect
@@ -120,18 +122,18 @@ def shortened(proposal: Proposal, requirement: ApprovalRequirement | None, now: 
     return proposal.model_copy(update={"decide_by": decide_by, "execute_by": execute_by})
 
 
-async def expire(connection: AsyncConnection, locked: Locked, reason_code: str) -> PassResult:
-    """Close a proposal whose time is over, without an evaluation, and give back what it holds."""
+async def expire(connection: AsyncConnection, row: Row[Any], reason_code: str) -> PassResult:
+    """Close a locked proposal whose time is over, without an evaluation, and give back what it holds."""
     message = "Its last moment to start is over." if reason_code == EXECUTE_LATE else "It came too late."
-    await close_without_effect(connection, locked.row, ProposalState.EXPIRED, reason_code, message)
-    return PassResult(state=ProposalState.EXPIRED, execute_by=locked.row.execute_by, reason_code=reason_code)
+    await close_without_effect(connection, row, ProposalState.EXPIRED, reason_code, message)
+    return PassResult(state=ProposalState.EXPIRED, execute_by=row.execute_by, reason_code=reason_code)
 
 
-def overdue(locked: Locked, *, admitting: bool) -> str | None:
+def overdue(row: Row[Any], now: datetime, *, admitting: bool) -> str | None:
     """Return the reason code when the time to decide or to execute is over, else None."""
-    if locked.now >= locked.row.execute_by:
+    if now >= row.execute_by:
         return EXECUTE_LATE
-    if not admitting and locked.now >= locked.row.decide_by:
+    if not admitting and now >= row.decide_by:
         return DECIDE_LATE
     return None
 

@@ -17,11 +17,9 @@ from adapters.opa.engine import OpaPolicyEngine
 from adapters.prices.price_table import PriceTable
 from adapters.store import proposals
 from adapters.store.database import Database, forbid_in_transaction
-from adapters.store.migrate import upgrade
 from adapters.store.schema import metadata
 from contracts.action import NodePoolTarget
 from contracts.configuration import Configuration
-from contracts.errors import SluiceError
 from contracts.evaluation import Evaluation
 from contracts.messages import PassInput, PassResult
 from contracts.observation import NodePoolObservation, ProviderOperation
@@ -56,7 +54,7 @@ class Provider:
     """A provider's viewer that says what a test tells it to."""
 
     answer: NodePoolObservation = field(default_factory=observation)
-    failure: SluiceError | None = None
+    failure: Exception | None = None
     asked: int = 0
 
     async def observe(self, target: NodePoolTarget) -> NodePoolObservation:
@@ -144,9 +142,8 @@ class Guards:
 
 
 @pytest.fixture
-async def guards(database_url: str, policy_engine: OpaPolicyEngine) -> AsyncIterator[Guards]:
-    await upgrade(database_url)
-    opened = Database(database_url)
+async def guards(migrated_database_url: str, policy_engine: OpaPolicyEngine) -> AsyncIterator[Guards]:
+    opened = Database(migrated_database_url)
     yield Guards(opened, Provider(), policy_engine)
     await opened.close()
 
