@@ -22,12 +22,22 @@ _TAKEN_BACK = (ProposalState.ROLLED_BACK, ProposalState.DIRTY)
 
 
 def effect_outcomes(row: Row[Any], state: ProposalState, reason_code: str) -> tuple[Outcome, ...]:
-    """Return what the end of an effect says about each breaker that the proposal went through, in lock order."""
+    """Return what the end of an effect says about each breaker that the proposal went through, in lock order.
+
+    `row` is how the proposal stands before it ends there: the reason why it was being rolled back is on it.
+    """
     agent = agent_of(Draft.model_validate(row.draft))
+    counted = _failure(row, state) or reason_code
     return tuple(
-        Outcome(one, _went_well(scope_of(one), state, reason_code), reason_code, owner=row.id)
+        Outcome(one, _went_well(scope_of(one), state, reason_code), counted, owner=row.id)
         for one in breaker_ids(row.target_key, row.action_kind, agent)
     )
+
+
+def _failure(row: Row[Any], state: ProposalState) -> str | None:
+    """Why the effect was taken back, where it was: that the way back was verified is no reason to open a breaker."""
+    was_taken_back = state is ProposalState.ROLLED_BACK and row.state == ProposalState.ROLLING_BACK
+    return row.reason_code if was_taken_back else None
 
 
 def _went_well(scope: BreakerScope, state: ProposalState, reason_code: str) -> bool | None:

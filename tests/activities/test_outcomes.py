@@ -73,6 +73,23 @@ async def test_each_end_says_something_else_about_each_breaker(
     assert [one.breaker_id for one in outcomes] == sorted(one.breaker_id for one in outcomes)
 
 
+async def test_a_breaker_tells_the_failure_behind_a_rollback_not_that_the_way_back_was_verified(
+    database: Database,
+) -> None:
+    proposal, row = await made(database, by_agent=True)
+    async with database.transaction() as connection:
+        for to in (S.READY, S.EXECUTING, S.ROLLING_BACK):
+            code = "stockout" if to is S.ROLLING_BACK else "test"
+            await proposals.move(connection, row, to, actor=SYSTEM, reason_code=code)
+            row = await proposals.lock(connection, proposal.id)
+        await close_after_failure(connection, row, S.ROLLED_BACK, "verified", LIMITS)
+        found = {one.id: one.last_reason_code for one in await breakers.all_breakers(connection)}
+        closed = await proposals.lock(connection, proposal.id)
+    assert set(found.values()) == {"stockout"}
+    assert {KIND, AGENTS} <= set(found)
+    assert (closed.state, closed.reason_code) == ("rolled_back", "verified")
+
+
 async def test_what_people_propose_teaches_nothing_about_an_agent(database: Database) -> None:
     _, row = await made(database, by_agent=False)
     assert next(one.breaker_id for one in effect_outcomes(row, S.SUCCEEDED, "verified")) == KIND
