@@ -132,6 +132,7 @@ def _housekeeping(
     """What must happen although nobody asks."""
     from activities.housekeeping.activities import HousekeepingActivities
     from activities.housekeeping.exceptions import ExceptionSweeps
+    from activities.housekeeping.overdue import OverdueProposals
     from activities.housekeeping.probing import BreakerProbes
     from adapters.store.ledger import sweep_reservations
     from adapters.store.reminders import remind
@@ -140,6 +141,7 @@ def _housekeeping(
     return HousekeepingActivities(
         {
             "probe_breakers": BreakerProbes(database, reader, configuration).sweep,
+            "expire_overdue": OverdueProposals(database, configuration).expire,
             "release_reservations": partial(sweep_reservations, database),
             "remind": partial(remind, database, configuration),
             "wake_opened": exceptions.wake_opened,

@@ -287,7 +287,12 @@ class ProposalWorkflow:
         self._summary = standing.summary or self._summary
 
     async def _give_up(self, failure: ActivityError | ApplicationError) -> tuple[ProposalState, str]:
-        """Fail closed: a guard pass that cannot succeed is a denial. After that only a person can help."""
+        """Fail closed: a guard pass that cannot succeed is a denial, a wait that cannot go on is over.
+
+        Once something was done only a person can help. Should not even this be written, housekeeping closes the row.
+        """
+        if self._state is _S.AWAITING_APPROVAL:
+            return await self._close(_S.EXPIRED, _code_of(failure), only_from=_S.AWAITING_APPROVAL)
         if self._state not in (_S.EVALUATING, _S.READY):
             raise failure
         return await self._close(_S.DENIED, _code_of(failure))

@@ -1,0 +1,75 @@
+"""Proposals whose workflow is gone: closed once their time has been over for a while, never before."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+
+from activities.housekeeping.overdue import OverdueProposals
+from adapters.configuration import parse
+from adapters.store import leases
+from adapters.store.database import Database
+from adapters.store.schema import outbox, proposals
+from contracts.base import utc_now
+from contracts.configuration import Configuration
+from contracts.proposal import Proposal, ProposalState
+from tests.adapters.store.samples import stored_proposal
+
+S = ProposalState
+CONFIGURATION: Configuration = parse("environments: {production: {}}")
+AGO = {"over": timedelta(minutes=11), "just over": timedelta(minutes=9), "to come": timedelta(hours=-1)}
+
+
+@pytest.fixture
+async def database(migrated_database_url: str) -> AsyncIterator[Database]:
+    opened = Database(migrated_database_url)
+    yield opened
+    await opened.close()
+
+
+async def left(database: Database, state: S, decide: str, execute: str, tenant: str = "default") -> Proposal:
+    now = utc_now()
+    made = await stored_proposal(
+        database, tenant=tenant, decide_by=now - AGO[decide], execute_by=now - AGO[execute]
+    )
+    async with database.transaction() as connection:
+        await leases.take(connection, made.action.target.serialisation_domain, made.id)
+        await connection.execute(update(proposals).where(proposals.c.id == made.id).values(state=state.value))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("state", "decide", "execute", "comes_to"),
+    [
+        (S.EVALUATING, "over", "to come", (S.EXPIRED, "decide_by_passed")),
+        (S.AWAITING_APPROVAL, "over", "to come", (S.EXPIRED, "decide_by_passed")),
+        (S.READY, "over", "over", (S.EXPIRED, "execute_by_passed")),
+        (S.EVALUATING, "just over", "to come", (S.EVALUATING, None)),
+        (S.AWAITING_APPROVAL, "just over", "to come", (S.AWAITING_APPROVAL, None)),
+        (S.READY, "over", "just over", (S.READY, None)),
+        (S.EXECUTING, "over", "over", (S.EXECUTING, None)),
+        (S.DIRTY, "over", "over", (S.DIRTY, None)),
+    ],
+)
+async def test_what_nobody_closed_in_time_is_expired_with_all_it_holds(
+    database: Database, state: S, decide: str, execute: str, comes_to: tuple[S, str | None]
+) -> None:
+    made = await left(database, state, decide, execute)
+    closes = comes_to[0] is S.EXPIRED
+    assert await OverdueProposals(database, CONFIGURATION).expire() == int(closes)
+    async with database.reading() as connection:
+        row = (await connection.execute(select(proposals).where(proposals.c.id == made.id))).one()
+        domain = made.action.target.serialisation_domain
+        owner = await leases.owner_of(connection, domain)
+        woken = (await connection.execute(select(outbox.c.kind).where(outbox.c.subject == made.id))).all()
+    assert (row.state, row.reason_code) == comes_to
+    assert owner == (None if closes else made.id)
+    assert len(woken) == int(closes)
+
+
+async def test_another_tenants_proposals_are_left_alone(database: Database) -> None:
+    await left(database, S.EVALUATING, "over", "over", tenant="other")
+    assert await OverdueProposals(database, CONFIGURATION).expire() == 0

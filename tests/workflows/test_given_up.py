@@ -1,0 +1,80 @@
+"""A wait for people that cannot go on, on a real Temporal server: the row never stays open for good."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio import activity
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ApplicationError
+
+from activities.approval.activities import ApprovalActivities
+from activities.housekeeping.overdue import OverdueProposals
+from adapters.store import decisions
+from contracts.base import utc_now
+from contracts.messages import WAKE_SIGNAL
+from contracts.proposal import ProposalState
+from tests.contracts.samples import BEN
+from tests.proposal_stack import CONFIGURATION, ProposalStack
+from tests.workflows.test_proposal import id_of
+
+S = ProposalState
+AT_ONCE = timedelta(0)
+
+
+def breaks(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let one activity fail for good, as one does that finds what cannot be."""
+
+    @activity.defn(name=name)
+    async def broken(_self: ApprovalActivities, _given: dict[str, Any]) -> None:
+        raise ApplicationError("cannot be", type="illegal_transition", non_retryable=True)
+
+    monkeypatch.setattr(ApprovalActivities, name, broken)
+
+
+async def test_a_wait_that_cannot_go_on_closes_the_proposal_with_the_failures_code(
+    stack: ProposalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaks(monkeypatch, "read_state")
+    async with stack.working():
+        handle = await stack.propose()
+        await stack.until(id_of(handle), S.AWAITING_APPROVAL)
+        await handle.signal(WAKE_SIGNAL)
+        closed = await handle.result()
+    row = await stack.row(id_of(handle))
+    assert (closed.state, closed.reason_code) == (S.EXPIRED, "illegal_transition")
+    assert (row.state, row.reason_code) == (S.EXPIRED, "illegal_transition")
+    assert stack.sizes_set() == []
+
+
+async def test_what_a_failed_workflow_leaves_waiting_is_expired_by_housekeeping(
+    stack: ProposalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    breaks(monkeypatch, "close_proposal")
+    async with stack.working():
+        handle = await stack.propose(decide_by=utc_now() + timedelta(seconds=1.5))
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+    assert (await stack.row(id_of(handle))).state == S.AWAITING_APPROVAL
+    assert await OverdueProposals(stack.database, CONFIGURATION).expire() == 0
+    sweep = OverdueProposals(stack.database, CONFIGURATION, grace=AT_ONCE)
+    assert [await sweep.expire(), await sweep.expire()] == [1, 0]
+    row = await stack.row(id_of(handle))
+    assert (row.state, row.reason_code) == (S.EXPIRED, "decide_by_passed")
+
+
+async def test_a_terminated_workflow_leaves_nothing_open_past_its_time(stack: ProposalStack) -> None:
+    async with stack.working():
+        waiting = await stack.propose(decide_by=utc_now() + timedelta(seconds=3))
+        await stack.until(id_of(waiting), S.AWAITING_APPROVAL)
+        await waiting.terminate("by an operator of Temporal")
+    sweep = OverdueProposals(stack.database, CONFIGURATION, grace=timedelta(seconds=-60))
+    signed = await stack.signed(id_of(waiting), BEN)
+    await stack.record(signed)
+    assert await sweep.expire() == 0
+    async with stack.database.transaction() as connection:
+        await decisions.refuse(connection, signed.decision.id, "proposal_closed", BEN)
+    assert await sweep.expire() == 1
+    assert (await stack.row(id_of(waiting))).state == S.EXPIRED
