@@ -79,7 +79,10 @@ def open_grant(
     minutes: Annotated[int, typer.Option(min=1, help="How long it lasts once it is confirmed.")],
     gate: Annotated[
         list[str],
-        typer.Option(help="A gate to open: change_window, rate, circuit_breaker, budget, approval_rule."),
+        typer.Option(
+            help="A gate to open: change_window, rate, circuit_breaker, budget, approval_rule, "
+            "or a guardrail of one's own by its full name."
+        ),
     ],
     everything: Annotated[bool, typer.Option("--everything", help="For every change.")] = False,
     environment: Annotated[str | None, typer.Option(help="For changes in this environment.")] = None,

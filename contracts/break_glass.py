@@ -1,6 +1,7 @@
 """Break-glass: two people open some gates for a short time, and a third looks at what was done with it.
 
-Never bypassed: scope, halt, policy, blast radius, idempotency, audit, and any guardrail that failed.
+Never bypassed: scope, halt, policy, blast radius, idempotency, audit, any guardrail that failed, and one of one's own
+that does not declare it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from contracts.base import Contract
-from contracts.configuration.break_glass import BypassableGate
+from contracts.configuration.break_glass import Gate
 from contracts.decision import MAX_REASON
 from contracts.evaluation import Verdict
 from contracts.principal import Principal, PrincipalKind
@@ -57,7 +58,7 @@ class BreakGlass(Contract):
     id: str
     scope: HaltScope
     """What it covers: the same words as a halt's."""
-    gates: tuple[BypassableGate, ...] = Field(min_length=1)
+    gates: tuple[Gate, ...] = Field(min_length=1)
     reason: str = Field(min_length=1, max_length=MAX_REASON)
     minutes: int = Field(ge=1)
     """How long it lasts from its confirmation."""
@@ -98,7 +99,7 @@ class BreakGlassUse(Contract):
     proposal_id: str
     revision: int
     pass_number: int
-    gates: tuple[BypassableGate, ...]
+    gates: tuple[Gate, ...]
     """The gates that would have stopped it."""
     at: datetime
 

@@ -1,7 +1,8 @@
 """GUARDRAILS under break-glass: a verdict that a grant bypasses becomes an allow which says so. Pure.
 
 Reason codes are listed one by one: what a guardrail learns to say later is not bypassed until somebody adds it here,
-and neither is a guardrail that failed or lacked a fact.
+and neither is a guardrail that failed or lacked a fact. A guardrail of one's own lists its reasons itself
+(`guardrails/extension.py`), by default none.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from contracts.break_glass import BYPASS_FACT, BreakGlass
-from contracts.configuration import BypassableGate
+from contracts.configuration import BypassableGate, Gate
 from contracts.evaluation import Outcome, Verdict
 from guardrails.facts import Facts
 
@@ -27,11 +28,14 @@ _ONLY_ASKS = frozenset({BypassableGate.BUDGET})
 """Gates of which a deny or hold stands whatever its code: no grant takes anything above a hard cap."""
 
 
-def treated(verdict: Verdict, facts: Facts) -> Verdict:
-    """Return the verdict as it counts: bypassed when an active grant covers the change and names the gate."""
-    if verdict.outcome is Outcome.ALLOW or verdict.guardrail not in set(BypassableGate):
+def treated(verdict: Verdict, facts: Facts, declared: frozenset[str] = frozenset()) -> Verdict:
+    """Return the verdict as it counts: bypassed when an active grant covers the change and names the gate.
+
+    `declared`: reason codes that a guardrail of one's own lets a grant bypass; of a shipped one they say nothing.
+    """
+    gate = _gate_of(verdict)
+    if verdict.outcome is Outcome.ALLOW or gate is None:
         return verdict
-    gate = BypassableGate(verdict.guardrail)
     grant = next((one for one in facts.grants if _opens(one, gate, facts)), None)
     if grant is None:
         return verdict
@@ -39,10 +43,18 @@ def treated(verdict: Verdict, facts: Facts) -> Verdict:
         return _with_fewer_people(verdict, grant, facts)
     if gate in _ONLY_ASKS and verdict.outcome is not Outcome.REQUIRE_APPROVAL:
         return verdict
-    return _bypassed(verdict, grant) if verdict.reason_code in BYPASSABLE[gate] else verdict
+    codes = BYPASSABLE[gate] if isinstance(gate, BypassableGate) else declared
+    return _bypassed(verdict, grant) if verdict.reason_code in codes else verdict
 
 
-def _opens(grant: BreakGlass, gate: BypassableGate, facts: Facts) -> bool:
+def _gate_of(verdict: Verdict) -> Gate | None:
+    """Return the gate that a grant may name for a verdict; None: no grant opens it. A slash is in no shipped name."""
+    if verdict.guardrail in set(BypassableGate):
+        return BypassableGate(verdict.guardrail)
+    return verdict.guardrail if "/" in verdict.guardrail else None
+
+
+def _opens(grant: BreakGlass, gate: Gate, facts: Facts) -> bool:
     declared = facts.break_glass
     return (
         declared is not None

@@ -13,11 +13,18 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any
 
-from contracts.configuration import Configuration
+from contracts.configuration import BypassableGate, Configuration
 from contracts.errors import ConfigurationInvalid
 from guardrails import samples
 from guardrails.evaluate import is_sound
-from guardrails.extension import GROUP, Extension, extension_name, normalised
+from guardrails.extension import (
+    GROUP,
+    Extension,
+    declaration_faults,
+    declared_by,
+    extension_name,
+    normalised,
+)
 
 _TELLING = (ImportError, AttributeError, SyntaxError)
 """Errors whose words say what is wrong with the distribution, and hold nothing of its data."""
@@ -63,14 +70,23 @@ def insist(configuration: Configuration, extensions: Iterable[Extension]) -> Non
     """See to it that what the configuration requires is there.
 
     Raises:
-        ConfigurationInvalid: a required guardrail is not installed.
+        ConfigurationInvalid: a required guardrail is not installed, or break-glass is to open one of one's own that is
+            not installed or declares nothing as bypassable.
     """
+    extensions = tuple(extensions)
     present = {one.name for one in extensions}
     missing = [name for name in configuration.guardrails.required if name not in present]
     if missing:
         there = ", ".join(sorted(present)) or "none"
         raise ConfigurationInvalid(
             f"guardrails.required names {', '.join(missing)}, which is not installed; installed: {there}"
+        )
+    openable = {one.name for one in extensions if one.bypassable}
+    gates = [one for one in configuration.break_glass.gates if not isinstance(one, BypassableGate)]
+    closed = [name for name in gates if name not in openable]
+    if closed:
+        raise ConfigurationInvalid(
+            f"break_glass.gates names {', '.join(closed)}, which is not installed or declares nothing as bypassable"
         )
 
 
@@ -119,7 +135,13 @@ def _loaded(found: _Found, entry: EntryPoint) -> Extension:
         raise ConfigurationInvalid(f"{told} cannot be imported: {_cause(error)}") from error
     for wrong in _faults(decide, name):
         raise ConfigurationInvalid(f"{told} is none: {wrong}")
-    return Extension(name=name, distribution=found.name, version=found.version, decide=decide)
+    return Extension(
+        name=name,
+        distribution=found.name,
+        version=found.version,
+        decide=decide,
+        bypassable=declared_by(decide),
+    )
 
 
 def _faults(decide: Any, name: str) -> Iterator[str]:
@@ -134,6 +156,7 @@ def _faults(decide: Any, name: str) -> Iterator[str]:
     except (TypeError, ValueError):
         yield "it must take the facts as its one argument"
         return
+    yield from declaration_faults(decide)
     try:
         answer = Extension(name, "", "", decide)(samples.facts())
     except Exception as error:  # noqa: BLE001  whatever it raises over sound facts, it would deny every change

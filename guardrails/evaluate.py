@@ -113,7 +113,8 @@ def _answer(name: str, guardrail: Guardrail, facts: Facts) -> Verdict:
         return _failed(name, type(error).__name__)
     if not is_sound(verdict, name):
         return _failed(name, "unsound verdict")
-    return without_owners(treated(verdict, facts), facts.owners)
+    declared = guardrail.bypassable if isinstance(guardrail, Extension) else frozenset[str]()
+    return without_owners(treated(verdict, facts, declared), facts.owners)
 
 
 def _failed(name: str, cause: str) -> Verdict:

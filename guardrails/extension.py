@@ -29,6 +29,48 @@ _ENTRY = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
+_DECLARED = "__sluice_bypassable__"
+_NEVER = frozenset({"guardrail_error", "guardrail_missing", "break_glass"})
+"""Reason codes that say that a guardrail failed, is not there, or was bypassed."""
+
+Decide = Callable[[Facts], Verdict]
+
+
+def bypassable(*reason_codes: str) -> Callable[[Decide], Decide]:
+    """Declare the reasons of a guardrail that break-glass may bypass, where the configuration lists the guardrail.
+
+    What is not declared stands, whoever breaks the glass: so does every reason of a guardrail that declares nothing.
+    Declare what stops a change for a while, and never what says that a fact is missing.
+    """
+
+    def declare(decide: Decide) -> Decide:
+        setattr(decide, _DECLARED, frozenset(reason_codes))
+        return decide
+
+    return declare
+
+
+def declared_by(decide: object) -> frozenset[str]:
+    """Return the reason codes that a guardrail lets break-glass bypass."""
+    found: object = getattr(decide, _DECLARED, None)
+    return found if isinstance(found, frozenset) else frozenset()
+
+
+def declaration_faults(decide: object) -> Iterator[str]:
+    """Yield what is wrong with what a guardrail declares as bypassable."""
+    if not hasattr(decide, _DECLARED):
+        return
+    found: object = getattr(decide, _DECLARED)
+    if not isinstance(found, frozenset) or not all(isinstance(one, str) for one in found):
+        yield "it must declare what break-glass may bypass by @bypassable with reason codes"
+        return
+    if not found:
+        yield "it declares nothing as bypassable: leave @bypassable out"
+    for code in sorted(found):
+        if code in _NEVER or not _CODE.fullmatch(code):
+            yield f"it declares {code!r} as bypassable, which is no reason code of its own"
+
+
 class UnsoundVerdict(ValueError):
     """A guardrail answered with something that cannot be kept. It counts as a failure of the guardrail."""
 
@@ -41,7 +83,9 @@ class Extension:
     """`<distribution>/<entry point>`: what its verdicts say, and what the configuration requires."""
     distribution: str
     version: str
-    decide: Callable[[Facts], Verdict]
+    decide: Decide
+    bypassable: frozenset[str] = frozenset()
+    """Reason codes that break-glass may bypass: what `bypassable` declared."""
 
     def __call__(self, facts: Facts) -> Verdict:
         """Return its verdict.

@@ -8,7 +8,7 @@ from adapters.store.schema import break_glass_uses
 from adapters.store.writes import inserting
 from contracts.audit import AuditType
 from contracts.break_glass import BreakGlassUse, grant_of
-from contracts.configuration import BypassableGate
+from contracts.configuration import Gate
 from contracts.evaluation import Evaluation
 from contracts.principal import SYSTEM
 from guardrails.facts import Facts
@@ -40,11 +40,11 @@ def add_uses(batch: Batch, facts: Facts, evaluation: Evaluation) -> None:
 
 def uses_in(facts: Facts, evaluation: Evaluation) -> tuple[BreakGlassUse, ...]:
     """Return which grants bypassed which gates in an evaluation."""
-    gates: dict[str, list[BypassableGate]] = {}
+    gates: dict[str, list[Gate]] = {}
     for verdict in evaluation.verdicts:
         grant_id = grant_of(verdict)
         if grant_id is not None:
-            gates.setdefault(grant_id, []).append(BypassableGate(verdict.guardrail))
+            gates.setdefault(grant_id, []).append(verdict.guardrail)
     return tuple(
         BreakGlassUse(
             grant_id=grant_id,

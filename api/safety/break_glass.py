@@ -233,13 +233,13 @@ async def _locked(connection: AsyncConnection, parts: ApiParts, grant_id: str) -
 def _is_allowed(parts: ApiParts, body: OpenGrantBody) -> None:
     covers_something(parts, body.scope)
     allowed = parts.configuration.break_glass
-    refused = [gate.value for gate in body.gates if gate not in allowed.gates]
+    refused = [str(gate) for gate in body.gates if gate not in allowed.gates]
     if refused:
         raise Problem(
             422,
             "gate_not_bypassable",
             f"The configuration lets nobody bypass {', '.join(refused)}.",
-            gates=[gate.value for gate in allowed.gates],
+            gates=[str(gate) for gate in allowed.gates],
         )
     if timedelta(minutes=body.minutes) > allowed.longest:
         most = int(allowed.longest / timedelta(minutes=1))

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from api.safety.schemas import HeldProposal
 from contracts.break_glass import BreakGlassStatus
-from contracts.configuration import BypassableGate, WindowKind, WindowScope
+from contracts.configuration import MOST_GATES, Gate, WindowKind, WindowScope
 from contracts.decision import MAX_REASON
 from contracts.principal import Role
 from contracts.proposal import ProposalState
@@ -72,7 +72,7 @@ class OpenGrantBody(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     scope: HaltScope
-    gates: Annotated[tuple[BypassableGate, ...], Field(min_length=1, max_length=len(BypassableGate))]
+    gates: Annotated[tuple[Gate, ...], Field(min_length=1, max_length=MOST_GATES)]
     reason: Words
     minutes: Annotated[int, Field(ge=1, le=24 * 60)]
     """From the confirmation on; at most what the configuration allows."""
@@ -91,7 +91,7 @@ class GrantUse(BaseModel):
 
     proposal_id: str
     revision: int
-    gates: tuple[BypassableGate, ...]
+    gates: tuple[Gate, ...]
     at: datetime
 
 
@@ -100,7 +100,7 @@ class GrantView(BaseModel):
 
     id: str
     scope: HaltScope
-    gates: tuple[BypassableGate, ...]
+    gates: tuple[Gate, ...]
     reason: str
     minutes: int
     status: BreakGlassStatus

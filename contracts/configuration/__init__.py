@@ -13,9 +13,9 @@ from pydantic import AnyHttpUrl, Field, model_validator
 
 from contracts.action import NodePoolTarget
 from contracts.base import Contract, digest_of
-from contracts.configuration.agents import AgentName, DeclaredAgent
+from contracts.configuration.agents import AgentName, DeclaredAgent, is_known_agent
 from contracts.configuration.approval import ApprovalLimits, ApprovalRule, AutomaticApproval, Required
-from contracts.configuration.break_glass import BreakGlassLimits, BypassableGate
+from contracts.configuration.break_glass import MOST_GATES, BreakGlassLimits, BypassableGate, Gate
 from contracts.configuration.budgets import Budget, BudgetKind, BudgetScope, BudgetWindow
 from contracts.configuration.conditions import Conditions
 from contracts.configuration.guardrails import ExtraGuardrails, requires_nothing
@@ -28,8 +28,10 @@ from contracts.configuration.source import ConfigurationSource
 from contracts.configuration.values import Duration, Name, Pattern
 from contracts.configuration.windows import CalendarEvent, ChangeWindow, WindowKind, WindowScope
 from contracts.principal import Principal, PrincipalKind
+from contracts.request import Channel
 
 __all__ = [
+    "MOST_GATES",
     "AgentName",
     "ApprovalLimits",
     "ApprovalRule",
@@ -51,6 +53,7 @@ __all__ = [
     "Environment",
     "EnvironmentApproval",
     "ExtraGuardrails",
+    "Gate",
     "Limits",
     "Name",
     "Notification",
@@ -69,6 +72,10 @@ __all__ = [
     "WindowScope",
     "counts_as_production",
 ]
+
+SAID_BY_CALLERS = frozenset({Channel.API, Channel.CLI})
+"""Whoever holds a token may say either: a rule that tells them apart would trust a header."""
+API_OR_CLI = "whoever calls says which of api and cli it is: name both or neither"
 
 
 class Configuration(Contract):
@@ -101,17 +108,26 @@ class Configuration(Contract):
     @model_validator(mode="after")
     def _rules_speak_of_what_is_declared(self) -> Self:
         """A rule about a misspelt name would match nothing, and nobody would be asked."""
-        teams = {target.team for target in self.targets}
         asking: list[tuple[str, Conditions]] = [(rule.name, rule.when) for rule in self.approval.rules]
         passing: list[tuple[str, Conditions]] = [(rule.name, rule.when) for rule in self.approval.automatic]
         for name, when in asking + passing:
-            for environment in when.environments or ():
-                if environment not in self.environments:
-                    raise ValueError(f"approval rule {name!r}: environment {environment!r} is not declared")
-            for team in when.teams or ():
-                if team not in teams:
-                    raise ValueError(f"approval rule {name!r}: no target belongs to the team {team!r}")
+            wrong = self._misspelt(when)
+            if wrong is not None:
+                raise ValueError(f"approval rule {name!r}: {wrong}")
         return self
+
+    def _misspelt(self, when: Conditions) -> str | None:
+        for environment in when.environments or ():
+            if environment not in self.environments:
+                return f"environment {environment!r} is not declared"
+        for team in when.teams or ():
+            if team not in {target.team for target in self.targets}:
+                return f"no target belongs to the team {team!r}"
+        for agent in when.agents or ():
+            if not is_known_agent(agent, self.agents):
+                return f"agent {agent!r} is not declared under agents"
+        told_apart = len(SAID_BY_CALLERS.intersection(when.channels or ())) == 1
+        return f"channels: {API_OR_CLI}" if told_apart else None
 
     @model_validator(mode="after")
     def _windows_have_names_and_places(self) -> Self:

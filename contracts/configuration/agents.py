@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field
@@ -12,6 +13,17 @@ AgentName = Annotated[str, Field(pattern=r"^\S{1,200}$")]
 """Subject of an agent, whoever vouches for it, or issuer/subject: `capacity-agent`, `sluice/capacity-agent`."""
 OwnerName = Annotated[str, Field(pattern=r"^(\S+/\S+|[a-z][a-z0-9_.-]{0,62})$", max_length=401)]
 """A person as issuer/subject, or a group of people: `local/ana`, `ml-platform`."""
+
+
+SHIPPED_AGENTS: frozenset[str] = frozenset({"sluice/capacity-agent"})
+"""Agents that come with Sluice, as issuer/subject: rules may name them without a declaration."""
+
+
+def is_known_agent(name: str, declared: Iterable[str]) -> bool:
+    """Tell whether a rule may name this agent: as it is declared or shipped, with or without its issuer."""
+    known = {*declared, *SHIPPED_AGENTS}
+    subjects = {one.rpartition("/")[2] for one in known}
+    return name in known or name in subjects or name.rpartition("/")[2] in {*declared}
 
 
 class DeclaredAgent(Contract):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from contracts.base import Contract
+from contracts.configuration.guardrails import ExtensionName
 from contracts.configuration.values import Duration
 
 _MOST = timedelta(hours=24)
 
 
 class BypassableGate(StrEnum):
-    """The only gates that can be listed. Scope, halt, policy and blast radius never can."""
+    """The only gates of Sluice's own that can be listed. Scope, halt, policy and blast radius never can."""
 
     CHANGE_WINDOW = "change_window"
     RATE = "rate"
@@ -25,10 +27,22 @@ class BypassableGate(StrEnum):
     """The quorum falls to `approval_quorum`, never to nobody."""
 
 
+def _kind(gate: object) -> str:
+    return "own" if "/" in str(gate) else "shipped"
+
+
+Gate = Annotated[
+    Annotated[BypassableGate, Tag("shipped")] | Annotated[ExtensionName, Tag("own")], Discriminator(_kind)
+]
+"""What a grant may name: also a guardrail of one's own, of which it opens only the reasons that it declares."""
+MOST_GATES = 32
+"""Gates that one grant may name."""
+
+
 class BreakGlassLimits(Contract):
     """What a grant may do."""
 
-    gates: tuple[BypassableGate, ...] = (
+    gates: tuple[Gate, ...] = (
         BypassableGate.CHANGE_WINDOW,
         BypassableGate.RATE,
         BypassableGate.CIRCUIT_BREAKER,

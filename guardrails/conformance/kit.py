@@ -14,7 +14,7 @@ from contracts.evaluation import Outcome, Verdict
 from guardrails.conformance.report import Flaw, Quality, Report
 from guardrails.conformance.watching import watching
 from guardrails.evaluate import evaluate, is_sound
-from guardrails.extension import UnsoundVerdict, kept
+from guardrails.extension import UnsoundVerdict, declaration_faults, declared_by, kept
 from guardrails.facts import Facts
 from guardrails.registry import Guardrail
 
@@ -58,6 +58,7 @@ def check(
     if any(tried.reached for tried in first):
         # It is not run again where nothing refuses what it reaches for.
         return Report(name, tuple(flaws), None, budget)
+    flaws += [Flaw(Quality.SOUND, "all", wrong) for wrong in declaration_faults(guardrail)]
     for trial, tried in zip(trials, first, strict=True):
         flaws += [*trial.soundness(tried), *trial.failing_closed(), *trial.idempotence()]
     took = max(_timed(guardrail, trial.facts) for trial in trials)
@@ -112,8 +113,11 @@ class _Trial:
             yield self._flaw(Quality.SOUND, str(error))
 
     def failing_closed(self) -> Iterator[Flaw]:
-        """Each fact that can be missing, alone and together with the others, makes no outcome laxer."""
-        whole = self._judged(self.facts)
+        """Each fact that can be missing, alone and together with the others, makes no outcome laxer.
+
+        A reason that only a missing fact brings up is none that break-glass may bypass.
+        """
+        whole = self._verdict(self.facts)
         everything: dict[str, Any] = {}
         for lost, change in _LOST.items():
             everything |= change
@@ -130,15 +134,22 @@ class _Trial:
                 Quality.IDEMPOTENT, f"admits with {once.value}, and a second time with {twice.value}"
             )
 
-    def _laxer(self, whole: Outcome, lost: str, change: Mapping[str, Any]) -> Iterator[Flaw]:
-        found = self._judged(replace(self.facts, **change))
-        if found.severity < whole.severity:
-            words = f"without {lost} it says {found.value} instead of {whole.value}"
+    def _laxer(self, whole: Verdict, lost: str, change: Mapping[str, Any]) -> Iterator[Flaw]:
+        found = self._verdict(replace(self.facts, **change))
+        if found.outcome.severity < whole.outcome.severity:
+            words = f"without {lost} it says {found.outcome.value} instead of {whole.outcome.value}"
+            yield self._flaw(Quality.FAIL_CLOSED, words)
+        is_new = found.reason_code != whole.reason_code and found.outcome is not Outcome.ALLOW
+        if is_new and found.reason_code in declared_by(self.guardrail):
+            words = f"without {lost} it says {found.reason_code}, which break-glass would bypass"
             yield self._flaw(Quality.FAIL_CLOSED, words)
 
     def _judged(self, facts: Facts) -> Outcome:
-        """Return what its verdict counts as in a pass: an error is a deny there."""
-        return evaluate(facts, ((self.name, self.guardrail),)).verdicts[0].outcome
+        return self._verdict(facts).outcome
+
+    def _verdict(self, facts: Facts) -> Verdict:
+        """Return its verdict as it counts in a pass: an error is a deny there."""
+        return evaluate(facts, ((self.name, self.guardrail),)).verdicts[0]
 
     def _flaw(self, quality: Quality, message: str) -> Flaw:
         return Flaw(quality, self.about, message)

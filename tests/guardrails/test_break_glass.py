@@ -3,48 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from contracts.break_glass import BreakGlass, BreakGlassStatus, grant_of
+from contracts.break_glass import BreakGlassStatus, grant_of
 from contracts.configuration import BreakGlassLimits, BypassableGate
 from contracts.evaluation import Outcome, Verdict
-from contracts.principal import Principal, PrincipalKind, Role
 from contracts.safety import HaltScope
 from guardrails.answers import Answers
 from guardrails.break_glass import BYPASSABLE, treated
 from guardrails.evaluate import REQUIRED, evaluate
 from guardrails.facts import Facts
 from guardrails.registry import GUARDRAILS
-from tests.contracts.samples import ANA, BEN, NOON
+from tests.contracts.samples import ANA, NOON
+from tests.guardrails.grants import ALL, OLGA, grant, under
 from tests.guardrails.samples import facts
-
-OLGA = Principal(kind=PrincipalKind.HUMAN, subject="olga", roles=(Role.OPERATOR,))
-ALL = BreakGlassLimits(gates=tuple(BypassableGate))
-
-
-def grant(**changes: Any) -> BreakGlass:
-    fields: dict[str, Any] = {
-        "id": "brk_1",
-        "scope": HaltScope(environment="production"),
-        "gates": tuple(BypassableGate),
-        "reason": "down",
-        "minutes": 30,
-        "status": BreakGlassStatus.ACTIVE,
-        "opened_by": OLGA,
-        "opened_at": NOON,
-        "confirm_by": NOON + timedelta(minutes=15),
-        "confirmed_by": BEN,
-        "confirmed_at": NOON,
-        "expires_at": NOON + timedelta(minutes=30),
-    }
-    return BreakGlass.model_validate(fields | changes)
-
-
-def under(*grants: BreakGlass, limits: BreakGlassLimits | None = ALL, **changes: Any) -> Facts:
-    return facts(grants=grants or (grant(),), break_glass=limits, **changes)
 
 
 def says(guardrail: str, outcome: Outcome, code: str) -> Verdict:

@@ -21,6 +21,7 @@ from guardrails import samples
 from guardrails.answers import Answers
 from guardrails.conformance import Quality, check
 from guardrails.evaluate import evaluate
+from guardrails.extension import bypassable
 from guardrails.facts import Facts
 from guardrails.registry import GUARDRAILS, Guardrail
 
@@ -143,6 +144,32 @@ def test_failing_over_a_missing_fact_is_a_deny_and_no_flaw() -> None:
         return FINE
 
     assert flaws(decide) == set()
+
+
+def test_a_reason_of_a_missing_fact_must_not_be_bypassable() -> None:
+    def decide(given: Facts) -> Verdict:
+        return FINE if given.observation is not None else ANSWER.deny("tidy", "size_unknown", "How large?")
+
+    assert flaws(decide) == set()
+    report = check(bypassable("size_unknown")(decide), ONE, name=NAME, budget=PATIENT)
+    assert {flaw.quality for flaw in report.flaws} == {Quality.FAIL_CLOSED}
+    assert "without observation it says size_unknown, which break-glass would bypass" in str(report)
+
+
+def test_a_reason_that_stands_with_all_facts_known_may_be_bypassable() -> None:
+    def decide(_: Facts) -> Verdict:
+        return ANSWER.hold("tidy", "not_now", "Not now.", held_on="x")
+
+    assert flaws(bypassable("not_now")(decide), samples.samples()) == set()
+
+
+@pytest.mark.parametrize("codes", [(), ("Not Plain",), ("guardrail_missing",)], ids=["none", "words", "ours"])
+def test_a_declaration_that_says_nothing_or_too_much_is_seen(codes: tuple[str, ...]) -> None:
+    @bypassable(*codes)
+    def decide(_: Facts) -> Verdict:
+        return FINE
+
+    assert flaws(decide) == {Quality.SOUND}
 
 
 def test_only_all_facts_missing_together_can_show_it() -> None:

@@ -21,6 +21,11 @@ from tests.guardrails.distribution import ALLOW, DENY, GUARDRAIL, installed, res
 from tests.guardrails.samples import facts
 
 _number = count()
+GLASS = "from guardrails.extension import bypassable\n\n"
+FINE = "def decide(facts): ..."
+OPENING = parse(
+    "environments: {production: {}}\nbreak_glass: {gates: [rate, acme-freeze/tidy]}",
+)
 clean_registry = pytest.fixture(autouse=True)(restored)
 
 
@@ -96,6 +101,10 @@ def test_a_guardrail_named_like_a_shipped_one_stands_beside_it_and_never_in_its_
             "def decide(facts):\n    raise KeyError('hunter2')",
             "is none: it fails over sound facts: KeyError$",
         ),
+        (f"{GLASS}@bypassable()\n{FINE}", "is none: it declares nothing as bypassable"),
+        (f"{GLASS}@bypassable('Not Plain')\n{FINE}", "is none: it declares 'Not Plain' as bypassable"),
+        (f"{GLASS}@bypassable('guardrail_error')\n{FINE}", "is none: it declares 'guardrail_error'"),
+        (f"{GLASS}@bypassable(7)\n{FINE}", "is none: it must declare what break-glass may bypass"),
         (
             "from guardrails.answers import Answers\n\ndef decide(facts):\n"
             '    return Answers("halt").allow("r", "Fine.")',
@@ -166,6 +175,23 @@ def test_what_the_configuration_requires_must_be_installed(site: Path, package: 
         insist(REQUIRING, ())
     installed(site, package=package)
     insist(REQUIRING, found(site))
+
+
+def test_what_it_declares_as_bypassable_is_found_with_it(site: Path, package: str) -> None:
+    source = GUARDRAIL.format(name="acme-freeze/tidy", body=DENY).replace(
+        "def decide", f"{GLASS}@bypassable('untidy')\ndef decide"
+    )
+    installed(site, package=package, source=source)
+    (one,) = found(site)
+    assert one.bypassable == {"untidy"}
+    insist(OPENING, [one])
+
+
+def test_break_glass_is_not_to_open_what_is_not_there_or_declares_nothing(site: Path, package: str) -> None:
+    installed(site, package=package)
+    for extensions in ((), found(site)):
+        with pytest.raises(ConfigurationInvalid, match=r"break_glass\.gates names acme-freeze/tidy"):
+            insist(OPENING, extensions)
 
 
 def test_a_file_that_requires_what_is_not_there_is_refused_while_the_process_runs() -> None:

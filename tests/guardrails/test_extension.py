@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 
+from activities.guardrail.bypassing import uses_in
 from adapters.configuration import parse
-from contracts.break_glass import BYPASS_FACT
-from contracts.configuration import BypassableGate
+from contracts.break_glass import BYPASS_FACT, BreakGlassUse, grant_of
+from contracts.configuration import BreakGlassLimits, BypassableGate
 from contracts.errors import ConfigurationInvalid
 from contracts.evaluation import Outcome, Verdict
 from guardrails import registry
 from guardrails.answers import Answers
+from guardrails.break_glass import treated
 from guardrails.counterfactual import judged
 from guardrails.evaluate import evaluate
 from guardrails.extension import MOST_BYTES, Extension, UnsoundVerdict, kept
@@ -25,6 +27,7 @@ from guardrails.recording import Record, dump
 from guardrails.recording import parse as parse_record
 from tests.contracts.samples import NOON
 from tests.guardrails.distribution import restored
+from tests.guardrails.grants import grant, under
 from tests.guardrails.samples import facts
 
 clean_registry = pytest.fixture(autouse=True)(restored)
@@ -167,8 +170,66 @@ def test_a_name_that_could_be_anothers_is_not_installed(names: tuple[str, ...]) 
     assert registry.installed() == ()
 
 
-def test_break_glass_cannot_name_one() -> None:
+def test_no_shipped_gate_is_named_as_one_of_ones_own_could_be() -> None:
     assert not any("/" in gate for gate in BypassableGate)
+
+
+HELD = ANSWER.hold("tidy", "not_now", "Not now.", held_on="x")
+DENIED = ANSWER.deny("tidy", "untidy", "Not like this.")
+ASKED = ANSWER.require_approval("tidy", "ask", "Ask.")
+
+
+def under_glass(*declared: str, verdict: Verdict = HELD, **changes: Any) -> Verdict:
+    """What a guardrail's verdict comes to under a grant that names it and a configuration that lists it."""
+    one = replace(extension(lambda _: verdict), bypassable=frozenset(declared))
+    gates = changes.pop("gates", (NAME,))
+    given = under(grant(gates=changes.pop("granted", (NAME,))), limits=BreakGlassLimits(gates=gates))
+    return evaluate(given, [(NAME, one)]).verdicts[0]
+
+
+def test_without_a_declaration_break_glass_bypasses_nothing_of_it() -> None:
+    for verdict in (HELD, DENIED, ASKED):
+        assert under_glass(verdict=verdict).outcome is verdict.outcome
+
+
+@pytest.mark.parametrize("verdict", [HELD, DENIED, ASKED], ids=["hold", "deny", "people"])
+def test_a_declared_reason_is_bypassed_and_says_so(verdict: Verdict) -> None:
+    found = under_glass(verdict.reason_code, verdict=verdict)
+    assert (found.outcome, found.reason_code) == (Outcome.ALLOW, "break_glass")
+    assert grant_of(found) == "brk_1"
+    assert found.rule_revision == "acme-freeze 1.2.0, rules 3"
+
+
+def test_a_reason_that_is_not_declared_stands_beside_one_that_is() -> None:
+    assert under_glass("not_now", verdict=DENIED).outcome is Outcome.DENY
+
+
+def test_a_failure_of_it_stands_whatever_it_declares() -> None:
+    one = replace(extension(lambda _: None), bypassable=frozenset({"guardrail_error"}))
+    given = under(grant(gates=(NAME,)), limits=BreakGlassLimits(gates=(NAME,)))
+    assert evaluate(given, [(NAME, one)]).verdicts[0].reason_code == "guardrail_error"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"gates": (BypassableGate.RATE,)}, {"granted": (BypassableGate.RATE,)}, {"granted": ("other/tidy",)}],
+    ids=["not in the configuration", "not in the grant", "another in the grant"],
+)
+def test_configuration_and_grant_must_both_name_it(changes: dict[str, Any]) -> None:
+    assert under_glass("not_now", **changes).outcome is Outcome.HOLD
+
+
+def test_a_shipped_guardrail_takes_no_declaration() -> None:
+    said = Answers("halt").hold("r", "halted", "Halted.", held_on="x")
+    assert treated(said, under(), frozenset({"halted"})) == said
+
+
+def test_what_a_grant_let_through_of_it_is_told_for_the_review() -> None:
+    one = replace(extension(lambda _: HELD), bypassable=frozenset({"not_now"}))
+    registry.install([one])
+    given = under(grant(gates=(NAME,)), limits=BreakGlassLimits(gates=(NAME,)))
+    (use,) = uses_in(given, evaluate(given))
+    assert (use.gates, BreakGlassUse.model_validate_json(use.model_dump_json())) == ((NAME,), use)
 
 
 @pytest.mark.parametrize("text", ["[halt]", "[Acme/tidy]", "['*']", "[acme/tidy, acme/tidy]", "['']", ""])

@@ -9,32 +9,45 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from api.safety.exception_schemas import GrantView, OpenGrantBody
 from api.web.forms import FieldRefused
 from api.web.operations.scope import scope_of
 from contracts.break_glass import BreakGlassStatus
-from contracts.configuration import BreakGlassLimits, BypassableGate
+from contracts.configuration import BreakGlassLimits, BypassableGate, Gate
 
 GATE = "gate."
 """What the name of a gate's box begins with."""
-GATES: Mapping[BypassableGate, tuple[str, str]] = {
-    BypassableGate.CHANGE_WINDOW: ("Change windows", "freezes, and the time outside of allow windows"),
-    BypassableGate.RATE: (
-        "Rate limits",
-        "execution budgets, cooldowns and oscillation; not storms and circles",
-    ),
-    BypassableGate.CIRCUIT_BREAKER: ("Circuit breakers", "open and half-open ones"),
-    BypassableGate.BUDGET: ("Soft budget limits", "the cap that asks for people; never a hard one"),
-    BypassableGate.APPROVAL_RULE: ("Quorum", "fewer people approve each change, and never nobody"),
-}
+_OWN = "the reasons that this guardrail of one's own declares"
+
+
+class _Gates(dict[Gate, tuple[str, str]]):
+    """Those of Sluice, and any other by its own name."""
+
+    def __missing__(self, gate: Gate) -> tuple[str, str]:
+        return str(gate), _OWN
+
+
+GATES: Mapping[Gate, tuple[str, str]] = _Gates(
+    {
+        BypassableGate.CHANGE_WINDOW: ("Change windows", "freezes, and the time outside of allow windows"),
+        BypassableGate.RATE: (
+            "Rate limits",
+            "execution budgets, cooldowns and oscillation; not storms and circles",
+        ),
+        BypassableGate.CIRCUIT_BREAKER: ("Circuit breakers", "open and half-open ones"),
+        BypassableGate.BUDGET: ("Soft budget limits", "the cap that asks for people; never a hard one"),
+        BypassableGate.APPROVAL_RULE: ("Quorum", "fewer people approve each change, and never nobody"),
+    }
+)
 """Gate → its name, and what of it a grant bypasses."""
 NEVER = (
     "Scope, halts, policy, blast radius, hard budget limits, idempotency and audit; "
     "and no guardrail that failed or lacked a fact."
 )
 """What no grant bypasses."""
+_GATE: TypeAdapter[Gate] = TypeAdapter(Gate)
 _OPEN = frozenset({BreakGlassStatus.AWAITING_SECOND, BreakGlassStatus.ACTIVE})
 
 
@@ -74,7 +87,7 @@ def grant_of(fields: Mapping[str, str], reason: str) -> OpenGrantBody:
     named = [name.removeprefix(GATE) for name in fields if name.startswith(GATE)]
     if not named:
         raise FieldRefused("gates", "Choose at least one gate.")
-    if not set(named) <= set(BypassableGate):
+    if not all(_is_gate(name) for name in named):
         raise FieldRefused("gates", "This page did not offer that. Reload it.")
     minutes = fields.get("minutes", "").strip()
     if not (minutes.isascii() and minutes.isdecimal() and len(minutes) <= 4):
@@ -84,3 +97,11 @@ def grant_of(fields: Mapping[str, str], reason: str) -> OpenGrantBody:
         return OpenGrantBody.model_validate(asked)
     except ValidationError as error:
         raise FieldRefused("minutes", "Say how many minutes: at least one, at most a day.") from error
+
+
+def _is_gate(name: str) -> bool:
+    try:
+        _GATE.validate_python(name)
+    except ValidationError:
+        return False
+    return True

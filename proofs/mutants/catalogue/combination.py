@@ -5,7 +5,7 @@ from __future__ import annotations
 from proofs.mutants.mutant import Change, Group, Promise
 
 _EVALUATE = ("tests/guardrails/test_evaluate.py",)
-_BREAK_GLASS = ("tests/guardrails/test_break_glass.py",)
+_BREAK_GLASS = ("tests/guardrails/test_break_glass.py", "tests/guardrails/test_extension.py")
 _GRANTS = ("tests/adapters/store/test_break_glass.py",)
 _CHECK = "tests/activities/guardrail/test_check_proposal.py"
 _ADMIT = "tests/activities/guardrail/test_admit_proposal.py"
@@ -131,7 +131,10 @@ OPENED = Group(
     _BREAK_GLASS,
     {
         "glass-opens-any-reason": Change(
-            "if verdict.reason_code in BYPASSABLE[gate] else verdict", "if BYPASSABLE[gate] else verdict"
+            "if verdict.reason_code in codes else verdict", "if codes else verdict"
+        ),
+        "glass-opens-what-a-guardrail-of-ones-own-keeps-shut": Change(
+            "else declared\n", "else frozenset({verdict.reason_code})\n"
         ),
         "glass-opens-a-hard-cap": Change(
             "_ONLY_ASKS = frozenset({BypassableGate.BUDGET})", "_ONLY_ASKS = frozenset[BypassableGate]()"

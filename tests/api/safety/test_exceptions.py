@@ -11,7 +11,6 @@ from sqlalchemy import update
 
 from adapters.store import break_glass as store
 from adapters.store.database import database_now
-from adapters.store.migrate import upgrade
 from adapters.store.schema import break_glass
 from api.safety.windows import schedule_of
 from contracts.base import utc_now
@@ -44,11 +43,10 @@ WINDOWS = (
 
 
 @pytest.fixture
-async def frozen(database_url: str) -> AsyncIterator[Api]:
+async def frozen(migrated_database_url: str) -> AsyncIterator[Api]:
     """An API whose changes are frozen for another hour."""
-    await upgrade(database_url)
     configuration = CONFIGURATION.model_copy(update={"windows": WINDOWS})
-    async with serving(database_url, configuration=configuration) as made:
+    async with serving(migrated_database_url, configuration=configuration) as made:
         yield made
 
 
@@ -185,6 +183,8 @@ async def test_a_review_that_is_open_is_listed_however_many_grants_came_since(
     [
         ({"gates": ["approval_rule"]}, (422, "gate_not_bypassable")),
         ({"gates": ["halt"]}, (422, "invalid_request")),
+        ({"gates": ["acme-rules/freeze"]}, (422, "gate_not_bypassable")),
+        ({"gates": ["Acme/freeze"]}, (422, "invalid_request")),
         ({"gates": ["scope"]}, (422, "invalid_request")),
         ({"gates": []}, (422, "invalid_request")),
         ({"minutes": 61}, (422, "break_glass_too_long")),

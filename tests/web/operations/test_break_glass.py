@@ -27,6 +27,12 @@ def test_every_gate_that_can_be_bypassed_has_words() -> None:
     assert set(GATES) == set(BypassableGate)
 
 
+def test_a_guardrail_of_ones_own_is_named_as_it_is_and_can_be_chosen() -> None:
+    assert GATES["acme-rules/freeze"][0] == "acme-rules/freeze"
+    form = {"covers": "some", "environment": "production", "gate.acme-rules/freeze": "on", "minutes": "30"}
+    assert grant_of(form, "down").gates == ("acme-rules/freeze",)
+
+
 def test_a_form_says_what_to_bypass() -> None:
     assert grant_of(FORM, "down") == OpenGrantBody(
         scope=HaltScope(environment="production"),
@@ -42,6 +48,7 @@ def test_a_form_says_what_to_bypass() -> None:
         ({"covers": ""}, "covers"),
         ({"environment": " "}, "environment"),
         ({"gate.halt": "on"}, "gates"),
+        ({"gate.Acme/freeze": "on"}, "gates"),
         ({"minutes": ""}, "minutes"),
         ({"minutes": "0"}, "minutes"),
         ({"minutes": "-5"}, "minutes"),
