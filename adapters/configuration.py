@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from adapters import calendar_file
-from contracts.configuration import Configuration
+from contracts.configuration import API_OR_CLI, SAID_BY_CALLERS, Configuration
+from contracts.configuration.agents import is_known_agent
 from contracts.configuration.values import is_time_zone
 from contracts.errors import ConfigurationInvalid
 
@@ -94,7 +95,7 @@ def parse(text: str, name: str = "configuration") -> Configuration:
     try:
         parsed = Configuration.model_validate(plain)
     except ValidationError as error:
-        faults += _undeclared_environments(root)
+        faults += [*_undeclared_environments(root), *_misspelt_in_rules(root)]
         # A fault of the file as a whole has no place of its own; one that we placed ourselves is not said twice.
         found = [_fault(root, one) for one in error.errors() if one["loc"] or not faults]
         said = {one.where for one in found}
@@ -234,6 +235,39 @@ def _undeclared_environments(root: yaml.Node) -> Iterator[Fault]:
             if isinstance(named, yaml.ScalarNode) and named.value not in declared:
                 where = f"{section}[{index}].{'.'.join(path)}"
                 yield Fault(_line(named), where, f"{named.value!r} is not one of the environments")
+
+
+def _misspelt_in_rules(root: yaml.Node) -> Iterator[Fault]:
+    environments, agents = _keys(_at(root, "environments")), _keys(_at(root, "agents"))
+    teams = {_text(_at(target, "team")) for target in _items(_at(root, "targets"))}
+    for section in ("rules", "automatic"):
+        for index, rule in enumerate(_items(_at(root, "approval", section))):
+            where, when = f"approval.{section}[{index}].when", _at(rule, "when")
+            for named in _items(_at(when, "environments")):
+                if _text(named) not in environments:
+                    reason = f"{_text(named)!r} is not one of the environments"
+                    yield Fault(_line(named), f"{where}.environments", reason)
+            for named in _items(_at(when, "teams")):
+                if _text(named) not in teams:
+                    yield Fault(_line(named), f"{where}.teams", f"no target belongs to {_text(named)!r}")
+            for named in _items(_at(when, "agents")):
+                if not is_known_agent(_text(named), agents):
+                    yield Fault(_line(named), f"{where}.agents", f"{_text(named)!r} is not one of the agents")
+            channels = _items(_at(when, "channels"))
+            if len(SAID_BY_CALLERS.intersection(map(_text, channels))) == 1:
+                yield Fault(_line(channels[0]), f"{where}.channels", API_OR_CLI)
+
+
+def _items(node: yaml.Node | None) -> list[yaml.Node]:
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _keys(node: yaml.Node | None) -> set[str]:
+    return {str(key.value) for key, _ in node.value} if isinstance(node, yaml.MappingNode) else set()
+
+
+def _text(node: yaml.Node | None) -> str:
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
 
 
 def _at(node: yaml.Node | None, *path: str) -> yaml.Node | None:

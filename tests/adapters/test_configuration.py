@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from adapters.configuration import InvalidFile, json_schema, load, parse
+from adapters.configuration import Fault, InvalidFile, json_schema, load, parse
 from contracts.configuration import Configuration
 from contracts.errors import ConfigurationInvalid
 
@@ -29,6 +29,15 @@ def faults(text: str) -> list[tuple[int, str]]:
     with pytest.raises(InvalidFile) as refused:
         parse(text, "sluice.yaml")
     return [(fault.line, fault.where) for fault in refused.value.faults]
+
+
+MISSPELT = """
+environments: {production: {}}
+targets:
+  - {kind: gke.node_pool, project: acme-prod, location: europe-west4, cluster: serving, node_pool: "*",
+     environment: production, team: inference, max_nodes_per_zone: 12}
+agents: {deployer: {owner: local/ana}}
+"""
 
 
 def test_the_promised_file_is_understood() -> None:
@@ -135,6 +144,28 @@ def test_an_environment_nobody_declared_is_named_where_it_stands(
     old: str, new: str, where: tuple[int, str]
 ) -> None:
     assert faults(WHOLE.replace(old, new)) == [where]
+
+
+@pytest.mark.parametrize("section", ["rules", "automatic"])
+@pytest.mark.parametrize(
+    ("key", "names", "reason"),
+    [
+        ("environments", "[production, prodution]", "'prodution' is not one of the environments"),
+        ("teams", "[inference, infrence]", "no target belongs to 'infrence'"),
+        ("agents", "[deployer, deplyer]", "'deplyer' is not one of the agents"),
+        ("channels", "[cli]", "whoever calls says which of api and cli it is: name both or neither"),
+    ],
+)
+def test_a_misspelt_name_in_an_approval_rule_is_named_where_it_stands(
+    section: str, key: str, names: str, reason: str
+) -> None:
+    sample = ", sample: 0" if section == "automatic" else ""
+    rule = f"approval: {{{section}: [{{name: mine, when: {{\n  {key}: {names}}}{sample}}}]}}\n"
+    text = f"{MISSPELT}{rule}"
+    with pytest.raises(InvalidFile) as found:
+        parse(text, "mine.yaml")
+    line = MISSPELT.count("\n") + 2
+    assert found.value.faults == (Fault(line, f"approval.{section}[0].when.{key}", reason),)
 
 
 @pytest.mark.parametrize(

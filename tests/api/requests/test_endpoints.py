@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 
 from adapters.store import requests
-from contracts.request import RequestStatus
+from contracts.principal import PrincipalKind
+from contracts.request import Channel, Request, RequestStatus, Trust
 from tests.api.serving import Api
 
 
@@ -62,6 +63,23 @@ async def test_the_command_line_names_itself_as_the_channel(api: Api) -> None:
     assert shown.json()["channel"] == "cli"
     refused = await api.post("/v1/requests", {"text": "hi"}, by="ana", **{"Sluice-Channel": "event"})
     assert refused.status_code == 422
+
+
+async def test_the_channel_that_a_caller_names_raises_neither_trust_nor_priority(api: Api) -> None:
+    stored: list[Request] = []
+    said: list[dict[str, str]] = [{}, {"Sluice-Channel": "api"}, {"Sluice-Channel": "cli"}]
+    for named in said:
+        answer = await api.post("/v1/requests", {"text": "hi"}, by="bot", **named)
+        async with api.parts.database.reading() as connection:
+            row = await requests.find(connection, "default", answer.json()["request_id"])
+        assert row is not None
+        stored.append(Request.model_validate(row.document))
+    assert {one.trust for one in stored} == {Trust.TRUSTED}
+    assert {one.requester.kind for one in stored} == {PrincipalKind.AGENT}
+    assert len({one.channel.priority for one in stored}) == 1
+    for other in set(Channel) - {Channel.API, Channel.CLI}:
+        refused = await api.post("/v1/requests", {"text": "hi"}, by="bot", **{"Sluice-Channel": other.value})
+        assert refused.status_code == 422
 
 
 async def test_empty_and_overlong_text_is_refused_with_the_field(api: Api) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from activities.request.drafts import AGENT as SHIPPED
 from contracts.configuration import ApprovalLimits, Configuration
+from contracts.configuration.agents import SHIPPED_AGENTS
 from tests.contracts.samples import AGENT, ANA
 
 SALT = "sixteen letters!"
@@ -73,6 +75,10 @@ def test_a_half_written_rule_is_refused(given: dict[str, Any], said: str) -> Non
     [
         ({"environments": ["prodution"]}, "'prodution' is not declared"),
         ({"teams": ["infrence"]}, "'infrence'"),
+        ({"agents": ["capacity-agnet"]}, "'capacity-agnet' is not declared"),
+        ({"agents": ["capacity-agent", "slice/capacity-agent"]}, "'slice/capacity-agent' is not declared"),
+        ({"channels": ["cli"]}, "name both or neither"),
+        ({"channels": ["chat", "api"]}, "name both or neither"),
     ],
 )
 @pytest.mark.parametrize("section", ["rules", "automatic"])
@@ -80,6 +86,27 @@ def test_a_rule_about_a_misspelt_name_is_refused(section: str, when: dict[str, A
     more = {"sample": 0} if section == "automatic" else {}
     with pytest.raises(ValidationError, match=said):
         configuration(approval={section: [{"name": "large", "when": when, **more}]})
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        {"agents": ["capacity-agent", "sluice/capacity-agent"]},
+        {"agents": ["deployer", "sso/deployer", "local/scaler", "scaler"]},
+        {"channels": ["api", "cli"]},
+        {"channels": ["chat", "event"]},
+    ],
+)
+def test_a_rule_names_agents_that_are_shipped_or_declared_and_channels_that_nobody_makes_up(
+    when: dict[str, Any],
+) -> None:
+    declared = {"deployer": {"owner": "ml"}, "local/scaler": {"owner": "ml"}}
+    made = configuration(approval={"rules": [{"name": "large", "when": when}]}, agents=declared)
+    assert made.approval.rules[0].name == "large"
+
+
+def test_the_agent_that_is_shipped_is_known_by_its_name() -> None:
+    assert f"{SHIPPED.issuer}/{SHIPPED.subject}" in SHIPPED_AGENTS
 
 
 def test_rules_come_back_from_what_they_are_written_as() -> None:
