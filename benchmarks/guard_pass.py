@@ -2,7 +2,8 @@
 
 Runs first and admitting passes of fresh proposals one after the other, on a PostgreSQL with durable settings and a
 real OPA over the repository's policies, each in a process of its own. The provider is a stand-in that answers at once,
-so the time is ours: read the proposal, ask OPA, lock, read facts, judge, write, commit.
+so the time is ours: read the proposal, ask OPA, lock, read facts, judge, write, commit. `--split` tells how much each
+of these takes, and each guardrail by itself.
 
 Accepted (design of the cost budgets, docs/architecture.md): p50 at most 6 ms, p99 at most 15 ms, for either pass.
 """
@@ -14,17 +15,27 @@ import asyncio
 import cProfile
 import pstats
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from unittest.mock import patch
 
+from sqlalchemy.ext.asyncio import AsyncTransaction
+
+from activities.guardrail import activities
 from activities.guardrail.activities import GuardActivities
+from activities.guardrail.gathering import Gathering
 from adapters.configuration import parse
 from adapters.opa.engine import OpaPolicyEngine
+from adapters.store import guard_pass
+from adapters.store.batch import Batch
 from adapters.store.database import Database
 from benchmarks.postgres import fresh_database
+from benchmarks.stages import Stopwatch
 from benchmarks.streams import percentile
 from contracts.messages import PassResult
 from contracts.proposal import Proposal
+from guardrails import registry
 from settings import Settings
 from tests.activities.guardrail.conftest import CONFIGURATION, Guards, Provider
 from tests.opa_fixtures import TIMEOUT, running_opa
@@ -45,11 +56,13 @@ class Times:
     took: list[float] = field(default_factory=list)
     worked: list[float] = field(default_factory=list)
     """Of this process's processor alone, which other programs on the machine do not lengthen."""
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
 
     async def of(self, passing: Callable[[Proposal], Awaitable[PassResult]], proposal: Proposal) -> None:
         """Time one pass."""
         began, busy = time.perf_counter(), time.process_time()
-        await passing(proposal)
+        with self.stopwatch.measured_pass("the rest"):
+            await passing(proposal)
         self.worked.append((time.process_time() - busy) * 1_000)
         self.took.append((time.perf_counter() - began) * 1_000)
 
@@ -61,6 +74,32 @@ class Times:
             f"{self.name:16} p50 {p50:6.2f} ms   p99 {p99:6.2f} ms   processor {percentile(self.worked, 0.50):6.2f} ms"
             f"   {len(self.took)} passes   budget {kept}"
         )
+
+
+@contextmanager
+def split(stopwatch: Stopwatch) -> Iterator[None]:
+    """Have every stage of a pass counted, and every guardrail."""
+    gates = tuple((name, stopwatch.timed(gate, f"  gate {name}")) for name, gate in registry.GUARDRAILS)
+    with (
+        patch.object(registry, "GUARDRAILS", gates),
+        stopwatch.watching(
+            (guard_pass, "load", "load"),
+            (Gathering, "first", "gather"),
+            (Gathering, "again", "gather"),
+            (Provider, "observe", "provider"),
+            (OpaPolicyEngine, "evaluate", "ask OPA"),
+            (GuardActivities, "_windows", "change windows"),
+            (guard_pass, "lock", "begin and lock"),
+            (guard_pass, "contended_facts", "contended facts"),
+            (activities, "facts_of", "facts put together"),
+            (activities, "evaluate", "evaluate"),
+            (activities, "recorded", "record"),
+            (activities, "settle", "settle"),
+            (Batch, "send", "batch of writes"),
+            (AsyncTransaction, "__aexit__", "commit"),
+        ),
+    ):
+        yield
 
 
 @dataclass
@@ -83,17 +122,18 @@ def _roomy() -> str:
     )
 
 
-async def rounds(guards: Guards, count: int) -> tuple[Times, Times]:
+async def rounds(guards: Guards, count: int, *, splitting: bool = False) -> tuple[Times, Times]:
     """Run `count` proposals through both passes; each has a cluster of its own, so none waits for another."""
     first, admitting = Times("first pass"), Times("admitting pass")
     for number in range(count):
         proposal = await guards.propose_in_development(cluster=f"dev-{number}")
-        await first.of(guards.check, proposal)
-        await admitting.of(guards.admit, proposal)
+        for times, passing in ((first, guards.check), (admitting, guards.admit)):
+            with split(times.stopwatch) if splitting else nullcontext():
+                await times.of(passing, proposal)
     return first, admitting
 
 
-async def run(count: int, profile: bool) -> None:
+async def run(count: int, *, profile: bool = False, splitting: bool = False) -> None:
     """Start the parts, warm up, measure, tell."""
     with running_opa(resolve(OPA, state_dir=Settings().state_dir).path) as opa:
         async with fresh_database() as url:
@@ -104,13 +144,15 @@ async def run(count: int, profile: bool) -> None:
                 profiler = cProfile.Profile()
                 if profile:
                     profiler.enable()
-                times = await rounds(guards, count)
+                times = await rounds(guards, count, splitting=splitting)
                 profiler.disable()
             finally:
                 await policy.close()
                 await database.close()
     for one in times:
         print(one.line())
+        for line in one.stopwatch.lines() if splitting else ():
+            print(f"  {line}")
     if profile:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
 
@@ -120,8 +162,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="proposals, each with both passes")
     parser.add_argument("--profile", action="store_true", help="where the processor's time goes")
+    parser.add_argument(
+        "--split", action="store_true", help="wall and processor time of each stage and guardrail"
+    )
     given = parser.parse_args()
-    asyncio.run(run(given.rounds, given.profile))
+    asyncio.run(run(given.rounds, profile=given.profile, splitting=given.split))
 
 
 if __name__ == "__main__":

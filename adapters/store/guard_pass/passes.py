@@ -53,6 +53,8 @@ _LOAD = text("""
     *_PROPOSAL_COLUMNS, column("stored", JSONB), column("now", Moment), column("fleet_nodes", Numeric)
 )
 
+# Planning the contended facts for the values of each pass takes longer than reading them, and finds the same indexes:
+# within this transaction PostgreSQL keeps to the plan that it has made for any values.
 _LOCK = text("""
     WITH locked AS MATERIALIZED (
         SELECT * FROM proposals WHERE id = :proposal_id FOR UPDATE
@@ -87,6 +89,7 @@ _LOCK = text("""
         (SELECT count(*) FROM bucket) AS buckets_locked,
         (SELECT count(*) FROM breaker) AS breakers_locked,
         (SELECT coalesce(jsonb_agg(to_jsonb(position)), '[]') FROM position) AS positions,
+        set_config('plan_cache_mode', 'force_generic_plan', true) AS planned_once,
         clock_timestamp() AS now
     FROM locked
 """).columns(
@@ -94,6 +97,7 @@ _LOCK = text("""
     column("buckets_locked", BigInteger),
     column("breakers_locked", BigInteger),
     column("positions", JSONB),
+    column("planned_once", Text),
     column("now", Moment),
 )
 _LOCK = _LOCK.bindparams(
