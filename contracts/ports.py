@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from contracts.action import NodePoolTarget
 from contracts.base import Contract, unsaid
@@ -214,22 +214,33 @@ MAX_TOKENS = 10**9
 """Tokens of one reply. More is no count, and an audit entry could not carry every larger number (RFC 8785)."""
 
 
+def _is_text(value: str) -> str:
+    """Refuse half a surrogate pair, which JSON can escape and nothing can keep (RFC 8259 §8.2)."""
+    if not value.isascii():
+        value.encode()
+    return value
+
+
+Words = Annotated[str, AfterValidator(_is_text)]
+"""Text as a model's endpoint sends it."""
+
+
 class ModelReply(Contract):
     """One answer of a chat model: text, or calls of the tools it was offered."""
 
-    text: str = ""
+    text: Words = ""
     tool_calls: tuple[ToolCall, ...] = ()
     input_tokens: int = Field(default=0, ge=0, le=MAX_TOKENS)
     output_tokens: int = Field(default=0, ge=0, le=MAX_TOKENS)
-    model: str = ""
+    model: Words = ""
 
 
 class ToolCall(Contract):
     """A tool call as the model spelled it; `arguments` is raw JSON text, not yet believed."""
 
-    id: str
-    name: str
-    arguments: str
+    id: Words
+    name: Words
+    arguments: Words
 
 
 Watcher = Callable[["ModelReply"], None]

@@ -69,6 +69,7 @@ class ReplyAssembly:
             return ""
         if not isinstance(text, str):
             raise TypeError("a text is a string")
+        text.encode()  # half a surrogate pair is no text
         self._left -= len(text)
         if self._left < 0:
             raise ModelRefused("the model's answer is too large")

@@ -5,6 +5,7 @@ Nothing is repaired: what is not exactly an outcome with actions of the catalogu
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 import pydantic_core
@@ -35,7 +36,7 @@ class FinishAction(_Shape):
 
     action: Action
     rationale: _Text
-    confidence: float = Field(ge=0, le=1)
+    confidence: float = Field(strict=True, ge=0, le=1)
     evidence: tuple[Annotated[str, Field(max_length=400)], ...] = Field(default=(), max_length=20)
 
 
@@ -61,8 +62,9 @@ def read_finish(arguments: str) -> RequestOutcome:
         return _invalid("its answer is too long")
     try:
         raw = pydantic_core.from_json(arguments, allow_inf_nan=False)
-    except ValueError:
-        return _invalid("its answer is not JSON")
+        json.loads(arguments, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        return _invalid("its answer is not JSON that has one reading")
     unknown = _unknown_kind(raw)
     if unknown:
         text = "The model proposed an action that is not in the catalogue. Nothing was proposed."
@@ -82,6 +84,12 @@ def text_so_far(arguments: str) -> str:
         return ""
     text = raw.get("text") if isinstance(raw, dict) else None
     return text[:MAX_PROGRESS_TEXT] if isinstance(text, str) else ""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse an object that names a key twice: whoever reads the same text elsewhere may take the other value."""
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key stands twice")
 
 
 def _outcome(finish: Finish) -> RequestOutcome:

@@ -84,6 +84,26 @@ def test_a_wrong_field_is_refused_and_named_but_not_repeated(changes: dict[str, 
     assert "<script>" not in outcome.text
 
 
+@pytest.mark.parametrize("confidence", [True, "1", "0.5"])
+def test_a_confidence_that_is_no_number_is_not_read_as_one(confidence: object) -> None:
+    action = {"action": ACTION, "rationale": "because", "confidence": confidence}
+    outcome = read_finish(finish(actions=[action]))
+    assert isinstance(outcome, Refused)
+    assert outcome.reason_code == "model_output_invalid"
+
+
+@pytest.mark.parametrize("member", ['"max_node_count": 2', '"kind": "gke.node_pool.autoscaling"'])
+def test_an_object_that_names_a_key_twice_is_refused(member: str) -> None:
+    text = proposing().replace('{"kind"', "{" + member + ', "kind"')
+    outcome = read_finish(text)
+    assert isinstance(outcome, Refused)
+    assert outcome.reason_code == "model_output_invalid"
+
+
+def test_nesting_without_an_end_is_refused() -> None:
+    assert isinstance(read_finish("[" * 8_000 + "]" * 8_000), Refused)
+
+
 @given(JSON.map(json.dumps) | st.text(max_size=200))
 def test_nothing_that_a_model_may_send_is_an_action_by_accident(arguments: str) -> None:
     assert isinstance(read_finish(arguments), Refused)
