@@ -24,5 +24,11 @@ PROOFS = (
     Proof("approvals", "proofs.approval_orders", ("--sample", "300"), ("--sample", "10")),
     Proof("storm", "proofs.storm"),
     Proof("halts", "proofs.halts", ("--rounds", "50"), ("--rounds", "1", "--proposals", "20")),
+    Proof(
+        "llm",
+        "proofs.llm_fuzz",
+        ("--outputs", "1000000", "--hostile", "100000"),
+        ("--outputs", "4000", "--hostile", "1000"),
+    ),
     Proof("mutants", "proofs.mutants", (), ("--only", "fence")),
 )
