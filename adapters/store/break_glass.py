@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Select, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log, halts, outbox
@@ -37,12 +37,20 @@ async def create(connection: AsyncConnection, grant: BreakGlass, *, tenant: str)
 
 async def lock(connection: AsyncConnection, tenant: str, grant_id: str) -> BreakGlass | None:
     """Return a grant, locked, or None."""
-    found = await connection.execute(
-        select(break_glass.c.document)
-        .where(break_glass.c.id == grant_id, break_glass.c.tenant == tenant)
-        .with_for_update()
-    )
-    document = found.scalar_one_or_none()
+    return await _one(connection, _wanted(tenant, grant_id).with_for_update())
+
+
+async def find(connection: AsyncConnection, tenant: str, grant_id: str) -> BreakGlass | None:
+    """Return a grant as it is stored, without locking it, or None."""
+    return await _one(connection, _wanted(tenant, grant_id))
+
+
+def _wanted(tenant: str, grant_id: str) -> Select[Any]:
+    return select(break_glass.c.document).where(break_glass.c.id == grant_id, break_glass.c.tenant == tenant)
+
+
+async def _one(connection: AsyncConnection, wanted: Select[Any]) -> BreakGlass | None:
+    document = (await connection.execute(wanted)).scalar_one_or_none()
     return None if document is None else BreakGlass.model_validate(document)
 
 

@@ -87,8 +87,10 @@ async def open_grant(parts: ApiParts, body: OpenGrantBody, opener: Principal, cl
 async def confirm(parts: ApiParts, grant_id: str, second: Principal, claim: Claim) -> Answer:
     """Confirm a grant as the second person: from now on it counts.
 
+    What the configuration allows is asked again: it may allow less than when the grant was opened.
+
     Raises:
-        Problem: 403 not a person, or the one who opened it; 404; 409 too late.
+        Problem: 403 not a person, or the one who opened it; 404; 409 too late; 422 as for `open_grant`.
     """
     async with parts.database.transaction() as connection:
         earlier = await claim.earlier(connection)
@@ -96,6 +98,7 @@ async def confirm(parts: ApiParts, grant_id: str, second: Principal, claim: Clai
             return earlier
         grant, now = await _locked(connection, parts, grant_id)
         _refuse(confirm_refusal(grant, second, now))
+        _is_allowed(parts, grant)
         active = await store.confirm(connection, grant, second, tenant=parts.tenant)
         return await claim.keep(connection, Answer.of(200, grant_view(active, (), now)))
 
@@ -162,8 +165,8 @@ async def grant_detail(parts: ApiParts, grant_id: str) -> GrantView:
     Raises:
         Problem: 404.
     """
-    async with parts.database.transaction() as connection:
-        grant, now = await _locked(connection, parts, grant_id)
+    async with parts.database.reading() as connection:
+        grant, now = await _read(connection, parts, grant_id)
         used = await store.uses(connection, [grant_id])
     return grant_view(grant, used[grant_id], now)
 
@@ -185,8 +188,8 @@ async def grant_for(parts: ApiParts, grant_id: str, person: Principal) -> GrantF
     Raises:
         Problem: 404.
     """
-    async with parts.database.transaction() as connection:
-        grant, now = await _locked(connection, parts, grant_id)
+    async with parts.database.reading() as connection:
+        grant, now = await _read(connection, parts, grant_id)
         used = (await store.uses(connection, [grant_id]))[grant_id]
         named = await held_reads.named(connection, parts.tenant, [one.proposal_id for one in used])
     as_it_stands = grant.model_copy(update={"status": standing(grant, now)})
@@ -223,6 +226,14 @@ def grant_view(grant: BreakGlass, uses: Sequence[BreakGlassUse], now: datetime) 
     )
 
 
+async def _read(connection: AsyncConnection, parts: ApiParts, grant_id: str) -> tuple[BreakGlass, datetime]:
+    """Return a grant to be shown: whoever looks keeps nobody waiting who confirms or ends it."""
+    grant = await store.find(connection, parts.tenant, grant_id)
+    if grant is None:
+        raise not_found("grant")
+    return grant, await database_now(connection)
+
+
 async def _locked(connection: AsyncConnection, parts: ApiParts, grant_id: str) -> tuple[BreakGlass, datetime]:
     grant = await store.lock(connection, parts.tenant, grant_id)
     if grant is None:
@@ -230,10 +241,10 @@ async def _locked(connection: AsyncConnection, parts: ApiParts, grant_id: str) -
     return grant, await database_now(connection)
 
 
-def _is_allowed(parts: ApiParts, body: OpenGrantBody) -> None:
-    covers_something(parts, body.scope)
+def _is_allowed(parts: ApiParts, wanted: OpenGrantBody | BreakGlass) -> None:
+    covers_something(parts, wanted.scope)
     allowed = parts.configuration.break_glass
-    refused = [str(gate) for gate in body.gates if gate not in allowed.gates]
+    refused = [str(gate) for gate in wanted.gates if gate not in allowed.gates]
     if refused:
         raise Problem(
             422,
@@ -241,7 +252,7 @@ def _is_allowed(parts: ApiParts, body: OpenGrantBody) -> None:
             f"The configuration lets nobody bypass {', '.join(refused)}.",
             gates=[str(gate) for gate in allowed.gates],
         )
-    if timedelta(minutes=body.minutes) > allowed.longest:
+    if timedelta(minutes=wanted.minutes) > allowed.longest:
         most = int(allowed.longest / timedelta(minutes=1))
         raise Problem(422, "break_glass_too_long", f"At most {most} minutes.", most_minutes=most)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -12,10 +13,12 @@ from sqlalchemy import update
 from adapters.store import break_glass as store
 from adapters.store.database import database_now
 from adapters.store.schema import break_glass
+from api.safety.break_glass import grant_for
 from api.safety.windows import schedule_of
 from contracts.base import utc_now
 from contracts.break_glass import BreakGlass
 from contracts.configuration import ChangeWindow, DeclaredAgent
+from contracts.principal import Principal, PrincipalKind
 from contracts.proposal import ProposalState
 from tests.api.serving import CONFIGURATION, Api, serving
 
@@ -132,6 +135,17 @@ async def test_there_is_nothing_to_override_without_a_closed_window_or_after_the
     assert refused(await frozen.post("/v1/proposals/prp_no/override", OVERRIDE, by="olga"))[0] == 404
     await frozen.post(f"/v1/proposals/{proposal_id}/cancel", by="ana")
     assert refused(await frozen.post(path, OVERRIDE, by="olga")) == (409, "not_overridable")
+
+
+async def test_a_grant_is_shown_while_somebody_acts_on_it(api: Api) -> None:
+    made = (await api.post("/v1/break-glass", GRANT, by="olga")).json()
+    vera = Principal(kind=PrincipalKind.HUMAN, subject="vera")
+    async with api.database.transaction() as acting:
+        assert await store.lock(acting, api.parts.tenant, made["id"]) is not None
+        async with asyncio.timeout(20):
+            shown = await api.get(f"/v1/break-glass/{made['id']}")
+            assert (await grant_for(api.parts, made["id"], vera)).view.id == made["id"]
+    assert shown.json()["status"] == "awaiting_second"
 
 
 async def test_break_glass_takes_two_people_and_a_third_closes_its_review(api: Api) -> None:
