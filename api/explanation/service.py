@@ -118,7 +118,8 @@ def _explanation(
 ) -> Explanation:
     number = evaluation.pass_number if evaluation is not None else None
     standing = _not_allowing(evaluation.verdicts if evaluation is not None else ())
-    changes = [wording.change(one) for one in standing] + [one.text for one in found]
+    changes = [wording.change(one, another_size_helps=bool(found)) for one in standing]
+    changes += [one.text for one in found]
     return Explanation(
         proposal_id=view.id,
         summary=view.summary,

@@ -1,17 +1,27 @@
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from sqlalchemy import update
 
 from adapters.store.schema import evaluations
 from contracts.action import ResizeNodePool
+from contracts.evaluation import Verdict
 from contracts.proposal import Draft, Planner, PlannerKind, Proposal
+from guardrails import registry
+from guardrails.answers import Answers
+from guardrails.extension import Extension
+from guardrails.facts import Facts
 from tests.activities.guardrail.conftest import Guards
 from tests.api.serving import Api
 from tests.contracts.samples import AGENT, ANA, BEN, resize
 from tests.editing import edit
+from tests.guardrails.distribution import restored
+
+clean_registry = pytest.fixture(autouse=True)(restored)
 
 
 async def explained(api: Api, proposal: Proposal, *, by: str = "vera") -> dict[str, Any]:
@@ -127,6 +137,57 @@ async def test_every_denial_says_what_would_have_to_change(api: Api, gates: Guar
     remedies = {one["remedy"] for one in against if one["remedy"]}
     assert remedies <= set(found["would_have_to_change"])
     assert len(found["would_have_to_change"]) >= len(against)
+
+
+HELPS = "all other facts the same. The policies"
+NOTHING_HELPS = ("No smaller change", "cannot be said", "cannot be weighed", "can be weighed")
+LARGEST = 6
+OWN = Answers("acme-rules/largest")
+
+
+def largest(facts: Facts) -> Verdict:
+    """Denies above a size, and names no remedy."""
+    action = facts.draft.action
+    assert isinstance(action, ResizeNodePool)
+    if action.node_count > LARGEST:
+        return OWN.deny("largest", "too_large", "Too large.")
+    return OWN.allow("largest", "Not too large.")
+
+
+CASES: dict[str, Callable[[Guards], Awaitable[Proposal]]] = {
+    "people are asked": lambda gates: gates.propose(),
+    "allowed": lambda gates: gates.propose_in_development(),
+    "denied, a size helps": lambda gates: gates.propose(action=resize(40)),
+    "denied by a rule without a remedy, a size helps": lambda gates: gates.propose(
+        action=resize(LARGEST + 1)
+    ),
+    "denied, nothing helps": lambda gates: gates.propose(action=resize(200)),
+    "denied by policy": lambda gates: gates.propose(action=resize(0)),
+    "unknown target": lambda gates: gates.propose(action=resize().model_copy(update={"cluster": "unknown"})),
+}
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["policies asked", "policies not asked"])
+@pytest.mark.parametrize("case", CASES)
+async def test_what_would_have_to_change_never_contradicts_itself(
+    api: Api, gates: Guards, case: str, asked: bool
+) -> None:
+    api.app.state.parts = replace(api.parts, policy=gates.policy if asked else None)
+    registry.install([Extension(OWN.guardrail, "acme-rules", "1.0.0", largest)])
+    proposal = await CASES[case](gates)
+    await gates.check(proposal)
+    found = await explained(api, proposal)
+    told, none = found["would_have_to_change"], found["no_alternative"]
+    assert bool([one for one in told if HELPS in one]) == bool(found["alternatives"])
+    assert none is None or not found["alternatives"]
+    assert none is None or any(words in none for words in NOTHING_HELPS)
+    assert not any(words in one for one in told for words in (*NOTHING_HELPS, "No change"))
+    without = [one for one in found["reasons"] if one["remedy"] is None]
+    assert without or "without a remedy" not in case
+    of_this_size = [one for one in told if one.startswith("For the size that was asked for, the rule ")]
+    of_any_size = [one for one in told if one.startswith("The rule ")]
+    assert len(of_this_size if found["alternatives"] else of_any_size) == len(without)
+    assert not (of_any_size if found["alternatives"] else of_this_size)
 
 
 async def test_words_of_an_agent_are_quoted_as_unverified_and_in_no_sentence_of_ours(
