@@ -119,6 +119,8 @@ SecondPerson = Annotated[Principal, Depends(RoleGate(Role.OPERATOR, Role.APPROVE
 """Whether they may be the second, or the reviewer, depends on the grant: `contracts/break_glass.py` tells."""
 OPERATOR_OR_ADMIN = frozenset({Role.OPERATOR, Role.ADMIN})
 OperatorOrAdmin = Annotated[Principal, Depends(RoleGate(*OPERATOR_OR_ADMIN))]
+ReviewsWords = Annotated[Principal, Depends(RoleGate(Role.APPROVER, Role.OPERATOR, Role.ADMIN))]
+"""May read what people wrote about one another's proposals, all at once."""
 RequesterOrOperator = Annotated[Principal, Depends(RoleGate(Role.REQUESTER, Role.OPERATOR))]
 Editor = Annotated[Principal, Depends(RoleGate(Role.REQUESTER, Role.APPROVER, Role.OPERATOR))]
 """Whether they may edit this proposal depends on it: `contracts/approval.py` tells."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -9,6 +10,7 @@ from pydantic import Field
 
 from contracts.base import Contract
 from contracts.decision import MAX_REASON
+from contracts.evaluation import Outcome, Verdict
 from contracts.principal import Principal
 
 
@@ -26,3 +28,10 @@ class GateOverride(Contract):
     reason: str = Field(max_length=MAX_REASON)
     at: datetime
     expires_at: datetime
+
+
+def overrides_a_window(verdicts: Iterable[Verdict]) -> bool:
+    """Tell whether an approval given on these verdicts is an override, too. Like any other it needs a reason."""
+    return any(
+        one.guardrail == "change_window" and one.outcome is Outcome.REQUIRE_APPROVAL for one in verdicts
+    )

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
 
-from api.authentication import Reader
+from api.authentication import ReviewsWords
 from api.corrections import service
 from api.parts import Parts
 
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/v1/corrections", tags=["proposals"])
 @router.get("", response_class=Response)
 async def corrections(
     parts: Parts,
-    _: Reader,
+    _: ReviewsWords,
     since: Annotated[AwareDatetime | None, Query(description="From this moment on.")] = None,
     limit: Annotated[int, Query(ge=1, le=service.MAX_LINES)] = service.MAX_LINES,
 ) -> Response:

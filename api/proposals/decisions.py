@@ -35,6 +35,7 @@ from contracts.errors import (
     WorkflowUnavailable,
 )
 from contracts.evaluation import Evaluation
+from contracts.override import overrides_a_window
 from contracts.principal import Principal
 from contracts.proposal import Draft, ProposalState
 from contracts.signature import sign
@@ -59,10 +60,11 @@ async def decide(
     """Store one person's signed decision and try to have the workflow apply it.
 
     Raises:
-        Problem: 403 not eligible; 404; 409 stale, expired, decided or voted already; 422 no reason given.
+        Problem: 403 not eligible; 404; 409 stale, expired, decided or voted already; 422 no reason given for
+            saying no or for overriding a closed window.
     """
-    if body.decision in _NEED_A_REASON and not body.reason.strip():
-        raise Problem(422, "reason_required", f"Say why: {body.decision} needs a reason.")
+    if body.decision in _NEED_A_REASON:
+        _has_a_reason(body, f"Say why: {body.decision} needs a reason.")
     async with parts.database.transaction() as connection:
         earlier = await claim.earlier(connection)
         if earlier is not None:
@@ -95,6 +97,8 @@ async def _record(
     if refused is not None:
         raise Problem(refused.status, refused.code, refused.message)
     judged = _up_to_date(row, evaluation, body)
+    if body.decision is DecisionKind.APPROVE and overrides_a_window(judged.verdicts):
+        _has_a_reason(body, "Say why it cannot wait: approving it overrides a closed change window.")
     acted = acting(
         reviewer, lent, Draft.model_validate(row.draft).authors, judged.requirement or ANY_APPROVER
     )
@@ -129,6 +133,11 @@ async def _record(
         quorum=quorum,
     )
     return _Recorded(signed, outbox_row, Answer.of(202, decided), quorum)
+
+
+def _has_a_reason(body: DecideBody, told: str) -> None:
+    if not body.reason.strip():
+        raise Problem(422, "reason_required", told)
 
 
 def _is_applied_approval(vote: Row[Any], revision: int) -> bool:

@@ -1,7 +1,8 @@
 """GUARDRAILS, in the store: who let this revision through a closed gate, with a reason.
 
 An approval counts as one where the evaluation that it was given on said so: its verdict asked for approval because a
-window is closed. One that was given before the window closed does not: its reviewer was never told.
+window is closed, and its reviewer said why. One that was given before the window closed does not: its reviewer was
+never told.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ FRAGMENT = Fragment(
                 AND e.digest = d.document #>> '{decision,evaluation_digest}'
             CROSS JOIN jsonb_array_elements(e.document -> 'verdicts') AS v (verdict)
             WHERE d.proposal_id = :proposal_id AND d.revision = :revision
-                AND d.status = 'applied' AND d.kind = 'approve'
+                AND d.status = 'applied' AND d.kind = 'approve' AND d.document #>> '{decision,reason}' ~ '\\S'
                 AND v.verdict ->> 'guardrail' = 'change_window' AND v.verdict ->> 'outcome' = 'require_approval'
         ) one""",
     types={"execute_by": Moment},

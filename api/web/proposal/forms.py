@@ -17,6 +17,7 @@ from api.web.forms import REASON, FieldRefused, Kept, words_in
 from api.web.proposal.standing import is_uninspectable
 from api.web.proposal.why import EDITABLE
 from contracts.decision import MAX_REASON, DecisionKind
+from contracts.override import overrides_a_window
 
 TYPED_NAME = "typed_name"
 _MOST_DIGITS = 6
@@ -54,6 +55,9 @@ def _check_approval(fields: Mapping[str, str], view: ProposalView) -> None:
     if needs_typed_name(view) and fields.get(TYPED_NAME, "").strip() != typed_name_of(view):
         told = f"Type {typed_name_of(view)} exactly, to show that this is the target you mean."
         raise FieldRefused(TYPED_NAME, told, "name_differs")
+    if overrides_a_window(view.verdicts) and not fields.get(REASON, "").strip():
+        told = "Say why it cannot wait: approving it overrides a closed change window."
+        raise FieldRefused(REASON, told, "reason_required")
 
 
 def _decide_body(fields: Mapping[str, str]) -> DecideBody:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import delete, insert, update
 
 from activities.housekeeping.exceptions import ExceptionSweeps
@@ -131,11 +132,15 @@ async def test_what_does_not_open_in_time_is_denied_unless_somebody_may_override
 
 
 async def approve(
-    guards: Guards, proposal: Proposal, evaluation_digest: str, reviewer: Principal = OLGA
+    guards: Guards,
+    proposal: Proposal,
+    evaluation_digest: str,
+    reviewer: Principal = OLGA,
+    reason: str = "go",
 ) -> None:
     decision = {
         "reviewer": reviewer.model_dump(mode="json"),
-        "reason": "go",
+        "reason": reason,
         "at": utc_now().isoformat(),
         "evaluation_digest": evaluation_digest,
     }
@@ -161,6 +166,16 @@ async def test_an_approval_that_was_told_of_the_closed_window_overrides_it(guard
     await approve(guards, proposal, (await guards.evaluation(proposal, 1)).digest)
     assert (await guards.admit(proposal)).admitted
     assert (await verdict(guards, proposal, 2)).facts["overridden_by"] == "local/olga"
+
+
+@pytest.mark.parametrize("reason", ["", " \n"])
+async def test_an_approval_without_a_reason_overrides_nothing(guards: Guards, reason: str) -> None:
+    guards.configuration = configured(frozen(lasts=10 * HOUR))
+    proposal = await guards.propose_in_development()
+    await guards.check(proposal)
+    digest = (await guards.evaluation(proposal, 1)).digest
+    await approve(guards, proposal, digest, reason=reason)
+    assert not (await guards.admit(proposal)).admitted
 
 
 async def test_an_approval_from_before_the_window_closed_overrides_nothing(guards: Guards) -> None:

@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from adapters.store.schema import decisions
+from adapters.store import proposal_reads
+from adapters.store.schema import decisions, evaluations
+from api.proposals.schemas import ProposalView
+from api.web.forms import FieldRefused
+from api.web.proposal.forms import decision_of, typed_name_of
+from contracts.evaluation import Verdict
 from contracts.proposal import ProposalState as S
 from tests.api.serving import Api, decision_on, is_signed, serving
 
@@ -148,6 +153,51 @@ async def test_saying_no_needs_a_reason(api: Api, decision: str) -> None:
     view = await api.waiting()
     answer = await api.post(_path(view["id"]), decision_on(view, decision, reason="  "), by="ben")
     assert (answer.status_code, answer.json()["reason_code"]) == (422, "reason_required")
+
+
+async def frozen(api: Api) -> dict[str, Any]:
+    """A proposal that waits for whoever may let it through a closed window: as its view."""
+    view = await api.waiting()
+    async with api.database.transaction() as connection:
+        found = await proposal_reads.newest_evaluation(connection, view["id"], 1)
+        assert found is not None
+        verdict = {
+            "guardrail": "change_window",
+            "outcome": "require_approval",
+            "rule": "year-end",
+            "reason_code": "frozen",
+            "message": "The freeze year-end lasts.",
+            "requirement": found.requirement,
+            "facts": {"closed_by": ["year-end"]},
+        }
+        closed = found.model_copy(update={"verdicts": (*found.verdicts, Verdict.model_validate(verdict))})
+        document = closed.model_dump(mode="json")
+        await connection.execute(
+            update(evaluations)
+            .where(evaluations.c.proposal_id == view["id"])
+            .values(document=document, digest=closed.digest)
+        )
+    return await api.view(view["id"])
+
+
+async def test_approving_what_a_closed_window_stops_needs_a_reason(api: Api) -> None:
+    view = await frozen(api)
+    for reason in ("", " \n"):
+        refused = await api.post(_path(view["id"]), decision_on(view, reason=reason), by="ben")
+        assert (refused.status_code, refused.json()["reason_code"]) == (422, "reason_required")
+    assert await _statuses(api) == []
+    taken = await api.post(_path(view["id"]), decision_on(view, reason="the shop is down"), by="ben")
+    assert taken.status_code == 200
+
+
+async def test_the_page_asks_for_the_reason_of_an_override_at_its_field(api: Api) -> None:
+    view = ProposalView.model_validate(await frozen(api))
+    typed = {"decision": "approve", "typed_name": typed_name_of(view), "reason": " "}
+    seen = {name: str(getattr(view, name)) for name in ("revision", "digest", "evaluation_digest")}
+    with pytest.raises(FieldRefused) as refused:
+        decision_of(typed | seen, view)
+    assert refused.value.code == "reason_required"
+    assert decision_of(typed | seen | {"reason": "the shop is down"}, view).reason == "the shop is down"
 
 
 async def test_a_refused_vote_leaves_room_for_another(api: Api) -> None:

@@ -135,7 +135,7 @@ async def test_corrections_are_kept_with_what_was_proposed_and_what_was_made_of_
     async with api.database.transaction() as connection:
         await connection.execute(decisions.update().values(status="applied"))
     await api.post(_path(view["id"]), edit_of(view, reason_name="too_large"), by="olga")
-    answer = await api.get("/v1/corrections")
+    answer = await api.get("/v1/corrections", by="olga")
     assert answer.headers["content-type"] == "application/x-ndjson"
     lines = [json.loads(line) for line in answer.text.splitlines()]
     assert [(line["kind"], line["by"]["subject"], line["reason"]) for line in lines] == [
@@ -145,5 +145,15 @@ async def test_corrections_are_kept_with_what_was_proposed_and_what_was_made_of_
     assert {line["reason_name"] for line in lines} == {"too_large"}
     assert {line["edited"]["node_count"] for line in lines} == {5}
     assert {line["proposed"]["node_count"] for line in lines} == {view["action"]["node_count"]}
-    assert (await api.get("/v1/corrections", since=lines[1]["at"])).text.count("\n") == 1
+    assert (await api.get("/v1/corrections", by="olga", since=lines[1]["at"])).text.count("\n") == 1
     assert as_yaml(lines).count("[]") == 1
+
+
+@pytest.mark.parametrize(("by", "status"), [("ben", 200), ("olga", 200), ("vera", 403), ("bot", 403)])
+async def test_what_reviewers_wrote_is_for_those_who_review_and_operate(
+    api: Api, by: str, status: int
+) -> None:
+    answer = await api.get("/v1/corrections", by=by)
+    assert answer.status_code == status
+    if status != 200:
+        assert answer.json()["reason_code"] == "role_required"
