@@ -44,6 +44,22 @@ def canonical_bytes(plain: Any) -> bytes:
         return rfc8785.dumps(plain)
 
 
+def is_canonical(written: bytes) -> bool:
+    """Tell whether bytes are the RFC 8785 form of one JSON object, so that every reader reads the same in them."""
+    try:
+        text = written.decode()
+        try:
+            plain = (_read if text.isascii() else _read_with_keys)(text)
+            again = _ENCODER.encode(plain).encode()
+        except _UnusualError:
+            # As ECMAScript reads it: every number is a double.
+            plain = json.loads(text, parse_int=float)
+            again = rfc8785.dumps(plain)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(plain, dict) and again == written
+
+
 def _float(written: str) -> float:
     if _SAME_IN_BOTH.fullmatch(written):
         return float(written)

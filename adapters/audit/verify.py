@@ -1,7 +1,8 @@
 """AUDIT: verifies an export offline, in one pass, and says which line is wrong and how.
 
-What is proved: every byte of every entry is under its leaf hash, all leaf hashes are under the root of a signed
-checkpoint, and with a checkpoint kept elsewhere, the file neither ends before it nor tells another history.
+What is proved: every entry is one canonical JSON object, every byte of it is under its leaf hash, all leaf hashes are
+under the root of a signed checkpoint, and with a checkpoint kept elsewhere, the file neither ends before it nor tells
+another history.
 """
 
 from __future__ import annotations
@@ -9,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
 
 from pydantic import ValidationError
 from rfc8785 import CanonicalizationError
 
 from adapters.audit import checkpoint as checkpoints
 from adapters.audit.checkpoint import Checkpoint, CheckpointInvalid, CheckpointKey
-from adapters.audit.export import CheckpointLine, Footer, Header, line_of, read_entry
+from adapters.audit.export import CheckpointLine, Entry, Footer, Header, line_of, read_entry
 from adapters.audit.merkle import Tree, leaf_hash
+from contracts.canonical import is_canonical
 
 MAX_FAULTS = 100
 """Faults that are listed; the rest is counted."""
@@ -27,7 +28,7 @@ class FaultKind(StrEnum):
     """What is wrong with a line, or between two."""
 
     FLIPPED = "flipped"
-    """The line is damaged: its bytes do not give its hash, or it is no line of this format."""
+    """The line is damaged: its bytes do not give its hash, or they are not spelled as this format spells them."""
     MISSING = "missing"
     SWAPPED = "swapped"
     EXTRA = "extra"
@@ -71,16 +72,10 @@ class Report:
         return self.fault_count == 0
 
 
-class _Entry(NamedTuple):
-    number: int
-    claimed: bytes
-    computed: bytes
-
-
 @dataclass(frozen=True, slots=True)
 class _Line:
     index: int
-    content: _Entry | Header | CheckpointLine | Footer | None
+    content: Entry | Header | CheckpointLine | Footer | None
     """None: no line of this format."""
     is_whole: bool
     """It ends with a line feed."""
@@ -89,7 +84,7 @@ class _Line:
     def next_number(self) -> int | None:
         """Number that the entry below this line, or on it, should have: it tells whether the line above fits."""
         match self.content:
-            case _Entry(number=number):
+            case Entry(number=number):
                 return number
             case CheckpointLine(checkpoint=note):
                 try:
@@ -126,11 +121,20 @@ def verify_export(
     return reading.finish()
 
 
+def entry_fault(entry: Entry) -> str | None:
+    """Return why an entry cannot be believed by itself, or None. Its number is judged by its place."""
+    if leaf_hash(entry.leaf) != entry.leaf_hash:
+        return "the entry does not give its hash"
+    if not is_canonical(entry.leaf):
+        return "the entry is not canonical JSON"
+    return None
+
+
 def _parse(index: int, raw: bytes) -> _Line:
     is_whole = raw.endswith(b"\n")
     entry = read_entry(raw)
     if entry is not None:
-        return _Line(index, _Entry(entry.number, entry.leaf_hash, leaf_hash(entry.leaf)), is_whole)
+        return _Line(index, entry, is_whole)
     for model in (CheckpointLine, Header, Footer):
         try:
             content = model.model_validate_json(raw, strict=True)
@@ -172,7 +176,7 @@ class _Reading:
             self._fault(FaultKind.EXTRA, line, None, "stands behind the end of the export")
             return
         match line.content:
-            case _Entry() as entry:
+            case Entry() as entry:
                 self._take_entry(line, entry, following)
             case CheckpointLine() as content:
                 self._take_checkpoint(line, content, following)
@@ -205,7 +209,7 @@ class _Reading:
             is_anchored=self._is_anchored,
         )
 
-    def _take_entry(self, line: _Line, entry: _Entry, following: _Line | None) -> None:
+    def _take_entry(self, line: _Line, entry: Entry, following: _Line | None) -> None:
         self._entries += 1
         expected, below = self._expected, following.next_number if following else None
         if line.index == self._settled_line or entry.number == expected:
@@ -224,11 +228,12 @@ class _Reading:
             self._miss(line, entry.number)
             self._accept(line, entry, entry.number)
 
-    def _accept(self, line: _Line, entry: _Entry, number: int) -> None:
-        if entry.claimed != entry.computed:
-            self._fault(FaultKind.FLIPPED, line, number, "the entry does not give its hash")
+    def _accept(self, line: _Line, entry: Entry, number: int) -> None:
+        wrong = entry_fault(entry)
+        if wrong is not None:
+            self._fault(FaultKind.FLIPPED, line, number, wrong)
             self._distrust_tree()
-        self._tree.append(entry.claimed)
+        self._tree.append(entry.leaf_hash)
         self._expected = number + 1
         trusted = self._trusted
         if trusted is None or self._tree.size != trusted.size:
@@ -240,7 +245,7 @@ class _Reading:
             self._fault(FaultKind.CHECKPOINT_MISMATCH, line, number, message)
             self._distrust_tree()
 
-    def _misnumber(self, line: _Line, entry: _Entry, expected: int) -> None:
+    def _misnumber(self, line: _Line, entry: Entry, expected: int) -> None:
         """The neighbours fit, this number does not. Two such entries that trade places were swapped."""
         partner = self._misnumbered.pop((entry.number, expected), None)
         if partner is None:

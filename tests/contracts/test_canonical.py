@@ -11,7 +11,7 @@ import rfc8785
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from contracts.canonical import canonical_bytes
+from contracts.canonical import canonical_bytes, is_canonical
 
 NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -81,3 +81,16 @@ def test_the_rfcs_own_example_has_the_rfcs_own_bytes() -> None:
             '"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
         ).encode()
     )
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(TEXT, PLAIN, max_size=4))
+@example({"n": 2**53 - 1})
+@example({"\ufb33": 1, "\U0001f600": 2})
+@example({"n": 1e16, "m": 1e21, "z": -0.0})
+def test_what_it_wrote_is_canonical_and_no_other_spelling_is(plain: dict[str, Any]) -> None:
+    written = canonical_bytes(plain)
+    assert is_canonical(written)
+    assert not is_canonical(written + b" ")
+    spaced = json.dumps(plain, indent=1).encode()
+    assert is_canonical(spaced) == (spaced == written)

@@ -100,6 +100,31 @@ def line_at(raw: bytes, place: int) -> int:
     return raw[:place].count(b"\n") + 1
 
 
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        b'{"id":"evt_3","id":"evt_4"}',
+        b'{"id": "evt_3"}',
+        b'{"payload":1,"id":"evt_3"}',
+        b'{"id":"evt_\\u0033"}',
+        b'{"id":1.0}',
+        b'{"id":NaN}',
+        b'{"id":"\\ud800"}',
+        b'"evt_3"',
+        b"evt_3",
+        b"\xff",
+        b"[" * 50_000,
+    ],
+    ids=["twice", "spaced", "unsorted", "escaped", "float", "nan", "half", "text", "bare", "bytes", "deep"],
+)
+def test_an_entry_that_has_no_canonical_reading_is_refused_whoever_signed_it(leaf: bytes) -> None:
+    rows = [*ROWS[:3], Entry(3, leaf, merkle.leaf_hash(leaf)), *ROWS[4:]]
+    report = verified(written(rows))
+    assert kinds(report) == [(FaultKind.FLIPPED, ENTRY_LINES[3] + 1)]
+    assert report.faults[0].message == "the entry is not canonical JSON"
+    assert report.proved_size == 1
+
+
 @settings(max_examples=600, deadline=None)
 @given(st.integers(0, len(FILE) - 1), st.integers(1, 255))
 def test_any_changed_byte_is_found_on_its_line(place: int, mask: int) -> None:
