@@ -59,7 +59,7 @@ def _people(found: dict[str, Any]) -> list[str]:
         return lines
     asked = f"  {people['given']} of {people['quorum']} approvals are given."
     excluded = people["who_can_decide"]["excluded"] if people["who_can_decide"] else []
-    named = [f"  {one['who']['subject']} may not: {words(one['why'])}." for one in excluded]
+    named = [f"  {one['who']['subject']} may not decide: {words(one['why'])}." for one in excluded]
     return [*lines, asked, *named]
 
 

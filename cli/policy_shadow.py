@@ -42,7 +42,8 @@ def shadow(
     if listed:
         say("")
         table(("PROPOSAL", "LIVE", "CANDIDATE", "RULES", "CHANGE"), listed, "")
-    say(f"{found['agreed']:,} of {found['answered']:,} passes agree")
+    if found["answered"]:
+        say(f"{found['agreed']:,} of {found['answered']:,} passes agree")
     for code, count in sorted(found["unanswered"].items()):
         say(f"{count:,} passes have no answer of the candidate: {harmless(code, 80)}")
     for revision in found["revisions"]:

@@ -121,6 +121,10 @@ class Story:
         }
         self.proposal = self.proposal.model_copy(update=changed)
         draft = self.proposal.model_dump(mode="json", include=set(Draft.model_fields))
+        voted = [one.event.payload for one in self.events if one.event.type is AuditType.DECISION_APPLIED]
+        for vote in voted:
+            void = {"decision_id": vote["decision"]["id"], "reason_code": "edited"}
+            self._add(AuditType.DECISION_VOIDED, void, by)
         self._add(AuditType.PROPOSAL_REVISED, {"draft": draft, "reason_name": reason_name}, by)
         return self.move(S.EVALUATING, "edited", by=by, message=reason)
 
