@@ -3,7 +3,7 @@
 | fixture | gives |
 |---|---|
 | `database_url` | a fresh, empty database of its own (SQLAlchemy URL, asyncpg) |
-| `migrated_database_url` | the same with our tables in it: a copy of a template that is migrated once per session |
+| `migrated_database_url` | the same with our tables in it: a copy of a template that is migrated once per server |
 | `any_postgres_url` | a fresh, empty database, once per PostgreSQL on this machine: the embedded one, and Debian's 15 |
 | `postgres_url` | the server's maintenance database: no tables there |
 | `temporal_address` | `host:port` of a dev server in memory, shared by the session: use task queues of your own |
@@ -17,33 +17,36 @@ A test marked `postgres_15` runs on every PostgreSQL that is here, whichever of 
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import settings
 
+from adapters.store.migrate import upgrade
 from local.bound import bound_command
-from local.environment import ROOT
 from local.postgres import SUPERUSER, PostgresServer, server_in
 from local.temporal import SEARCH_ATTRIBUTES, dev_server_command
 from settings import Settings
+from tests.in_memory import DISK, keep_in_memory
 from tools.catalogue import OPA, TEMPORAL, Program
 from tools.programs import explicit_path, resolve
 
 _EMBEDDED = "embedded"
 _DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 _START_LIMIT = 30.0
+
+_IN_MEMORY = keep_in_memory()
 
 settings.register_profile("house", deadline=None)  # how long an example takes says nothing on a busy machine
 settings.load_profile("house")
@@ -53,6 +56,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "postgres_15: run on every PostgreSQL of this machine, Debian's 15 too"
     )
+
+
+def pytest_unconfigure() -> None:
+    if _IN_MEMORY is not None:
+        shutil.rmtree(_IN_MEMORY, ignore_errors=True)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -91,7 +99,7 @@ def _wait(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: P
 
 @pytest.fixture(scope="session")
 def stack_directory(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Path]]:
-    """Makes directories for whole stacks outside pytest's own, kept when a test failed.
+    """Makes directories for whole stacks outside pytest's own, kept on the disk when a test failed.
 
     Every start of pytest closes its own directory to other accounts, and root's PostgreSQL runs as another.
     """
@@ -102,9 +110,12 @@ def stack_directory(request: pytest.FixtureRequest) -> Iterator[Callable[[str], 
         return made[-1]
 
     yield make
-    if not request.session.testsfailed:
-        for directory in made:
+    for directory in made:
+        if not request.session.testsfailed:
             shutil.rmtree(directory, ignore_errors=True)
+        elif directory.parent != DISK:
+            with suppress(shutil.Error):  # sockets
+                shutil.copytree(directory, DISK / directory.name, symlinks=True)
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +125,7 @@ def postgres_servers() -> Iterator[Callable[[str], PostgresServer]]:
     # Short and outside pytest's private directory: a socket path has 107 bytes, and root's server runs as another.
     root = Path(tempfile.mkdtemp(prefix="sluice-pg-"))
     # Safe for tests that kill processes; only a crash of the whole machine could lose data.
-    options = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
+    options = {"fsync": "off", "full_page_writes": "off", "max_connections": "300", "max_wal_size": "256MB"}
     managers = []
 
     def start(engine: str) -> PostgresServer:
@@ -151,12 +162,29 @@ def database_url(postgres_engine: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres_engine: PostgresServer) -> Iterator[str]:
-    """Name of a database with our tables. In a process of its own: a session fixture has no event loop."""
-    with _database(postgres_engine, template="template0") as url:
-        script = "import asyncio, sys; from adapters.store.migrate import upgrade; asyncio.run(upgrade(sys.argv[1]))"
-        subprocess.run([sys.executable, "-P", "-c", script, url], check=True, env={"PYTHONPATH": str(ROOT)})
-        yield urlsplit(url).path.removeprefix("/")
+def migrated_templates(postgres_servers: Callable[[str], PostgresServer]) -> Callable[[PostgresServer], str]:
+    """Names of databases with our tables, one per server, migrated when it is first asked for."""
+    made: dict[Path, str] = {}
+
+    def template(server: PostgresServer) -> str:
+        if server.data not in made:
+            name = f"template_{uuid.uuid4().hex}"
+            _sql(server, f"CREATE DATABASE {name} TEMPLATE template0")
+            # In a thread of its own: what asks may run in an event loop.
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(asyncio.run, upgrade(server.url(name))).result()
+            made[server.data] = name
+        return made[server.data]
+
+    return template
+
+
+@pytest.fixture(scope="session")
+def migrated_template(
+    postgres_engine: PostgresServer, migrated_templates: Callable[[PostgresServer], str]
+) -> str:
+    """Name of a database with our tables, to be copied and never changed."""
+    return migrated_templates(postgres_engine)
 
 
 @pytest.fixture
@@ -168,7 +196,7 @@ def migrated_database_url(postgres_engine: PostgresServer, migrated_template: st
 @contextmanager
 def _database(server: PostgresServer, template: str) -> Iterator[str]:
     name = f"t_{uuid.uuid4().hex}"
-    _sql(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _sql(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     try:
         yield server.url(name)
     finally:

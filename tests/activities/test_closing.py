@@ -13,7 +13,6 @@ from activities.costing import Outcome
 from adapters.store import leases, ledger, proposals
 from adapters.store.database import Database
 from adapters.store.ledger import Amount
-from adapters.store.migrate import upgrade
 from adapters.store.schema import budget_windows
 from contracts.base import utc_now
 from contracts.configuration import BreakerLimits, Configuration, Environment
@@ -29,9 +28,8 @@ HELD, SPENT, GIVEN_BACK = (10, 0), (0, 10), (0, 0)
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    await upgrade(database_url)
-    opened = Database(database_url)
+async def database(migrated_database_url: str) -> AsyncIterator[Database]:
+    opened = Database(migrated_database_url)
     yield opened
     await opened.close()
 

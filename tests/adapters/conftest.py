@@ -7,14 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from adapters.store.database import Database
-from adapters.store.migrate import upgrade
 from tests.killable_postgres import KillablePostgres
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    await upgrade(database_url)
-    opened = Database(database_url)
+async def database(migrated_database_url: str) -> AsyncIterator[Database]:
+    opened = Database(migrated_database_url)
     yield opened
     await opened.close()
 

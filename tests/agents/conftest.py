@@ -8,7 +8,6 @@ import pytest
 
 from adapters.gke.reader import GkeNodePoolReader
 from adapters.store.database import Database
-from adapters.store.migrate import upgrade
 from agents.capacity.tools.tool import Evidence
 from tests.gke_fixtures import RunningEmulator, local_fleet
 from tests.request_stack import CONFIGURATION, PRICES
@@ -17,9 +16,8 @@ __all__ = ["local_fleet"]
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    await upgrade(database_url)
-    opened = Database(database_url)
+async def database(migrated_database_url: str) -> AsyncIterator[Database]:
+    opened = Database(migrated_database_url)
     yield opened
     await opened.close()
 

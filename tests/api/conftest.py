@@ -4,12 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.store.migrate import upgrade
 from tests.api.serving import Api, serving
 
 
 @pytest.fixture
-async def api(database_url: str) -> AsyncIterator[Api]:
-    await upgrade(database_url)
-    async with serving(database_url) as served:
+async def api(migrated_database_url: str) -> AsyncIterator[Api]:
+    async with serving(migrated_database_url) as served:
         yield served

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from adapters.store.database import Database
-from adapters.store.migrate import upgrade
 from tests.e2e.stack_fixtures import programs as programs
 from tests.e2e.stack_fixtures import rough_stack as rough_stack
 from tests.e2e.stack_fixtures import stack as stack
@@ -30,15 +29,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 async def worker(
     temporal_address: str,
-    database_url: str,
+    migrated_database_url: str,
     practice_fleet: RunningEmulator,
     opa_url: str,
     tmp_path: Path,
 ) -> AsyncIterator[WorkerProcess]:
-    await upgrade(database_url)
-    database = Database(database_url)
+    database = Database(migrated_database_url)
     async with proposal_stack(temporal_address, database, practice_fleet) as parts:
-        process = WorkerProcess(parts, database_url, opa_url, tmp_path)
+        process = WorkerProcess(parts, migrated_database_url, opa_url, tmp_path)
         yield process
         await process.stop()
     await database.close()

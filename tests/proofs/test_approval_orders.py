@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.store.database import Database
-from adapters.store.migrate import upgrade
 from proofs.approval_orders import prove, sample
 from tests.gke_fixtures import RunningEmulator
 from tests.gke_fixtures import local_fleet as local_fleet
@@ -18,10 +17,9 @@ FEW = 20
 
 @pytest.fixture
 async def stack(
-    temporal_address: str, database_url: str, local_fleet: RunningEmulator
+    temporal_address: str, migrated_database_url: str, local_fleet: RunningEmulator
 ) -> AsyncIterator[ProposalStack]:
-    await upgrade(database_url)
-    database = Database(database_url)
+    database = Database(migrated_database_url)
     async with proposal_stack(temporal_address, database, local_fleet) as ready:
         yield ready
     await database.close()

@@ -7,16 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.store.database import Database
-from adapters.store.migrate import upgrade
 from tests.gke_fixtures import RunningEmulator
 from tests.gke_fixtures import local_fleet as local_fleet
 from tests.proposal_stack import ProposalStack, proposal_stack
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    await upgrade(database_url)
-    opened = Database(database_url)
+async def database(migrated_database_url: str) -> AsyncIterator[Database]:
+    opened = Database(migrated_database_url)
     yield opened
     await opened.close()
 

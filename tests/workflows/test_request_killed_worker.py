@@ -80,7 +80,7 @@ class Workers:
 async def workers(
     temporal_address: str,
     database: Database,
-    database_url: str,
+    migrated_database_url: str,
     local_fleet: RunningEmulator,
     chat_server: ChatServer,
     opa_url: str,
@@ -91,7 +91,7 @@ async def workers(
     settings: dict[str, Any] = {
         "SLUICE_STATE_DIR": tmp_path,
         "SLUICE_CONFIG": ROOT / "local" / "practice.yaml",
-        "SLUICE_DATABASE__URL": database_url,
+        "SLUICE_DATABASE__URL": migrated_database_url,
         "SLUICE_TEMPORAL__ADDRESS": temporal_address,
         "SLUICE_OPA__URL": opa_url,
         "SLUICE_GKE__MODE": "practice",

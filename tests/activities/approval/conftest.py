@@ -7,16 +7,14 @@ from collections.abc import AsyncIterator
 import pytest
 
 from adapters.store.database import Database
-from adapters.store.migrate import upgrade
 from tests.gke_fixtures import RunningEmulator
 from tests.gke_fixtures import local_fleet as local_fleet
 from tests.proposal_stack import EffectStack, effect_stack
 
 
 @pytest.fixture
-async def stack(database_url: str, local_fleet: RunningEmulator) -> AsyncIterator[EffectStack]:
-    await upgrade(database_url)
-    database = Database(database_url)
+async def stack(migrated_database_url: str, local_fleet: RunningEmulator) -> AsyncIterator[EffectStack]:
+    database = Database(migrated_database_url)
     async with effect_stack(database, local_fleet) as ready:
         yield ready
     await database.close()

@@ -15,7 +15,6 @@ from activities.request.closing import RequestActivities
 from adapters.configuration import parse
 from adapters.store import requests
 from adapters.store.database import Database
-from adapters.store.migrate import upgrade
 from adapters.store.schema import metadata, proposals
 from contracts.action import ResizeNodePool
 from contracts.base import new_id, utc_now
@@ -29,9 +28,8 @@ RULES = Planner(kind=PlannerKind.RULES)
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    await upgrade(database_url)
-    opened = Database(database_url)
+async def database(migrated_database_url: str) -> AsyncIterator[Database]:
+    opened = Database(migrated_database_url)
     yield opened
     await opened.close()
 

@@ -58,10 +58,10 @@ async def test_a_statement_that_writes_no_row_raises_what_it_was_given_and_nothi
 
 
 async def test_listeners_hear_of_events_and_outbox_rows_at_the_commit(
-    database: Database, database_url: str
+    database: Database, migrated_database_url: str
 ) -> None:
     heard: list[str] = []
-    listener = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    listener = await asyncpg.connect(migrated_database_url.replace("+asyncpg", ""))
     try:
         for channel in (AUDIT_CHANNEL, OUTBOX_CHANNEL):
             await listener.add_listener(channel, lambda *arguments: heard.append(str(arguments[2])))

@@ -65,11 +65,13 @@ async def contend(url: str, prefix: str, limit: str) -> int:
     ("limit", "granted"), [("1000000", 2 * EACH), ("500", 400)], ids=["room for all", "room for 400"]
 )
 async def test_two_processes_reserve_a_thousand_times(
-    database: Database, database_url: str, limit: str, granted: int
+    database: Database, migrated_database_url: str, limit: str, granted: int
 ) -> None:
     await store_proposals(database, "a")
     await store_proposals(database, "b")
-    counts = await asyncio.gather(contend(database_url, "a", limit), contend(database_url, "b", limit))
+    counts = await asyncio.gather(
+        contend(migrated_database_url, "a", limit), contend(migrated_database_url, "b", limit)
+    )
     assert sum(counts) == granted
     assert min(counts) > 0
     async with database.reading() as connection:
