@@ -96,7 +96,7 @@ async def _claim(
         raise Problem(422, "idempotency_key_invalid", detail)
     operation = f"{request.method} {request.url.path}"
     digest = idempotency.body_digest(await request.body(), operation=operation)
-    return Claim(f"{principal.issuer}/{principal.subject}", idempotency_key, digest)
+    return Claim(principal.key, idempotency_key, digest)
 
 
 Idempotency = Annotated[Claim, Depends(_claim)]

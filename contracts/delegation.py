@@ -44,7 +44,7 @@ class Delegation(Contract):
     id: str
     tenant: str
     delegator: Principal
-    """As known when this was made: these roles are lent, no later ones."""
+    """As known when this was made: these roles are lent, no later ones, and only while the delegator holds them."""
     delegate: Principal
     scope: DelegationScope = DelegationScope()
     starts_at: AwareDatetime
@@ -71,6 +71,23 @@ class Delegation(Contract):
 def covering(found: Iterable[Delegation], environment: str, team: str) -> tuple[Delegation, ...]:
     """Return those that cover a proposal of this environment and team."""
     return tuple(one for one in found if one.scope.covers(environment=environment, team=team))
+
+
+def as_held(delegation: Delegation, seen: Iterable[Principal]) -> Delegation | None:
+    """Return a delegation with what its delegator still holds, by `seen`; None where no role is left to lend.
+
+    `seen`: the delegator as whatever is in force knows them.
+    """
+    present = [one for one in seen if one.kind is PrincipalKind.HUMAN and one.same_as(delegation.delegator)]
+    held = {role for one in present for role in one.roles}
+    among = {group for one in present for group in one.groups}
+    lender = delegation.delegator
+    roles = tuple(role for role in lender.roles if role in held)
+    groups = tuple(group for group in lender.groups if group in among)
+    if not roles:
+        return None
+    left = lender.model_copy(update={"roles": roles, "groups": groups})
+    return delegation.model_copy(update={"delegator": left})
 
 
 class Acting(NamedTuple):

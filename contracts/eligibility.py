@@ -127,7 +127,7 @@ def is_named(person: Principal, names: Iterable[str]) -> bool:
 
     A name without an issuer may be meant as a group or as a person of this installation: it is taken as both.
     """
-    own = {"/".join(voter(person)), *person.groups}
+    own = {"/".join(voter(person)), person.key, *person.groups}
     if person.issuer == LOCAL:
         own.add(person.subject)
     return not own.isdisjoint(names)

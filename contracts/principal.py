@@ -56,9 +56,23 @@ class Principal(Contract):
             raise ValueError("an agent holds neither operator nor admin")
         return self
 
+    @property
+    def key(self) -> str:
+        """`issuer/subject`, one text per actor: an issuer may hold slashes, so those of a subject are written `%2F`.
+
+        What has neither slash nor percent sign in its subject is written as it is.
+        """
+        return f"{self.issuer}/{self.subject.replace('%', '%25').replace('/', '%2F')}"
+
     def same_as(self, other: Principal) -> bool:
         """Tell whether both name the same actor, whatever their roles were at the time."""
         return (self.issuer, self.subject) == (other.issuer, other.subject)
+
+
+def pair_of(key: str) -> tuple[str, str]:
+    """Return issuer and subject of `Principal.key`; a name without an issuer is this installation's."""
+    issuer, _, subject = key.rpartition("/")
+    return issuer or LOCAL, subject.replace("%2F", "/").replace("%25", "%")
 
 
 def service(subject: str) -> Principal:

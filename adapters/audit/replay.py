@@ -205,7 +205,7 @@ def _decision_recorded(state: Replayed, event: AuditEvent) -> None:
         decision.id,
         decision.proposal_id,
         decision.revision,
-        f"{decision.reviewer.issuer}/{decision.reviewer.subject}",
+        decision.reviewer.key,
         decision.kind,
         DecisionStatus.RECORDED,
     )

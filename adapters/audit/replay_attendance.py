@@ -44,7 +44,7 @@ def _delegation_revoked(state: ReplayedAttendance, event: AuditEvent) -> None:
     present = state.delegations[found.id]
     _must(present.revoked_at is None and present.delegation == found)
     at, by = datetime.fromisoformat(event.payload["revoked_at"]), event.actor
-    state.delegations[found.id] = replace(present, revoked_at=at, revoked_by=f"{by.issuer}/{by.subject}")
+    state.delegations[found.id] = replace(present, revoked_at=at, revoked_by=by.key)
 
 
 def _proposal_reminded(state: ReplayedAttendance, event: AuditEvent) -> None:

@@ -28,7 +28,7 @@ async def record(connection: AsyncConnection, signed: SignedDecision, actor: Pri
         AlreadyVoted: another transaction stored one of this reviewer meanwhile.
     """
     decision = signed.decision
-    reviewer = f"{decision.reviewer.issuer}/{decision.reviewer.subject}"
+    reviewer = decision.reviewer.key
     replaced = await _supersede(connection, decision, DecisionStatus.RECORDED)
     values = {
         "id": decision.id,
@@ -134,7 +134,7 @@ async def _supersede(
         .where(
             decisions.c.proposal_id == newer.proposal_id,
             decisions.c.revision == newer.revision,
-            decisions.c.reviewer == f"{newer.reviewer.issuer}/{newer.reviewer.subject}",
+            decisions.c.reviewer == newer.reviewer.key,
             decisions.c.status == standing.value,
             decisions.c.id != newer.id,
         )

@@ -161,7 +161,7 @@ def _of_tab(tab: Tab, reader: Principal, newest: Any) -> list[ColumnElement[bool
     found = _in_state(tab)
     if tab is not Tab.MINE:
         return found
-    name = f"{reader.issuer}/{reader.subject}"
+    name = reader.key
     asked = func.coalesce(newest.c.document["requirement"]["roles"], literal(_ANY_APPROVER, JSONB))
     mine = {"issuer": reader.issuer, "subject": reader.subject}
     excluded = newest.c.document["requirement"]["excluded"].has_any(array([name, *reader.groups]))

@@ -37,7 +37,7 @@ async def create(connection: AsyncConnection, draft: Draft) -> None:
             action_kind=draft.action.kind,
             environment=draft.environment,
             team=draft.team,
-            requester=f"{draft.requester.issuer}/{draft.requester.subject}",
+            requester=draft.requester.key,
             agent=_agent_of(draft),
             priority=draft.priority,
             decide_by=draft.decide_by,

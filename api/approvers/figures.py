@@ -28,7 +28,7 @@ async def approvers(
     Raises:
         Problem: 422, the span is none, or longer than a year.
     """
-    own = None if {Role.OPERATOR, Role.ADMIN} & set(caller.roles) else f"{caller.issuer}/{caller.subject}"
+    own = None if {Role.OPERATOR, Role.ADMIN} & set(caller.roles) else caller.key
     async with parts.database.reading() as connection:
         end = until or await database_now(connection)
         start = since or end - USUAL

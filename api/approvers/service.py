@@ -25,7 +25,8 @@ async def delegate(parts: ApiParts, body: DelegationBody, caller: Principal, cla
     """Store a delegation.
 
     Raises:
-        Problem: 403 not one's own vote to lend; 422 unknown people, or a span of time that is none.
+        Problem: 403 not one's own vote to lend; 409 the delegate was lent too many; 422 unknown people, or a span of
+            time that is none.
     """
     async with parts.database.transaction() as connection:
         earlier = await claim.earlier(connection)
@@ -36,6 +37,11 @@ async def delegate(parts: ApiParts, body: DelegationBody, caller: Principal, cla
         receiver = await _person(connection, body.to)
         _is_not_taken(delegator, receiver, caller)
         _is_declared(parts, body)
+        if await delegations.count_to(connection, parts.tenant, receiver) >= delegations.MOST_IN_FORCE:
+            told = (
+                f"{_full(body.to)} was lent {delegations.MOST_IN_FORCE} votes already: end one of them first."
+            )
+            raise Problem(409, "too_many_delegations", told, most=delegations.MOST_IN_FORCE)
         made = _delegation(parts, body, (delegator, receiver), caller, now)
         await delegations.create(connection, made)
         view = delegation_view(StoredDelegation(made, None, None), now, caller)
@@ -45,7 +51,7 @@ async def delegate(parts: ApiParts, body: DelegationBody, caller: Principal, cla
 async def _delegator(connection: AsyncConnection, body: DelegationBody, caller: Principal) -> Principal:
     if caller.kind is not PrincipalKind.HUMAN:
         raise Problem(403, "not_eligible_kind", "Only people delegate.")
-    if body.delegator is None or _full(body.delegator) == f"{caller.issuer}/{caller.subject}":
+    if body.delegator is None or _full(body.delegator) == caller.key:
         return caller
     if Role.ADMIN not in caller.roles:
         raise Problem(
@@ -152,15 +158,15 @@ def delegation_view(stored: StoredDelegation, now: datetime, caller: Principal) 
     one = stored.delegation
     return DelegationView(
         id=one.id,
-        delegator=f"{one.delegator.issuer}/{one.delegator.subject}",
-        delegate=f"{one.delegate.issuer}/{one.delegate.subject}",
+        delegator=one.delegator.key,
+        delegate=one.delegate.key,
         scope=one.scope,
         out_of_office=one.scope.is_everything,
-        is_active=stored.revoked_at is None and one.is_active(now),
+        is_active=stored.revoked_at is None and stored.lends and one.is_active(now),
         starts_at=one.starts_at,
         until=one.until,
         reason=one.reason,
-        created_by=f"{one.created_by.issuer}/{one.created_by.subject}",
+        created_by=one.created_by.key,
         revoked_at=stored.revoked_at,
         revoked_by=stored.revoked_by,
         may_end=_ends(one, caller),

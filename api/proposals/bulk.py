@@ -133,7 +133,7 @@ async def decide_together(
 async def _decide(parts: ApiParts, item: Item, reviewer: Principal, key: str) -> Line:
     operation = f"POST /v1/proposals/{item.proposal_id}/decisions"
     digest = body_digest(canonical_json(item.body), operation=operation)
-    claim = Claim(f"{reviewer.issuer}/{reviewer.subject}", f"{key}:{item.proposal_id}", digest)
+    claim = Claim(reviewer.key, f"{key}:{item.proposal_id}", digest)
     try:
         answer = await decisions.decide(parts, item.proposal_id, item.body, reviewer, claim)
     except Problem as refused:

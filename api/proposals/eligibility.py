@@ -55,7 +55,7 @@ def why_not(
     code = _refusal(reviewer, authors, wanted, lent)
     if code is not None:
         return Ineligible(FORBIDDEN, code, _sentence(code, wanted))
-    standing = voted.get(f"{reviewer.issuer}/{reviewer.subject}")
+    standing = voted.get(reviewer.key)
     return _moment(state, decide_by, now) or _repeated(kind, standing)
 
 

@@ -76,7 +76,7 @@ def claim_of(request: Request, me: Principal, fields: Mapping[str, str]) -> Clai
         raise Problem(422, "idempotency_key_invalid", "The form came without its key. Reload the page.")
     operation = f"{request.method} {request.url.path}"
     digest = body_digest(canonical_json(dict(fields)), operation=operation)
-    return Claim(f"{me.issuer}/{me.subject}", key, digest)
+    return Claim(me.key, key, digest)
 
 
 def words_in(fields: Mapping[str, str], *, needed: str = "", most: int = MAX_REASON) -> str:

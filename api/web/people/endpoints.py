@@ -98,7 +98,7 @@ async def _figures(parts: ApiParts, me: Principal, days: int) -> dict[str, Any]:
         "days": days,
         "ranges": RANGES,
         "who": who,
-        "own": f"{me.issuer}/{me.subject}",
+        "own": me.key,
     }
 
 

@@ -43,6 +43,7 @@ OWN: Mapping[tuple[str, str], Codes] = {
     ("post", "/v1/proposals/{proposal_id}/resolve"): ((409, ("not_dirty",)),),
     ("post", "/v1/delegations"): (
         (403, ("not_eligible_kind", "delegation_taken")),
+        (409, ("too_many_delegations",)),
         (422, ("person_unknown", "not_eligible_kind", "environment_unknown", "delegation_invalid")),
     ),
     ("get", "/v1/approvers"): ((422, ("span_invalid",)),),

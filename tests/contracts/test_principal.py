@@ -1,0 +1,41 @@
+"""Who is who: a name in one text is one actor's alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts.eligibility import is_named
+from contracts.principal import Principal, PrincipalKind, pair_of
+
+
+def person(issuer: str, subject: str) -> Principal:
+    return Principal(kind=PrincipalKind.HUMAN, issuer=issuer, subject=subject)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "subject", "key"),
+    [
+        ("local", "ana", "local/ana"),
+        ("https://sso.example/realms/main", "5f0c|ana", "https://sso.example/realms/main/5f0c|ana"),
+        ("https://sso.example", "main/ana", "https://sso.example/main%2Fana"),
+        ("local", "main%2Fana", "local/main%252Fana"),
+        ("local", "%2F/%25", "local/%252F%2F%2525"),
+    ],
+)
+def test_a_key_names_one_actor_and_leaves_normal_names_as_they_are(
+    issuer: str, subject: str, key: str
+) -> None:
+    assert person(issuer, subject).key == key
+    assert pair_of(key) == (issuer, subject)
+
+
+def test_two_people_whose_names_read_alike_have_two_keys() -> None:
+    assert person("https://sso/a", "b").key != person("https://sso", "a/b").key
+    assert person("sso", "a/b").key != person("sso", "a%2Fb").key
+
+
+def test_whoever_may_be_meant_by_a_name_is_excluded() -> None:
+    for named in ("https://sso/a/b", "https://sso/a%2Fb"):
+        assert is_named(person("https://sso", "a/b"), [named])
+    assert is_named(person("https://sso/a", "b"), ["https://sso/a/b"])
+    assert not is_named(person("https://sso/a", "b"), ["https://sso/a%2Fb"])
