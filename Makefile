@@ -64,21 +64,16 @@ format: ## let ruff and opa put the code in shape
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-.PHONY: bench-streams
-bench-streams: setup ## p95 of decisions with and without 200 open event streams
-	@exec $(BIN)/python -m benchmarks.streams
+.PHONY: bench
+bench: setup ## every benchmark, one after the other; the figures go to docs/performance.md
+	@exec $(BIN)/python -m benchmarks --figures docs/figures/benchmarks.json
 
-.PHONY: bench-guard
-bench-guard: setup ## p50 and p99 of both guard passes, one in flight
-	@exec $(BIN)/python -m benchmarks.guard_pass
+.PHONY: bench-quick
+bench-quick: setup ## the short form of every benchmark: that it runs, not how fast
+	@exec $(BIN)/python -m benchmarks --quick
 
-.PHONY: bench-inbox
-bench-inbox: setup ## time and weight of the inbox with 10,000 waiting proposals
-	@exec $(BIN)/python -m benchmarks.inbox
-
-.PHONY: bench-backtest
-bench-backtest: setup ## seconds that a backtest of 10,000 recorded proposals takes
-	@exec $(BIN)/python -m benchmarks.backtest
+bench-%: setup ## one benchmark alone, by the name that `make bench` gives it, for example bench-guard
+	@exec $(BIN)/python -m benchmarks $*
 
 .PHONY: proof
 proof: setup ## every proof, two side by side; the figures go to docs/figures/proofs.json

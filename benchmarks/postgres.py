@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,17 +23,29 @@ _START_WITHIN = 30.0
 @asynccontextmanager
 async def fresh_database() -> AsyncIterator[str]:
     """Yield the URL of a migrated database on a server that runs meanwhile."""
+    async with running_postgres() as (server, _):
+        await upgrade(server.url())
+        yield server.url()
+
+
+@asynccontextmanager
+async def running_postgres(
+    options: Mapping[str, str] | None = None, binaries: Path | None = None
+) -> AsyncIterator[tuple[PostgresServer, int]]:
+    """Yield a server that runs meanwhile, and its process id.
+
+    `options` are added to the settings as shipped; `binaries` by default those of the wheel.
+    """
     # Short and readable by the account that PostgreSQL runs under when root started it.
     root = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
-    server = server_in(root / "postgres")
+    server = server_in(root / "postgres", options=options, binaries=binaries)
     await asyncio.to_thread(server.initialise)
     process = await asyncio.create_subprocess_exec(
         *server.bound_command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         await _started(server)
-        await upgrade(server.url())
-        yield server.url()
+        yield server, process.pid
     finally:
         process.send_signal(signal.SIGQUIT)
         await process.wait()

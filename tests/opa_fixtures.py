@@ -29,6 +29,13 @@ def is_listening(path: Path) -> bool:
 @contextmanager
 def running_opa(binary: Path, source: Path = POLICIES) -> Iterator[str]:
     """Start OPA over the policies in `source`; yield its `unix://` address."""
+    with opa_process(binary, source) as (address, _):
+        yield address
+
+
+@contextmanager
+def opa_process(binary: Path, source: Path = POLICIES) -> Iterator[tuple[str, int]]:
+    """The same; yield its process id, too."""
     # A short path: a socket's has at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix="sluice-opa-") as folder:
         address = Path(folder) / "s"
@@ -43,7 +50,7 @@ def running_opa(binary: Path, source: Path = POLICIES) -> Iterator[str]:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError("OPA did not start")
                 time.sleep(0.02)
-            yield f"unix://{address}"
+            yield f"unix://{address}", process.pid
         finally:
             process.terminate()
             process.communicate(timeout=20)

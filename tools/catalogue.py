@@ -48,6 +48,8 @@ class Program:
     """The environment variable that names an explicit path."""
     substitute: str
     """The environment variable with which the program is not needed at all."""
+    wrapper: str = ""
+    """The folder of its wrapper module under `tools/`, where that is not the program's name."""
 
     def version_in(self, output: str) -> Version | None:
         """The version that `output` reports, or None when it reports none."""

@@ -60,7 +60,8 @@ def build(program: Program, destination: Path, progress: Progress) -> None:
         raise GettingError("Go is not installed (no `go` on PATH)")
     progress(f"building {program.name} {program.pinned} with {go}; the first time takes minutes")
     command = [
-        str(go), "build", "-C", str(_WRAPPERS / program.name), "-mod=readonly", "-trimpath", "-buildvcs=false",
+        str(go), "build", "-C", str(_WRAPPERS / (program.wrapper or program.name)),
+        "-mod=readonly", "-trimpath", "-buildvcs=false",
         "-ldflags", program.link_flags, "-o", str(destination), program.package,
     ]  # fmt: skip
     _run(command, _BUILD_LIMIT, {**os.environ, "CGO_ENABLED": "0"})

@@ -20,6 +20,8 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 from temporalio.common import Priority
+from temporalio.service import RPCError, RPCStatusCode
+from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from adapters.temporal.connection import CONNECT_TIMEOUT, our_errors
 from adapters.temporal.search_attributes import typed
@@ -37,6 +39,8 @@ ROUND_EVERY = timedelta(seconds=30)
 """Between two rounds of housekeeping."""
 _CATCH_UP = timedelta(seconds=10)
 """A look that was missed is not made up for: the next one sees as much."""
+_KNOWN_WITHIN = timedelta(seconds=30)
+"""A cluster refreshes what it knows of search attributes every ten seconds; the dev server knows at once."""
 _GIVE_UP = timedelta(minutes=2)
 """Without a worker a look would wait for ever, and SKIP would let no other begin."""
 
@@ -44,15 +48,36 @@ _GIVE_UP = timedelta(minutes=2)
 async def ensure(client: Client) -> None:
     """Create the schedules, or bring them up to date. One that an operator paused stays paused.
 
+    Search attributes that were registered just now are waited for: a cluster learns of them some seconds later.
+
     Raises:
         WorkflowUnavailable: Temporal did not answer.
     """
-    async with our_errors(2 * CONNECT_TIMEOUT):
+    async with our_errors(2 * CONNECT_TIMEOUT + _KNOWN_WITHIN):
         for schedule_id, schedule in _SCHEDULES.items():
-            try:
-                await client.create_schedule(schedule_id, schedule(ScheduleState()), trigger_immediately=True)
-            except ScheduleAlreadyRunningError:
-                await client.get_schedule_handle(schedule_id).update(partial(_renewed, schedule))
+            await _ensure(client, schedule_id, schedule)
+
+
+def _is_too_early(error: BaseException) -> bool:
+    """Tell whether the namespace does not know our search attributes yet."""
+    return (
+        isinstance(error, RPCError)
+        and error.status is RPCStatusCode.INVALID_ARGUMENT
+        and "no mapping defined for search attribute" in error.message
+    )
+
+
+@retry(
+    retry=retry_if_exception(_is_too_early),
+    wait=wait_fixed(1),
+    stop=stop_after_delay(_KNOWN_WITHIN.total_seconds()),
+    reraise=True,
+)
+async def _ensure(client: Client, schedule_id: str, schedule: Callable[[ScheduleState], Schedule]) -> None:
+    try:
+        await client.create_schedule(schedule_id, schedule(ScheduleState()), trigger_immediately=True)
+    except ScheduleAlreadyRunningError:
+        await client.get_schedule_handle(schedule_id).update(partial(_renewed, schedule))
 
 
 def _renewed(schedule: Callable[[ScheduleState], Schedule], found: ScheduleUpdateInput) -> ScheduleUpdate:

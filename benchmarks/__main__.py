@@ -1,0 +1,67 @@
+"""`make bench`: every benchmark, or those that are named, one after the other; a table at the end.
+
+Exit status 0 when each of them measured what it set out to. A missed target is published, and ends nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.catalogue import BENCHMARKS
+from benchmarks.page import FIGURES, publish
+from proofs.report import say
+from proofs.suite import Outcome, run, summary
+from tools.machine import described
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is asked for."""
+    given = _parsed(arguments)
+    names = [one.name for one in BENCHMARKS]
+    if unknown := sorted(set(given.names) - set(names)):
+        sys.stderr.write(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(names)}\n")
+        return 2
+    chosen = [one for one in BENCHMARKS if not given.names or one.name in given.names]
+    given.scratch.mkdir(parents=True, exist_ok=True)
+    outcomes = asyncio.run(run(chosen, given.scratch, lanes=1, quick=given.quick))
+    say(f"\n{summary(outcomes)}")
+    if given.figures is not None:
+        _keep(given.figures, outcomes)
+        if given.figures.resolve() == FIGURES:
+            publish()
+    return 0 if all(one.report is not None for one in outcomes) else 1
+
+
+def _keep(file: Path, outcomes: Sequence[Outcome]) -> None:
+    """Put the reports into the file of published figures; those of other benchmarks stay as they are."""
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    machine = described()
+    for one in outcomes:
+        if one.report is not None:
+            kept[one.proof.name] = one.report | {"command": one.command, "machine": machine}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run; none: all of them")
+    parser.add_argument(
+        "--quick", action="store_true", help="the short form of each; says nothing about speed"
+    )
+    parser.add_argument(
+        "--scratch", type=Path, default=Path(".sluice/benchmarks"), help="for outputs and reports"
+    )
+    parser.add_argument(
+        "--figures", type=Path, metavar="FILE", help="keep the reports there, to publish them"
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

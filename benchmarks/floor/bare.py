@@ -1,0 +1,28 @@
+"""The worker of the floor: `python -m benchmarks.floor.bare ADDRESSES READY_FILE`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+
+from temporalio import activity
+
+from benchmarks.floor.bare_workflow import QUEUE, FloorWorkflow
+from benchmarks.floor.change import Addresses
+from benchmarks.floor.serving import serve
+
+
+@activity.defn(name="act")
+async def act() -> float:
+    """Do nothing, and say when."""
+    return time.time()
+
+
+async def main(given: Addresses, ready: str) -> None:
+    """Serve until ended."""
+    await serve(given, ready, QUEUE, [FloorWorkflow], [act])
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Addresses.parsed(sys.argv[1]), sys.argv[2]))

@@ -1,0 +1,327 @@
+"""The contenders as the driver sees them: begin a change, learn the verdict, approve, wait for the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import asyncpg
+from temporalio.client import Client, WorkflowHandle
+
+from benchmarks.floor import change, graph
+from benchmarks.floor.bare_workflow import QUEUE as FLOOR_QUEUE
+from benchmarks.floor.bare_workflow import FloorWorkflow
+from benchmarks.floor.naive_workflow import QUEUE as NAIVE_QUEUE
+from benchmarks.floor.naive_workflow import NaiveWorkflow
+from benchmarks.floor.server import BenchServer
+from contracts.base import new_id
+from local.bound import bound_command
+from local.environment import ROOT, foreign_environment, module_command
+from tests.e2e.practice_ground import Place
+from tests.gke_fixtures import RunningEmulator
+from tests.proposal_stack import eventually
+
+REVIEWER = "ben"
+POLL_EVERY = 0.01
+"""Seconds between two looks for rows; the error of a verdict's time."""
+_AWAITING = "SELECT id FROM changes WHERE id = ANY($1) AND state = 'awaiting'"
+_OVER = "SELECT thread AS id FROM runs WHERE thread = ANY($1) AND status IN ('done', 'denied')"
+
+
+class Poll:
+    """Many who wait for rows, and one statement that asks for all of them."""
+
+    def __init__(
+        self, ask: Callable[[list[str]], Awaitable[Mapping[str, Any]]], every: float = POLL_EVERY
+    ) -> None:
+        """`ask` takes ids and returns those that are there, each with what to hand to its waiter."""
+        self._ask, self._every = ask, every
+        self._waiting: dict[str, asyncio.Future[Any]] = {}
+        self._asking: asyncio.Task[None] | None = None
+
+    async def until(self, one: str) -> Any:
+        """Return what was found, once it was."""
+        waiting = self._waiting[one] = asyncio.get_running_loop().create_future()
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._follow())
+        return await waiting
+
+    async def _follow(self) -> None:
+        while self._waiting:
+            try:
+                found = await self._ask(list(self._waiting))
+            except Exception as error:  # noqa: BLE001 -- whoever waits is told
+                for waiting in self._waiting.values():
+                    waiting.set_exception(error)
+                self._waiting = {}
+                return
+            for one, value in found.items():
+                if not (waiting := self._waiting.pop(one)).done():
+                    waiting.set_result(value)
+            await asyncio.sleep(self._every)
+
+
+class Contender(Protocol):
+    """One way to govern a change, with its worker running."""
+
+    name: str
+
+    @property
+    def emulator(self) -> RunningEmulator | None:
+        """The provider; None: it changes nothing."""
+        ...
+
+    @property
+    def roles(self) -> Mapping[str, Sequence[int]]:
+        """Process ids by role; `worker`, `policy`, `database`, `temporal` make up the cost of the path."""
+        ...
+
+    async def propose(self, place: Place, node_count: int) -> str:
+        """Begin a change and return its id."""
+        ...
+
+    async def judged(self, change_id: str) -> None:
+        """Return once it waits for a person."""
+        ...
+
+    async def approve(self, change_id: str) -> None:
+        """Approve as a person's client does; return when that is acknowledged."""
+        ...
+
+    async def ended(self, change_id: str) -> float:
+        """Return once it is over: 0, or when the effect took place where no provider logs it."""
+        ...
+
+    async def kill(self) -> None:
+        """End the worker as a lost machine does."""
+        ...
+
+    async def revive(self) -> None:
+        """Start a worker again."""
+        ...
+
+
+@dataclass
+class WorkerProcess:
+    """A contender's worker, which can be killed and started again."""
+
+    module: str
+    given: change.Addresses
+    directory: Path
+    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    async def start(self) -> None:
+        """Start one and return when it works."""
+        ready = self.directory / f"ready-{len(self.processes)}"
+        with (self.directory / "worker.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *bound_command([*module_command(self.module), self.given.text(), str(ready)]),
+                env={**foreign_environment(), "PYTHONPATH": str(ROOT)},
+                stdout=log,
+                stderr=log,
+            )
+        self.processes.append(process)
+
+        async def is_ready() -> bool:
+            if process.returncode is not None:
+                raise RuntimeError((self.directory / "worker.log").read_text(encoding="utf-8")[-3_000:])
+            return ready.exists()
+
+        await eventually(is_ready, limit=60)
+
+    async def kill(self) -> None:
+        """SIGKILL for the newest one."""
+        with contextlib.suppress(ProcessLookupError):
+            self.processes[-1].send_signal(signal.SIGKILL)
+        await self.processes[-1].wait()
+
+    async def stop(self) -> None:
+        """Kill whatever runs."""
+        for process in self.processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    @property
+    def pids(self) -> list[int]:
+        """Those that run."""
+        return [one.pid for one in self.processes if one.returncode is None]
+
+
+@dataclass
+class Floor:
+    """A workflow, one Update, one activity that does nothing."""
+
+    worker: WorkerProcess
+    server: BenchServer
+    client: Client
+    name: str = "floor"
+    emulator: RunningEmulator | None = None
+
+    @property
+    def roles(self) -> Mapping[str, Sequence[int]]:
+        """Without policies."""
+        return _roles(self.server, self.worker.pids)
+
+    async def propose(self, place: Place, node_count: int) -> str:
+        """Start the workflow. `place` is not touched."""
+        change_id = new_id("flr")
+        await self.client.start_workflow(FloorWorkflow.run, id=change_id, task_queue=FLOOR_QUEUE)
+        return change_id
+
+    async def judged(self, change_id: str) -> None:
+        """Nothing is judged."""
+
+    async def approve(self, change_id: str) -> None:
+        """Send the Update."""
+        await self._handle(change_id).execute_update(FloorWorkflow.decide, REVIEWER)
+
+    async def ended(self, change_id: str) -> float:
+        """Wait for the workflow."""
+        return await self._handle(change_id).result()
+
+    async def kill(self) -> None:
+        """End the worker."""
+        await self.worker.kill()
+
+    async def revive(self) -> None:
+        """Start it again."""
+        await self.worker.start()
+
+    def _handle(self, change_id: str) -> WorkflowHandle[FloorWorkflow, float]:
+        return self.client.get_workflow_handle_for(FloorWorkflow.run, change_id)
+
+
+@dataclass
+class Naive:
+    """Plain Temporal: one regular activity per gate."""
+
+    worker: WorkerProcess
+    server: BenchServer
+    client: Client
+    pool: asyncpg.Pool
+    opa_pid: int
+    emulator: RunningEmulator | None
+    name: str = "naive"
+    _judged: Poll = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Ask for all at once."""
+        self._judged = Poll(partial(_found, self.pool, _AWAITING))
+
+    @property
+    def roles(self) -> Mapping[str, Sequence[int]]:
+        """With OPA."""
+        return _roles(self.server, self.worker.pids) | {"policy": [self.opa_pid]}
+
+    async def propose(self, place: Place, node_count: int) -> str:
+        """Store the change and start the workflow."""
+        change_id = new_id("chg")
+        await change.intend(self.pool, change_id, place.resize(node_count), place.name)
+        await self.client.start_workflow(NaiveWorkflow.run, change_id, id=change_id, task_queue=NAIVE_QUEUE)
+        return change_id
+
+    async def judged(self, change_id: str) -> None:
+        """Ask the table."""
+        await self._judged.until(change_id)
+
+    async def approve(self, change_id: str) -> None:
+        """Store the vote and send the Update."""
+        await change.record_vote(self.pool, change_id, REVIEWER)
+        await self._handle(change_id).execute_update(NaiveWorkflow.approve, REVIEWER)
+
+    async def ended(self, change_id: str) -> float:
+        """Wait for the workflow."""
+        await self._handle(change_id).result()
+        return 0.0
+
+    async def kill(self) -> None:
+        """End the worker."""
+        await self.worker.kill()
+
+    async def revive(self) -> None:
+        """Start it again."""
+        await self.worker.start()
+
+    def _handle(self, change_id: str) -> WorkflowHandle[NaiveWorkflow, str]:
+        return self.client.get_workflow_handle_for(NaiveWorkflow.run, change_id)
+
+
+@dataclass
+class Graph:
+    """LangGraph with its PostgreSQL checkpointer and a table of threads."""
+
+    worker: WorkerProcess
+    server: BenchServer
+    pool: asyncpg.Pool
+    opa_pid: int
+    emulator: RunningEmulator | None
+    name: str = "langgraph"
+    _judged: Poll = field(init=False)
+    _over: Poll = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Ask for all at once."""
+        self._judged = Poll(partial(_found, self.pool, _AWAITING))
+        self._over = Poll(partial(_found, self.pool, _OVER))
+
+    @property
+    def roles(self) -> Mapping[str, Sequence[int]]:
+        """Temporal runs beside it and is no part of it."""
+        roles = dict(_roles(self.server, self.worker.pids)) | {"policy": [self.opa_pid]}
+        del roles["temporal"]
+        return roles
+
+    async def propose(self, place: Place, node_count: int) -> str:
+        """Store the change and the thread."""
+        change_id = new_id("chg")
+        await change.intend(self.pool, change_id, place.resize(node_count), place.name)
+        await graph.submit(self.pool, change_id)
+        return change_id
+
+    async def judged(self, change_id: str) -> None:
+        """Ask the table."""
+        await self._judged.until(change_id)
+
+    async def approve(self, change_id: str) -> None:
+        """Store the vote and the answer."""
+        await change.record_vote(self.pool, change_id, REVIEWER)
+        await graph.resume(self.pool, change_id, "approve")
+
+    async def ended(self, change_id: str) -> float:
+        """Wait until a worker has left the thread for good."""
+        await self._over.until(change_id)
+        return 0.0
+
+    async def kill(self) -> None:
+        """End the worker."""
+        await self.worker.kill()
+
+    async def revive(self) -> None:
+        """Start it again."""
+        await self.worker.start()
+
+
+def _roles(server: BenchServer, workers: Sequence[int]) -> dict[str, Sequence[int]]:
+    return {"worker": workers, "temporal": [server.temporal_pid], "database": [server.postgres_pid]}
+
+
+async def _found(pool: asyncpg.Pool, statement: str, ids: list[str]) -> Mapping[str, Any]:
+    return {row["id"]: None for row in await pool.fetch(statement, ids)}
+
+
+@asynccontextmanager
+async def working(worker: WorkerProcess) -> AsyncIterator[WorkerProcess]:
+    """Run a worker meanwhile."""
+    try:
+        await worker.start()
+        yield worker
+    finally:
+        await worker.stop()

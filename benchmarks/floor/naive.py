@@ -1,0 +1,21 @@
+"""The worker of the plain Temporal version: `python -m benchmarks.floor.naive ADDRESSES READY_FILE`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from benchmarks.floor.change import Addresses, Gates, open_pool
+from benchmarks.floor.naive_workflow import QUEUE, NaiveWorkflow
+from benchmarks.floor.serving import serve
+
+
+async def main(given: Addresses, ready: str) -> None:
+    """Serve until ended."""
+    gates = Gates(given, await open_pool(given.database))
+    steps = (gates.judge_policy, gates.judge_budget, gates.judge_limits, gates.execute, gates.verify)
+    await serve(given, ready, QUEUE, [NaiveWorkflow], steps)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Addresses.parsed(sys.argv[1]), sys.argv[2]))

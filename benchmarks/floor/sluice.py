@@ -1,0 +1,134 @@
+"""Sluice as a contender: `sluice up` with its own worker and API, nothing added, on the bench server.
+
+A change is proposed and approved over HTTP, as people and programs do.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+from temporalio.client import Client
+
+from benchmarks.floor.contenders import Poll
+from benchmarks.floor.ground import BenchGround
+from benchmarks.floor.server import BenchServer
+from contracts.messages import Standing, proposal_workflow_id
+from tests.e2e.practice_ground import Place
+from tests.e2e.stack import Programs, Stack, running_stack
+from tests.gke_fixtures import RunningEmulator
+
+_AWAITING = "SELECT id, digest, revision FROM proposals WHERE id = ANY($1) AND state = 'awaiting_approval'"
+
+
+@dataclass
+class Sluice:
+    """A running stack; `stack` knows its processes."""
+
+    stack: Stack
+    server: BenchServer
+    client: Client
+    pool: asyncpg.Pool
+    http: httpx.AsyncClient
+    name: str = "sluice"
+    _judged: Poll = field(init=False)
+    _shown: dict[str, tuple[str, int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Ask for all at once."""
+        self._judged = Poll(self._awaiting)
+
+    @property
+    def emulator(self) -> RunningEmulator:
+        """The provider."""
+        return self.stack.emulator
+
+    @property
+    def roles(self) -> Mapping[str, Sequence[int]]:
+        """`api` starts, decides and numbers the audit log: for the others the driver does what they have of it."""
+        return {
+            "worker": [self._pid("worker")],
+            "policy": [self._pid("opa")],
+            "api": [self._pid("api")],
+            "temporal": [self.server.temporal_pid],
+            "database": [self.server.postgres_pid],
+        }
+
+    async def propose(self, place: Place, node_count: int) -> str:
+        """POST a proposal."""
+        body = {"action": place.resize(node_count), "reason": "the queue grows"}
+        answer = await self.http.post("/v1/proposals", json=body, headers=self._as("requester"))
+        answer.raise_for_status()
+        return str(answer.json()["proposal_id"])
+
+    async def judged(self, change_id: str) -> None:
+        """Ask the table, and keep what a reviewer is shown."""
+        self._shown[change_id] = await self._judged.until(change_id)
+
+    async def approve(self, change_id: str) -> None:
+        """POST a decision."""
+        digest, revision = self._shown.pop(change_id)
+        body = {"decision": "approve", "revision": revision, "digest": digest, "reason": "looked at it"}
+        path = f"/v1/proposals/{change_id}/decisions"
+        answer = await self.http.post(path, json=body, headers=self._as("approver"))
+        answer.raise_for_status()
+
+    async def ended(self, change_id: str) -> float:
+        """Wait for the workflow.
+
+        Raises:
+            RuntimeError: it did not succeed.
+        """
+        handle: Any = self.client.get_workflow_handle(proposal_workflow_id(change_id), result_type=Standing)
+        standing = await handle.result()
+        if standing.state != "succeeded":
+            raise RuntimeError(f"{change_id} ended as {standing.state}: {standing.reason_code}")
+        return 0.0
+
+    async def kill(self) -> None:
+        """SIGKILL; the supervisor of `sluice up` starts the next one by itself."""
+        os.kill(self._pid("worker"), signal.SIGKILL)
+
+    async def revive(self) -> None:
+        """Wait for the supervisor to have done so."""
+        await self.stack.back("worker")
+
+    def _pid(self, part: str) -> int:
+        pid = self.stack.pid(part)
+        if pid is None:
+            raise RuntimeError(f"{part} does not run")
+        return pid
+
+    def _as(self, name: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.stack.tokens[name]}"}
+
+    async def _awaiting(self, ids: list[str]) -> Mapping[str, tuple[str, int]]:
+        rows = await self.pool.fetch(_AWAITING, ids)
+        return {row["id"]: (row["digest"], row["revision"]) for row in rows}
+
+
+@asynccontextmanager
+async def sluice(
+    server: BenchServer, directory: Path, programs: Programs, ground: BenchGround
+) -> AsyncIterator[Sluice]:
+    """Run the stack meanwhile, in a database and a namespace of its own."""
+    name = f"sluice_{os.urandom(4).hex()}"
+    dsn, client = await server.database(name), await server.namespace()
+    settings = {
+        "SLUICE_DATABASE__URL": server.postgres.url(name),
+        "SLUICE_TEMPORAL__ADDRESS": server.address,
+        "SLUICE_TEMPORAL__NAMESPACE": client.namespace,
+    }
+    async with (
+        running_stack(directory, programs, ground, **settings) as stack,
+        asyncpg.create_pool(dsn, min_size=1, max_size=4) as pool,
+        httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http,
+    ):
+        yield Sluice(stack, server, client, pool, http)

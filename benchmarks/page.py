@@ -1,0 +1,81 @@
+"""Writes the published figures into docs/performance.md, and draws their charts beside the file of figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.catalogue import BENCHMARKS
+from benchmarks.drawing import svg
+
+ROOT = Path(__file__).resolve().parent.parent
+FIGURES = ROOT / "docs" / "figures" / "benchmarks.json"
+PAGE = ROOT / "docs" / "performance.md"
+_BEGIN, _END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
+
+
+def sections(kept: dict[str, Any]) -> str:
+    """Return one section per kept report, in the order of the catalogue. A target that was missed says so."""
+    return "\n".join(_section(one.name, kept[one.name]) for one in BENCHMARKS if one.name in kept)
+
+
+def _section(name: str, report: dict[str, Any]) -> str:
+    lines = [f"### {report['promise']}", ""]
+    lines += [
+        f"`make bench-{name}`, which runs `{report['command']}`; {report['ended_at'][:10]}, "
+        f"{report['seconds'] / 60:.1f} minutes, {_machine(report['machine'])}.",
+        "",
+        "| figure | measured | target | kept |",
+        "|---|---|---|---|",
+    ]
+    lines += [_row(one) for one in report["figures"]]
+    if report["notes"] or report["faults"]:
+        lines += ["", *(f"- {one}" for one in (*report["notes"], *report["faults"]))]
+    for chart in report["charts"]:
+        lines += ["", f"![{chart['title']}](figures/{_file(name, chart)})"]
+    return "\n".join([*lines, ""])
+
+
+def _row(one: dict[str, Any]) -> str:
+    kept = ("yes" if one["holds"] else "**no**") if one["wanted"] else ""
+    return f"| {one['name']} | {one['value']} | {one['wanted']} | {kept} |"
+
+
+def _machine(machine: dict[str, str]) -> str:
+    return (
+        f"{machine['cores']} cores ({machine['processor']}), {machine['memory']}, commit {machine['commit']}"
+    )
+
+
+def _file(name: str, chart: dict[str, Any]) -> str:
+    return f"bench-{name}-{chart['name']}.svg"
+
+
+def pictures(kept: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield file name and content of every chart."""
+    for one in BENCHMARKS:
+        for chart in kept.get(one.name, {}).get("charts", ()):
+            yield _file(one.name, chart), svg(chart)
+
+
+def written(page: str, kept: dict[str, Any]) -> str:
+    """Return the page with these reports in their place.
+
+    Raises:
+        ValueError: the page has no place for them.
+    """
+    before, begin, rest = page.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError("docs/performance.md has no place for the figures")
+    return before + begin + sections(kept) + end + after
+
+
+def publish() -> None:
+    """Rewrite the page and the pictures from the file of figures."""
+    kept = json.loads(FIGURES.read_text(encoding="utf-8"))
+    for name, content in pictures(kept):
+        (FIGURES.parent / name).write_text(content, encoding="utf-8")
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), kept), encoding="utf-8")

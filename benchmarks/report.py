@@ -1,0 +1,98 @@
+"""What a benchmark says at its end: figures against their targets, and charts of what was measured in each round.
+
+The base is the report of a proof: a question, figures in words, and the command that measures them again. A target
+that was missed is a figure that does not hold; it is published like every other.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from proofs.report import Figure, Report, arguments, at_least, at_most, conclude, exactly, say, told
+
+__all__ = [
+    "Bar",
+    "Chart",
+    "Figure",
+    "Result",
+    "Spread",
+    "arguments",
+    "at_least",
+    "at_most",
+    "conclude",
+    "exactly",
+    "say",
+    "told",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What several rounds measured of one thing."""
+
+    median: float
+    least: float
+    most: float
+    rounds: int
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Return the spread of at least one value."""
+        return cls(statistics.median(values), min(values), max(values), len(values))
+
+    def text(self, unit: str = "") -> str:
+        """Return `median (least to most)`; one round has no range."""
+        middle = f"{self.median:,.3g}{unit}" if self.median < 1_000 else f"{self.median:,.0f}{unit}"
+        if self.rounds == 1:
+            return middle
+        return f"{middle} ({self.least:,.3g} to {self.most:,.3g})"
+
+
+def spread_at_most(name: str, found: Spread, wanted: float, unit: str = "") -> Figure:
+    """Return a figure whose median has an upper bound."""
+    return Figure(name, found.text(unit), f"at most {wanted:g}{unit}", found.median <= wanted)
+
+
+def spread_at_least(name: str, found: Spread, wanted: float, unit: str = "") -> Figure:
+    """Return a figure whose median has a lower bound."""
+    return Figure(name, found.text(unit), f"at least {wanted:g}{unit}", found.median >= wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One line of a chart."""
+
+    name: str
+    spread: Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Bars from zero, each with the range of its rounds."""
+
+    name: str
+    """Names the file; unique within a benchmark."""
+    title: str
+    unit: str
+    bars: Sequence[Bar]
+    target: float | None = None
+    """A line across; the title says whether to stay above or below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result(Report):
+    """The outcome of one run. `promise` asks the question that it answers."""
+
+    charts: Sequence[Chart] = ()
+    notes: Sequence[str] = ()
+    """Sentences that a reader needs beside the figures: what was shown, and what falls short and why."""
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value below which `share` of all lie (inclusive method). One value is every share of itself."""
+    if len(values) == 1:
+        return values[0]
+    return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
