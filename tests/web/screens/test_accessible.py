@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Browser, Page
 
-from tests.browser import axe, has_no_sideways_scroll
+from tests.browser import axe, has_no_sideways_scroll, visiting
 from tests.web.screens.catalogue import CATALOGUE, ROOMS
 from tests.web.screens.conftest import OnScene
 from tests.web.screens.looking import THEMES, opened
@@ -50,10 +50,16 @@ async def test_a_state_is_accessible_in_both_themes_and_fits_every_window(
             if size == "phone":
                 assert await _too_small(page) == []
         await _stand(page)
-        await shown.at(screen.sizes[0], "light")
         for theme in THEMES:
             await shown.at(screen.sizes[0], theme)
-            await axe(page, explained=screen.explained)
+            await axe(page, explained=screen.explained, only_colours=theme != THEMES[0])
+
+
+async def test_faint_text_is_found_when_only_the_colours_are_judged(browser: Browser) -> None:
+    async with visiting(browser, "http://127.0.0.1", theme="dark") as visit:
+        await visit.page.set_content("<main><h1 style='color: #777; background: #666'>Faint</h1></main>")
+        with pytest.raises(AssertionError, match="color-contrast"):
+            await axe(visit.page, only_colours=True)
 
 
 async def _widest(page: Page) -> list[str]:
