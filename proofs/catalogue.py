@@ -30,5 +30,11 @@ PROOFS = (
         ("--outputs", "1000000", "--hostile", "100000"),
         ("--outputs", "4000", "--hostile", "1000"),
     ),
+    Proof(
+        "audit",
+        "proofs.audit_tamper",
+        ("--entries", "10000", "--command", "1000", "--rearranged", "10000"),
+        ("--entries", "60", "--command", "8", "--rearranged", "200"),
+    ),
     Proof("mutants", "proofs.mutants", (), ("--only", "fence")),
 )

@@ -1,0 +1,1 @@
+"""A tampered audit export: every flipped bit and every rearrangement is found by the verifier of the command line."""
