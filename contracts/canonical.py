@@ -16,8 +16,11 @@ import rfc8785
 
 _SHORT = 15
 """Digits up to which every integer is exact in an IEEE 754 double; 2**53 has sixteen."""
-_SAME_IN_BOTH = re.compile(r"-?[0-9]+\.[0-9]*[1-9]")
-"""Python and ECMAScript write such a number alike: shortest form, no exponent, no trailing zero."""
+_SAME_IN_BOTH = re.compile(r"-?(?!0\.0000)[0-9]+\.[0-9]*[1-9]")
+"""Python and ECMAScript write such a number alike: shortest form, no exponent, no trailing zero.
+
+Below 0.0001 Python writes an exponent, ECMAScript only below 0.000001.
+"""
 _WHOLE = re.compile(r"\.0[,}\]]|\.0$")
 """Where a whole number may stand that Python writes as `1.0` and ECMAScript as `1`."""
 

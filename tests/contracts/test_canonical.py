@@ -88,6 +88,7 @@ def test_the_rfcs_own_example_has_the_rfcs_own_bytes() -> None:
 @example({"n": 2**53 - 1})
 @example({"\ufb33": 1, "\U0001f600": 2})
 @example({"n": 1e16, "m": 1e21, "z": -0.0})
+@example({"n": 2e-05, "m": -1.5e-06, "z": 0.0001})
 def test_what_it_wrote_is_canonical_and_no_other_spelling_is(plain: dict[str, Any]) -> None:
     written = canonical_bytes(plain)
     assert is_canonical(written)
