@@ -38,6 +38,7 @@ class AuditType(StrEnum):
     LEASE_RELEASED = "lease.released"
     INTENT_WRITTEN = "intent.written"
     EFFECT_ISSUED = "effect.issued"
+    EFFECT_LATE = "effect.late"
     RECEIPT_WRITTEN = "receipt.written"
     VERIFICATION_RECORDED = "verification.recorded"
     HALT_CREATED = "halt.created"

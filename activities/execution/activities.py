@@ -17,6 +17,7 @@ from temporalio.exceptions import ApplicationError
 from activities.execution.admission import Admission, standing_outcome
 from activities.execution.attempt import EffectTimings, Granted, Issued, Work
 from activities.execution.conclusion import Conclusion
+from activities.execution.lateness import Lateness
 from activities.execution.recognition import (
     Finding,
     before_compensation,
@@ -69,6 +70,7 @@ class EffectActivities:
         self._timings = timings
         self._admission = Admission(database, dict(public_keys), mode, timings)
         self._conclusion = Conclusion(database, configuration, mode)
+        self._lateness = Lateness(database, reader, self._conclusion)
 
     @activity.defn
     async def execute_action(self, given: EffectInput) -> EffectOutcome:
@@ -223,8 +225,9 @@ class EffectActivities:
             return None
         try:
             operation = await self._send(work)
-        except ProviderAmbiguous:
+        except (ProviderAmbiguous, asyncio.CancelledError):
             # Only reading can tell; the next attempt does, once no answer can be on its way any more.
+            await self._lateness.look(work, intent, None)
             raise
         except ProviderConflict:
             await self._withdraw(intent)
@@ -234,9 +237,16 @@ class EffectActivities:
         except ProviderError:
             await self._withdraw(intent)
             raise
-        async with self._database.transaction() as connection:
-            await proposals.lock(connection, work.proposal.id)
-            at = await intents.issue(connection, intent, operation, work.proposal.tenant, adopted=False)
+        return await self._record(work, intent, operation)
+
+    async def _record(self, work: Work, intent: Intent, operation: str) -> Issued:
+        try:
+            async with self._database.transaction() as connection:
+                await proposals.lock(connection, work.proposal.id)
+                at = await intents.issue(connection, intent, operation, work.proposal.tenant, adopted=False)
+        except StaleFence:
+            await self._lateness.look(work, intent, operation)
+            raise
         return Issued(intent=intent, operation=operation, at=at, adopted=False)
 
     async def _send(self, work: Work) -> str:

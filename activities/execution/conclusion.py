@@ -12,18 +12,22 @@ from activities.closing import close_after_failure, close_without_effect
 from activities.execution.admission import standing_outcome, step_back
 from activities.execution.attempt import Issued, Work
 from activities.execution.recognition import compensation_of
-from adapters.store import breakers, intents, proposals
+from adapters.store import audit_log, breakers, intents, outbox, proposals
 from adapters.store.database import Database, database_now
+from adapters.store.outbox import OutboxKind
+from contracts.audit import AuditType
 from contracts.circuit_breaker import UNREACHABLE, Outcome, provider_breaker
 from contracts.configuration import BreakerLimits, ConfigurationSource
 from contracts.effect import EffectResult, Intent, Receipt, ReceiptOutcome, Step
 from contracts.errors import SluiceError, StaleFence
 from contracts.messages import EffectOutcome
 from contracts.principal import SYSTEM
-from contracts.proposal import ProposalState
+from contracts.proposal import TRANSITIONS, ProposalState
 
 _S = ProposalState
 logger = structlog.get_logger(__name__)
+
+LATE_CALL = "late_call"
 
 
 class Conclusion:
@@ -104,6 +108,28 @@ class Conclusion:
     async def abandon(self, proposal_id: str, reason_code: str) -> EffectOutcome:
         """A person must look: no call may be made for this effect any more."""
         return await self._mark_dirty(proposal_id, reason_code, None)
+
+    async def late(self, intent: Intent, operation: str | None) -> None:
+        """A call was made too late, beside that of a newer attempt: no success is told of it, and somebody is paged."""
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, intent.proposal_id)
+            payload = intent.model_dump(mode="json", include={"key", "proposal_id", "step", "fence"})
+            event = audit_log.event(
+                AuditType.EFFECT_LATE,
+                tenant=row.tenant,
+                subject=row.id,
+                actor=SYSTEM,
+                payload=payload | {"operation": operation},
+            )
+            await audit_log.append(connection, event)
+            state = ProposalState(row.state)
+            if _S.DIRTY in TRANSITIONS.get(state, ()):
+                await self._dirty(connection, row, LATE_CALL)
+                return
+            if state is _S.READY:
+                await close_without_effect(connection, row, _S.STALE, LATE_CALL)
+            told = {"event": "dirty", "proposal_id": row.id, "reason_code": LATE_CALL}
+            await outbox.put(connection, OutboxKind.NOTIFY, row.id, told)
 
     async def count_unreachable(self, proposal_id: str, reason_code: str) -> None:
         """Count an attempt that the provider did not answer against the provider's breaker. Never in the way."""

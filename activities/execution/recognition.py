@@ -97,6 +97,14 @@ def compensation_of(action: Action, prior: NodePoolObservation) -> Action | None
     )
 
 
+def is_like(operation: ProviderOperation, action: Action) -> bool:
+    """Tell whether an operation could have been started by a call for this action: its type and target fit."""
+    return operation.type in _OPERATION_TYPES[action.kind] and operation.target in (
+        action.target.resource_name,
+        action.target.cluster_name,
+    )
+
+
 def own_operation(
     operations: Sequence[ProviderOperation],
     action: Action,
@@ -113,8 +121,7 @@ def own_operation(
         operation
         for operation in operations
         if operation.name not in strangers
-        and operation.type in _OPERATION_TYPES[action.kind]
-        and operation.target in (action.target.resource_name, action.target.cluster_name)
+        and is_like(operation, action)
         and operation.started_at is not None
         and operation.started_at >= since - CLOCK_SKEW
     ]

@@ -179,6 +179,12 @@ async def operations_of_others(connection: AsyncConnection, key: str, names: Col
     return set(found.scalars())
 
 
+async def owned_operations(connection: AsyncConnection, names: Collection[str]) -> set[str]:
+    """Return which of these operations belong to an effect of ours."""
+    found = await connection.execute(select(intents.c.operation).where(intents.c.operation.in_(names)))
+    return set(found.scalars())
+
+
 def _of(key: str, fence: int) -> Update:
     return update(intents).where(intents.c.key == key, intents.c.fence == fence, intents.c.receipt.is_(None))
 

@@ -1,0 +1,101 @@
+"""EXECUTION after a call: finds one that a worker which had slept made too late, beside that of a newer attempt.
+
+Between the last look at the fence and the call lies a moment that no check can close: whoever is stopped in it wakes up
+and calls. Such a call cannot be prevented, so it is found: by the attempt that made it, which looks again when its
+answer comes, or does not come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from activities.execution.attempt import Work
+from activities.execution.conclusion import Conclusion
+from activities.execution.recognition import CLOCK_SKEW, is_like
+from adapters.store import intents
+from adapters.store.database import Database
+from contracts.effect import Intent
+from contracts.errors import ProviderError, SluiceError
+from contracts.observation import ProviderOperation
+from contracts.ports import NodePoolReader
+
+logger = structlog.get_logger(__name__)
+
+PAUSE = 0.5
+"""Seconds between two looks at what the newer attempt found."""
+FINDS_WITHIN = 600.0
+"""Seconds in which it finds what this one began, or that this one began nothing. Then nobody is waited for."""
+
+
+class Lateness:
+    """Looks after calls. What it finds makes the proposal `dirty`, or pages where that is over already."""
+
+    def __init__(self, database: Database, reader: NodePoolReader, conclusion: Conclusion) -> None:
+        """All three are those of the attempt."""
+        self._database = database
+        self._reader = reader
+        self._conclusion = conclusion
+        self._looking: set[asyncio.Task[None]] = set()
+
+    async def look(self, work: Work, intent: Intent, operation: str | None) -> None:
+        """Look whether a newer attempt acts, and this one called beside it. `operation`: the answer, where one came.
+
+        Goes on when the attempt is cancelled meanwhile: Temporal does that to a worker that was away. Never raises what
+        it meets itself.
+        """
+        task = asyncio.create_task(self._look(work, intent, operation))
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+        await asyncio.shield(task)
+
+    async def _look(self, work: Work, intent: Intent, operation: str | None) -> None:
+        try:
+            async with self._database.reading() as connection:
+                if await intents.is_current(connection, intent.key, intent.fence):
+                    return
+            await self._concluded(intent)
+            late, name = await self._find(work, intent, operation)
+            if late:
+                await self._conclusion.late(intent, name)
+        except SluiceError as error:
+            logger.error(
+                "effect.lateness_unknown", key=intent.key, reason_code=error.reason_code, exc_info=True
+            )
+
+    async def _concluded(self, intent: Intent) -> None:
+        """Wait until the newer attempt has an operation, or knows that there is none."""
+        for _ in range(int(FINDS_WITHIN / PAUSE)):
+            await asyncio.sleep(PAUSE)
+            async with self._database.reading() as connection:
+                record = await intents.find(connection, intent.key)
+            if record is None or record.operation or record.receipt or record.settled_at:
+                return
+
+    async def _find(self, work: Work, intent: Intent, operation: str | None) -> tuple[bool, str | None]:
+        """Whether there was such a call, and its operation. What cannot be read counts as one."""
+        try:
+            found = await self._reader.list_operations(work.action.target)
+        except ProviderError:
+            return True, operation
+        async with self._database.reading() as connection:
+            # The newer attempt has looked by now: a call that went out in time is its own.
+            owned = await intents.owned_operations(connection, [one.name for one in found])
+        if operation in owned:
+            return False, None
+        mine = [one for one in found if one.name == operation] if operation else found
+        late = [
+            one
+            for one in mine
+            if is_like(one, work.action) and _is_late(one, intent) and one.name not in owned
+        ]
+        if operation and not mine:
+            return True, operation
+        return bool(late), late[0].name if late else None
+
+
+def _is_late(operation: ProviderOperation, intent: Intent) -> bool:
+    """A newer attempt waits until the deadline and then looks: what began later, it has not seen."""
+    began = operation.started_at
+    return began is None or began >= intent.call_deadline - CLOCK_SKEW

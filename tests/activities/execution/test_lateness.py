@@ -1,0 +1,144 @@
+"""A worker that slept between its last check and its call: what it does then cannot be prevented, and is found."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from temporalio.exceptions import ApplicationError
+
+from contracts.action import NodePoolTarget
+from contracts.audit import AuditType
+from contracts.ports import NodePoolEffector
+from contracts.proposal import ProposalState
+from emulators.gke.faults import FaultKind
+from tests.proposal_stack import EffectStack, eventually
+
+S = ProposalState
+
+
+@dataclass
+class SleepingEffector:
+    """Sleeps right before its call goes out; no time-out wakes it, as none wakes a stopped process."""
+
+    inner: NodePoolEffector
+    hears_the_answer: bool
+    sends: bool = True
+    sleeps: asyncio.Event = field(default_factory=asyncio.Event)
+    wakes: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def set_size(self, target: NodePoolTarget, node_count: int, *, timeout: timedelta) -> str:
+        if not self.sends:
+            name = await self.inner.set_size(target, node_count, timeout=timeout)
+        self.sleeps.set()
+        while not self.wakes.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.wakes.wait()
+        if self.sends:
+            name = await self.inner.set_size(target, node_count, timeout=timeout)
+        if not self.hears_the_answer:
+            raise asyncio.CancelledError
+        return name
+
+    async def set_autoscaling(
+        self, target: NodePoolTarget, min_node_count: int, max_node_count: int, *, timeout: timedelta
+    ) -> str:
+        raise NotImplementedError
+
+
+async def asleep(stack: EffectStack, proposal_id: str, effector: SleepingEffector) -> asyncio.Task[Any]:
+    """Let an attempt fall asleep before its call, and another one do all there is to do."""
+    older = asyncio.create_task(replace(stack, effector=effector).execute(proposal_id))
+    await effector.sleeps.wait()
+    await stack.execute(proposal_id)
+    return older
+
+
+async def woken(effector: SleepingEffector, older: asyncio.Task[Any]) -> None:
+    effector.wakes.set()
+    with pytest.raises(ApplicationError):
+        await older
+
+
+async def pages(stack: EffectStack) -> list[str]:
+    async with stack.database.reading() as connection:
+        found = await connection.execute(text("SELECT payload FROM outbox WHERE kind = 'notify' ORDER BY id"))
+        return [row.payload["reason_code"] for row in found if row.payload["event"] == "dirty"]
+
+
+async def settled(stack: EffectStack) -> None:
+    """No operation runs any more, so that the provider takes another call."""
+
+    async def is_quiet() -> bool:
+        pool = await stack.fleet.admin.state()
+        return all(one["status"] == "DONE" for cluster in pool["clusters"] for one in cluster["operations"])
+
+    await eventually(is_quiet)
+
+
+@pytest.mark.parametrize("hears", [True, False], ids=["answered", "unanswered"])
+async def test_a_late_call_makes_the_proposal_dirty_and_pages(stack: EffectStack, *, hears: bool) -> None:
+    proposal_id = await stack.ready()
+    effector = SleepingEffector(stack.effector, hears)
+    older = await asleep(stack, proposal_id, effector)
+    assert (await stack.row(proposal_id)).state == S.VERIFYING
+    await settled(stack)
+    await woken(effector, older)
+    assert len(stack.sizes_set()) == 2
+    row = await stack.row(proposal_id)
+    assert (row.state, row.reason_code) == (S.DIRTY, "late_call")
+    assert await pages(stack) == ["late_call"]
+    [told] = [one for one in await stack.audit(proposal_id) if one["type"] == AuditType.EFFECT_LATE]
+    assert told["payload"]["operation"] == stack.fleet.calls().accepted("SetNodePoolSize")[1].operation
+    assert (await stack.verify(proposal_id)).state is S.DIRTY
+
+
+async def test_a_call_that_comes_after_the_end_is_paged_and_ends_nothing_twice(stack: EffectStack) -> None:
+    proposal_id = await stack.ready()
+    effector = SleepingEffector(stack.effector, hears_the_answer=True)
+    older = await asleep(stack, proposal_id, effector)
+    assert (await stack.verify(proposal_id)).state is S.SUCCEEDED
+    await woken(effector, older)
+    assert (await stack.row(proposal_id)).state == S.SUCCEEDED
+    assert await pages(stack) == ["late_call"]
+
+
+@pytest.mark.parametrize("hears", [True, False], ids=["answered", "unanswered"])
+async def test_a_call_that_went_out_in_time_and_was_adopted_is_not_late(
+    stack: EffectStack, *, hears: bool
+) -> None:
+    proposal_id = await stack.ready()
+    effector = SleepingEffector(stack.effector, hears, sends=False)
+    older = await asleep(stack, proposal_id, effector)
+    await woken(effector, older)
+    assert (await stack.verify(proposal_id)).state is S.SUCCEEDED
+    assert len(stack.sizes_set()) == 1
+    assert (await stack.receipt(proposal_id)).adopted
+    assert await pages(stack) == []
+
+
+async def test_what_cannot_be_read_counts_as_late(stack: EffectStack) -> None:
+    proposal_id = await stack.ready()
+    effector = SleepingEffector(stack.effector, hears_the_answer=True)
+    older = await asleep(stack, proposal_id, effector)
+    await settled(stack)
+    await stack.fleet.admin.add_fault("ListOperations", FaultKind.UNAVAILABLE, times=-1)
+    await woken(effector, older)
+    await stack.fleet.admin.clear_faults()
+    assert (await stack.row(proposal_id)).state == S.DIRTY
+
+
+async def test_a_late_call_of_a_proposal_that_stepped_back_lets_it_go_no_further(stack: EffectStack) -> None:
+    proposal_id = await stack.ready()
+    effector = SleepingEffector(stack.effector, hears_the_answer=True)
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.CONFLICT)
+    older = await asleep(stack, proposal_id, effector)
+    assert (await stack.row(proposal_id)).state == S.READY
+    await woken(effector, older)
+    assert (await stack.row(proposal_id)).state == S.STALE
+    assert await pages(stack) == ["late_call"]
