@@ -83,7 +83,11 @@ class StormFacts:
     agent_changes: int = 0
     """Admitted ones of the agent, this proposal not counted."""
     environment_proposals: int = 0
+    """Once they are too many: without those of whoever made most."""
     environment_changes: int = 0
+    requester_proposals: int = 0
+    """In the environment, without an agent, once there are too many."""
+    requester_changes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

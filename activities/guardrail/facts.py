@@ -96,6 +96,8 @@ def facts_of(
             agent_changes=contended.storms.agent_changes,
             environment_proposals=contended.storms.environment_proposals,
             environment_changes=contended.storms.environment_changes,
+            requester_proposals=contended.storms.requester_proposals,
+            requester_changes=contended.storms.requester_changes,
         ),
         breakers=contended.breakers,
         halts=contended.halts,

@@ -146,11 +146,15 @@ def _counted_alike(before: Facts, limits: Limits) -> None:
         raise NotReplayable("changes were not looked up so far back then")
     counted = (
         (
-            max(storm.agent_proposals, storm.environment_proposals),
+            max(storm.agent_proposals, storm.environment_proposals, storm.requester_proposals),
             was.storm.proposals,
             limits.storm.proposals,
         ),
-        (max(storm.agent_changes, storm.environment_changes), was.storm.changes, limits.storm.changes),
+        (
+            max(storm.agent_changes, storm.environment_changes, storm.requester_changes),
+            was.storm.changes,
+            limits.storm.changes,
+        ),
         (before.repeats, was.repeats.proposals, limits.repeats.proposals),
     )
     if any(count > old and new > old for count, old, new in counted):

@@ -12,7 +12,7 @@ from guardrails.answers import Answers
 from guardrails.facts import Facts
 from guardrails.rate.direction import direction_of, is_named_by_person
 from guardrails.rate.oscillation import history_of, oscillates
-from guardrails.rate.storm import storm_in
+from guardrails.rate.storm import storm_in, storm_of_requester
 from guardrails.rate.waits import Wait, tokens_of, waits_of
 
 _ANSWER = Answers("rate", revision="2")
@@ -51,6 +51,10 @@ def _is_whole(facts: Facts) -> bool:
 
 
 def _storm(facts: Facts, shown: dict[str, JsonValue]) -> Verdict | None:
+    alone = storm_of_requester(facts)
+    if alone is not None:
+        remedy = "Wait until the window has moved on, or ask for less."
+        return _ANSWER.deny("storm", "requester_storm", alone, shown, remedy=remedy)
     storm = storm_in(facts)
     if storm is None:
         return None

@@ -13,6 +13,8 @@ from adapters.store.schema import Moment
 from contracts.canonical import canonical_bytes
 from contracts.safety import HaltScope
 
+# Whoever did most in an environment is left out of its counts once these are at their limit: what one alone does is a
+# storm of that one, and never of everybody beside them. Only then is it counted who did how much.
 # Counting stops one above the limit: a pass in the middle of a storm costs no more than the limit allows.
 FRAGMENT = Fragment(
     name="storms",
@@ -23,21 +25,25 @@ FRAGMENT = Fragment(
             'agent_changes', (SELECT count(*) FROM (SELECT FROM rate_uses u
                 WHERE u.agent = :storm_agent AND u.used_at > since.agent AND u.proposal_id <> :proposal_id
                 LIMIT :storm_changes) s),
-            'environment_proposals', (SELECT count(*) FROM (SELECT FROM proposals p
-                WHERE p.tenant = :storm_tenant AND p.environment = :storm_environment
-                AND p.created_at > since.environment AND NOT p.dry_run AND NOT EXISTS (
-                    SELECT FROM stopped WHERE stopped.agent = p.agent AND p.created_at <= stopped.until)
-                LIMIT :storm_proposals) s),
-            'environment_changes', (SELECT count(*) FROM (SELECT FROM rate_uses u
-                WHERE u.tenant = :storm_tenant AND u.environment = :storm_environment
-                AND u.used_at > since.environment AND u.proposal_id <> :proposal_id AND NOT EXISTS (
-                    SELECT FROM stopped WHERE stopped.agent = u.agent AND u.used_at <= stopped.until)
-                LIMIT :storm_changes) s),
+            'environment_proposals', CASE WHEN proposed.n < :storm_proposals THEN proposed.n ELSE (
+                SELECT coalesce(sum(g.n) - max(g.n), 0)
+                FROM (SELECT count(*) AS n FROM proposed_there GROUP BY coalesce(agent, requester)) g) END,
+            'environment_changes', CASE WHEN changed.n + 1 < :storm_changes THEN changed.n ELSE (
+                SELECT coalesce(sum(g.n) - max(g.n), 0)
+                FROM (SELECT count(*) AS n FROM changed_there c JOIN proposals p ON p.id = c.proposal_id
+                    GROUP BY coalesce(c.agent, p.requester)) g) END,
+            'requester_proposals', CASE WHEN :storm_agent IS NULL AND proposed.n >= :storm_proposals THEN (
+                SELECT count(*) FROM (SELECT FROM proposed_there WHERE agent IS NULL
+                    AND requester = :storm_requester LIMIT :storm_proposals) s) ELSE 0 END,
+            'requester_changes', CASE WHEN :storm_agent IS NULL AND changed.n + 1 >= :storm_changes THEN (
+                SELECT count(*) FROM (SELECT FROM changed_there c JOIN proposals p ON p.id = c.proposal_id
+                    WHERE c.agent IS NULL AND p.requester = :storm_requester LIMIT :storm_changes) s) ELSE 0 END,
             'repeats', (SELECT count(*) FROM (SELECT FROM proposals p
                 WHERE p.agent = :storm_agent AND p.target_key = :target_key AND p.created_at > :repeats_since
                 AND (p.created_at, p.id) < (:repeats_before, :proposal_id) AND NOT p.dry_run
                 AND p.draft -> 'action' = CAST(:repeats_action AS jsonb) LIMIT :repeats_most) s))
-        FROM since""",
+        FROM (SELECT count(*) AS n FROM (SELECT FROM proposed_there LIMIT :storm_proposals) s) proposed,
+            (SELECT count(*) AS n FROM (SELECT FROM changed_there LIMIT :storm_changes) s) changed, since""",
     tables="""
     since AS (
         -- A person who ended the halt of a storm let the scope begin anew.
@@ -50,12 +56,23 @@ FRAGMENT = Fragment(
         SELECT h.scope ->> 'agent' AS agent, coalesce(h.ended_at, 'infinity') AS until
         FROM halts h
         WHERE h.scope ->> 'agent' IS NOT NULL AND (h.status <> 'ended' OR h.ended_at > :storm_since)
+    ), proposed_there AS NOT MATERIALIZED (
+        SELECT p.agent, p.requester FROM proposals p
+        WHERE p.tenant = :storm_tenant AND p.environment = :storm_environment
+            AND p.created_at > (SELECT environment FROM since) AND NOT p.dry_run AND NOT EXISTS (
+                SELECT FROM stopped WHERE stopped.agent = p.agent AND p.created_at <= stopped.until)
+    ), changed_there AS NOT MATERIALIZED (
+        SELECT u.agent, u.proposal_id FROM rate_uses u
+        WHERE u.tenant = :storm_tenant AND u.environment = :storm_environment
+            AND u.used_at > (SELECT environment FROM since) AND u.proposal_id <> :proposal_id AND NOT EXISTS (
+                SELECT FROM stopped WHERE stopped.agent = u.agent AND u.used_at <= stopped.until)
     )
     """,
     types={
         "storm_agent": Text(),
         "storm_tenant": Text(),
         "storm_environment": Text(),
+        "storm_requester": Text(),
         "storm_since": Moment,
         "storm_agent_scope": Text(),
         "storm_environment_scope": Text(),
@@ -68,12 +85,15 @@ FRAGMENT = Fragment(
 
 @dataclass(frozen=True, slots=True)
 class Storms:
-    """Counts within the windows of the limits; each stops one above its limit."""
+    """Counts within the windows of the limits. Too many of an environment come without those of whoever did most."""
 
     agent_proposals: int
     agent_changes: int
     environment_proposals: int
     environment_changes: int
+    requester_proposals: int
+    """Without an agent, in the environment; 0 while that is below its limit. So are the changes."""
+    requester_changes: int
     repeats: int
 
 
@@ -86,6 +106,7 @@ def parameters(asked: Question) -> dict[str, Any]:
         "storm_agent": agent,
         "storm_tenant": row.tenant,
         "storm_environment": environment,
+        "storm_requester": row.requester,
         "storm_since": now - limits.storm.window,
         "storm_agent_scope": _json(HaltScope(agent=agent)) if agent else None,
         "storm_environment_scope": _json(where),

@@ -167,12 +167,26 @@ async def test_a_storm_is_denied_and_its_agent_halted_once_until_a_person_ends_t
 
 async def test_too_many_changes_in_an_environment_halt_the_environment(guards: Guards) -> None:
     limited(guards, **STORM)
+    people = [ANA.model_copy(update={"subject": f"person-{n}"}) for n in range(4)]
+    made = [await ready(guards, cluster=f"dev-{n}", authors=(one,)) for n, one in enumerate(people)]
+    results = [await guards.admit(proposal) for proposal in made]
+    assert [result.admitted for result in results] == [True, True, True, False]
+    assert (results[3].state, results[3].reason_code) == (ProposalState.DENIED, "action_storm")
+    (halt,) = [halts.halt_of(row) for row in await guards.rows("halts")]
+    assert halt.scope.environment == "development"
+
+
+async def test_what_one_person_does_alone_is_denied_to_them_and_halts_nobody(guards: Guards) -> None:
+    limited(guards, **STORM)
     made = [await ready(guards, cluster=f"dev-{n}") for n in range(3)]
     results = [await guards.admit(proposal) for proposal in made]
     assert [result.admitted for result in results] == [True, True, False]
-    assert (results[2].state, results[2].reason_code) == (ProposalState.DENIED, "action_storm")
-    (halt,) = [halts.halt_of(row) for row in await guards.rows("halts")]
-    assert halt.scope.environment == "development"
+    assert (results[2].state, results[2].reason_code) == (ProposalState.DENIED, "requester_storm")
+    fourth = await guards.check(await guards.propose_in_development(cluster="dev-3"))
+    assert (fourth.state, fourth.reason_code) == (ProposalState.DENIED, "requester_storm")
+    beside = await ready(guards, cluster="dev-4", authors=(BEN,))
+    assert (await guards.admit(beside)).admitted
+    assert await guards.rows("halts") == []
 
 
 async def test_a_dry_run_halts_nothing(guards: Guards) -> None:

@@ -54,6 +54,21 @@ def test_the_agent_that_is_the_cause_is_halted_and_not_everybody_beside_it() -> 
     assert halted(verdict) == {"agent": "local/capacity-agent"}
 
 
+@pytest.mark.parametrize(("what", "most"), [("proposals", 10), ("changes", 4)])
+def test_what_a_requester_alone_does_denies_theirs_and_halts_nobody(what: str, most: int) -> None:
+    assert decide(counted(None, **{f"requester_{what}": most})).outcome is Outcome.ALLOW
+    verdict = decide(counted(None, **{f"requester_{what}": most + 1}))
+    assert (verdict.outcome, verdict.reason_code) == (Outcome.DENY, "requester_storm")
+    assert halted(verdict) is None
+    assert "local/ana" in verdict.message
+    assert decide(counted(BY_AGENT, **{f"requester_{what}": most + 1})).outcome is Outcome.ALLOW
+
+
+def test_a_requester_has_as_many_changes_admitted_as_a_storm_has_and_no_more() -> None:
+    assert decide(counted(admitting=1, requester_changes=3)).outcome is Outcome.ALLOW
+    assert decide(counted(admitting=1, requester_changes=4)).reason_code == "requester_storm"
+
+
 def test_a_storm_of_nobodys_target_halts_the_tenant() -> None:
     verdict = decide(counted({"environment": ""}, environment_proposals=11))
     assert halted(verdict) == {"tenant": "default"}
