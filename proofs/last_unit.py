@@ -252,7 +252,7 @@ def _draft() -> Draft:
 
 
 @contextmanager
-def _postgres() -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A server of its own, with durability off: the race is about locks."""
     directory = Path(tempfile.mkdtemp(prefix="sluice-race-"))
     options = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
@@ -291,7 +291,7 @@ def main() -> int:
     if given.url:
         result = asyncio.run(_prove(given.url, given.rounds, given.racers))
     else:
-        with _postgres() as url:
+        with postgres() as url:
             result = asyncio.run(_prove(url, given.rounds, given.racers))
     report = Report(
         promise=f"{given.racers} racers for the last unit of a budget have one winner each time (I3).",

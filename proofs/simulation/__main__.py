@@ -1,0 +1,128 @@
+"""I1 to I8 under an adversarial scheduler: `make proof-simulation` runs 50,000 seeds, or the one that is named.
+
+One process, a virtual clock, one PostgreSQL. Real: the API's services, the dispatcher, the workflow, all activities,
+the guardrails, the ledger, the store. Simulated: Temporal (`temporal.py`), the wire to the provider (its state and
+rules are the emulator's), OPA, the clock. A process may be lost before and after each commit, send and answer.
+
+    python -m proofs.simulation --seeds 50000 [--first 0] [--jobs 2]
+    python -m proofs.simulation --seed 4711
+    python -m proofs.simulation --seeds 500 --plant fence
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from multiprocessing import get_context
+from multiprocessing.queues import Queue
+
+from proofs.report import Figure, Report, Stopwatch, arguments, at_least, conclude, exactly, say, told
+from proofs.simulation.plants import PLANTS
+from proofs.simulation.running import Tally, boundaries, simulate
+
+MAX_FAULTS = 50
+_PROMISE = (
+    "Whatever is lost, late or doubled, and wherever a process dies, no invariant from I1 to I8 breaks."
+)
+
+
+def main() -> int:
+    """Read the arguments, run the seeds, and judge."""
+    given = _parsed()
+    began = time.monotonic()
+    seeds = [given.seed] if given.seed is not None else list(range(given.first, given.first + given.seeds))
+    tally = _run(seeds, given.plant, given.jobs)
+    for seed, steps in tally.steps.items():
+        say(f"seed {seed}\n" + "\n".join(steps))
+    _table(tally)
+    faults = [
+        f"seed {seed}: {wrong} (again: python -m proofs.simulation --seed {seed}{_planted(given.plant)})"
+        for seed, several in sorted(tally.faults.items())
+        for wrong in several
+    ]
+    report = Report(
+        promise=_PROMISE,
+        figures=_figures(
+            tally, len(seeds), is_whole=given.seed is None and len(seeds) >= len(boundaries()) * 20
+        ),
+        faults=faults[:MAX_FAULTS],
+        again=f"python -m proofs.simulation --seeds {len(seeds)} --first {seeds[0]}{_planted(given.plant)}",
+        seconds=time.monotonic() - began,
+    )
+    return conclude(report, given.report)
+
+
+def _figures(tally: Tally, wanted: int, *, is_whole: bool) -> Sequence[Figure]:
+    known = boundaries()
+    fatal = [name for name in known if tally.crashed[name]]
+    every = exactly("boundaries where a process was lost", len(fatal), len(known))
+    return (
+        exactly("seeds", tally.seeds, wanted),
+        exactly("seeds with a fault", len(tally.faults), 0),
+        every if is_whole else told("boundaries where a process was lost", f"{len(fatal)} of {len(known)}"),
+        at_least("crashes", tally.crashed.total(), 1 if is_whole else 0),
+        told("crashes at the rarest boundary", min(tally.crashed[name] for name in known)),
+        told("boundaries passed", tally.reached.total()),
+        told("effects at the provider", tally.effects),
+    )
+
+
+def _table(tally: Tally) -> None:
+    known = boundaries()
+    say(f"\n{'crashes':>8} {'passed':>9}  boundary")
+    for name in (*known, *sorted(tally.reached.keys() - set(known))):
+        say(f"{tally.crashed[name]:>8,} {tally.reached[name]:>9,}  {name}")
+
+
+def _run(seeds: Sequence[int], plant: str | None, jobs: int) -> Tally:
+    """Run seeds here, or in several processes that each take every `jobs`-th."""
+    watch, total = Stopwatch(len(seeds), "seeds"), Tally()
+
+    def take(batch: Tally) -> None:
+        total.add(batch)
+        watch.at(total.seeds)
+
+    if jobs == 1:
+        simulate(seeds, plant, done=take)
+        return total
+    context = get_context("spawn")
+    heard: Queue[Tally | None] = context.Queue()
+    shares = [seeds[number::jobs] for number in range(jobs)]
+    processes = [context.Process(target=_work, args=(share, plant, heard), daemon=True) for share in shares]
+    for process in processes:
+        process.start()
+    for _ in processes:
+        while (batch := heard.get()) is not None:
+            take(batch)
+    for process in processes:
+        process.join()
+    return total
+
+
+def _work(seeds: Sequence[int], plant: str | None, heard: Queue[Tally | None]) -> None:
+    try:
+        simulate(seeds, plant, done=heard.put)
+    finally:
+        heard.put(None)
+
+
+def _planted(plant: str | None) -> str:
+    return f" --plant {plant}" if plant else ""
+
+
+def _parsed() -> argparse.Namespace:
+    parser = arguments(__doc__)
+    parser.add_argument("--seeds", type=int, default=50_000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--seed", type=int, help="run this one only, and tell what happened")
+    parser.add_argument("--jobs", type=int, default=1, help="processes, each with a PostgreSQL of its own")
+    parser.add_argument(
+        "--plant", choices=[name for name in PLANTS if name], help="put a bug into the product"
+    )
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

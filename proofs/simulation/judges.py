@@ -1,0 +1,102 @@
+"""What the judges say of a batch of seeds: each by its own rows and its own log, all together by the audit log."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.engine import Row
+
+from adapters.audit.verify import verify_export
+from adapters.store import schema
+from adapters.store.database import Database
+from adapters.store.ledger import verify
+from api.audit.service import export
+from api.parts import ApiParts
+from proofs.judgement import approvals, effects, endings, halts, log, money, records, reservations
+from proofs.judgement.records import Records
+from proofs.simulation.course import Course
+from proofs.simulation.ground import CAPS, PUBLIC_KEYS
+
+_T = TypeVar("_T")
+_SCOPES = ("environment=production", "tenant")
+
+
+async def judge(database: Database, parts: ApiParts, courses: Sequence[Course]) -> dict[int, list[str]]:
+    """Return seed → what is wrong with it; a fault of the whole audit log goes to the first seed."""
+    exported = b"".join([line async for line in await export(parts)])
+    all_of = await records.read(database)
+    async with database.reading() as connection:
+        stopped = (await connection.execute(select(schema.halts))).all()
+        sums = {one.seed: await verify(connection, one.tenant) for one in courses}
+    by_tenant, halts_of = _split(all_of), _grouped(stopped, lambda row: str(row.tenant))
+    found = {
+        one.seed: [
+            *one.faults,
+            *sums[one.seed],
+            *_faults(one, by_tenant[one.tenant], halts_of.get(one.tenant, [])),
+        ]
+        for one in courses
+    }
+    if courses:
+        found[courses[0].seed] += _of_log(all_of, exported, parts)
+    return {seed: wrong for seed, wrong in found.items() if wrong}
+
+
+def _faults(course: Course, rows: Records, stopped: Sequence[Row[Any]]) -> Iterable[str]:
+    yield from effects.faults(rows, course.calls)
+    yield from _strangers(course, rows)
+    yield from approvals.faults(rows, course.calls, PUBLIC_KEYS)
+    yield from money.faults(rows, dict.fromkeys(_SCOPES, CAPS[course.money]))
+    yield from money.held_at_rest(rows)
+    yield from reservations.faults(rows)
+    yield from endings.faults(rows)
+    yield from endings.lost(rows, course.told.values(), ())
+    if len(rows.proposals) > course.asked:
+        yield f"{course.asked} requests made {len(rows.proposals)} proposals"
+    yield from effects.unpaged(rows)
+    yield from effects.misplaced(rows, course.calls, course.running)
+    yield from halts.faults(rows, course.calls, stopped)
+
+
+def _strangers(course: Course, rows: Records) -> Iterable[str]:
+    """The simulation knows who made each call; the database must not say otherwise."""
+    for operation, key in effects.owners(rows).items():
+        caller = course.callers.get(operation)
+        if caller is None or key.split("/")[0] not in caller:
+            yield f"{key} claims {operation}, which was made by {caller or 'somebody else'}"
+
+
+def _of_log(all_of: Records, exported: bytes, parts: ApiParts) -> Iterable[str]:
+    lines = exported.splitlines(keepends=True)
+    for fault in verify_export(lines, [parts.audit_key]).faults:
+        yield f"line {fault.line} of the export: {fault.kind}, {fault.message}: {lines[fault.line - 1][:2000]!r}"
+    # Breakers of the provider are shared by all seeds, and taken away after each.
+    yield from log.rebuilt(all_of, [line for line in lines if b'"type":"breaker.moved"' not in line])
+
+
+def _split(all_of: Records) -> Mapping[str, Records]:
+    """Return tenant → the rows of that tenant."""
+    tenants = {row.id: str(row.tenant) for row in all_of.proposals}
+    parts: dict[str, dict[str, list[Any]]] = defaultdict(lambda: {one.name: [] for one in fields(Records)})
+    for one in fields(Records):
+        for row in getattr(all_of, one.name):
+            tenant = getattr(row, "tenant", None)
+            if tenant is None:
+                with suppress(AttributeError, KeyError):
+                    tenant = tenants[row.payload["proposal_id"] if one.name == "notices" else row.proposal_id]
+            parts[tenant or ""][one.name].append(row)
+    split: dict[str, Records] = defaultdict(lambda: Records(**{one.name: [] for one in fields(Records)}))
+    split.update({tenant: Records(**rows) for tenant, rows in parts.items()})
+    return split
+
+
+def _grouped(rows: Iterable[_T], key: Callable[[_T], str]) -> dict[str, list[_T]]:
+    found = defaultdict(list)
+    for row in rows:
+        found[key(row)].append(row)
+    return dict(found)

@@ -1,0 +1,175 @@
+"""Bugs, planted into the product's wiring: the simulation must find each of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import adapters.store.decisions
+import adapters.store.intents
+import adapters.store.leases
+import adapters.store.ledger
+import contracts.eligibility
+from activities.execution.admission import Admission
+from activities.guardrail.activities import GuardActivities
+from adapters.store import intents, leases, proposals
+from adapters.store.leases import LeaseGrant
+from contracts.decision import DecisionRules, SignedDecision
+from contracts.effect import Intent
+from contracts.messages import PassInput, PassResult
+from contracts.proposal import Draft, ProposalState
+from proofs.simulation.wiring import replaced
+
+
+@contextmanager
+def fence_ignored() -> Iterator[None]:
+    """An attempt acts although a newer one does, and waits for nobody's call to end."""
+    real = leases.raise_fence
+
+    async def raise_fence(*given: Any) -> LeaseGrant:
+        return dataclasses.replace(await real(*given), wait_until=None)
+
+    async def always(*_: object) -> bool:
+        return True
+
+    async def never_open(*_: object) -> None:
+        return None
+
+    with _all(
+        replaced(adapters.store.leases, "raise_fence", raise_fence),
+        replaced(adapters.store.intents, "is_current", always),
+        replaced(adapters.store.intents, "require_none_open", never_open),
+    ):
+        yield
+
+
+@contextmanager
+def intent_after_call() -> Iterator[None]:
+    """The intent is written when the call has been answered, not before it."""
+    kept: dict[str, tuple[Intent, str]] = {}
+    real_write, real_issue = intents.write, intents.issue
+
+    async def write(connection: AsyncConnection, intent: Intent, tenant: str) -> None:
+        kept[intent.key] = (intent, tenant)
+
+    async def issue(connection: AsyncConnection, intent: Intent, *given: Any, **named: Any) -> datetime:
+        if intent.key in kept:
+            await real_write(connection, *kept.pop(intent.key))
+        return await real_issue(connection, intent, *given, **named)
+
+    async def always(*_: object) -> bool:
+        return True
+
+    with _all(
+        replaced(adapters.store.intents, "write", write),
+        replaced(adapters.store.intents, "issue", issue),
+        replaced(adapters.store.intents, "is_current", always),
+    ):
+        yield
+
+
+@contextmanager
+def reservation_repeated() -> Iterator[None]:
+    """A pass reserves the whole cost, whatever is reserved already."""
+    real = adapters.store.ledger.plan_reservation
+
+    def plan(positions: Any, *given: Any, **named: Any) -> Any:
+        fresh = [dataclasses.replace(one, reserved=one.reserved * 0) for one in positions]
+        return real(fresh, *given, **named)
+
+    with replaced(adapters.store.ledger, "plan_reservation", plan):
+        yield
+
+
+@contextmanager
+def digest_unbound() -> Iterator[None]:
+    """A vote counts for whatever the proposal says by now: neither its digest nor its revision is looked at."""
+    real_refusal, real_standing = contracts.eligibility.vote_refusal, adapters.store.decisions.standing
+
+    def refusal(signed: SignedDecision, rules: DecisionRules, **named: Any) -> str | None:
+        said = signed.decision
+        loose = rules.model_copy(update={"proposal_digest": said.proposal_digest, "revision": said.revision})
+        return real_refusal(signed, loose, **named)
+
+    async def standing(connection: AsyncConnection, proposal_id: str, revision: int, **named: Any) -> Any:
+        found = [await real_standing(connection, proposal_id, one, **named) for one in range(1, revision + 1)]
+        return tuple(signed for votes in found for signed in votes)
+
+    async def keep(*_: object) -> None:
+        return None
+
+    with _all(
+        replaced(contracts.eligibility, "vote_refusal", refusal),
+        replaced(adapters.store.decisions, "standing", standing),
+        replaced(adapters.store.decisions, "void_all", keep),
+    ):
+        yield
+
+
+@contextmanager
+def release_lost() -> Iterator[None]:
+    """What closes without an effect keeps its reservation."""
+
+    async def keep(*_: object) -> None:
+        return None
+
+    with replaced(adapters.store.ledger, "release_all", keep):
+        yield
+
+
+@contextmanager
+def second_pass_skipped() -> Iterator[None]:
+    """What was approved is executed as if the second pass had admitted it."""
+    real = GuardActivities._run  # noqa: SLF001  a bug is planted where the product would have it
+
+    async def run(self: GuardActivities, given: PassInput, *, admitting: bool) -> PassResult:
+        if not admitting:
+            return await real(self, given, admitting=admitting)
+        async with self._database.transaction() as connection:
+            row = await proposals.lock(connection, given.proposal_id)
+            domain = Draft.model_validate(row.draft).action.target.serialisation_domain
+            taken = row.state == ProposalState.READY and await leases.take(connection, domain, row.id)
+        return PassResult(
+            state=ProposalState(row.state),
+            admitted=taken,
+            held_on=None if taken else domain,
+            execute_by=row.execute_by,
+            reason_code="admitted",
+        )
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    with _all(
+        replaced(GuardActivities, "_run", run),
+        replaced(Admission, "_waiting_for", nothing),
+    ):
+        yield
+
+
+@contextmanager
+def _all(*several: AbstractContextManager[None]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for one in several:
+            stack.enter_context(one)
+        yield
+
+
+PLANTS: Mapping[str | None, Callable[[], AbstractContextManager[None]]] = MappingProxyType(
+    {
+        None: nullcontext,
+        "fence": fence_ignored,
+        "intent": intent_after_call,
+        "reservation": reservation_repeated,
+        "digest": digest_unbound,
+        "release": release_lost,
+        "second-pass": second_pass_skipped,
+    }
+)
+"""Name on the command line → the bug."""

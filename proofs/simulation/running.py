@@ -1,0 +1,134 @@
+"""Runs seeds in batches, one process at a time or several side by side, and adds up what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adapters.store.database import Database
+from proofs.last_unit import postgres
+from proofs.simulation import ground, provider, temporal
+from proofs.simulation.boundaries import AFTER, BEFORE, sites
+from proofs.simulation.course import Course, Run, parts
+from proofs.simulation.judges import judge
+from proofs.simulation.loop import run_virtually
+from proofs.simulation.plants import PLANTS
+from proofs.simulation.store import Clock, SimulatedDatabase, prepare
+from proofs.simulation.wiring import Present, wired
+from proofs.simulation.world import Fate
+
+BATCH = 200
+"""Seeds between two judgements; the tables are emptied after each."""
+ACTIVITIES = (
+    "check_proposal", "admit_proposal", "record_decision", "record_refusal",
+    "close_proposal", "read_state", "execute_action", "verify_effect",
+)  # fmt: skip
+
+
+@dataclass
+class Tally:
+    """What came of some seeds. It can be added up."""
+
+    seeds: int = 0
+    reached: Counter[str] = field(default_factory=Counter)
+    """Boundary → how often a process came to it."""
+    crashed: Counter[str] = field(default_factory=Counter)
+    """Boundary → how often one was lost there."""
+    effects: int = 0
+    """Calls that the provider accepted."""
+    faults: dict[int, list[str]] = field(default_factory=dict)
+    """Seed → what is wrong with it."""
+    steps: dict[int, list[str]] = field(default_factory=dict)
+    """Seed → what happened, of those with a fault, and of all where it was asked for."""
+
+    def add(self, other: Tally) -> None:
+        """Take in what came of other seeds."""
+        self.seeds += other.seeds
+        self.reached += other.reached
+        self.crashed += other.crashed
+        self.effects += other.effects
+        self.faults |= other.faults
+        self.steps |= other.steps
+
+
+def boundaries() -> tuple[str, ...]:
+    """Return every boundary of the path: commits by the source, sends and results by name."""
+    commits = [site + when for site in sites().values() for when in (BEFORE, AFTER)]
+    return (*sorted(commits), *provider.CROSSINGS, *temporal.crossings(ACTIVITIES))
+
+
+def fate_of(seed: int) -> Fate:
+    """Return the luck of a seed: each boundary gets its turn to be fatal, beside what chance does."""
+    known = boundaries()
+    chance = ground.chance_of(f"fate {seed}")
+    stormy = chance.random() < 0.7
+    return Fate(
+        crash_at=known[seed % len(known)],
+        crash_on=chance.choice((1, 1, 1, 2, 3)),
+        crashes=chance.choice((0.0, 0.01, 0.04)) if stormy else 0.0,
+        stalls=chance.choice((0.0, 0.02, 0.1)) if stormy else 0.0,
+        losses=chance.choice((0.0, 0.05, 0.2)) if stormy else 0.0,
+        refusals=chance.choice((0.0, 0.0, 0.05, 0.3)) if stormy else 0.0,
+    )
+
+
+def simulate(
+    seeds: Sequence[int], plant: str | None = None, *, done: Callable[[Tally], None] = lambda _: None
+) -> Tally:
+    """Run seeds here, on a PostgreSQL of their own. `plant` puts a bug into the product; `done` hears of batches."""
+    with tempfile.TemporaryDirectory(prefix="sluice-simulation-") as directory, postgres() as url:
+        # The server runs under an account of its own and reads its clock there.
+        Path(directory).chmod(0o755)
+        clock = Clock(Path(directory) / "clock")
+        try:
+            asyncio.run(prepare(url, clock))
+            with wired() as present, PLANTS[plant]():
+                gc.freeze()
+                return run_virtually(_simulate(url, clock, present, seeds, done))
+        finally:
+            clock.close()
+
+
+async def _simulate(
+    url: str, clock: Clock, present: Present, seeds: Sequence[int], done: Callable[[Tally], None]
+) -> Tally:
+    database, total = SimulatedDatabase(url, clock), Tally()
+    try:
+        for first in range(0, len(seeds), BATCH):
+            batch = await _batch(database, url, present, seeds[first : first + BATCH])
+            total.add(batch)
+            done(batch)
+            await database.forget_all()
+    finally:
+        await database.close()
+    return total
+
+
+async def _batch(database: SimulatedDatabase, url: str, present: Present, seeds: Iterable[int]) -> Tally:
+    tally, courses = Tally(), list[Course]()
+    for seed in seeds:
+        run = Run(seed, database, fate_of(seed))
+        present.world = run.world
+        try:
+            courses.append(await run.follow())
+        finally:
+            present.world = None
+        await database.forget_shared()
+        tally.seeds += 1
+        tally.reached += run.world.reached
+        tally.crashed += run.world.crashed
+        tally.effects += len(run.provider.calls.accepted())
+    configuration = ground.configuration("judged", "roomy", 1, 100, 500)
+    judged = Database(url, pool_size=1)
+    async with database.undisturbed():
+        tally.faults = await judge(judged, parts(judged, configuration, run.temporal), courses)
+        await judged.close()
+    tally.steps = {
+        one.seed: one.world.steps for one in courses if one.seed in tally.faults or len(courses) == 1
+    }
+    return tally
