@@ -50,6 +50,18 @@ def windows(session: Session) -> None:
     table(
         ("NAME", "KIND", "LASTS", "CHANGES AT", "COVERS", "SCHEDULE"), rows, "no change windows are declared"
     )
+    together = [
+        (
+            one["environment"] + (f", team {one['team']}" if one["team"] else ""),
+            "OPEN" if one["is_open"] else "CLOSED",
+            one["changes_at"] or "never",
+            ", ".join(one["closed_by"]) or "-",
+        )
+        for one in found["openings"]
+    ]
+    if together:
+        say("")
+        table(("TOGETHER", "NOW", "CHANGES AT", "CLOSED BY"), together, "")
     for one in found["items"]:
         if one["warning"]:
             say(f"{one['name']}: {one['warning']}")

@@ -40,11 +40,30 @@ class WindowView(BaseModel):
     """Empty unless somebody should look: an allow window that never comes again closes for good."""
 
 
+class Opening(BaseModel):
+    """Whether all windows together let changes take place in one environment, and when that changes."""
+
+    environment: str
+    team: str | None
+    """None: every team that is not named beside it."""
+    is_open: bool
+    closed_by: tuple[str, ...]
+    """Names of the windows that close it now."""
+    changes_at: datetime | None
+    """When it opens next, or while it is open, closes next; null: not in sight."""
+    time_zone: str
+    """The one of its windows; `UTC` where they differ."""
+    narrower: tuple[str, ...]
+    """Windows there for one target or one kind of action: what they cover may stand otherwise."""
+
+
 class Windows(BaseModel):
-    """Every declared change window, in the order of the configuration."""
+    """Every declared change window, in the order of the configuration, and what they come to."""
 
     at: datetime
     items: tuple[WindowView, ...]
+    openings: tuple[Opening, ...] = ()
+    """By environment, and by team where teams differ; only where a window is declared."""
 
 
 class OverrideBody(BaseModel):

@@ -11,6 +11,7 @@ from adapters.store.held_reads import Held
 from api import words
 from api.parts import ApiParts
 from api.safety.exception_schemas import Windows, WindowView
+from api.safety.openings import openings
 from api.safety.schemas import HeldProposal
 from contracts.configuration import ChangeWindow, WindowKind
 from guardrails.change_window.decision import HELD_ON
@@ -27,8 +28,12 @@ async def windows(parts: ApiParts) -> Windows:
         now = await database_now(connection)
         keys = [_key(window) for window in declared]
         held = await held_reads.held(connection, parts.tenant, keys) if keys else {}
-    found = Timetable(declared).every(now)
-    return Windows(at=now, items=tuple(_view(window, facts, held[_key(window)]) for window, facts in found))
+    timetable = Timetable(declared)
+    return Windows(
+        at=now,
+        items=tuple(_view(window, facts, held[_key(window)]) for window, facts in timetable.every(now)),
+        openings=openings(parts.configuration, timetable, now),
+    )
 
 
 def _key(window: ChangeWindow) -> str:

@@ -40,7 +40,22 @@ class Timetable:
 
     def at(self, place: Place, now: datetime) -> WindowsFacts:
         """Return the windows that cover a change at this place, and when it may take place: `now`, later or never."""
-        entries = [
+        entries = self._covering(place)
+        return WindowsFacts(
+            windows=tuple(_facts(window, timeline.at(now)) for window, timeline in entries),
+            opens_at=_opening(entries, now),
+        )
+
+    def closes_at(self, place: Place, now: datetime) -> datetime | None:
+        """Return when all windows together close a place that they leave open; None: no closing is in sight."""
+        return _closing(self._covering(place), now)
+
+    def every(self, now: datetime) -> tuple[tuple[ChangeWindow, WindowFacts], ...]:
+        """Return each declared window with where it stands."""
+        return tuple((window, _facts(window, timeline.at(now))) for window, timeline in self._entries)
+
+    def _covering(self, place: Place) -> list[tuple[ChangeWindow, Timeline]]:
+        return [
             (window, timeline)
             for window, timeline in self._entries
             if window.scope.covers(
@@ -50,14 +65,6 @@ class Timetable:
                 action_kind=place.action_kind,
             )
         ]
-        return WindowsFacts(
-            windows=tuple(_facts(window, timeline.at(now)) for window, timeline in entries),
-            opens_at=_opening(entries, now),
-        )
-
-    def every(self, now: datetime) -> tuple[tuple[ChangeWindow, WindowFacts], ...]:
-        """Return each declared window with where it stands."""
-        return tuple((window, _facts(window, timeline.at(now))) for window, timeline in self._entries)
 
 
 def _facts(window: ChangeWindow, phase: Phase) -> WindowFacts:
@@ -84,6 +91,20 @@ def _opening(entries: Sequence[tuple[ChangeWindow, Timeline]], now: datetime) ->
             later = min((phase.until for phase in allows if phase.until is not None), default=None)
         else:
             return moment
+        if later is None:
+            return None
+        moment = later
+    return None
+
+
+def _closing(entries: Sequence[tuple[ChangeWindow, Timeline]], now: datetime) -> datetime | None:
+    """Go from change to change until something closes. None: not within ten years, or not within so many changes."""
+    moment = now
+    for _ in range(_MOST_STEPS):
+        if _opening(entries, moment) != moment:
+            return moment
+        changes = (timeline.at(moment).until for _, timeline in entries)
+        later = min((one for one in changes if one is not None), default=None)
         if later is None:
             return None
         moment = later

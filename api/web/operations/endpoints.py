@@ -53,7 +53,15 @@ async def halts(request: Request, parts: Parts, me: SignedIn) -> Response:
 async def windows(request: Request, parts: Parts, me: SignedIn) -> Response:
     """Show the declared change windows: what lasts now, when that changes, what waits."""
     found = await window_service.windows(parts)
-    return await show(request, me, "windows", windows=found.items, at=found.at, window_words=WINDOW_WORDS)
+    return await show(
+        request,
+        me,
+        "windows",
+        windows=found.items,
+        openings=found.openings,
+        at=found.at,
+        window_words=WINDOW_WORDS,
+    )
 
 
 @router.get("/breakers")
