@@ -39,6 +39,7 @@ from local.postgres import SUPERUSER, PostgresServer, server_in
 from local.temporal import SEARCH_ATTRIBUTES, dev_server_command
 from settings import Settings
 from tests.in_memory import DISK, keep_in_memory
+from tests.side_by_side import ByStack, put_in_order, runs_side_by_side
 from tools.catalogue import OPA, TEMPORAL, Program
 from tools.programs import explicit_path, resolve
 
@@ -61,6 +62,17 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure() -> None:
     if _IN_MEMORY is not None:
         shutil.rmtree(_IN_MEMORY, ignore_errors=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if runs_side_by_side():
+        put_in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByStack | None:
+    return ByStack(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
