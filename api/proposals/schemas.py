@@ -1,143 +1,78 @@
-"""Shapes of proposals over HTTP. What a reviewer sees is made of these typed fields; money is decimal text."""
+"""Shapes of proposals over HTTP. What a reviewer sees is made of these typed fields; money is decimal text.
+
+The door of three modules: `bodies.py` what is sent, `change_schemas.py` one change, and here the proposal around it.
+"""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-
+from api.proposals.bodies import (
+    Body,
+    CommentBody,
+    Commented,
+    Created,
+    DecideBody,
+    Decided,
+    Digest,
+    Moved,
+    ProposeBody,
+    Reason,
+    ReasonBody,
+    ResolveBody,
+    ResolvedAs,
+    ReviseBody,
+    Revised,
+    View,
+)
+from api.proposals.change_schemas import After, Before, BlastRadius, BudgetEffect, Cost, Risk
 from contracts.action import Action
-from contracts.decision import MAX_REASON, DecisionKind, DecisionStatus, ReasonName
+from contracts.decision import DecisionKind, DecisionStatus, ReasonName
 from contracts.effect import Receipt, Step, Verification
 from contracts.evaluation import ApprovalRequirement, Outcome, RiskTier, Verdict
-from contracts.money import PriceKind
-from contracts.observation import Accelerator, AutoscalingBounds
 from contracts.principal import PrincipalKind, Role
 from contracts.proposal import Planner, ProposalState
 from contracts.request import AgentStep, Alert, Channel, Trust
 
-Reason = Annotated[str, Field(max_length=MAX_REASON)]
-Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-
-
-class Body(BaseModel):
-    """Base of what callers send: unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class View(BaseModel):
-    """Base of what we answer. A reader ignores fields it does not know, so that servers may add some."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class ProposeBody(Body):
-    """A direct proposal: the caller names the action itself."""
-
-    action: Action
-    reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
-    dry_run: bool = False
-    """Evaluate only; the proposal ends after its first pass and nothing is reserved for good."""
-
-
-class DecideBody(Body):
-    """One person's decision on exactly one revision."""
-
-    decision: DecisionKind
-    revision: Annotated[int, Field(ge=1)]
-    digest: Digest
-    evaluation_digest: Digest | None = None
-    """Digest of the evaluation that was shown. When given, a newer evaluation refuses the decision."""
-    reason: Reason = ""
-    reason_name: ReasonName | None = None
-    """Why, from a fixed list. Signed and kept; never needed."""
-
-
-class ReviseBody(Body):
-    """Other values for a proposal that waits: the whole action, or the fields of it that change."""
-
-    digest: Digest
-    """Of the revision that was looked at; a newer one refuses the edit."""
-    action: Action | None = None
-    fields: Annotated[dict[str, int], Field(min_length=1, max_length=10)] | None = None
-    reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON, pattern=r"\S")]
-    reason_name: ReasonName | None = None
-    """What was wrong with the revision before, from a fixed list."""
-
-    @model_validator(mode="after")
-    def _one_way_to_say_it(self) -> Self:
-        if (self.action is None) == (self.fields is None):
-            raise ValueError("give either action or fields")
-        return self
-
-
-class Revised(View):
-    """An edit was stored; the new revision is being evaluated."""
-
-    proposal_id: str
-    revision: int
-    state: ProposalState
-
-
-class CommentBody(Body):
-    """What a person wants to tell the others. It decides nothing."""
-
-    text: Annotated[str, Field(min_length=1, max_length=MAX_REASON, pattern=r"\S")]
-
-
-class ReasonBody(Body):
-    """Why, in the caller's words."""
-
-    reason: Reason = ""
-
-
-class ResolvedAs(StrEnum):
-    """How an operator found a `dirty` target, and left it."""
-
-    SUCCEEDED = "succeeded"
-    ROLLED_BACK = "rolled_back"
-    FAILED = "failed"
-
-
-class ResolveBody(Body):
-    """What an operator found out about a `dirty` proposal."""
-
-    outcome: ResolvedAs
-    reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
-
-
-class Created(View):
-    """A proposal was accepted and is being evaluated."""
-
-    proposal_id: str
-
-
-class Moved(View):
-    """The state a proposal was moved to."""
-
-    proposal_id: str
-    state: ProposalState
-
-
-class Commented(View):
-    """A comment was stored."""
-
-    proposal_id: str
-    comment_id: str
-
-
-class Decided(View):
-    """What became of a decision: `applied` by the workflow, or `recorded` and on its way to it."""
-
-    decision_id: str
-    status: Literal[DecisionStatus.APPLIED, DecisionStatus.RECORDED]
-    state: ProposalState
-    approvals: int
-    quorum: int
+__all__ = [
+    "Actor",
+    "After",
+    "AskedFor",
+    "Away",
+    "Before",
+    "BlastRadius",
+    "Body",
+    "BudgetEffect",
+    "Comment",
+    "CommentBody",
+    "Commented",
+    "Cost",
+    "Created",
+    "DecideBody",
+    "Decided",
+    "Digest",
+    "Effect",
+    "Eligibility",
+    "Excluded",
+    "Moved",
+    "ProposalPage",
+    "ProposalSummary",
+    "ProposalView",
+    "ProposeBody",
+    "Reason",
+    "ReasonBody",
+    "ResolveBody",
+    "ResolvedAs",
+    "ReviseBody",
+    "Revised",
+    "Risk",
+    "TimelineEntry",
+    "View",
+    "Vote",
+    "WhoCanDecide",
+]
 
 
 class Actor(View):
@@ -146,87 +81,6 @@ class Actor(View):
     kind: PrincipalKind
     subject: str
     issuer: str
-
-
-class Before(View):
-    """The target as the provider reported it."""
-
-    zones: dict[str, int]
-    """Zone → target size."""
-    running: dict[str, int]
-    total: int
-    machine_type: str
-    accelerators: tuple[Accelerator, ...]
-    spot: bool
-    autoscaling: AutoscalingBounds | None
-    status: str
-    observed_at: datetime
-
-
-class After(View):
-    """The target as it would be."""
-
-    zones: dict[str, int] | None = None
-    """Zone → target size; None where an autoscaler decides, or the zones are not known yet."""
-    total: int | None = None
-    node_count: int | None = None
-    """Per zone, as asked."""
-    min_node_count: int | None = None
-    max_node_count: int | None = None
-
-
-class BlastRadius(View):
-    """How much would change. For autoscaling bounds, nodes are counted at the upper bound."""
-
-    nodes_before: int
-    nodes_after: int
-    node_delta: int
-    share_of_pool: float
-    """Absolute change over the pool's size; an empty pool counts as one node per zone."""
-    share_of_cluster: float | None
-    reversible: bool
-    why_not_reversible: str = ""
-
-
-class Risk(View):
-    """How much a wrong change would hurt (`guardrails/risk.py`)."""
-
-    tier: RiskTier
-    reasons: tuple[str, ...]
-    """In plain sentences, worst first."""
-
-
-class BudgetEffect(View):
-    """One budget this counts against."""
-
-    scope: str
-    window: str
-    currency: str
-    limit: Decimal
-    reserved: Decimal
-    committed: Decimal
-    amount: Decimal
-    left_after: Decimal
-    share: float | None = None
-    """`amount` over `limit`; None for a limit of zero."""
-
-
-class Cost(View):
-    """Cost of the change at list prices, as a difference."""
-
-    currency: str
-    monthly_delta: Decimal
-    node_delta: int
-    machine_type: str
-    price_per_node_hour: Decimal
-    price_source: str
-    price_kind: PriceKind | None = None
-    price_as_of: date
-    is_stale: bool
-    monthly_before: Decimal | None = None
-    """What the nodes counted in `blast_radius` cost per month, before and after; None without an observation."""
-    monthly_after: Decimal | None = None
-    budgets: tuple[BudgetEffect, ...]
 
 
 class Vote(View):

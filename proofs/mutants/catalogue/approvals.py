@@ -305,8 +305,8 @@ COUNTED = Group(
     "activities/approval/counting.py",
     Promise.VOTE,
     (
-        "tests/activities/execution/test_admission.py::test_a_vote_whose_signature_is_not_ours_does_not",
-        "tests/activities/execution/test_admission.py::test_a_vote_that_is_no_approval_does_not",
+        "tests/activities/execution/test_admission_votes.py::test_a_vote_whose_signature_is_not_ours_does_not",
+        "tests/activities/execution/test_admission_votes.py::test_a_vote_that_is_no_approval_does_not",
     ),
     {
         "stored-votes-are-believed": Change(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from proofs.mutants.mutant import Change, Group, Promise
 
 _ADMISSION = "tests/activities/execution/test_admission.py"
+_HALTS = "tests/activities/execution/test_admission_halts.py"
+_VOTES = "tests/activities/execution/test_admission_votes.py"
 _LEASES = ("tests/adapters/store/test_leases.py",)
 _INTENTS = ("tests/adapters/store/test_intents.py",)
 _EFFECTS = "tests/activities/execution/test_effects.py"
@@ -76,7 +78,7 @@ ADMISSION = Group(
         "effect-by-a-grant-that-is-over": Change(
             "if await break_glass.is_any_over(connection, row.id, row.revision, work.pass_number):",
             "if False:",
-            (f"{_ADMISSION}::test_a_grant_that_is_over_lets_nothing_through_that_a_pass_let_through_by_it",),
+            (f"{_HALTS}::test_a_grant_that_is_over_lets_nothing_through_that_a_pass_let_through_by_it",),
         ),
         "effect-after-its-last-moment-once-admitted": Change(
             "begins_within = min(begins_within, work.proposal.execute_by - now)",
@@ -91,14 +93,14 @@ ADMISSION = Group(
 VOTES = Group(
     "activities/execution/admission.py",
     Promise.VOTE,
-    (_ADMISSION,),
+    (_VOTES,),
     {
         "effect-without-votes": Change(
             'return None if eligibility.is_met(wanted, approvers) else (refused, "approvals_invalid")',
             "return None",
             (
-                f"{_ADMISSION}::test_a_vote_whose_signature_is_not_ours_does_not",
-                f"{_ADMISSION}::test_votes_fall_short_of_what_the_newest_pass_asks_for",
+                f"{_VOTES}::test_a_vote_whose_signature_is_not_ours_does_not",
+                f"{_VOTES}::test_votes_fall_short_of_what_the_newest_pass_asks_for",
             ),
         ),
     },

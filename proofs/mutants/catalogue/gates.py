@@ -6,7 +6,7 @@ from proofs.mutants.mutant import Change, Group, Promise
 
 _SAFETY = ("tests/contracts/test_safety.py",)
 _ADMIT = "tests/activities/guardrail/test_admit_proposal.py"
-_ADMISSION = "tests/activities/execution/test_admission.py"
+_ADMISSION = "tests/activities/execution/test_admission_halts.py"
 _WINDOWS = ("tests/guardrails/change_window/test_decision.py",)
 _CLOSED_GATES = "tests/activities/guardrail/test_closed_gates.py"
 _ENGINE = tuple(

@@ -2,33 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import update
-
-from adapters.store.schema import evaluations
 from contracts.evaluation import Outcome
 from contracts.ports import PolicyViolation
 from contracts.shadow import ShadowVerdict
 from tests.api.serving import Api
+from tests.api.shadow.shadowing import shadowed
 
 HARD = PolicyViolation(rule="no_more", level="hard", message="No more.")
 DENIES = ShadowVerdict(revision="sha256:new", outcome=Outcome.DENY, violations=(HARD,))
 AGREES = ShadowVerdict(revision="sha256:new", outcome=Outcome.REQUIRE_APPROVAL)
-
-
-async def shadowed(api: Api, *verdicts: ShadowVerdict | None) -> list[str]:
-    """First passes that ask people, with what a candidate said of each."""
-    ids = []
-    for verdict in verdicts:
-        made = (await api.waiting())["id"]
-        ids.append(made)
-        if verdict is not None:
-            async with api.database.transaction() as connection:
-                await connection.execute(
-                    update(evaluations)
-                    .where(evaluations.c.proposal_id == made)
-                    .values(shadow=verdict.model_dump(mode="json"))
-                )
-    return ids
 
 
 async def compared(api: Api, **params: Any) -> dict[str, Any]:

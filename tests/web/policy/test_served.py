@@ -16,8 +16,8 @@ from contracts.evaluation import Outcome
 from contracts.ports import PoliciesInForce, PolicyDescription, PolicyViolation
 from contracts.shadow import ShadowVerdict
 from tests.api.serving import Api, serving
+from tests.api.shadow.shadowing import shadowed
 from tests.opa_fixtures import TIMEOUT
-from tests.web.policy.candidate import shadowed
 
 GOOD = "environments:\n  production: {}\n"
 DENIES = ShadowVerdict(

@@ -14,8 +14,8 @@ from contracts.evaluation import Outcome
 from contracts.ports import PoliciesInForce, PolicyDescription, PolicyViolation
 from contracts.shadow import ShadowVerdict
 from local.stack import PRACTICE_CONFIGURATION
+from tests.api.shadow.shadowing import shadowed
 from tests.web.people.acting import vote
-from tests.web.policy.candidate import shadowed
 from tests.web.site import Site
 
 _CANDIDATE = "sha256:" + "c4" * 32
