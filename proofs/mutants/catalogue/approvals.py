@@ -331,7 +331,7 @@ OVER_HTTP = Group(
         "api-signs-another-evaluation": Change(
             "body.evaluation_digest not in (None, evaluation.digest)", "False"
         ),
-        "api-no-needs-no-reason": Change("if body.decision in _NEED_A_REASON and", "if False and"),
+        "api-no-needs-no-reason": Change("if body.decision in _NEED_A_REASON:", "if False:"),
         "api-vote-once-given-comes-again": Change("        if earlier is not None:\n", "        if False:\n"),
     },
 )

@@ -81,12 +81,12 @@ SETTLING = Group(
             (f"{_ADMIT}::test_more_people_asked_for_after_their_time_is_over_means_expiry",),
         ),
         "pass-late-start-is-no-matter": Change(
-            "    if locked.now >= locked.row.execute_by:\n",
+            "    if now >= row.execute_by:\n",
             "    if False:\n",
             (f"{_ADMIT}::test_past_its_last_moment_it_expires_and_gives_its_budget_back",),
         ),
         "pass-late-decision-is-no-matter": Change(
-            "if not admitting and locked.now >= locked.row.decide_by:",
+            "if not admitting and now >= row.decide_by:",
             "if False:",
             (f"{_CHECK}::test_a_proposal_past_its_time_to_decide_is_expired",),
         ),
