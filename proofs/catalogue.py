@@ -36,5 +36,6 @@ PROOFS = (
         ("--entries", "10000", "--command", "1000", "--rearranged", "10000"),
         ("--entries", "60", "--command", "8", "--rearranged", "200"),
     ),
+    Proof("upgrade", "proofs.upgrade", (), ()),
     Proof("mutants", "proofs.mutants", (), ("--only", "fence")),
 )

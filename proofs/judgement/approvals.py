@@ -1,0 +1,97 @@
+"""Judges what came before each forward effect (I2): an admitting pass, a reservation, and enough signed approvals."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.engine import Row
+
+from contracts.decision import DecisionKind, SignedDecision
+from contracts.eligibility import voter
+from contracts.evaluation import Evaluation
+from contracts.principal import PrincipalKind
+from contracts.proposal import Proposal
+from contracts.signature import is_signed_by
+from emulators.gke.log import Calls
+from proofs.judgement.effects import effects, owners
+from proofs.judgement.records import Records
+
+SKEW = timedelta(milliseconds=50)
+"""Between the clocks of the provider and of the database, which are two processes of one machine."""
+
+
+def faults(records: Records, calls: Calls, public_keys: Mapping[str, str]) -> list[str]:
+    """Return forward effects that were not preceded by all that must precede them. `public_keys` as workflows get."""
+    proposals = {row.id: row for row in records.proposals}
+    owner, found = owners(records), []
+    for call in effects(calls):
+        proposal_id, revision, step = owner.get(call.operation, "//").split("/")
+        if step != "forward":
+            continue
+        row, moment = proposals[proposal_id], call.ts + SKEW
+        judged = [
+            one
+            for one in records.evaluations
+            if one.proposal_id == proposal_id and one.revision == int(revision) and one.created_at <= moment
+        ]
+        lacking = [*_passes(judged), *_money(records, proposal_id, judged, moment)]
+        lacking += _votes(records, row, int(revision), judged, moment, public_keys)
+        found += [f"{proposal_id}: the effect of call {call.seq} came {what}" for what in lacking]
+    return found
+
+
+def _passes(judged: list[Row[Any]]) -> Iterable[str]:
+    if not any(one.pass_number >= 2 and one.result.get("admitted") is True for one in judged):
+        yield "without an admitting pass"
+
+
+def _money(records: Records, proposal_id: str, judged: list[Row[Any]], moment: datetime) -> Iterable[str]:
+    if not judged:
+        return
+    cost = Evaluation.model_validate(judged[-1].document).cost
+    if cost is None or cost.monthly_delta <= 0 or not cost.lines:
+        return
+    reserved = (
+        one.proposal_id == proposal_id and one.kind == "reserve" and one.created_at <= moment
+        for one in records.entries
+    )
+    if not any(reserved):
+        yield "without a reservation"
+
+
+def _votes(
+    records: Records,
+    row: Row[Any],
+    revision: int,
+    judged: list[Row[Any]],
+    moment: datetime,
+    public_keys: Mapping[str, str],
+) -> Iterable[str]:
+    requirements = [Evaluation.model_validate(one.document).requirement for one in judged]
+    quorum = max((one.quorum for one in requirements if one is not None), default=0)
+    if not quorum:
+        return
+    proposal = Proposal.model_validate(row.document)
+    authors = {voter(one) for one in proposal.authors}
+    standing = defaultdict(list)
+    for one in records.decisions:
+        if one.proposal_id != row.id or one.revision != revision or one.status != "applied":
+            continue
+        signed = SignedDecision.model_validate(one.document)
+        said = signed.decision
+        counts = (
+            said.kind is DecisionKind.APPROVE
+            and said.reviewer.kind is PrincipalKind.HUMAN
+            and voter(said.reviewer) not in authors
+            and said.proposal_digest == proposal.digest
+            and said.at <= proposal.decide_by
+            and one.created_at <= moment
+            and is_signed_by(signed, public_keys)
+        )
+        if counts:
+            standing[voter(said.reviewer)].append(said.id)
+    if len(standing) < quorum:
+        yield f"with {len(standing)} of {quorum} valid approvals"

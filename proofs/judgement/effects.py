@@ -1,0 +1,94 @@
+"""Judges what the provider was made to do: one effect each way at most (I1), and no wrong outcome left alone (I7)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from contracts.audit import AuditType
+from contracts.proposal import ProposalState
+from emulators.gke.log import Calls, ServedCall
+from proofs.judgement.records import Records
+
+CHANGING = frozenset({"SetNodePoolSize", "SetNodePoolAutoscaling"})
+"""Calls that change a node pool. A foreign one is made through the emulator's admin surface and is none of these."""
+
+
+def owners(records: Records) -> dict[str, str]:
+    """Return operation → key of the effect it belongs to, as intents and audit events say."""
+    said = {row.operation: row.key for row in records.intents if row.operation is not None}
+    for event in records.events:
+        if event.type is AuditType.EFFECT_ISSUED:
+            said.setdefault(str(event.payload["operation"]), str(event.payload["key"]))
+    return said
+
+
+def effects(calls: Calls) -> list[ServedCall]:
+    """Return the accepted calls that changed a pool."""
+    return [call for call in calls.accepted() if call.method in CHANGING]
+
+
+def faults(records: Records, calls: Calls) -> list[str]:
+    """Return what breaks I1: effects that nobody owns, and steps of a proposal with more than one."""
+    owner, made = owners(records), defaultdict(list)
+    dirty = {row.target_key for row in records.proposals if row.state == ProposalState.DIRTY}
+    found = []
+    for call in effects(calls):
+        key = owner.get(call.operation)
+        if key is not None:
+            proposal_id, _, step = key.split("/")
+            made[proposal_id, step].append(call.operation)
+        elif not any(target.endswith(call.target) for target in dirty):
+            found.append(
+                f"{call.method} on {call.target} at {call.ts} (call {call.seq}) belongs to no proposal"
+            )
+    found += [
+        f"{proposal_id}: {len(operations)} {step} effects: {', '.join(operations)}"
+        for (proposal_id, step), operations in made.items()
+        if len(operations) > 1
+    ]
+    return [*found, *_ends(records, {step: len(operations) for step, operations in made.items()})]
+
+
+def _ends(records: Records, made: Mapping[tuple[str, ...], int]) -> Iterable[str]:
+    receipts = {(row.proposal_id, row.step): row.receipt for row in records.intents if row.receipt}
+    for row in records.proposals:
+        forward, back = made.get((row.id, "forward"), 0), made.get((row.id, "compensation"), 0)
+        receipt = receipts.get((row.id, "forward")) or {}
+        if row.state == ProposalState.SUCCEEDED:
+            if (forward, back) != (1, 0) and not (forward == 0 and receipt.get("outcome") == "no_op"):
+                yield f"{row.id} succeeded with {forward} forward effects and {back} ways back"
+        elif row.state == ProposalState.ROLLED_BACK:
+            if forward != 1:
+                yield f"{row.id} was rolled back after {forward} effects"
+        elif row.state != ProposalState.DIRTY and ProposalState(row.state).is_final and forward:
+            yield f"{row.id} is {row.state} after {forward} effects"
+
+
+def unpaged(records: Records) -> list[str]:
+    """Return what breaks I7: proposals that are dirty, and nobody was told."""
+    told = {row.payload.get("proposal_id") for row in records.notices if row.payload.get("event") == "dirty"}
+    return [
+        f"{row.id} is dirty and nobody was paged"
+        for row in records.proposals
+        if row.state == ProposalState.DIRTY and row.id not in told
+    ]
+
+
+def misplaced(records: Records, calls: Calls, running: Mapping[str, set[int]]) -> list[str]:
+    """Return what breaks I7: pools whose running sizes are not what the last settled effect on them should leave.
+
+    `running` holds target → running nodes of its zones. Pools with a dirty proposal or an autoscaler are left out.
+    """
+    last: dict[str, ServedCall] = {}
+    for call in effects(calls):
+        if call.method == "SetNodePoolSize":
+            last[call.target] = call
+    dirty = {row.target_key for row in records.proposals if row.state == ProposalState.DIRTY}
+    return [
+        f"{target} runs {sorted(running[target])} and was last set to {call.request['node_count']}"
+        for target, call in last.items()
+        if target in running
+        and running[target] != {call.request["node_count"]}
+        and not any(one.endswith(target) for one in dirty)
+    ]

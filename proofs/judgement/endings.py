@@ -1,0 +1,40 @@
+"""Judges how things end: each proposal in one final state (I4), each request that was taken with one outcome (I5)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from contracts.audit import AuditType
+from contracts.proposal import ProposalState
+from proofs.judgement.records import Records
+
+
+def faults(records: Records) -> list[str]:
+    """Return what breaks I4: proposals that did not end, or ended more than once."""
+    ends: Counter[str] = Counter()
+    for event in records.events:
+        if event.type is AuditType.PROPOSAL_MOVED and ProposalState(str(event.payload["to"])).is_final:
+            ends[event.subject] += 1
+    found = []
+    for row in records.proposals:
+        if not ProposalState(row.state).is_final:
+            found.append(f"{row.id} did not end: {row.state}, {row.reason_code}")
+        elif ends[row.id] != 1:
+            found.append(f"{row.id} reached {ends[row.id]} final states")
+    return found
+
+
+def lost(records: Records, proposals: Iterable[str], requests: Iterable[str]) -> list[str]:
+    """Return what breaks I5: ids that were answered with 2xx and have no outcome, or several."""
+    there = {row.id for row in records.proposals}
+    closed = Counter(event.subject for event in records.events if event.type is AuditType.REQUEST_CLOSED)
+    statuses = {row.id: row.closed_at for row in records.requests}
+    found = [f"{one} was acknowledged and is gone" for one in proposals if one not in there]
+    for one in requests:
+        if one not in statuses:
+            found.append(f"{one} was acknowledged and is gone")
+        elif statuses[one] is None or closed[one] != 1:
+            found.append(f"{one} has {closed[one]} outcomes")
+    asked = Counter(row.request_id for row in records.proposals if row.request_id is not None)
+    return found + [f"{one} made {times} proposals" for one, times in asked.items() if times > 1]
