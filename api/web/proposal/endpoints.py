@@ -245,8 +245,9 @@ def _told_decision(answer: Answer) -> str:
 async def _page(
     request: Request, me: Principal, shown: Screen, *, status: int = 200, **about: object
 ) -> Response:
+    """Answer with the page. Its section “Why” comes by itself: it asks the policies about other sizes, one by one."""
     parts: ApiParts = request.app.state.parts
-    context = _context(parts, shown, why=await _why(parts, shown, me), **about)
+    context = _context(parts, shown, why=None, why_comes=True, **about)
     return await page(request, "proposal/page.html", me=me, active="inbox", status=status, **context)
 
 
@@ -260,6 +261,7 @@ def _context(
     shown: Screen,
     *,
     why: Why | None = None,
+    why_comes: object = False,
     problem: object = None,
     conflict: object = "",
     changed: object = False,
@@ -274,6 +276,7 @@ def _context(
         "conflict": conflict,
         "changed": changed,
         "why": why,
+        "why_comes": why_comes,
         "reason_names": screen.REASON_OPTIONS,
         "workflow_url": parts.workflow_url(shown.view.workflow_id),
     }

@@ -264,3 +264,16 @@ async def test_the_policies_answer_is_shown_with_the_document_that_gives_it_agai
 async def test_before_the_first_pass_no_policy_was_asked(api: Api) -> None:
     answer = await api.get(f"/v1/proposals/{await api.propose()}/policy")
     assert (answer.status_code, answer.json()["reason_code"]) == (404, "not_evaluated")
+
+
+async def test_the_page_comes_without_its_explanation_which_loads_by_itself(api: Api, gates: Guards) -> None:
+    """Other sizes are weighed with one question each: the facts that a decision rests on never wait for that."""
+    proposal = await gates.propose(action=resize(40))
+    await gates.check(proposal)
+    async with api.browser("vera") as browser:
+        page = (await browser.get(f"/proposals/{proposal.id}")).text
+        why = (await browser.get(f"/proposals/{proposal.id}/why")).text
+    assert 'hx-trigger="load, sluice:changed"' in page
+    assert "all other facts the same" not in page
+    assert "all other facts the same" in why
+    assert 'hx-trigger="sluice:changed"' in why

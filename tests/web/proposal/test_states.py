@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.async_api import expect
 
 from tests.browser import PHONE, axe, has_no_sideways_scroll
 from tests.web.proposal.stages import HATCHED, STATES, Stages
@@ -42,9 +43,8 @@ async def test_a_state_says_what_it_is(site: Site, name: str) -> None:
         answer = await visit.page.goto(f"/proposals/{proposal_id}")
         assert answer is not None
         assert answer.status == 200
-        text = await visit.page.locator("main").inner_text()
         for words in WORDS[name]:
-            assert words in text, (words, text)
+            await expect(visit.page.locator("main")).to_contain_text(words, use_inner_text=True)
         assert await has_no_sideways_scroll(visit.page)
         await axe(visit.page, explained=HATCHED)
 
