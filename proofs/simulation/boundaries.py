@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TypeGuard
 
@@ -30,9 +31,21 @@ PATH = (
 """Modules whose transactions a proposal passes through, from intake to close."""
 
 
-def sites() -> dict[str, str]:
+BESIDE = frozenset(
+    {
+        "activities.execution.conclusion.late",  # needs a process that stands still between check and send
+        "api.proposals.closing.resolve",  # a person's word on what is dirty: after the close
+        "api.safety.service.reset",  # a person's word on a breaker
+    }
+)
+"""Transactions of those modules that no proposal passes through here."""
+
+
+@cache
+def sites() -> Mapping[str, str]:
     """Return every transaction of the path: `module:line` as the interpreter sees it → a name that stays."""
-    return dict(found for module in PATH for found in _sites_in(module))
+    found = (one for module in PATH for one in _sites_in(module))
+    return {place: name for place, name in found if name not in BESIDE}
 
 
 def _sites_in(module: str) -> Iterator[tuple[str, str]]:

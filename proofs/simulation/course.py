@@ -90,7 +90,7 @@ class Run:
         chance = world.chance
         self.tenant = f"s{seed}"
         self.money = chance.choice(("roomy", "roomy", "tight"))
-        failures, storm = chance.choice((100, 100, 1)), chance.choice((500, 500, 500, 1))
+        failures, storm = chance.choice((100, 100, 1)), chance.choice((500, 500, 500, 2))
         quorum = chance.choice((0, 1, 1, 2))
         self.configuration = ground.configuration(self.tenant, self.money, quorum, failures, storm)
         self.database = database
@@ -198,7 +198,7 @@ class Run:
                 if chance.random() < 0.15:
                     other = chance.choice((DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.WITHDRAW))
                     doing.append(people.decide(who, proposal_id, other, chance.random() * 60))
-        if self.quorum and chance.random() < 0.25:
+        if self.quorum and chance.random() < self.world.fate.edits:
             other_size = chance.choice([one for one in _SIZES if one != action.node_count])
             editor = chance.choice((ground.ANA, ground.OLGA))
             doing.append(people.edit(editor, proposal_id, other_size, chance.random() * 40))
@@ -211,7 +211,7 @@ class Run:
 
     def _disturb(self) -> list[Coroutine[Any, Any, None]]:
         chance, doing = self.world.chance, []
-        if chance.random() < 0.25:
+        if chance.random() < 0.18:
             scope = chance.choice(
                 (
                     HaltScope(everything=True),
@@ -220,7 +220,7 @@ class Run:
                     HaltScope(target=f"{PROJECT}/*"),
                 )
             )
-            doing.append(self.people.halt(scope, chance.random() * 70, chance.choice((5.0, 40.0, 200.0))))
+            doing.append(self.people.halt(scope, 5 + chance.random() * 60, chance.choice((5.0, 30.0, 120.0))))
         if chance.random() < 0.12:
             doing.append(self._outsider(chance.random() * 60, chance.choice(_SIZES)))
         return doing

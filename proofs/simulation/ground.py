@@ -35,7 +35,7 @@ PUBLIC_KEYS = {key_id_of(KEY.public_key()): encode_public_key(KEY.public_key())}
 TIMINGS = EffectTimings(
     call_timeout=timedelta(seconds=5),
     operation_timeout=timedelta(seconds=60),
-    poll_interval=timedelta(seconds=3),
+    poll_interval=timedelta(seconds=5),
     busy_wait=timedelta(seconds=20),
 )
 PRICES = PriceTable.load()

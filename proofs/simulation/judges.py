@@ -17,6 +17,7 @@ from adapters.store.database import Database
 from adapters.store.ledger import verify
 from api.audit.service import export
 from api.parts import ApiParts
+from contracts.audit import AuditType
 from proofs.judgement import approvals, effects, endings, halts, log, money, records, reservations
 from proofs.judgement.records import Records
 from proofs.simulation.course import Course
@@ -76,7 +77,8 @@ def _of_log(all_of: Records, exported: bytes, parts: ApiParts) -> Iterable[str]:
     for fault in verify_export(lines, [parts.audit_key]).faults:
         yield f"line {fault.line} of the export: {fault.kind}, {fault.message}: {lines[fault.line - 1][:2000]!r}"
     # Breakers of the provider are shared by all seeds, and taken away after each.
-    yield from log.rebuilt(all_of, [line for line in lines if b'"type":"breaker.moved"' not in line])
+    events = [one for one in all_of.events if one.type is not AuditType.BREAKER_MOVED]
+    yield from log.rebuilt(all_of, events)
 
 
 def _split(all_of: Records) -> Mapping[str, Records]:

@@ -124,7 +124,7 @@ class People:
         for _ in range(LONGEST_DRAIN):
             if answer.body["status"] == HaltStatus.EFFECTIVE or await self._settled(answer.body["id"]):
                 break
-            await asyncio.sleep(3.0)
+            await asyncio.sleep(5.0)
         await asyncio.sleep(lasts)
         await self._call("end of halt", lambda: safety.end_halt(self.parts, str(answer.body["id"]), OLGA))
 
@@ -166,18 +166,14 @@ class People:
 
         async def settle() -> bool:
             async with self.parts.database.transaction() as connection:
-                settled = await halts.settle(connection)
-            return any(one.id == halt_id for one in settled)
+                await halts.settle(connection)
+                standing = await halts.open_halts(connection)
+            return not any(one.id == halt_id and one.status is HaltStatus.DRAINING for one in standing)
 
         try:
             return await run_as(Actor("the loop that settles halts"), settle)
         except Crash:
-            return await self._is_effective(halt_id)
-
-    async def _is_effective(self, halt_id: str) -> bool:
-        async with self.parts.database.reading() as connection:
-            standing = await halts.open_halts(connection)
-        return any(one.id == halt_id and one.status is HaltStatus.EFFECTIVE for one in standing)
+            return False
 
     async def _look(self, proposal_id: str) -> Row[Any] | None:
         async with self.parts.database.reading() as connection:

@@ -24,7 +24,9 @@ from contracts.decision import DecisionRules, SignedDecision
 from contracts.effect import Intent
 from contracts.messages import PassInput, PassResult
 from contracts.proposal import Draft, ProposalState
+from proofs.simulation.provider import EFFECT
 from proofs.simulation.wiring import replaced
+from proofs.simulation.world import Fate
 
 
 @contextmanager
@@ -160,6 +162,18 @@ def _all(*several: AbstractContextManager[None]) -> Iterator[None]:
             stack.enter_context(one)
         yield
 
+
+FATES: Mapping[str | None, Fate] = MappingProxyType(
+    {
+        "fence": Fate(stalls=0.3),
+        "intent": Fate(crash_at=EFFECT),
+        "reservation": Fate(),
+        "digest": Fate(edits=1.0),
+        "release": Fate(),
+        "second-pass": Fate(),
+    }
+)
+"""The luck that meets a planted bug often: a bug of the real product meets that of every seed."""
 
 PLANTS: Mapping[str | None, Callable[[], AbstractContextManager[None]]] = MappingProxyType(
     {

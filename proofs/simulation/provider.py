@@ -16,7 +16,7 @@ from emulators.gke.failures import ApiError
 from emulators.gke.faults import Fault, FaultKind
 from emulators.gke.log import Calls, ServedCall
 from emulators.gke.model import Cluster, Group, Operation, Pool, State, Timing
-from proofs.simulation.world import Actor, World, current_actor
+from proofs.simulation.world import BEGINS, Actor, World, current_actor
 
 SEND = "set_size before send"
 EFFECT = "set_size after the effect, before the answer"
@@ -44,16 +44,26 @@ class SimulatedProvider:
             project=PROJECT, project_number=1, location=LOCATION, name=cluster, version="1.33", pools=pools
         )
         state = State(timing=_TIMING, clusters=[self.cluster])
-        self.cloud = Cloud(state, clock=(world.now + skew).timestamp)
+        self.cloud = Cloud(state, clock=self._clock)
+        begins = BEGINS + timedelta(seconds=world.chance.random() * 60)
+        lasts = world.chance.choice((0,) * 9 + (30, 200))
+        self._outage = (begins, begins + timedelta(seconds=lasts))
+        """When it answers no read at all."""
         self.calls = Calls()
         self.callers: dict[str, str] = {}
         """Operation → the attempt that made it, as only the simulation knows."""
         self.touched: set[str] = set()
         """Pools that somebody else changed."""
 
+    def _clock(self) -> float:
+        return (self._world.now + self._skew).timestamp()
+
     async def observe(self, target: NodePoolTarget) -> NodePoolObservation:
         """Return the pool as it is."""
         await self._read("observe")
+        actor = current_actor.get()
+        if actor is not None and "execute" in actor.name and self._world.happens(self._world.fate.meddling):
+            self.change_from_outside(target.node_pool, self._world.chance.randint(1, 9))
         with _ours("observe", mutating=False):
             cluster, pool = self.cloud.pool(target.project, target.location, target.cluster, target.node_pool)
         return NodePoolObservation(
@@ -150,6 +160,8 @@ class SimulatedProvider:
     def _overloaded(self) -> None:
         if self._world.happens(self._world.fate.losses / 4):
             raise ApiError("UNAVAILABLE", "The service is currently unavailable.")
+        if self._world.happens(self._world.fate.losses / 8):
+            raise ApiError("PERMISSION_DENIED", "No permission.", "IAM_PERMISSION_DENIED")
 
     async def _lose(self, timeout: timedelta) -> None:
         if self._world.chance.random() < 0.5:
@@ -193,7 +205,8 @@ class SimulatedProvider:
     async def _read(self, what: str) -> None:
         forbid_in_transaction()
         await self._world.turn()
-        if self._world.happens(self._world.fate.refusals):
+        is_out = self._outage[0] <= self._world.now < self._outage[1] and not self._world.is_calm
+        if is_out or self._world.happens(self._world.fate.refusals):
             await self._world.pause(1.0)
             raise ProviderUnavailable(f"{what}: no answer")
 

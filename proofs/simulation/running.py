@@ -8,6 +8,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from adapters.store.database import Database
@@ -17,7 +18,7 @@ from proofs.simulation.boundaries import AFTER, BEFORE, sites
 from proofs.simulation.course import Course, Run, parts
 from proofs.simulation.judges import judge
 from proofs.simulation.loop import run_virtually
-from proofs.simulation.plants import PLANTS
+from proofs.simulation.plants import FATES, PLANTS
 from proofs.simulation.store import Clock, SimulatedDatabase, prepare
 from proofs.simulation.wiring import Present, wired
 from proofs.simulation.world import Fate
@@ -56,6 +57,7 @@ class Tally:
         self.steps |= other.steps
 
 
+@cache
 def boundaries() -> tuple[str, ...]:
     """Return every boundary of the path: commits by the source, sends and results by name."""
     commits = [site + when for site in sites().values() for when in (BEFORE, AFTER)]
@@ -74,13 +76,21 @@ def fate_of(seed: int) -> Fate:
         stalls=chance.choice((0.0, 0.02, 0.1)) if stormy else 0.0,
         losses=chance.choice((0.0, 0.05, 0.2)) if stormy else 0.0,
         refusals=chance.choice((0.0, 0.0, 0.05, 0.3)) if stormy else 0.0,
+        meddling=chance.choice((0.0, 0.0, 0.0, 0.1)) if stormy else 0.0,
     )
 
 
 def simulate(
-    seeds: Sequence[int], plant: str | None = None, *, done: Callable[[Tally], None] = lambda _: None
+    seeds: Sequence[int],
+    plant: str | None = None,
+    *,
+    batch: int = BATCH,
+    done: Callable[[Tally], object] = lambda _: None,
 ) -> Tally:
-    """Run seeds here, on a PostgreSQL of their own. `plant` puts a bug into the product; `done` hears of batches."""
+    """Run seeds here, on a PostgreSQL of their own.
+
+    `plant` puts a bug into the product. `done` hears of each batch; where it answers True, the rest is left out.
+    """
     with tempfile.TemporaryDirectory(prefix="sluice-simulation-") as directory, postgres() as url:
         # The server runs under an account of its own and reads its clock there.
         Path(directory).chmod(0o755)
@@ -89,30 +99,39 @@ def simulate(
             asyncio.run(prepare(url, clock))
             with wired() as present, PLANTS[plant]():
                 gc.freeze()
-                return run_virtually(_simulate(url, clock, present, seeds, done))
+                shares = [seeds[first : first + batch] for first in range(0, len(seeds), batch)]
+                return run_virtually(_simulate(url, clock, present, shares, FATES.get(plant), done))
         finally:
             clock.close()
 
 
 async def _simulate(
-    url: str, clock: Clock, present: Present, seeds: Sequence[int], done: Callable[[Tally], None]
+    url: str,
+    clock: Clock,
+    present: Present,
+    shares: Sequence[Sequence[int]],
+    fate: Fate | None,
+    done: Callable[[Tally], object],
 ) -> Tally:
     database, total = SimulatedDatabase(url, clock), Tally()
     try:
-        for first in range(0, len(seeds), BATCH):
-            batch = await _batch(database, url, present, seeds[first : first + BATCH])
+        for seeds in shares:
+            batch = await _batch(database, url, present, seeds, fate)
             total.add(batch)
-            done(batch)
+            if done(batch) is True:
+                break
             await database.forget_all()
     finally:
         await database.close()
     return total
 
 
-async def _batch(database: SimulatedDatabase, url: str, present: Present, seeds: Iterable[int]) -> Tally:
+async def _batch(
+    database: SimulatedDatabase, url: str, present: Present, seeds: Iterable[int], fate: Fate | None
+) -> Tally:
     tally, courses = Tally(), list[Course]()
     for seed in seeds:
-        run = Run(seed, database, fate_of(seed))
+        run = Run(seed, database, fate or fate_of(seed))
         present.world = run.world
         try:
             courses.append(await run.follow())

@@ -11,7 +11,6 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import _AsyncGeneratorContextManager, asynccontextmanager
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -215,9 +214,4 @@ class SimulatedDatabase(Database):
 def _site(frame: FrameType) -> str:
     """Return where in the code a transaction begins, as `boundaries` names it."""
     place = f"{frame.f_globals['__name__']}:{frame.f_lineno}"
-    return _names().get(place, place)
-
-
-@cache
-def _names() -> dict[str, str]:
-    return sites()
+    return sites().get(place, place)

@@ -58,6 +58,10 @@ class Fate:
     """Chance that a message, an answer or a result is lost, late or doubled."""
     refusals: float = 0.0
     """Chance that the provider does not answer a read."""
+    meddling: float = 0.0
+    """Chance that somebody else changes the pool right before an effect."""
+    edits: float = 0.25
+    """Chance that somebody edits a proposal that people must approve."""
 
 
 class World:
