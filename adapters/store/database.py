@@ -8,20 +8,28 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import asyncpg
-from sqlalchemy import func, select
+from sqlalchemy import AdaptedConnection, event, func, select
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
+from adapters.store.driver import begun, sound
 from contracts.errors import SluiceError, StoreUnavailable
 
 _open: ContextVar[bool] = ContextVar("sluice_in_transaction", default=False)
 
 LOCK_TIMEOUT_MS = 5_000
 STATEMENT_TIMEOUT_MS = 15_000
+TRANSACTION_TIMEOUT = timedelta(minutes=1)
+"""Only it ends a transaction whose client froze while it was sending: the others count while the server works, or while
+nothing is under way. PostgreSQL has it from 17 on."""
+_HAS_TRANSACTION_TIMEOUT = 17
 
 
 class NetworkInsideTransaction(SluiceError):
@@ -66,9 +74,12 @@ class Database:
                     "statement_timeout": str(STATEMENT_TIMEOUT_MS),
                     "idle_in_transaction_session_timeout": "30000",
                     "application_name": "sluice",
+                    # Compiling one of our statements takes longer than it ever runs.
+                    "jit": "off",
                 },
             },
         )
+        event.listen(self.engine.sync_engine, "connect", _bound_transactions)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -80,13 +91,12 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached, is locked, or the connection broke.
         """
-        with our_errors():
-            async with self.engine.begin() as connection:
-                token = _open.set(True)
-                try:
-                    yield connection
-                finally:
-                    _open.reset(token)
+        async with self.single() as connection, begun(connection):
+            token = _open.set(True)
+            try:
+                yield connection
+            finally:
+                _open.reset(token)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -100,9 +110,32 @@ class Database:
                 await connection.execution_options(postgresql_readonly=True)
                 yield connection
 
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[AsyncConnection]:
+        """Yield a connection on which every statement is a transaction by itself: for one read in one round trip.
+
+        Raises:
+            StoreUnavailable: as for `transaction`.
+        """
+        with our_errors():
+            async with self.engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                async with sound(connection):
+                    yield connection
+
     async def close(self) -> None:
         """Close every pooled connection."""
         await self.engine.dispose()
+
+
+def _bound_transactions(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    """Bound the transactions of a new connection, where the server can: a setting it does not know, it refuses."""
+
+    async def bound(driver: asyncpg.Connection[Any]) -> None:
+        if driver.get_server_version().major >= _HAS_TRANSACTION_TIMEOUT:
+            await driver.execute(f"SET transaction_timeout = '{TRANSACTION_TIMEOUT.total_seconds():.0f}s'")
+
+    cast("AdaptedConnection", connection).run_async(bound)
 
 
 _TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")

@@ -1,14 +1,41 @@
-"""One row by one statement, past SQLAlchemy's result layer: there, that layer takes longer than PostgreSQL itself.
+"""Hot statements and transactions past SQLAlchemy: its layers take longer over one row than PostgreSQL itself.
 
-For the hot statements of a guard pass. The text is constant and made for the driver (`$1`, `$2` …).
+For the statements of a guard pass, whose text is constant and made for the driver (`$1`, `$2` …), and for the BEGIN and
+COMMIT of every transaction. Connections and their pool stay SQLAlchemy's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+import asyncpg
+from sqlalchemy import bindparam, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import TypeEngine
+
+_DIALECT = make_url("postgresql+asyncpg://").get_dialect()()
+
+
+class Record(asyncpg.Record):  # type: ignore[misc]  # asyncpg carries no types
+    """One row. A column is read as `row.name`, as with SQLAlchemy, or as `row["name"]`; `jsonb` comes read."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the value of a column."""
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(name) from error
+
+
+class _Transaction(Protocol):
+    async def start(self) -> None: ...
+
+    async def commit(self) -> None: ...
+
+    async def rollback(self) -> None: ...
 
 
 class Driver(Protocol):
@@ -18,22 +45,94 @@ class Driver(Protocol):
         """Tell whether BEGIN was sent."""
         ...
 
-    async def fetchrow(self, query: str, *values: object) -> Sequence[Any] | None:
-        """Return the first row; its values also have the names of their columns."""
+    def is_closed(self) -> bool:
+        """Tell whether nothing can be asked any more."""
+        ...
+
+    def transaction(self, *, isolation: str) -> _Transaction:
+        """Return a transaction to start."""
+        ...
+
+    async def fetchrow(self, query: str, *values: object, record_class: type[Record]) -> Record | None:
+        """Return the first row."""
         ...
 
 
-async def only_row(connection: AsyncConnection, query: str, values: Sequence[object]) -> Sequence[Any]:
-    """Return the one row of a query that always has one, in the caller's transaction. `jsonb` comes read.
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A constant statement as the driver takes it."""
+
+    sql: str
+    names: tuple[str, ...]
+    """Parameters in the order of their numbers."""
+
+    async def first_row(self, connection: AsyncConnection, parameters: Mapping[str, object]) -> Record | None:
+        """Return the first row, or None.
+
+        Raises:
+            asyncpg.PostgresError, asyncpg.InterfaceError: bare; `Database` makes them ours.
+        """
+        return await _first_row(connection, self.sql, [parameters[name] for name in self.names])
+
+    async def only_row(self, connection: AsyncConnection, parameters: Mapping[str, object]) -> Record:
+        """Return the one row of a query that always has one.
+
+        Raises:
+            asyncpg.PostgresError, asyncpg.InterfaceError: bare; `Database` makes them ours.
+        """
+        return await only_row(connection, self.sql, [parameters[name] for name in self.names])
+
+
+def query(sql: str, types: Mapping[str, TypeEngine[Any]] | None = None) -> Query:
+    """Return a statement with `:name` for each parameter; `types` of those that PostgreSQL cannot tell by itself."""
+    typed = [bindparam(name, type_=kind) for name, kind in (types or {}).items()]
+    compiled = text(sql).bindparams(*typed).compile(dialect=_DIALECT)
+    return Query(str(compiled), tuple(compiled.positiontup or ()))
+
+
+async def only_row(connection: AsyncConnection, sql: str, values: Sequence[object]) -> Record:
+    """Return the one row of a query that always has one, in the caller's transaction.
 
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError: bare; `Database` makes them ours.
     """
-    driver = cast("Driver", (await connection.get_raw_connection()).driver_connection)
-    if not driver.is_in_transaction():
-        # SQLAlchemy sends BEGIN with its own first statement, and only then knows that there is something to commit.
-        return (await connection.exec_driver_sql(query, tuple(values))).one()
-    row = await driver.fetchrow(query, *values)
+    row = await _first_row(connection, sql, values)
     if row is None:
         raise LookupError("the statement returned no row")
     return row
+
+
+async def _first_row(connection: AsyncConnection, sql: str, values: Sequence[object]) -> Record | None:
+    driver = await driver_of(connection)
+    return await driver.fetchrow(sql, *values, record_class=Record)
+
+
+async def driver_of(connection: AsyncConnection) -> Driver:
+    """Return the asyncpg connection beneath."""
+    return cast("Driver", (await connection.get_raw_connection()).driver_connection)
+
+
+@asynccontextmanager
+async def sound(connection: AsyncConnection) -> AsyncIterator[None]:
+    """See to it that the pool never gets back a connection that is lost, or still inside a transaction."""
+    driver = await driver_of(connection)
+    try:
+        yield
+    finally:
+        if driver.is_closed() or driver.is_in_transaction():
+            await connection.invalidate()
+
+
+@asynccontextmanager
+async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
+    """Run a transaction of the driver on a connection that SQLAlchemy has in AUTOCOMMIT: it begins and ends nothing."""
+    driver = await driver_of(connection)
+    transaction = driver.transaction(isolation="read_committed")
+    await transaction.start()
+    try:
+        yield
+    except BaseException:
+        if not driver.is_closed():
+            await transaction.rollback()
+        raise
+    await transaction.commit()

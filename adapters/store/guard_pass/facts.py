@@ -60,10 +60,10 @@ async def contended_facts(connection: AsyncConnection, asked: Question) -> Conte
     parameters = asked.given.model_dump()
     for area in _AREAS:
         parameters |= area.parameters(asked)
-    found = await _FACTS.ask(connection, parameters)
+    found = await _FACTS.only_row(connection, parameters)
     balances = budgets.parse(found["budgets"])
     while not budgets.is_complete(balances, asked.windows):
-        found = await _FACTS.ask(connection, parameters)
+        found = await _FACTS.only_row(connection, parameters)
         balances = budgets.after(balances, budgets.parse(found["budgets"]))
     queued = queue.parse(found["queue"])
     return Contended(

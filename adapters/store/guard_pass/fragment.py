@@ -11,13 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, make_url, text
-from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import TypeEngine
 
-from adapters.store.driver import only_row
-
-_DIALECT = make_url("postgresql+asyncpg://").get_dialect()()
+from adapters.store.driver import Query, query
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +30,12 @@ class Fragment:
     """Types of parameters that PostgreSQL cannot tell by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """The one statement, as the driver takes it."""
-
-    sql: str
-    names: tuple[str, ...]
-    """Parameters in the order of their numbers."""
-    columns: tuple[str, ...]
-
-    async def ask(self, connection: AsyncConnection, parameters: Mapping[str, object]) -> dict[str, Any]:
-        """Return each fragment's value by its name."""
-        row = await only_row(connection, self.sql, [parameters[name] for name in self.names])
-        return dict(zip(self.columns, row, strict=True))
-
-
-def joined(fragments: Sequence[Fragment]) -> Joined:
-    """Return the one statement. The fragments' order is the order in which they lock."""
+def joined(fragments: Sequence[Fragment]) -> Query:
+    """Return the one statement, a column for each fragment. Their order is the order in which they lock."""
     tables = ",\n".join(fragment.tables for fragment in fragments if fragment.tables)
     values = ",\n".join(f"({fragment.value}) AS {fragment.name}" for fragment in fragments)
-    statement = text(f"WITH {tables}\nSELECT {values}" if tables else f"SELECT {values}")
     types = {name: kind for fragment in fragments for name, kind in fragment.types.items()}
-    bound = statement.bindparams(*[bindparam(name, type_=kind) for name, kind in types.items()])
-    compiled = bound.compile(dialect=_DIALECT)
-    columns = tuple(fragment.name for fragment in fragments)
-    return Joined(str(compiled), tuple(compiled.positiontup or ()), columns)
+    return query(f"WITH {tables}\nSELECT {values}" if tables else f"SELECT {values}", types)
 
 
 def moment(value: str | None) -> datetime | None:

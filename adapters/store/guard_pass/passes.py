@@ -12,31 +12,21 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Numeric,
-    Text,
-    bindparam,
-    column,
-    select,
-    text,
-)
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.engine import Row
+from sqlalchemy import Text, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.database import Database
+from adapters.store.driver import Record, query
 from adapters.store.ledger import Position
-from adapters.store.schema import Moment, evaluations, proposals
+from adapters.store.schema import evaluations
 from adapters.store.writes import Json, Write, inserting
 from contracts.base import Sealed
 from contracts.errors import NotFound
 from contracts.evaluation import Evaluation
 from contracts.messages import PassInput, PassResult
 
-_PROPOSAL_COLUMNS = [column(one.name, one.type) for one in proposals.c]
-
-_LOAD = text("""
+_LOAD = query("""
     SELECT p.*, e.result AS stored, clock_timestamp() AS now, CASE WHEN :with_fleet THEN (
         SELECT CASE WHEN bool_and(
             CAST(o.document ->> 'taken_at' AS timestamptz) > clock_timestamp() - interval '1 hour'
@@ -49,13 +39,12 @@ _LOAD = text("""
     LEFT JOIN evaluations e
         ON e.proposal_id = p.id AND e.revision = :revision AND e.pass_number = :pass_number
     WHERE p.id = :proposal_id
-""").columns(
-    *_PROPOSAL_COLUMNS, column("stored", JSONB), column("now", Moment), column("fleet_nodes", Numeric)
-)
+""")
 
 # Planning the contended facts for the values of each pass takes longer than reading them, and finds the same indexes:
 # within this transaction PostgreSQL keeps to the plan that it has made for any values.
-_LOCK = text("""
+_LOCK = query(
+    """
     WITH locked AS MATERIALIZED (
         SELECT * FROM proposals WHERE id = :proposal_id FOR UPDATE
     ), lease AS (
@@ -92,16 +81,8 @@ _LOCK = text("""
         set_config('plan_cache_mode', 'force_generic_plan', true) AS planned_once,
         clock_timestamp() AS now
     FROM locked
-""").columns(
-    *_PROPOSAL_COLUMNS,
-    column("buckets_locked", BigInteger),
-    column("breakers_locked", BigInteger),
-    column("positions", JSONB),
-    column("planned_once", Text),
-    column("now", Moment),
-)
-_LOCK = _LOCK.bindparams(
-    bindparam("breaker_ids", type_=ARRAY(Text)), bindparam("bucket_keys", type_=ARRAY(Text))
+""",
+    {"breaker_ids": ARRAY(Text), "bucket_keys": ARRAY(Text)},
 )
 
 
@@ -120,7 +101,7 @@ class Place:
 class Loaded:
     """A proposal as it stood when the pass began, unlocked."""
 
-    row: Row[Any]
+    row: Record
     stored: PassResult | None
     """What an earlier run of the same pass returned."""
     now: datetime
@@ -132,7 +113,7 @@ class Loaded:
 class Locked:
     """A proposal under its lock, with its own reservations."""
 
-    row: Row[Any]
+    row: Record
     positions: tuple[Position, ...]
     now: datetime
 
@@ -145,10 +126,8 @@ async def load(database: Database, given: PassInput, *, with_fleet: bool = False
     Raises:
         NotFound: there is no such proposal.
     """
-    async with database.reading() as connection:
-        plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        parameters = given.model_dump() | {"with_fleet": with_fleet}
-        row = (await plain.execute(_LOAD, parameters)).one_or_none()
+    async with database.single() as connection:
+        row = await _LOAD.first_row(connection, given.model_dump() | {"with_fleet": with_fleet})
     if row is None:
         raise NotFound(f"there is no proposal {given.proposal_id}")
     fleet_nodes = None if row.fleet_nodes is None else int(row.fleet_nodes)
@@ -164,7 +143,7 @@ async def lock(connection: AsyncConnection, given: PassInput, place: Place, *, a
         "bucket_keys": list(place.bucket_keys),
         "breaker_ids": list(place.breaker_ids),
     }
-    row = (await connection.execute(_LOCK, parameters)).one_or_none()
+    row = await _LOCK.first_row(connection, parameters)
     if row is None:
         raise NotFound(f"there is no proposal {given.proposal_id}")
     positions = tuple(
