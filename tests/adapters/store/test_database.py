@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -144,3 +145,19 @@ async def test_an_unexpected_error_never_carries_the_values_of_a_statement(datab
         async with database.transaction() as connection:
             await connection.execute(text("select 1 / :zero, :secret"), {"zero": 0, "secret": "canary-value"})
     assert "canary-value" not in str(broken.value)
+
+
+@pytest.mark.postgres_15
+async def test_transactions_are_bounded_where_the_server_can_also_while_a_client_is_frozen_in_a_statement(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two messages of one statement neither `statement_timeout` nor the one of idle transactions counts."""
+    monkeypatch.setattr("adapters.store.database.TRANSACTION_TIMEOUT", timedelta(seconds=2))
+    opened = Database(database_url)
+    async with opened.reading() as connection:
+        told = (
+            "SELECT current_setting('server_version_num')::int, current_setting('transaction_timeout', true)"
+        )
+        version, bound = (await connection.execute(text(told))).one()
+    assert bound == ("2s" if version >= 170_000 else None)
+    await opened.close()
