@@ -122,3 +122,15 @@ async def test_an_unknown_proposal_is_said_to_be_unknown(database: Database) -> 
     async with database.transaction() as connection:
         with pytest.raises(NotFound):
             await guard_pass.lock(connection, given, place(None), admitting=False)
+
+
+async def test_the_statements_of_a_pass_are_planned_once_and_those_of_others_as_ever(
+    database: Database,
+) -> None:
+    proposal = await stored_proposal(database)
+    given = PassInput(proposal_id=proposal.id, revision=1, pass_number=1)
+    async with database.transaction() as connection:
+        await guard_pass.lock(connection, given, place(None), admitting=False)
+        assert (await connection.execute(text("SHOW plan_cache_mode"))).scalar_one() == "force_generic_plan"
+    async with database.transaction() as connection:
+        assert (await connection.execute(text("SHOW plan_cache_mode"))).scalar_one() == "auto"

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store.database import Database
+from adapters.store.driver import only_row, query
+from contracts.errors import StoreUnavailable
+
+Opening = Callable[[Database], AbstractAsyncContextManager[AsyncConnection]]
+
+INSERT = "INSERT INTO leases (domain) VALUES ($1) RETURNING domain"
+COUNT = "SELECT count(*) AS leases FROM leases"
+
+
+@pytest.fixture
+async def narrow(migrated_database_url: str) -> AsyncIterator[Database]:
+    """A pool of one connection: whatever state it is left in, the next one gets it."""
+    opened = Database(migrated_database_url, pool_size=1)
+    yield opened
+    await opened.close()
+
+
+async def test_statements_of_the_driver_and_of_sqlalchemy_are_in_one_transaction(narrow: Database) -> None:
+    async def fails_half_way() -> None:
+        async with narrow.transaction() as connection:
+            await only_row(connection, INSERT, ["by-driver"])
+            await connection.execute(text("INSERT INTO leases (domain) VALUES ('by-sqlalchemy')"))
+            assert (await only_row(connection, COUNT, [])).leases == 2
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await fails_half_way()
+    async with narrow.single() as connection:
+        assert (await only_row(connection, COUNT, [])).leases == 0
+
+
+async def test_a_single_statement_is_committed_at_once(narrow: Database, database: Database) -> None:
+    async with narrow.single() as connection:
+        await only_row(connection, INSERT, ["d"])
+        async with database.single() as other:
+            assert (await only_row(other, COUNT, [])).leases == 1
+
+
+@pytest.mark.parametrize("opening", [Database.transaction, Database.single], ids=["transaction", "single"])
+async def test_a_connection_lost_under_the_driver_never_goes_back_to_the_pool(
+    narrow: Database, opening: Opening
+) -> None:
+    async def loses_its_connection() -> None:
+        async with opening(narrow) as connection:
+            await only_row(connection, "SELECT pg_terminate_backend(pg_backend_pid())", [])
+
+    with pytest.raises(StoreUnavailable):
+        await loses_its_connection()
+    async with opening(narrow) as connection:
+        assert (await only_row(connection, COUNT, [])).leases == 0
+
+
+async def test_a_cancelled_transaction_leaves_neither_rows_nor_itself_behind(narrow: Database) -> None:
+    sleeping = asyncio.Event()
+
+    async def waits() -> None:
+        async with narrow.transaction() as connection:
+            await only_row(connection, INSERT, ["d"])
+            sleeping.set()
+            await only_row(connection, "SELECT pg_sleep(60)", [])
+
+    task = asyncio.create_task(waits())
+    await sleeping.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with narrow.transaction() as connection:
+        assert (await only_row(connection, COUNT, [])).leases == 0
+        await only_row(connection, INSERT, ["d"])
+    async with narrow.single() as connection:
+        assert (await only_row(connection, COUNT, [])).leases == 1
+
+
+async def test_a_transaction_sees_what_was_committed_meanwhile_whatever_the_server_defaults_to(
+    narrow: Database, database: Database
+) -> None:
+    async with narrow.single() as connection:
+        await connection.execute(text("SET default_transaction_isolation = 'serializable'"))
+    async with narrow.transaction() as connection:
+        assert (await only_row(connection, COUNT, [])).leases == 0
+        async with database.single() as other:
+            await only_row(other, INSERT, ["d"])
+        assert (await only_row(connection, COUNT, [])).leases == 1
+
+
+async def test_a_query_takes_its_parameters_by_name_and_a_row_gives_its_columns_as_attributes(
+    narrow: Database,
+) -> None:
+    asked = query(
+        "SELECT CAST(:second AS text) AS b, CAST(:first AS int) AS a, jsonb_build_object('k', 1) AS c"
+    )
+    async with narrow.single() as connection:
+        row = await asked.only_row(connection, {"first": 1, "second": "two", "unused": None})
+        assert (row.a, row.b, row.c, row["a"]) == (1, "two", {"k": 1}, 1)
+        with pytest.raises(AttributeError):
+            _ = row.d
+        assert await query("SELECT 1 WHERE false").first_row(connection, {}) is None
+        with pytest.raises(LookupError):
+            await query("SELECT 1 WHERE false").only_row(connection, {})
