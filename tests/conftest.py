@@ -4,6 +4,7 @@
 |---|---|
 | `database_url` | a fresh, empty database of its own (SQLAlchemy URL, asyncpg) |
 | `migrated_database_url` | the same with our tables in it: a copy of a template that is migrated once per server |
+| `other_database_url` | one more with our tables, for a test that compares two |
 | `any_postgres_url` | a fresh, empty database, once per PostgreSQL on this machine: the embedded one, and Debian's 15 |
 | `postgres_url` | the server's maintenance database: no tables there |
 | `temporal_address` | `host:port` of a dev server in memory, shared by the session: use task queues of your own |
@@ -201,6 +202,12 @@ def migrated_template(
 
 @pytest.fixture
 def migrated_database_url(postgres_engine: PostgresServer, migrated_template: str) -> Iterator[str]:
+    with _database(postgres_engine, template=migrated_template) as url:
+        yield url
+
+
+@pytest.fixture
+def other_database_url(postgres_engine: PostgresServer, migrated_template: str) -> Iterator[str]:
     with _database(postgres_engine, template=migrated_template) as url:
         yield url
 

@@ -118,9 +118,9 @@ async def lines_of(database: Database) -> list[bytes]:
 
 
 @pytest.fixture
-async def others(migrated_database_url: str, guards: Guards) -> AsyncIterator[Guards]:
+async def others(other_database_url: str, guards: Guards) -> AsyncIterator[Guards]:
     """The same gates on a database of its own: what the first did is unknown here."""
-    opened = Database(migrated_database_url)
+    opened = Database(other_database_url)
     yield Guards(opened, Provider(), guards.policy, parse(ROOMY))
     await opened.close()
 
