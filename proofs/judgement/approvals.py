@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -70,8 +70,7 @@ def _votes(
     moment: datetime,
     public_keys: Mapping[str, str],
 ) -> Iterable[str]:
-    requirements = [Evaluation.model_validate(one.document).requirement for one in judged]
-    quorum = max((one.quorum for one in requirements if one is not None), default=0)
+    quorum = quorum_of(judged)
     if not quorum:
         return
     proposal = Proposal.model_validate(row.document)
@@ -93,5 +92,15 @@ def _votes(
         )
         if counts:
             standing[voter(said.reviewer)].append(said.id)
-    if len(standing) < quorum:
-        yield f"with {len(standing)} of {quorum} valid approvals"
+    yield from lacking_votes(quorum, len(standing))
+
+
+def quorum_of(judged: Sequence[Row[Any]]) -> int:
+    """Return how many approvals the strictest of these passes asked for."""
+    requirements = [Evaluation.model_validate(one.document).requirement for one in judged]
+    return max((one.quorum for one in requirements if one is not None), default=0)
+
+
+def lacking_votes(quorum: int, valid: int) -> list[str]:
+    """Return what is lacking when so many approvals are valid."""
+    return [f"with {valid} of {quorum} valid approvals"] if valid < quorum else []

@@ -202,6 +202,15 @@ class Stack:
         """The part's process, or None while there is none."""
         return processes.part_of(self.process.pid, part)
 
+    async def end(self, part: str, number: signal.Signals) -> None:
+        """End a part with a signal, and wait until it is gone; the supervisor will start it again."""
+        pid = self.signal(part, number)
+
+        async def is_gone() -> bool:
+            return self.pid(part) != pid
+
+        await eventually(is_gone, pause=0.01)
+
     def signal(self, part: str, number: signal.Signals) -> int:
         """Send a signal to a part; return its pid."""
         pid = self.pid(part)
@@ -211,12 +220,7 @@ class Stack:
 
     async def kill(self, part: str) -> None:
         """SIGKILL; the supervisor will start it again."""
-        pid = self.signal(part, signal.SIGKILL)
-
-        async def is_gone() -> bool:
-            return self.pid(part) != pid
-
-        await eventually(is_gone, pause=0.01)
+        await self.end(part, signal.SIGKILL)
 
     async def back(self, part: str, limit: float = 90) -> None:
         """Wait until the supervisor has the part running and ready again."""
@@ -309,9 +313,12 @@ class Programs:
 
 @asynccontextmanager
 async def running_stack(
-    directory: Path, programs: Programs, ground: Ground, **changes: str
+    directory: Path, programs: Programs, ground: Ground, *, command: str = "cli.main", **changes: str
 ) -> AsyncIterator[Stack]:
-    """Run the emulator and `sluice up` in `directory`; `changes` are settings by their variable's name."""
+    """Run the emulator and `sluice up` in `directory`; `changes` are settings by their variable's name.
+
+    `command` is the module that is run as `sluice`.
+    """
     fleet, configuration = ground.write(directory)
     emulator = EmulatorProcess(directory / "gke.jsonl", fleet=str(fleet), state_path=directory / "gke.json")
     await emulator.start()
@@ -325,7 +332,7 @@ async def running_stack(
     }
     with (directory / "up.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *bound_command([*module_command("cli.main"), "up", "--seed", "none", "-o", "json"]),
+            *bound_command([*module_command(command), "up", "--seed", "none", "-o", "json"]),
             env={**foreign_environment(), "PYTHONPATH": str(ROOT), **settings, **changes},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -1,0 +1,108 @@
+"""Real processes killed under load: `make proof-kills` ends the worker 120 times, and the others 20 times each.
+
+A whole stack runs with at least 20 proposals in flight: some wait, some are edited, some fail and are rolled back. The
+worker is ended with SIGKILL at the named points of the path in turn, then Temporal and the API with SIGKILL and
+PostgreSQL with SIGQUIT at drawn moments. Each kill of the worker counts for the point that the rows and the provider's
+log show right after it. In the end everything comes to rest, and I1 to I7 are judged. `--seed` draws the same aims and
+moments again; what real processes do between them is their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from proofs.kills.course import Outcome, Plan, run
+from proofs.kills.killing import ENOUGH
+from proofs.kills.points import POINTS
+from proofs.report import Figure, Report, arguments, at_least, at_most, conclude, exactly, say, told
+from settings import Settings
+from tests.e2e.stack import Programs
+from tools.catalogue import OPA, TEMPORAL
+from tools.programs import explicit_path, resolve
+
+WITHIN = 30.0
+"""Seconds within which the path must go on after a kill."""
+
+
+def prove(plan: Plan) -> Outcome:
+    """Run a course in a directory of its own, kept when something broke."""
+    settings = Settings()
+    found = [
+        resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
+        for one in (TEMPORAL, OPA)
+    ]
+    directory = Path(tempfile.mkdtemp(prefix="sluice-kills-"))
+    outcome = asyncio.run(run(plan, Programs(*found), directory))
+    if any(outcome.verdicts.values()):
+        say(f"what was left behind is in {directory}")
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
+    return outcome
+
+
+def figures(plan: Plan, outcome: Outcome, points: int) -> list[Figure]:
+    """Return the table."""
+    kills = outcome.killer.kills
+    by_part = {
+        part: [one for one in kills if one.part == part] for part in ("worker", "temporal", "postgres", "api")
+    }
+    slowest = {part: max((one.back_after for one in found), default=0.0) for part, found in by_part.items()}
+    at_work = [one for one in by_part["worker"] if one.in_flight >= ENOUGH]
+    return [
+        at_least("SIGKILLs of the worker, 20 or more proposals in flight", len(at_work), plan.workers),
+        at_least(
+            f"named points of {len(POINTS)} that it was killed at", len(outcome.killer.by_point()), points
+        ),
+        exactly("SIGKILLs of Temporal", len(by_part["temporal"]), plan.others),
+        exactly("SIGQUITs of PostgreSQL", len(by_part["postgres"]), plan.others),
+        exactly("SIGKILLs of the API during intake", len(by_part["api"]), plan.others),
+        exactly("acknowledgements lost", len(outcome.verdicts["I5"]), 0),
+        *[
+            at_most(f"path goes on after a kill of {part}, slowest", seconds, WITHIN, " s")
+            for part, seconds in slowest.items()
+            if by_part[part]
+        ],
+        at_most("what a kill had caught goes on, slowest", outcome.slowest, WITHIN, " s"),
+        *[exactly(f"{name}, violations", len(found), 0) for name, found in sorted(outcome.verdicts.items())],
+        told("proposals", outcome.proposals),
+        told("effects in the provider's log", outcome.effects),
+        told("calls of people sent again", outcome.taken.repeated),
+    ]
+
+
+def main() -> int:
+    """Read the arguments and prove."""
+    parser = arguments(__doc__)
+    parser.add_argument("--kills", type=int, default=120, help="of the worker")
+    parser.add_argument("--others", type=int, default=20, help="of Temporal, PostgreSQL and the API, each")
+    parser.add_argument(
+        "--points", type=int, default=40, help="named points at which it must have been killed"
+    )
+    parser.add_argument("--crew", type=int, default=28, help="members of the crew that keeps the path busy")
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    began, plan = time.monotonic(), Plan(given.kills, given.others, given.crew, given.seed)
+    outcome = prove(plan)
+    for point in POINTS:
+        say(f"{outcome.killer.by_point()[point]:>6}  {point}")
+    again = (
+        f"python -m proofs.kills --kills {plan.workers} --others {plan.others} --points {given.points} "
+        f"--crew {plan.crew} --seed {plan.seed}"
+    )
+    report = Report(
+        promise="Wherever a process dies, the path goes on in 30 s, nothing acknowledged is lost, I1 to I7 hold.",
+        figures=figures(plan, outcome, given.points),
+        faults=[f"{name}: {one}" for name, found in outcome.verdicts.items() for one in found],
+        again=again,
+        seconds=time.monotonic() - began,
+    )
+    return conclude(report, given.report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

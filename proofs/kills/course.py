@@ -1,0 +1,157 @@
+"""One course of kills from the start of a stack to the judgement over everything that was left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+from adapters.audit.checkpoint import CheckpointKey
+from adapters.keys import load_public_keys
+from emulators.gke.log import ServedCall, read_calls
+from proofs.judgement import approvals, effects, endings, log, money
+from proofs.judgement.records import Records, read
+from proofs.kills.killing import Killer
+from proofs.kills.resuming import slowest
+from proofs.kills.traffic import OPERATION_SECONDS, Crew, KillGround, Taken
+from proofs.kills.watch import Watcher
+from proofs.report import say
+from tests.e2e.practice_ground import MONTHLY_LIMIT
+from tests.e2e.stack import Programs, Stack, eventually, running_stack
+
+REST_WITHIN = 180.0
+COMMAND = "proofs.kills.up"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be killed how often."""
+
+    workers: int
+    others: int
+    crew: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it."""
+
+    killer: Killer
+    taken: Taken
+    slowest: float
+    """Seconds until what a kill had caught went on."""
+    verdicts: dict[str, list[str]]
+    """Invariant → what breaks it."""
+    proposals: int
+    effects: int
+
+
+async def run(plan: Plan, programs: Programs, directory: Path) -> Outcome:
+    """Run a stack in `directory`, kill its parts under load, and judge."""
+    chance = random.Random(plan.seed)  # noqa: S311  drawn moments, no secret
+    ground = KillGround(plan.crew)
+    async with running_stack(directory, programs, ground, command=COMMAND) as stack:
+        await stack.admin.settings(operation=OPERATION_SECONDS)
+        watcher = Watcher(stack.database_url.replace("+asyncpg", "", 1), served(stack.emulator.log_path))
+        crew = Crew(stack, watcher, plan.crew, random.Random(plan.seed + 1))  # noqa: S311
+        killer = Killer(stack, watcher, chance)
+        async with watcher.watching():
+            working = asyncio.create_task(crew.work())
+            killing = asyncio.create_task(_kill(killer, plan))
+            try:
+                await asyncio.wait({working, killing}, return_when=asyncio.FIRST_COMPLETED)
+                crew.stopping.set()
+                await killing
+                await asyncio.wait_for(working, REST_WITHIN)
+                say("the last proposals are over")
+                await eventually(lambda: _is_at_rest(watcher), limit=REST_WITHIN)
+            finally:
+                working.cancel()
+                killing.cancel()
+                await asyncio.gather(working, killing, return_exceptions=True)
+        return await _judge(stack, killer, crew.taken)
+
+
+async def _kill(killer: Killer, plan: Plan) -> None:
+    await killer.kill_workers(plan.workers)
+    for part in ("temporal", "postgres", "api"):
+        await killer.kill_others(part, plan.others)
+
+
+async def _is_at_rest(watcher: Watcher) -> bool:
+    return not watcher.view.points
+
+
+async def _judge(stack: Stack, killer: Killer, taken: Taken) -> Outcome:
+    told = (await stack.people["viewer"].get("/v1/audit/checkpoint")).json()
+    export = await stack.export()
+    async with stack.database() as database:
+        records = await read(database)
+    calls = read_calls(stack.emulator.log_path)
+    keys = load_public_keys(stack.state_dir / "keys" / "decision.pub")
+    longest, stuck = slowest(killer.kills, _written(records))
+    running = await _running(stack)
+    caps = {row.scope: Decimal(MONTHLY_LIMIT) for row in records.windows if row.scope.startswith("team=")}
+    return Outcome(
+        killer=killer,
+        taken=taken,
+        slowest=longest,
+        verdicts={
+            "I1": effects.faults(records, calls),
+            "I2": approvals.faults(records, calls, keys),
+            "I3": money.faults(records, caps) + money.held_at_rest(records),
+            "I4": endings.faults(records) + stuck,
+            "I5": endings.lost(records, taken.proposals, taken.requests),
+            "I6": log.faults(records, export, CheckpointKey.parse(told["verifier_key"])),
+            "I7": effects.unpaged(records) + effects.misplaced(records, calls, running),
+        },
+        proposals=len(records.proposals),
+        effects=len(effects.effects(calls)),
+    )
+
+
+def _written(records: Records) -> dict[str, list[datetime]]:
+    moments = defaultdict(list)
+    for event in records.events:
+        moments[event.subject].append(event.at)
+    return {subject: sorted(found) for subject, found in moments.items()}
+
+
+async def _running(stack: Stack) -> dict[str, set[int]]:
+    state = await stack.admin.state()
+    return {
+        "/".join((one["project"], one["location"], one["name"], pool["name"])): {
+            group["running"] for group in pool["groups"]
+        }
+        for one in state["clusters"]
+        for pool in one["pools"]
+        if pool.get("autoscaling") is None
+    }
+
+
+def served(path: Path) -> CallReader:
+    """Return what yields the calls that a log got since it was last asked."""
+    return CallReader(path)
+
+
+@dataclass
+class CallReader:
+    """Reads a growing log from where it ended last time."""
+
+    path: Path
+    offset: int = 0
+
+    def __call__(self) -> Iterator[ServedCall]:
+        """Yield the whole lines that are new."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            whole, _, _ = file.read().rpartition(b"\n")
+        self.offset += len(whole) + 1 if whole else 0
+        for line in whole.splitlines():
+            yield ServedCall.model_validate_json(line)

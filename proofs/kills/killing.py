@@ -1,0 +1,147 @@
+"""Ends parts with a signal, at a chosen point or at a drawn moment, and measures how soon the path goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import asyncpg
+
+from proofs.kills.points import FRESH, POINTS, STARTING
+from proofs.kills.watch import PAUSE, RECORDS, View, Watcher
+from proofs.report import say
+from tests.e2e.stack import Stack
+
+PATIENCE = 2.0
+"""Seconds for which a chosen point is waited for; then the rarest one that is there is taken."""
+ENOUGH = 20
+"""Proposals that must be in flight at a kill."""
+GIVES_UP = 120.0
+"""Seconds after which a part counts as not coming back."""
+_NEWEST = "SELECT max(created_at) FROM audit_events WHERE type LIKE ANY($1::text[]) AND actor LIKE '%/sluice'"
+_SIGNALS = {"postgres": signal.SIGQUIT}
+"""Immediate shutdown: no checkpoint, sessions are dropped, the next start recovers from the log."""
+_DURING_START = (STARTING, FRESH)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Return once it is so. Looks as often as the watcher does."""
+    while True:
+        if is_so():
+            return
+        await asyncio.sleep(PAUSE / 2)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One death."""
+
+    part: str
+    at: datetime
+    point: str
+    """Where it struck. For other parts than the worker: a drawn moment."""
+    caught: Mapping[str, str]
+    """Everything open, each with its point, right after it."""
+    in_flight: int
+    back_after: float
+    """Seconds until the worker wrote something again."""
+
+
+@dataclass
+class Killer:
+    """Kills one part after the other."""
+
+    stack: Stack
+    watcher: Watcher
+    chance: random.Random
+    kills: list[Kill] = field(default_factory=list)
+
+    async def kill_workers(self, times: int) -> None:
+        """Kill the worker, each time at the point at which it was killed least."""
+        for number in range(times):
+            await self._enough()
+            rare = self._rarest(POINTS)
+            aimed = self.chance.choice(rare)
+            if aimed in _DURING_START and self.kills:
+                await self._kill_while_it_starts(aimed)
+            else:
+                await self._await_point(aimed)
+                await self._kill("worker", aimed)
+            if number % 10 == 9:
+                say(f"{number + 1} of {times} worker kills, {len(self.by_point())} of {len(POINTS)} points")
+
+    async def kill_others(self, part: str, times: int) -> None:
+        """Kill another part at drawn moments."""
+        for _ in range(times):
+            await self._enough()
+            await asyncio.sleep(self.chance.uniform(0, 1.5))
+            await self._kill(part, "")
+            await self.stack.back(part, limit=GIVES_UP)
+        say(f"{times} kills of {part}")
+
+    def by_point(self) -> Counter[str]:
+        """Kills of the worker by point."""
+        return Counter(one.point for one in self.kills if one.part == "worker")
+
+    async def _enough(self) -> None:
+        async with asyncio.timeout(GIVES_UP):
+            await until(lambda: len(self.watcher.view.states) >= ENOUGH)
+
+    def _rarest(self, among: Sequence[str]) -> list[str]:
+        counted = self.by_point()
+        fewest = min(counted[one] for one in among)
+        return [one for one in among if counted[one] == fewest]
+
+    async def _await_point(self, aimed: str) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await until(lambda: aimed in self.watcher.view.points.values())
+
+    async def _kill_while_it_starts(self, aimed: str) -> None:
+        """Kill a worker, and the next one as soon as it has begun, or the moment it says that it is ready."""
+        await self._kill("worker", aimed, wait=False)
+        ready = self.stack.state_dir / "worker.ready"
+        before = ready.stat().st_ctime_ns if ready.exists() else 0
+        async with asyncio.timeout(GIVES_UP):
+            await until(lambda: self.stack.pid("worker") is not None)
+            if aimed == FRESH:
+                await until(lambda: ready.exists() and ready.stat().st_ctime_ns != before)
+        if aimed == STARTING:
+            await asyncio.sleep(self.chance.uniform(0, 1))
+        await self._kill("worker", aimed, at_start=True)
+
+    async def _kill(self, part: str, aimed: str, *, wait: bool = True, at_start: bool = False) -> None:
+        await self.stack.end(part, _SIGNALS.get(part, signal.SIGKILL))
+        at = datetime.now(UTC)
+        view = await self._look() if part == "worker" else self.watcher.view
+        point = "" if part != "worker" else aimed if at_start else self._struck(aimed, view)
+        back = await self._resumed(at) if wait else 0.0
+        self.kills.append(Kill(part, at, point, dict(view.points), len(view.states), back))
+
+    def _struck(self, aimed: str, view: View) -> str:
+        """The point aimed at when something is there, else the rarest one at which something is."""
+        there = sorted(set(view.points.values()))
+        if aimed in there or not there:
+            return aimed if there else ""
+        return self._rarest(there)[0]
+
+    async def _look(self) -> View:
+        while True:
+            with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
+                return await self.watcher.look()
+
+    async def _resumed(self, since: datetime) -> float:
+        async with asyncio.timeout(GIVES_UP):
+            while True:
+                with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
+                    [row] = await self.watcher.fetch(_NEWEST, list(RECORDS))
+                    # What was on its way to the database at the kill may still have arrived there.
+                    if row["max"] is not None and (row["max"] - since).total_seconds() > PAUSE * 5:
+                        return float((row["max"] - since).total_seconds())
+                await asyncio.sleep(PAUSE * 5)

@@ -1,0 +1,43 @@
+"""How soon the path goes on after a kill, from the moments at which audit events were written. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from proofs.kills.killing import Kill
+
+WAITING = (
+    "made, Temporal not told",
+    "waits for a person",
+    "waits for a person after an edit",
+    "one of two votes applied",
+    "held: another change of the cluster",
+    "held: a halt",
+)
+"""Points at which the worker has nothing to do until somebody else does something."""
+
+
+def slowest(kills: Sequence[Kill], written: Mapping[str, Sequence[datetime]]) -> tuple[float, list[str]]:
+    """Return the longest time in seconds, and the faults: what a kill caught and what never went on.
+
+    `written` holds the moments of each subject's events in order. Time counts from the last kill before a subject went
+    on: one that was killed again meanwhile had to begin again.
+    """
+    deaths, longest, faults = sorted(one.at for one in kills), 0.0, []
+    for kill in kills:
+        for subject, point in kill.caught.items():
+            moments = written.get(subject, ())
+            if point in WAITING:
+                continue
+            place = bisect_right(moments, kill.at)
+            if place == len(moments):
+                faults.append(
+                    f"{subject} at «{point}» never went on after the kill of {kill.part} at {kill.at}"
+                )
+                continue
+            went_on = moments[place]
+            last = deaths[bisect_right(deaths, went_on) - 1]
+            longest = max(longest, (went_on - last).total_seconds())
+    return longest, faults

@@ -1,0 +1,101 @@
+"""The course of kills: points told from rows and calls, and how soon what a kill caught goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from emulators.gke.log import ServedCall
+from proofs.kills.killing import Kill
+from proofs.kills.points import POINTS, Effect, Standing, point_of
+from proofs.kills.resuming import slowest
+
+T = datetime(2026, 11, 21, 12, tzinfo=UTC)
+NEW = Standing(
+    id="prp_1", state="evaluating", since=T, revision=1, kind="gke.node_pool.resize", cluster="p/l/c", held_on=None,
+    is_told=True, passes=0, is_admitted=False, recorded=0, applied=0, forward=None, back=None,
+)  # fmt: skip
+WRITTEN = Effect(fence=1, written_fence=1, written_at=T, operation=None, has_receipt=False, is_settled=False)
+
+
+def after(seconds: float) -> datetime:
+    return T + timedelta(seconds=seconds)
+
+
+def call(method: str, seconds: float = 1, *, accepted: bool = False) -> ServedCall:
+    return ServedCall(seq=1, ts=after(seconds), surface="container", method=method, accepted=accepted)
+
+
+READ, SET = call("GetNodePool"), call("SetNodePoolSize", 2, accepted=True)
+EXECUTING = replace(NEW, state="executing", forward=WRITTEN)
+GIVEN_UP = replace(WRITTEN, fence=2)
+
+
+@pytest.mark.parametrize(
+    ("standing", "calls", "point"),
+    [
+        (replace(NEW, is_told=False), [], "made, Temporal not told"),
+        (NEW, [], "first pass: target not read"),
+        (NEW, [READ], "first pass: target read, nothing written"),
+        (NEW, [call("GetNodePool", -1)], "first pass: target not read"),
+        (replace(NEW, revision=2, is_told=False), [], "first pass after an edit: target not read"),
+        (replace(NEW, state="awaiting_approval"), [], "waits for a person"),
+        (replace(NEW, state="awaiting_approval", recorded=1), [], "a vote recorded, not applied"),
+        (replace(NEW, state="awaiting_approval", applied=1), [], "one of two votes applied"),
+        (replace(NEW, state="ready", passes=1), [], "second pass: target not read"),
+        (replace(NEW, state="ready", held_on="halt:h"), [], "held: a halt"),
+        (replace(NEW, state="ready", held_on="p/l/c"), [], "held: another change of the cluster"),
+        (replace(NEW, state="ready", is_admitted=True), [], "admitted, intent not written"),
+        (EXECUTING, [], "size: intent written, target not read"),
+        (EXECUTING, [READ], "size: target read, nothing called"),
+        (EXECUTING, [READ, SET], "size: call served, answer not recorded"),
+        (replace(EXECUTING, forward=GIVEN_UP), [READ], "size: left by a dead attempt, nothing called"),
+        (replace(EXECUTING, forward=GIVEN_UP), [READ, SET], "size: left by a dead attempt, call served"),
+        (
+            replace(EXECUTING, forward=replace(WRITTEN, is_settled=True)),
+            [],
+            "size: withdrawn, nothing called",
+        ),
+        (
+            replace(EXECUTING, forward=replace(WRITTEN, operation="o")),
+            [SET],
+            "size: operation known, not polled",
+        ),
+        (
+            replace(EXECUTING, kind="gke.node_pool.autoscaling", forward=replace(GIVEN_UP, operation="o")),
+            [SET],
+            "bounds: operation adopted from a dead attempt",
+        ),
+        (replace(NEW, state="verifying"), [READ], "size: outcome read, not concluded"),
+        (replace(NEW, state="rolling_back"), [], "way back: decided, intent not written"),
+        (replace(NEW, state="rolling_back", back=WRITTEN), [READ], "way back: target read, nothing called"),
+        (
+            replace(NEW, state="rolling_back", back=replace(WRITTEN, has_receipt=True)),
+            [READ, SET],
+            "way back: receipt written, outcome not read",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_point_is_told_from_rows_and_calls(standing: Standing, calls: list[ServedCall], point: str) -> None:
+    assert point_of(standing, calls) == point
+    assert point in POINTS
+
+
+def kill(seconds: float, **caught: str) -> Kill:
+    return Kill("worker", after(seconds), "", caught, 20, 0.0)
+
+
+def test_time_counts_from_the_last_kill_before_a_subject_went_on() -> None:
+    one = kill(0, prp_1="size: operation polled")
+    assert slowest([one], {"prp_1": [after(-5), after(7)]}) == (7.0, [])
+    assert slowest([one, kill(4)], {"prp_1": [after(-5), after(7)]}) == (3.0, [])
+    assert slowest([one, kill(9)], {"prp_1": [after(-5), after(7)]}) == (7.0, [])
+
+
+def test_what_never_went_on_is_a_fault_unless_others_had_to_do_something() -> None:
+    _, faults = slowest([kill(0, prp_1="size: operation polled")], {"prp_1": [after(-5)]})
+    assert len(faults) == 1
+    assert slowest([kill(0, prp_1="waits for a person")], {"prp_1": [after(-5)]}) == (0.0, [])
