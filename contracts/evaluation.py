@@ -25,7 +25,7 @@ class Outcome(StrEnum):
     @property
     def severity(self) -> int:
         """0 (allow) to 3 (deny): the highest wins."""
-        return list(Outcome).index(self)
+        return _OUTCOMES[self]
 
 
 class RiskTier(StrEnum):
@@ -38,7 +38,11 @@ class RiskTier(StrEnum):
     @property
     def severity(self) -> int:
         """0 (low) to 2 (high)."""
-        return list(RiskTier).index(self)
+        return _TIERS[self]
+
+
+_OUTCOMES = {outcome: rank for rank, outcome in enumerate(Outcome)}
+_TIERS = {tier: rank for rank, tier in enumerate(RiskTier)}
 
 
 class ApprovalRequirement(Contract):

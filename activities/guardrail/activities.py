@@ -14,7 +14,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
-from activities.guardrail.facts import facts_of, place_of
+from activities.guardrail.facts import budgets_at, facts_of, place_of
 from activities.guardrail.fleet_size import FleetSize
 from activities.guardrail.gathering import Gathering, Outside
 from activities.guardrail.rating import StormFound, finds_storm
@@ -124,11 +124,12 @@ class GuardActivities:
         late = overdue(locked.row, locked.now, admitting=admitting)
         if late is not None:
             return await expire(connection, locked.row, late)
+        covering = budgets_at(configuration, outside.target, place, locked.now)
         asked = guard_pass.Question(
             given=given,
             place=place,
             locked=locked,
-            windows=windows_of(configuration, outside, locked),
+            windows=windows_of(covering, locked),
             limits=configuration.limits,
             admitting=admitting,
         )
@@ -141,7 +142,9 @@ class GuardActivities:
             configuration,
             self._mode,
             outside,
+            place,
             locked,
+            covering,
             contended,
             self._windows(configuration, outside.draft, locked.now),
             admitting=admitting,
@@ -150,7 +153,7 @@ class GuardActivities:
         evaluation = evaluate(facts)
         if finds_storm(facts, evaluation) and not may_halt:
             raise StormFound
-        purse = purse_of(configuration, outside, locked, contended)
+        purse = purse_of(covering, contended)
         return await settle(connection, facts, evaluation, outside.proposal, locked, place, beside, purse)
 
     async def _expire(self, given: PassInput, late: str, *, admitting: bool) -> PassResult:

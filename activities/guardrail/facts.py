@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from activities.guardrail.gathering import Outside
 from adapters.store import breakers, rate
 from adapters.store.guard_pass import Contended, Locked, Place, Rates
 from contracts.action import ACTION
-from contracts.configuration import Budget, Configuration
+from contracts.configuration import Budget, Configuration, Target
 from contracts.messages import PassInput
 from contracts.observation import NodePoolObservation
 from contracts.proposal import Draft
@@ -23,6 +26,9 @@ from guardrails.facts import (
     agent_of,
 )
 
+Covering = tuple[Budget, Window]
+"""A budget that covers the change, and the window of it that the pass falls in."""
+
 
 def place_of(draft: Draft) -> Place:
     """Return what a pass over this draft locks and counts by."""
@@ -38,19 +44,17 @@ def place_of(draft: Draft) -> Place:
     )
 
 
-def budgets_at(configuration: Configuration, outside: Outside, locked: Locked) -> list[tuple[Budget, Window]]:
-    """Return every budget that covers the change, with its window at the database's time."""
-    if outside.target is None:
-        return []
-    return [
-        (budget, window_at(budget, locked.now))
+def budgets_at(
+    configuration: Configuration, target: Target | None, place: Place, now: datetime
+) -> tuple[Covering, ...]:
+    """Return every budget that covers a change of the target, with its window at `now`, the database's time."""
+    if target is None:
+        return ()
+    return tuple(
+        (budget, window_at(budget, now))
         for budget in configuration.budgets
-        if budget.covers_change(
-            environment=outside.target.environment,
-            team=outside.target.team,
-            agent=place_of(outside.draft).agent,
-        )
-    ]
+        if budget.covers_change(environment=target.environment, team=target.team, agent=place.agent)
+    )
 
 
 def facts_of(
@@ -58,14 +62,16 @@ def facts_of(
     configuration: Configuration,
     mode: str,
     outside: Outside,
+    place: Place,
     locked: Locked,
+    covering: Sequence[Covering],
     contended: Contended,
     windows: WindowsFacts,
     *,
     admitting: bool,
 ) -> Facts:
     """Return the facts of one pass."""
-    draft, place = outside.draft, place_of(outside.draft)
+    draft = outside.draft
     return Facts(
         draft=draft,
         pass_number=given.pass_number,
@@ -84,7 +90,7 @@ def facts_of(
         policy_error=outside.policy_error,
         price=outside.price,
         price_error=outside.price_error,
-        budgets=_budgets(budgets_at(configuration, outside, locked), locked, contended),
+        budgets=_budgets(covering, locked, contended),
         rates=_rates(draft, place, contended.rates),
         is_counted=contended.rates.is_counted,
         last_effect_at=contended.rates.last_effect_at,
@@ -132,9 +138,7 @@ def _arriving(found: Rates) -> tuple[Arriving, ...]:
     return tuple(growing)
 
 
-def _budgets(
-    covering: list[tuple[Budget, Window]], locked: Locked, contended: Contended
-) -> tuple[BudgetFacts, ...]:
+def _budgets(covering: Sequence[Covering], locked: Locked, contended: Contended) -> tuple[BudgetFacts, ...]:
     balances = {(balance.scope, balance.window): balance for balance in contended.balances}
     own = {position.key: position.reserved for position in locked.positions}
     found = []

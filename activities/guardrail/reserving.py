@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.costing import caps_of
-from activities.guardrail.facts import budgets_at
-from activities.guardrail.gathering import Outside
+from activities.guardrail.facts import Covering
 from adapters.store import ledger
 from adapters.store.batch import Batch
 from adapters.store.guard_pass import Contended, Locked
 from adapters.store.ledger import Amount, Balance, Cap, Subject, Wanted, WindowKey
-from contracts.configuration import Configuration
 from contracts.evaluation import CostEstimate
 
 
@@ -26,18 +24,14 @@ class Purse:
     caps: Mapping[WindowKey, Cap]
 
 
-def windows_of(configuration: Configuration, outside: Outside, locked: Locked) -> list[Wanted]:
+def windows_of(covering: Sequence[Covering], locked: Locked) -> list[Wanted]:
     """Return every window that the change counts against, and those in which it has something reserved."""
-    covering = [
-        Wanted(budget.key, window.key, budget.currency, window.hours)
-        for budget, window in budgets_at(configuration, outside, locked)
-    ]
-    return covering + [Wanted(one.scope, one.window, one.currency) for one in locked.positions]
+    counted = [Wanted(budget.key, window.key, budget.currency, window.hours) for budget, window in covering]
+    return counted + [Wanted(one.scope, one.window, one.currency) for one in locked.positions]
 
 
-def purse_of(configuration: Configuration, outside: Outside, locked: Locked, contended: Contended) -> Purse:
+def purse_of(covering: Sequence[Covering], contended: Contended) -> Purse:
     """Return what a pass has locked."""
-    covering = budgets_at(configuration, outside, locked)
     return Purse(contended.balances, caps_of([(budget, window.key) for budget, window in covering]))
 
 
