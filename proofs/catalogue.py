@@ -36,6 +36,14 @@ PROOFS = (
         ("--entries", "10000", "--command", "1000", "--rearranged", "10000"),
         ("--entries", "60", "--command", "8", "--rearranged", "200"),
     ),
+    Proof(
+        "kills",
+        "proofs.kills",
+        ("--kills", "120", "--others", "20"),
+        ("--kills", "6", "--others", "1", "--points", "4"),
+    ),
+    Proof("zombie", "proofs.zombie", ("--rounds", "1"), ("--only", "clock not looked at")),
+    Proof("secrets", "proofs.secrets"),
     Proof("upgrade", "proofs.upgrade", (), ()),
     Proof("mutants", "proofs.mutants", (), ("--only", "fence")),
 )

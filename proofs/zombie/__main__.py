@@ -1,0 +1,267 @@
+"""Zombies: `make proof-zombie` stops a worker at each point of an effect, lets another take over, and wakes the first.
+
+Two workers share some proposals. One stops itself with SIGSTOP where it is told to, and is woken when what it held is
+over, or is being verified. Judged by the provider's own log: outside the window between the last check and the call it
+makes no call after it woke. Inside the call cannot be prevented: it is found, paged, and told in the audit log, and a
+proposal that was not over yet does not succeed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from contracts.audit import AuditType
+from emulators.gke.log import ServedCall
+from local.bound import bound_command
+from local.environment import module_command
+from proofs.judgement.records import Records, read
+from proofs.report import Report, arguments, at_least, conclude, exactly, say
+from proofs.zombie.worker import INSIDE, MARK, POINT, POINTS
+from settings import Settings
+from tests.e2e import processes
+from tests.e2e.practice_ground import DEVELOPMENT, Ground, Place
+from tests.e2e.stack import Programs, Stack, eventually, running_stack
+from tools.catalogue import OPA, TEMPORAL
+from tools.programs import explicit_path, resolve
+
+AT_ONCE = 6
+"""Proposals that both workers share in one round: the zombie gets some of them."""
+SETTLES_WITHIN = 180.0
+AFTERWARDS = 5.0
+"""Seconds that a woken worker gets to do what it was about to do."""
+SLOW_START = 8.0
+"""Seconds that nodes need where the wake is to come during verification."""
+WORKER = "proofs.zombie.worker"
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one zombie did."""
+
+    point: str
+    is_verifying: bool
+    """Whether it woke before the proposals were over."""
+    stops: int
+    calls: Sequence[ServedCall]
+    """Changing calls after it woke."""
+    late: int
+    """Calls that the audit log tells as late."""
+    paged: int
+    states: dict[str, str]
+    """Proposal → state at the end."""
+    effects: dict[str, int]
+    """Proposal → effects in the provider's log."""
+
+    def faults(self) -> list[str]:
+        """Return what is not as it must be, in words."""
+        effects = [call for call in self.calls if call.accepted]
+        found = [
+            f"{one} had {times} effects"
+            for one, times in self.effects.items()
+            if times != 1 and not self.late
+        ]
+        if self.point != INSIDE and self.calls:
+            found.append(f"{len(self.calls)} calls after it woke")
+        if self.point != INSIDE and self.late:
+            found.append(f"{self.late} calls in time were told as late")
+        if self.point == INSIDE and (len(effects), len(effects)) != (self.late, self.paged):
+            found.append(f"{len(effects)} late effects, {self.late} found, {self.paged} paged")
+        dirty = sum(state == "dirty" for state in self.states.values())
+        if self.is_verifying and dirty != len(effects):
+            found.append(f"{len(effects)} late effects while verifying, and {dirty} proposals are dirty")
+        others = set(self.states.values()) - {"succeeded", "dirty"}
+        if others or (dirty and not effects):
+            found.append(f"ended as {sorted(self.states.values())}")
+        return [f"{self.point}: {one}" for one in found]
+
+
+async def run_round(stack: Stack, point: str, size: int, *, is_verifying: bool = False) -> Round:
+    """Let a worker stop at `point` and wake it when its proposals are over, or are being verified."""
+    began, mark = datetime.now(UTC), stack.state_dir / f"zombie-{time.monotonic_ns()}"
+    async with _zombie(stack, point, mark) as process:
+        ids = await (_begin_one if is_verifying else _begin)(stack, mark, size)
+        woke_at = datetime.now(UTC)
+        os.kill(process.pid, signal.SIGCONT)
+        await asyncio.sleep(AFTERWARDS)
+        await eventually(lambda: _are_over(stack, ids), limit=SETTLES_WITHIN)
+    async with stack.database() as database:
+        records = await read(database)
+    return _round(
+        stack, records, point, ids, (began, woke_at), is_verifying=is_verifying, stops=int(mark.exists())
+    )
+
+
+async def _begin(stack: Stack, mark: Path, size: int) -> dict[str, Place]:
+    """Let both workers share some proposals, and return when all are over: the other one finished what was left."""
+    ids = {await stack.propose(place.resize(size)): place for place in stack.ground.places(DEVELOPMENT)}
+    await eventually(lambda: _exists(mark), limit=SETTLES_WITHIN)
+    for one in ids:
+        await stack.until(one, "succeeded", limit=SETTLES_WITHIN)
+    return ids
+
+
+async def _begin_one(stack: Stack, mark: Path, size: int) -> dict[str, Place]:
+    """Propose one after the other until one is stopped in; return when the other worker verifies it."""
+    ids: dict[str, Place] = {}
+    for place in stack.ground.places(DEVELOPMENT):
+        proposal_id = await stack.propose(place.resize(size))
+        ids[proposal_id] = place
+        await eventually(partial(_is_stopped_or_over, stack, mark, proposal_id), limit=SETTLES_WITHIN)
+        if await _exists(mark):
+            # In time: the other worker waits out the call deadline first.
+            await stack.admin.settings(node_start=SLOW_START)
+            await stack.until(proposal_id, "verifying", limit=SETTLES_WITHIN)
+            await eventually(lambda: _is_quiet(stack), limit=SETTLES_WITHIN)
+            return ids
+    return ids
+
+
+async def _is_stopped_or_over(stack: Stack, mark: Path, proposal_id: str) -> bool:
+    return await _exists(mark) or await _are_over(stack, [proposal_id])
+
+
+async def _is_quiet(stack: Stack) -> bool:
+    """No operation runs: the provider would take another call."""
+    clusters = (await stack.admin.state())["clusters"]
+    return all(one["status"] == "DONE" for cluster in clusters for one in cluster["operations"])
+
+
+def _round(
+    stack: Stack,
+    records: Records,
+    point: str,
+    ids: dict[str, Place],
+    moments: tuple[datetime, datetime],
+    *,
+    is_verifying: bool,
+    stops: int,
+) -> Round:
+    began, woke_at = moments
+    calls = [call for call in stack.emulator.calls().of("SetNodePoolSize") if call.ts >= began]
+    told = [
+        row for row in records.notices if row.subject in ids and row.payload.get("reason_code") == "late_call"
+    ]
+    return Round(
+        point=point,
+        is_verifying=is_verifying,
+        stops=stops,
+        calls=[call for call in calls if call.ts >= woke_at],
+        late=sum(one.type is AuditType.EFFECT_LATE and one.subject in ids for one in records.events),
+        paged=len(told),
+        states={row.id: row.state for row in records.proposals if row.id in ids},
+        effects={
+            one: sum(call.accepted and call.target == place.pool() for call in calls)
+            for one, place in ids.items()
+        },
+    )
+
+
+@asynccontextmanager
+async def _zombie(stack: Stack, point: str, mark: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """Run a worker beside the first that will stop at `point`."""
+    pid = stack.pid("worker")
+    if pid is None:
+        raise RuntimeError("the first worker does not run")
+    ready = stack.state_dir / f"{mark.name}.ready"
+    own = {"SLUICE_READY_FILE": str(ready), POINT: point, MARK: str(mark)}
+    with (stack.state_dir / "logs" / "zombie.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            *bound_command([*module_command(WORKER), "worker"]),
+            env=processes.environment(pid) | own,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        await eventually(lambda: _exists(ready), limit=60)
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGCONT)
+        await processes.end(process)
+
+
+async def _exists(path: Path) -> bool:
+    return await asyncio.to_thread(path.exists)
+
+
+async def _are_over(stack: Stack, ids: Iterable[str]) -> bool:
+    return all([(await stack.show(one))["is_final"] for one in ids])
+
+
+async def prove(points: Sequence[tuple[str, bool]]) -> list[Round]:
+    """Run a round for each point on one stack, and say each."""
+    settings, found = Settings(), []
+    programs = [
+        resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
+        for one in (TEMPORAL, OPA)
+    ]
+    directory = Path(tempfile.mkdtemp(prefix="sluice-zombie-"))
+    limits = {
+        "max_share": 10.0,
+        "breaker": {"failures": 100},
+        "effects_per_hour": 10_000,
+        "repeats": {"proposals": 1000},
+    }
+    try:
+        for number, (point, is_verifying) in enumerate(points, 1):
+            place = directory / str(number)
+            place.mkdir()
+            async with running_stack(place, Programs(*programs), Ground(AT_ONCE, limits=limits)) as stack:
+                one = await run_round(stack, point, 2, is_verifying=is_verifying)
+            found.append(one)
+            say(
+                f"{number} of {len(points)}, «{point}»: {len(one.calls)} calls after it woke, {one.late} told as late"
+            )
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return found
+
+
+def main() -> int:
+    """Read the arguments and prove."""
+    parser = arguments(__doc__)
+    parser.add_argument("--rounds", type=int, default=1, help="of every point")
+    parser.add_argument("--only", default="", metavar="WORDS", help="points with these words in their name")
+    given = parser.parse_args()
+    chosen = [(point, False) for point in POINTS] + [(INSIDE, True)]
+    chosen = [one for one in chosen if given.only in one[0]] * given.rounds
+    began = time.monotonic()
+    found = asyncio.run(prove(chosen))
+    inside = [one for one in found if one.point == INSIDE]
+    outside = [one for one in found if one.point != INSIDE]
+    late = sum(call.accepted for one in inside for call in one.calls)
+    only = f" --only '{given.only}'" if given.only else ""
+    report = Report(
+        promise=(
+            "A worker that slept makes no call once it was given up; one it was stopped in the midst of is found, "
+            "paged, and no success (I1, I7)."
+        ),
+        figures=(
+            exactly("workers stopped and woken", sum(one.stops for one in found), len(chosen)),
+            exactly("calls after the wake, outside the window", sum(len(one.calls) for one in outside), 0),
+            *([at_least("late effects, inside the window", late, 1)] if inside else ()),
+            exactly("late effects found", sum(one.late for one in found), late),
+            exactly("late effects paged", sum(one.paged for one in found), late),
+        ),
+        faults=[fault for one in found for fault in one.faults()],
+        again=f"python -m proofs.zombie --rounds {given.rounds}{only}",
+        seconds=time.monotonic() - began,
+    )
+    return conclude(report, given.report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

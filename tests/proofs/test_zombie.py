@@ -1,0 +1,54 @@
+"""What the proof of zombies calls a fault, and that each of its points is there to be stopped at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from emulators.gke.log import ServedCall
+from proofs.zombie.__main__ import Round
+from proofs.zombie.worker import INSIDE, POINTS, stopping
+
+LATE = ServedCall(
+    seq=1, ts=datetime(2026, 11, 21, tzinfo=UTC), surface="container", method="SetNodePoolSize", accepted=True
+)
+OUTSIDE = Round(
+    point="target read, fence not checked", is_verifying=False, stops=1, calls=(), late=0, paged=0,
+    states={"prp_1": "succeeded"}, effects={"prp_1": 1},
+)  # fmt: skip
+FOUND = replace(OUTSIDE, point=INSIDE, calls=(LATE,), late=1, paged=1, effects={"prp_1": 2})
+
+
+def test_a_zombie_that_calls_nothing_is_as_it_must_be_and_so_is_a_late_call_that_was_found() -> None:
+    assert OUTSIDE.faults() == []
+    assert FOUND.faults() == []
+    assert replace(FOUND, is_verifying=True, states={"prp_1": "dirty"}).faults() == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(OUTSIDE, calls=(LATE,)),
+        replace(OUTSIDE, late=1),
+        replace(OUTSIDE, effects={"prp_1": 2}),
+        replace(OUTSIDE, states={"prp_1": "dirty"}),
+        replace(FOUND, late=0),
+        replace(FOUND, paged=0),
+        replace(FOUND, is_verifying=True),
+    ],
+    ids=["called", "falsely-found", "doubled", "dirty", "not-found", "not-paged", "told-as-success"],
+)
+def test_what_may_not_be_is_a_fault(wrong: Round) -> None:
+    assert wrong.faults()
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_each_point_wraps_something_that_is_there_and_gives_it_back(point: str, tmp_path: Path) -> None:
+    owner, name, _ = POINTS[point]
+    plain = getattr(owner, name)
+    with stopping(point, tmp_path / "mark"):
+        assert getattr(owner, name) is not plain
+    assert getattr(owner, name) is plain
