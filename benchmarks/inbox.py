@@ -15,6 +15,7 @@ import asyncio
 import multiprocessing
 import re
 import socket
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from adapters.store.schema import decisions, evaluations, proposals
 from adapters.store.sessions import SignInMethod
 from api.server import server_for
 from benchmarks.postgres import fresh_database
-from benchmarks.streams import percentile
+from benchmarks.report import Bar, Chart, Result, Spread, arguments, at_most, conclude, percentile, told
 from contracts.action import ResizeNodePool
 from contracts.base import new_id, utc_now
 from contracts.evaluation import RiskTier
@@ -45,7 +46,7 @@ from tests.contracts.samples import AGENT, ANA
 from tests.inbox_samples import judged
 
 WAITING = 10_000
-DECIDED = 5_000
+"""Half as many are decided."""
 BATCH = 500
 LOADS = 100
 """Of each page, after ten that are not counted."""
@@ -152,11 +153,11 @@ def _vote(made: Proposal, place: int) -> dict[str, Any]:
     }
 
 
-async def seed(database: Database) -> None:
+async def seed(database: Database, waiting: int = WAITING) -> None:
     """Insert everything, and let the planner know."""
     final = (ProposalState.SUCCEEDED, ProposalState.REJECTED, ProposalState.EXPIRED, ProposalState.DENIED)
-    states = [ProposalState.AWAITING_APPROVAL] * WAITING
-    states += [final[place % len(final)] for place in range(DECIDED)]
+    states = [ProposalState.AWAITING_APPROVAL] * waiting
+    states += [final[place % len(final)] for place in range(waiting // 2)]
     made = (rows_of(place, state) for place, state in enumerate(states))
     for batch in _batches(made):
         async with database.transaction() as connection:
@@ -191,15 +192,15 @@ class Served:
     cookie: tuple[str, str]
 
 
-def serve(url: str, pipe: Connection) -> None:
+def serve(url: str, pipe: Connection, waiting: int) -> None:
     """Serve until told to stop."""
-    asyncio.run(_serve(url, pipe))
+    asyncio.run(_serve(url, pipe, waiting))
 
 
-async def _serve(url: str, pipe: Connection) -> None:
+async def _serve(url: str, pipe: Connection, waiting: int) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     async with serving(url) as api:
-        await seed(api.database)
+        await seed(api.database, waiting)
         kind, roles = PEOPLE["ben"]
         async with api.database.transaction() as connection:
             secret = await sessions.open_session(
@@ -230,12 +231,12 @@ class Loaded:
     size: int
 
 
-async def measure() -> tuple[list[Loaded], dict[str, int]]:
+async def measure(waiting: int = WAITING) -> tuple[list[Loaded], dict[str, int]]:
     """Return every page, and the weight of the first by file."""
     context = multiprocessing.get_context("spawn")
     async with fresh_database() as url:
         pipe, other = context.Pipe()
-        api = context.Process(target=serve, args=(url, other), daemon=True)
+        api = context.Process(target=serve, args=(url, other, waiting), daemon=True)
         api.start()
         served: Served = await asyncio.to_thread(pipe.recv)
         name, secret = served.cookie
@@ -316,5 +317,28 @@ def report(pages: Sequence[Loaded], weight: dict[str, int]) -> str:
     return "\n".join(lines)
 
 
+def main() -> int:
+    """Run from the command line."""
+    parser = arguments(__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the proposals")
+    given = parser.parse_args()
+    waiting, began = WAITING // 10 if given.quick else WAITING, time.monotonic()
+    pages, weight = asyncio.run(measure(waiting))
+    print(report(pages, weight))
+    bars = [Bar(page.name, Spread.of([percentile(page.latencies, 0.95)])) for page in pages]
+    result = Result(
+        promise=f"How long does the inbox take with {waiting:,} waiting proposals, and what does it weigh?",
+        figures=(
+            at_most("first page: p95", percentile(pages[0].latencies, 0.95), ACCEPTED_MS, " ms"),
+            at_most("first visit: KB sent", sum(weight.values()) / 1024, ACCEPTED_BYTES / 1024, " KB"),
+            *(told(f"{page.name}: p95", f"{percentile(page.latencies, 0.95):.0f} ms") for page in pages[1:]),
+        ),
+        again="python -m benchmarks.inbox" + (" --quick" if given.quick else ""),
+        seconds=time.monotonic() - began,
+        charts=(Chart("pages", "Time of a page, p95, stay below", "ms", bars, ACCEPTED_MS),),
+    )
+    return conclude(result, given.report)
+
+
 if __name__ == "__main__":
-    print(report(*asyncio.run(measure())))
+    sys.exit(main())

@@ -15,7 +15,7 @@ from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.streams import percentile
+from benchmarks.report import percentile
 
 LINE = "{name:30} wall p50 {p50:7.3f} ms   p99 {p99:7.3f} ms   processor p50 {worked:7.3f} ms   {share:5.1%}"
 

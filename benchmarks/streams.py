@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import socket
-import statistics
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -29,6 +29,7 @@ from adapters.store.database import Database
 from api.server import server_for
 from api.stream.feed import EventFeed, Limits
 from benchmarks.postgres import fresh_database
+from benchmarks.report import Result, Spread, arguments, at_most, conclude, percentile, told
 from contracts.audit import AuditType
 from contracts.principal import SYSTEM
 from tests.api.serving import decision_on, serving
@@ -60,17 +61,17 @@ class Served:
 # The API's process
 
 
-def serve(url: str, pipe: Connection) -> None:
+def serve(url: str, pipe: Connection, rounds: int) -> None:
     """Serve until told to stop."""
-    asyncio.run(_serve(url, pipe))
+    asyncio.run(_serve(url, pipe, rounds))
 
 
-async def _serve(url: str, pipe: Connection) -> None:
+async def _serve(url: str, pipe: Connection, rounds: int) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     async with serving(url) as api:
         loops = background_loops(api.database, api.parts.sequencer, (), halts.settle)
         ballots = []
-        for _ in range(2 * ROUNDS * DECISIONS):
+        for _ in range(2 * rounds * DECISIONS):
             proposal_id = await api.propose()
             await api.observe(proposal_id)
             ballots.append((proposal_id, decision_on(await api.view(proposal_id))))
@@ -189,12 +190,12 @@ Say = Callable[[object], Awaitable[Any]]
 """Sends a word to the readers and returns their answer."""
 
 
-async def measure(streams: int) -> list[tuple[Half, Half]]:
+async def measure(streams: int, rounds: int = ROUNDS) -> list[tuple[Half, Half]]:
     """Return rounds of (without, with); every second round starts with the streams."""
     context = multiprocessing.get_context("spawn")
     async with fresh_database() as url:
         to_api, at_api = context.Pipe()
-        api = context.Process(target=serve, args=(url, at_api), daemon=True)
+        api = context.Process(target=serve, args=(url, at_api, rounds), daemon=True)
         api.start()
         served: Served = await asyncio.to_thread(to_api.recv)
         to_readers, at_readers = context.Pipe()
@@ -205,15 +206,15 @@ async def measure(streams: int) -> list[tuple[Half, Half]]:
             to_readers.send(word)
             return await asyncio.to_thread(to_readers.recv)
 
-        rounds = await _rounds(streams, served, say)
+        halves = await _rounds(streams, served, say, rounds)
         to_readers.send("end")
         to_api.send("end")
         for process in (readers, api):
             await asyncio.to_thread(process.join, 15)
-        return rounds
+        return halves
 
 
-async def _rounds(streams: int, served: Served, say: Say) -> list[tuple[Half, Half]]:
+async def _rounds(streams: int, served: Served, say: Say, count: int) -> list[tuple[Half, Half]]:
     ballots = iter(served.ballots)
     base = f"http://127.0.0.1:{served.port}"
     rounds = []
@@ -235,7 +236,7 @@ async def _rounds(streams: int, served: Served, say: Say) -> list[tuple[Half, Ha
                 )
             return Half(latencies, sum(received))
 
-        for number in range(ROUNDS):
+        for number in range(count):
             if number % 2:
                 streamed = await with_streams()
                 rounds.append((await without(), streamed))
@@ -255,11 +256,6 @@ async def _decide(client: httpx.AsyncClient, ballots: Any) -> list[float]:
         answer.raise_for_status()
         await asyncio.sleep(PAUSE)
     return latencies
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """Return the value below which `share` of all lie (inclusive method)."""
-    return statistics.quantiles(values, n=100, method="inclusive")[round(share * 100) - 1]
 
 
 def report(rounds: Sequence[tuple[Half, Half]], streams: int) -> str:
@@ -283,5 +279,33 @@ def _line(name: str, plain: Sequence[float], busy: Sequence[float], received: in
     return f"{name:>8} {medians:>16} {tails:>16} {ratio:>7.2f}   {received}"
 
 
+def main() -> int:
+    """Run from the command line."""
+    parser = arguments(__doc__)
+    parser.add_argument("--quick", action="store_true", help="one round with 20 streams")
+    given = parser.parse_args()
+    streams, count = (20, 1) if given.quick else (STREAMS, ROUNDS)
+    began = time.monotonic()
+    rounds = asyncio.run(measure(streams, count))
+    print(report(rounds, streams))
+    ratios = [percentile(busy.latencies, 0.95) / percentile(plain.latencies, 0.95) for plain, busy in rounds]
+    plain = [one for without, _ in rounds for one in without.latencies]
+    busy = [one for _, streamed in rounds for one in streamed.latencies]
+    result = Result(
+        promise="What do open event streams cost those who decide?",
+        figures=(
+            at_most(
+                f"p95 of a decision with {streams} streams ÷ without",
+                percentile(busy, 0.95) / percentile(plain, 0.95), ACCEPTED, "×",
+            ),
+            told("the same, round by round", Spread.of(ratios).text("×")),
+            told("p95 without, with", f"{percentile(plain, 0.95):.1f} ms, {percentile(busy, 0.95):.1f} ms"),
+        ),
+        again="python -m benchmarks.streams" + (" --quick" if given.quick else ""),
+        seconds=time.monotonic() - began,
+    )  # fmt: skip
+    return conclude(result, given.report)
+
+
 if __name__ == "__main__":
-    print(report(asyncio.run(measure(STREAMS)), STREAMS))
+    sys.exit(main())

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -107,6 +107,10 @@ class Contender(Protocol):
         """Start a worker again."""
         ...
 
+    def second(self) -> AbstractAsyncContextManager[Any]:
+        """Run a second worker meanwhile."""
+        ...
+
 
 @dataclass
 class WorkerProcess:
@@ -135,6 +139,17 @@ class WorkerProcess:
             return ready.exists()
 
         await eventually(is_ready, limit=60)
+
+    @asynccontextmanager
+    async def another(self) -> AsyncIterator[None]:
+        """Run one more meanwhile, and leave the newest one as it was."""
+        before = list(self.processes)
+        await self.start()
+        second = self.processes[-1]
+        self.processes = [second, *before]
+        yield
+        with contextlib.suppress(ProcessLookupError):
+            second.kill()
 
     async def kill(self) -> None:
         """SIGKILL for the newest one."""
@@ -195,6 +210,10 @@ class Floor:
         """Start it again."""
         await self.worker.start()
 
+    def second(self) -> AbstractAsyncContextManager[Any]:
+        """Run another one."""
+        return self.worker.another()
+
     def _handle(self, change_id: str) -> WorkflowHandle[FloorWorkflow, float]:
         return self.client.get_workflow_handle_for(FloorWorkflow.run, change_id)
 
@@ -249,6 +268,10 @@ class Naive:
     async def revive(self) -> None:
         """Start it again."""
         await self.worker.start()
+
+    def second(self) -> AbstractAsyncContextManager[Any]:
+        """Run another one."""
+        return self.worker.another()
 
     def _handle(self, change_id: str) -> WorkflowHandle[NaiveWorkflow, str]:
         return self.client.get_workflow_handle_for(NaiveWorkflow.run, change_id)
@@ -307,6 +330,10 @@ class Graph:
     async def revive(self) -> None:
         """Start it again."""
         await self.worker.start()
+
+    def second(self) -> AbstractAsyncContextManager[Any]:
+        """Run another one."""
+        return self.worker.another()
 
 
 def _roles(server: BenchServer, workers: Sequence[int]) -> dict[str, Sequence[int]]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,16 +15,13 @@ from benchmarks.floor.contenders import Contender, Floor, Graph, Naive, WorkerPr
 from benchmarks.floor.graph import TABLES as RUNS
 from benchmarks.floor.ground import BenchGround
 from benchmarks.floor.load import Measured, drive
-from benchmarks.floor.server import BenchServer
+from benchmarks.floor.programs import opa_program
+from benchmarks.floor.server import BenchServer, scratch
 from benchmarks.floor.sluice import sluice
 from contracts.base import new_id
 from proofs.report import say
-from settings import Settings
-from tests.e2e.stack import Programs
 from tests.gke_fixtures import EmulatorProcess
 from tests.opa_fixtures import opa_process
-from tools.catalogue import OPA
-from tools.programs import explicit_path, resolve
 
 Opening = Callable[[BenchServer, Path, BenchGround], AbstractAsyncContextManager[Contender]]
 
@@ -42,7 +37,7 @@ class Effort:
     warm_up: int = 4
 
 
-FULL = Effort(rounds=3, slots=16, alone=15, seconds=25.0)
+FULL = Effort(rounds=3, slots=16, alone=10, seconds=20.0)
 QUICK = Effort(rounds=1, slots=4, alone=2, seconds=3.0, warm_up=1)
 
 
@@ -65,7 +60,7 @@ async def open_plain(
     emulator = EmulatorProcess(directory / "gke.jsonl", fleet=str(fleet), state_path=directory / "gke.json")
     await emulator.start()
     try:
-        with opa_process(_program_opa()) as (opa, opa_pid):
+        with opa_process(opa_program()) as (opa, opa_pid):
             pool = await change.open_pool(database)
             await pool.execute(change.TABLES + RUNS)
             given = change.Addresses(
@@ -89,15 +84,9 @@ async def _close(pool: asyncpg.Pool) -> None:
 
 @asynccontextmanager
 async def open_sluice(server: BenchServer, directory: Path, ground: BenchGround) -> AsyncIterator[Contender]:
-    """Run the whole of Sluice; the Temporal it could start itself is not needed."""
-    programs = Programs(temporal=Path("temporal"), opa=_program_opa())
-    async with sluice(server, directory, programs, ground) as contender:
+    """Run the whole of Sluice."""
+    async with sluice(server, directory, ground) as contender:
         yield contender
-
-
-def _program_opa() -> Path:
-    settings = Settings()
-    return resolve(OPA, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, OPA)).path
 
 
 OPENINGS: dict[str, Opening] = {
@@ -129,14 +118,3 @@ async def contest(server: BenchServer, effort: Effort, names: list[str]) -> dict
                 f"{measured.cpu_ms():.0f} ms of processor per change"
             )
     return found
-
-
-@contextmanager
-def scratch(name: str) -> Iterator[Path]:
-    """Yield a directory that is thrown away."""
-    # Short: sockets lie below, and the path of one has at most 107 bytes.
-    directory = Path(tempfile.mkdtemp(prefix=f"sb-{name[:5]}-"))
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)

@@ -5,6 +5,7 @@ Limits that would stop a proposal of a benchmark are wide; every gate is asked a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tests.e2e.practice_ground import PRODUCTION, Environment, Ground, Place
@@ -13,11 +14,18 @@ _MANY = {"capacity": 10_000, "per_hour": 10_000}
 
 
 class BenchGround(Ground):
-    """Clusters in production only, where one person approves."""
+    """Clusters in production, where one person approves, or in other environments that are named."""
 
-    def __init__(self, slots: int) -> None:
-        """Declare a cluster for each slot."""
-        limits = {
+    def __init__(
+        self,
+        slots: int,
+        environments: Sequence[Environment] = (PRODUCTION,),
+        pools: Sequence[str] = ("web",),
+        **limits: Any,
+    ) -> None:
+        """Declare a cluster for each slot in each environment, with these pools; `limits` change the wide ones."""
+        self._environments, self._pools = environments, pools
+        wide = {
             "max_share": 10.0,
             "breaker": {"failures": 100},
             "rates": dict.fromkeys(("target", "agent", "tenant", "fleet"), _MANY),
@@ -25,21 +33,22 @@ class BenchGround(Ground):
             "oscillation": {"turns": 20, "window": "1s"},
             "repeats": {"proposals": 1_000},
         }
-        super().__init__(slots, limits=limits)
+        super().__init__(slots, limits=wide | limits)
 
     @property
     def slots(self) -> list[Place]:
-        """Every cluster there is."""
+        """Every cluster in production."""
         return self.places(PRODUCTION)
 
     def places(self, environment: Environment) -> list[Place]:
-        """No clusters but in production."""
-        return super().places(environment) if environment == PRODUCTION else []
+        """No clusters but where they were asked for."""
+        return super().places(environment) if environment in self._environments else []
 
     def fleet(self) -> dict[str, Any]:
         """Only the pools that are used: the provider saves its whole memory at each change."""
         fleet = super().fleet()
         for project in fleet["projects"]:
             for cluster in project["clusters"]:
-                cluster["node_pools"] = cluster["node_pools"][:1]
+                even = cluster["node_pools"][0]
+                cluster["node_pools"] = [even | {"name": name} for name in self._pools]
         return fleet

@@ -7,6 +7,8 @@ from datetime import timedelta
 from temporalio import workflow
 
 QUEUE = "naive"
+EFFECT_LIMIT = 20
+"""Seconds after which the server takes an effect for lost. A real node pool needs minutes, so would this."""
 GATES = ("judge_policy", "judge_budget", "judge_limits")
 
 
@@ -27,8 +29,8 @@ class NaiveWorkflow:
         except TimeoutError:
             return "expired"
         await self._judge(change_id, 2)
-        await self._do("execute", change_id, limit=120)
-        await self._do("verify", change_id, limit=120)
+        await self._do("execute", change_id, limit=EFFECT_LIMIT)
+        await self._do("verify", change_id, limit=EFFECT_LIMIT)
         return "done"
 
     @workflow.update

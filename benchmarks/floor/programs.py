@@ -9,8 +9,8 @@ import re
 from pathlib import Path
 
 from settings import Settings
-from tools.catalogue import Program, Version
-from tools.programs import resolve
+from tools.catalogue import OPA, Program, Version
+from tools.programs import explicit_path, resolve
 
 _PINNED = "1.31.2"
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -44,6 +44,12 @@ def found(program: Program) -> Path:
         ProgramNotFoundError: it is not there and cannot be built.
     """
     return resolve(program, state_dir=Settings().state_dir, progress=_say).path
+
+
+def opa_program() -> Path:
+    """Return OPA as every part of Sluice finds it."""
+    settings = Settings()
+    return resolve(OPA, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, OPA)).path
 
 
 def _say(text: str) -> None:

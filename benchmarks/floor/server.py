@@ -65,7 +65,7 @@ async def bench_server() -> AsyncIterator[BenchServer]:
                 continue
             await ensure_database(postgres, name)
             await asyncio.to_thread(_lay_out, programs[1], postgres, name, schema)
-        with _directory() as directory:
+        with scratch() as directory:
             port = _port()
             configuration = directory / "server.yaml"
             configuration.write_text(
@@ -96,8 +96,9 @@ async def _answers(address: str, process: asyncio.subprocess.Process, directory:
 
 
 @contextmanager
-def _directory() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
+def scratch(name: str = "server") -> Iterator[Path]:
+    """Yield a directory that is thrown away. Its path is short: that of a socket has at most 107 bytes."""
+    directory = Path(tempfile.mkdtemp(prefix=f"sb-{name[:6]}-"))
     try:
         yield directory
     finally:

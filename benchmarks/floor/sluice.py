@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ import httpx
 from temporalio.client import Client
 
 from benchmarks.floor.contenders import Poll
-from benchmarks.floor.ground import BenchGround
-from benchmarks.floor.server import BenchServer
+from benchmarks.floor.programs import opa_program
+from benchmarks.floor.server import BenchServer, bench_server, scratch
 from contracts.messages import Standing, proposal_workflow_id
-from tests.e2e.practice_ground import Place
+from tests.e2e.practice_ground import Ground, Place
 from tests.e2e.stack import Programs, Stack, running_stack
 from tests.gke_fixtures import RunningEmulator
 
@@ -61,10 +61,10 @@ class Sluice:
             "database": [self.server.postgres_pid],
         }
 
-    async def propose(self, place: Place, node_count: int) -> str:
+    async def propose(self, place: Place, node_count: int, pool: str = "web") -> str:
         """POST a proposal."""
-        body = {"action": place.resize(node_count), "reason": "the queue grows"}
-        answer = await self.http.post("/v1/proposals", json=body, headers=self._as("requester"))
+        body = {"action": place.resize(node_count, pool), "reason": "the queue grows"}
+        answer = await self.http.post("/v1/proposals", json=body, headers=self.header_of("requester"))
         answer.raise_for_status()
         return str(answer.json()["proposal_id"])
 
@@ -74,10 +74,10 @@ class Sluice:
 
     async def approve(self, change_id: str) -> None:
         """POST a decision."""
-        digest, revision = self._shown.pop(change_id)
+        digest, revision = self._shown[change_id]
         body = {"decision": "approve", "revision": revision, "digest": digest, "reason": "looked at it"}
         path = f"/v1/proposals/{change_id}/decisions"
-        answer = await self.http.post(path, json=body, headers=self._as("approver"))
+        answer = await self.http.post(path, json=body, headers=self.header_of("approver"))
         answer.raise_for_status()
 
     async def ended(self, change_id: str) -> float:
@@ -86,11 +86,20 @@ class Sluice:
         Raises:
             RuntimeError: it did not succeed.
         """
-        handle: Any = self.client.get_workflow_handle(proposal_workflow_id(change_id), result_type=Standing)
-        standing = await handle.result()
+        standing = await self._standing(change_id)
         if standing.state != "succeeded":
             raise RuntimeError(f"{change_id} ended as {standing.state}: {standing.reason_code}")
         return 0.0
+
+    async def state_after(self, change_id: str) -> str:
+        """Return the state in which it ended."""
+        return str((await self._standing(change_id)).state)
+
+    async def _standing(self, change_id: str) -> Standing:
+        path = proposal_workflow_id(change_id)
+        handle: Any = self.client.get_workflow_handle(path, result_type=Standing)
+        standing: Standing = await handle.result()
+        return standing
 
     async def kill(self) -> None:
         """SIGKILL; the supervisor of `sluice up` starts the next one by itself."""
@@ -100,13 +109,18 @@ class Sluice:
         """Wait for the supervisor to have done so."""
         await self.stack.back("worker")
 
+    def second(self) -> AbstractAsyncContextManager[Any]:
+        """Run another worker with the same settings."""
+        return self.stack.beside("worker")
+
     def _pid(self, part: str) -> int:
         pid = self.stack.pid(part)
         if pid is None:
             raise RuntimeError(f"{part} does not run")
         return pid
 
-    def _as(self, name: str) -> dict[str, str]:
+    def header_of(self, name: str) -> dict[str, str]:
+        """Return what makes a call somebody's, by local identity."""
         return {"Authorization": f"Bearer {self.stack.tokens[name]}"}
 
     async def _awaiting(self, ids: list[str]) -> Mapping[str, tuple[str, int]]:
@@ -116,19 +130,40 @@ class Sluice:
 
 @asynccontextmanager
 async def sluice(
-    server: BenchServer, directory: Path, programs: Programs, ground: BenchGround
+    server: BenchServer, directory: Path, ground: Ground, **changes: str
 ) -> AsyncIterator[Sluice]:
-    """Run the stack meanwhile, in a database and a namespace of its own."""
+    """Run the stack meanwhile, in a database and a namespace of its own; `changes` are settings by their variable."""
+    # The Temporal that it could start itself is not needed.
+    programs = Programs(temporal=Path("temporal"), opa=opa_program())
     name = f"sluice_{os.urandom(4).hex()}"
     dsn, client = await server.database(name), await server.namespace()
     settings = {
         "SLUICE_DATABASE__URL": server.postgres.url(name),
         "SLUICE_TEMPORAL__ADDRESS": server.address,
         "SLUICE_TEMPORAL__NAMESPACE": client.namespace,
-    }
+    } | changes
     async with (
+        _told_why(directory),
         running_stack(directory, programs, ground, **settings) as stack,
         asyncpg.create_pool(dsn, min_size=1, max_size=4) as pool,
         httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http,
     ):
         yield Sluice(stack, server, client, pool, http)
+
+
+@asynccontextmanager
+async def _told_why(directory: Path) -> AsyncIterator[None]:
+    """Say what the stack said when it did not start: its files are gone afterwards."""
+    try:
+        yield
+    except AssertionError as error:
+        raise RuntimeError((directory / "up.log").read_text(encoding="utf-8")[-3_000:]) from error
+
+
+@asynccontextmanager
+async def sluice_alone(ground: Ground, **changes: str) -> AsyncIterator[Sluice]:
+    """The same on a server of its own."""
+    async with bench_server() as server:
+        with scratch("sluice") as directory:
+            async with sluice(server, directory, ground, **changes) as running:
+                yield running

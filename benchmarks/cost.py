@@ -1,0 +1,185 @@
+"""What does one proposal cost: events, billable actions, rows, bytes, processor time? `make bench-cost`.
+
+Runs proposals of four kinds one after the other, on Sluice as shipped over a real Temporal server: one approval,
+approved by nobody, denied, rolled back after a stock-out. Events and actions are exact and asserted by tests, too
+(docs/reference/workflow-cost.md); rows and bytes are counted in the database before and after.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import asyncpg
+
+from benchmarks.floor.ground import BenchGround
+from benchmarks.floor.load import PATH
+from benchmarks.floor.processor import spent
+from benchmarks.floor.sluice import Sluice, sluice_alone
+from benchmarks.report import Bar, Chart, Figure, Result, Spread, arguments, at_most, conclude, say, told
+from contracts.messages import proposal_workflow_id
+from emulators.gke.faults import FaultKind
+from tests.e2e.practice_ground import DEVELOPMENT, PRODUCTION, Place
+from tests.history_cost import Cost, cost_of
+
+FULL, QUICK = 20, 2
+MOST_EVENTS, MOST_ACTIONS = 30, 7
+KINDS = ("one approval", "approved by nobody", "denied", "rolled back")
+_TOO_MANY = 11
+"""Nodes per zone: one more than the targets allow."""
+SETTLES_WITHIN = 2.0
+"""Seconds until the last outbox rows and numbers of the audit log are written."""
+
+
+@dataclass(frozen=True)
+class Paid:
+    """What one kind of proposal costs, on average where it is not exact."""
+
+    history: Cost
+    rows: Mapping[str, float]
+    """Table → rows; those that stay at zero are left out."""
+    row_bytes: float
+    disk_bytes: float
+    """Growth of the database's files, indexes included; whole pages."""
+    processor_ms: Mapping[str, float]
+    seconds: float
+
+    @property
+    def path_ms(self) -> float:
+        """Processor time of the path, without the API."""
+        return sum(self.processor_ms[role] for role in PATH)
+
+
+async def pay(sluice: Sluice, kind: str, place: Place, count: int) -> Paid:
+    """Run `count` proposals of a kind, one after the other, and count what they left behind."""
+    await _one(sluice, kind, place, 0)
+    await asyncio.sleep(SETTLES_WITHIN)
+    before, sizes, busy = await _rows(sluice.pool), await _sizes(sluice.pool), spent(sluice.roles)
+    began = time.monotonic()
+    for number in range(1, count + 1):
+        last = await _one(sluice, kind, place, number)
+    seconds = time.monotonic() - began
+    await asyncio.sleep(SETTLES_WITHIN)
+    idle = 1 + SETTLES_WITHIN / seconds
+    now = spent(sluice.roles)
+    after, grown = await _rows(sluice.pool), await _sizes(sluice.pool)
+    handle = sluice.client.get_workflow_handle(proposal_workflow_id(last))
+    return Paid(
+        history=await cost_of(handle),
+        rows={name: (after[name] - before[name]) / count for name in after if after[name] != before[name]},
+        row_bytes=(grown[0] - sizes[0]) / count,
+        disk_bytes=(grown[1] - sizes[1]) / count,
+        processor_ms={role: 1_000 * (now[role] - busy[role]) / count / idle for role in now},
+        seconds=seconds / count,
+    )
+
+
+async def _one(sluice: Sluice, kind: str, place: Place, number: int) -> str:
+    nodes = 2 + number % 2
+    if kind == "denied":
+        nodes = _TOO_MANY
+    if kind == "rolled back":
+        where = {"cluster": place.name, "node_pool": "web"}
+        await sluice.emulator.admin.add_fault(
+            "SetNodePoolSize", FaultKind.STOCKOUT, recovers_after=0.5, **where
+        )
+        nodes = 4 + number % 2
+    proposal_id = await sluice.propose(place, nodes)
+    if kind in ("one approval", "rolled back"):
+        await sluice.judged(proposal_id)
+        await sluice.approve(proposal_id)
+    ended = await sluice.state_after(proposal_id)
+    wanted = {"denied": "denied", "rolled back": "rolled_back"}.get(kind, "succeeded")
+    if ended != wanted:
+        raise RuntimeError(f"{proposal_id} ended as {ended}, not {wanted}")
+    return proposal_id
+
+
+async def _rows(pool: asyncpg.Pool) -> dict[str, int]:
+    tables = await pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    names = sorted(one["tablename"] for one in tables)
+    return {name: await pool.fetchval(f'SELECT count(*) FROM "{name}"') for name in names}  # noqa: S608  the catalogue's
+
+
+async def _sizes(pool: asyncpg.Pool) -> tuple[int, int]:
+    """Return the bytes of all rows, and those of all files."""
+    names = [
+        one["tablename"]
+        for one in await pool.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    ]
+    rows = 0
+    for name in names:
+        rows += await pool.fetchval(f'SELECT coalesce(sum(pg_column_size(t.*)), 0) FROM "{name}" t')  # noqa: S608
+    return rows, await pool.fetchval("SELECT pg_database_size(current_database())")
+
+
+async def measure(count: int) -> dict[str, Paid]:
+    """Return what each kind costs."""
+    ground = BenchGround(2, (PRODUCTION, DEVELOPMENT))
+    plain, undone = ground.places(PRODUCTION)
+    alone = ground.places(DEVELOPMENT)[0]
+    places = dict(zip(KINDS, (plain, alone, alone, undone), strict=True))
+    found = {}
+    async with sluice_alone(ground) as sluice:
+        for kind, place in places.items():
+            found[kind] = await pay(sluice, kind, place, count)
+            say(f"{kind}: {found[kind].history}, {found[kind].path_ms:.0f} ms")
+    return found
+
+
+def figures(found: Mapping[str, Paid]) -> list[Figure]:
+    """Return the limits of one approval, then every kind."""
+    plain = found[KINDS[0]]
+    lines = [
+        at_most("one approval: history events", plain.history.events, MOST_EVENTS),
+        at_most("one approval: billable actions", plain.history.actions, MOST_ACTIONS),
+    ]
+    for kind, paid in found.items():
+        if kind != KINDS[0]:
+            counted = f"{paid.history.events} events, {paid.history.actions} actions"
+            lines.append(told(f"{kind}: history", counted))
+        tables = ", ".join(f"{name} {rows:g}" for name, rows in paid.rows.items())
+        lines += [
+            told(f"{kind}: rows", f"{sum(paid.rows.values()):.3g}: {tables}"),
+            told(
+                f"{kind}: KiB of rows, of files", f"{paid.row_bytes / 1024:.1f}, {paid.disk_bytes / 1024:.1f}"
+            ),
+            told(
+                f"{kind}: processor ms",
+                f"{paid.path_ms:.0f}: "
+                + ", ".join(f"{role} {ms:.0f}" for role, ms in paid.processor_ms.items()),
+            ),
+            told(f"{kind}: LLM tokens", "0"),
+        ]
+    return lines
+
+
+def main() -> int:
+    """Read the arguments and measure."""
+    parser = arguments(__doc__)
+    parser.add_argument("--quick", action="store_true", help="two of each")
+    given = parser.parse_args()
+    began = time.monotonic()
+    count = QUICK if given.quick else FULL
+    found = asyncio.run(measure(count))
+    bars = [Bar(kind, Spread.of([paid.path_ms])) for kind, paid in found.items()]
+    report = Result(
+        promise="What does one proposal cost?",
+        figures=figures(found),
+        again="python -m benchmarks.cost" + (" --quick" if given.quick else ""),
+        seconds=time.monotonic() - began,
+        charts=(Chart("processor", "Processor time per proposal, one in flight", "ms", bars),),
+        notes=(
+            f"{count} proposals of each kind, one in flight; idle processes are in the processor time.",
+            "No model takes part once a proposal exists. What planning a request costs depends on the model, and is "
+            "kept per request.",
+        ),
+    )
+    return conclude(report, given.report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

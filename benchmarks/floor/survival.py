@@ -1,0 +1,228 @@
+"""What each contender survives: the same four faults, brought about from outside, judged by the provider's own log.
+
+`make bench-survival`. The worker is killed before and after the provider took the change; it hangs before the call
+while another one takes over, and wakes; an approval comes while it hangs, and the approver's client gives up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
+
+from benchmarks.floor.contenders import Contender
+from benchmarks.floor.contest import OPENINGS
+from benchmarks.floor.ground import BenchGround
+from benchmarks.floor.server import BenchServer, bench_server, scratch
+from benchmarks.report import Figure, Result, arguments, conclude, say, told
+from emulators.gke.faults import FaultKind
+from emulators.gke.log import Calls
+from tests.e2e.practice_ground import Place
+from tests.gke_fixtures import RunningEmulator
+from tests.proposal_stack import eventually
+
+READS_BEFORE_CALL = {"sluice": 0, "naive": 1, "langgraph": 1}
+"""Looks at the pool between an approval and the one right before the call: the second policy gate of the plain ones."""
+OVER_WITHIN = 60.0
+SLOW = 3.0
+PATIENCE = 3.0
+"""Seconds that the approver's client waits."""
+AFTERMATH = 4.0
+"""Seconds in which a second effect would show."""
+NODES = 3
+
+
+@dataclass(frozen=True)
+class Ordeal:
+    """One contender under one fault."""
+
+    contender: Contender
+    emulator: RunningEmulator
+    place: Place
+    change_id: str
+
+    def calls(self, method: str) -> Calls:
+        """What the provider served for this pool."""
+        return self.emulator.calls().of(method, target=self.place.pool())
+
+    async def slow(self, method: str, skip: int = 0) -> int:
+        """Have the provider answer a call late; return how many it had served before."""
+        where = {"cluster": self.place.name, "node_pool": "web"}
+        await self.emulator.admin.add_fault(method, FaultKind.SLOW, skip=skip, delay=SLOW, **where)
+        return len(self.calls(method))
+
+    async def served(self, method: str, count: int) -> None:
+        """Wait until the provider has taken so many calls."""
+
+        async def taken() -> bool:
+            return len(self.calls(method)) >= count
+
+        await eventually(taken, limit=40)
+
+    async def before_the_call(self) -> None:
+        """Approve, and return while the worker reads the pool right before its call."""
+        skip = READS_BEFORE_CALL[self.contender.name]
+        before = await self.slow("GetNodePool", skip)
+        await self.contender.approve(self.change_id)
+        await self.served("GetNodePool", before + skip + 1)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the worker hang."""
+        [pid] = self.contender.roles["worker"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+async def killed_before_the_effect(one: Ordeal) -> None:
+    """SIGKILL between what was decided and the call."""
+    await one.before_the_call()
+    await one.contender.kill()
+    await one.contender.revive()
+
+
+async def killed_after_the_effect(one: Ordeal) -> None:
+    """SIGKILL when the provider has taken the change and the worker does not know yet."""
+    await one.slow("SetNodePoolSize")
+    await one.contender.approve(one.change_id)
+    await one.served("SetNodePoolSize", 1)
+    await one.contender.kill()
+    await one.contender.revive()
+
+
+async def two_resumers(one: Ordeal) -> None:
+    """A worker hangs right before its call, another one takes over, the first one wakes."""
+    await one.before_the_call()
+    with one.frozen():
+        # Sluice's supervisor counts the one that hangs as running, as any orchestrator would for a while.
+        async with one.contender.second():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(one.served("SetNodePoolSize", 1), OVER_WITHIN)
+            await _over(one)
+    await asyncio.sleep(AFTERMATH)
+
+
+async def lost_approval(one: Ordeal) -> None:
+    """An approval comes while the worker hangs; the client gives up; the worker is replaced."""
+    with one.frozen():
+        with contextlib.suppress(TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            await asyncio.wait_for(one.contender.approve(one.change_id), PATIENCE)
+        await one.contender.kill()
+    await one.contender.revive()
+
+
+FAULTS: dict[str, Callable[[Ordeal], Awaitable[None]]] = {
+    "killed before the effect": killed_before_the_effect,
+    "killed after the effect": killed_after_the_effect,
+    "two resumers": two_resumers,
+    "approval given up on": lost_approval,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a change, in the provider's words."""
+
+    effects: int
+    is_over: bool
+    seconds: float
+    """From the fault's beginning to the end of the change, or to when it was given up."""
+
+    @property
+    def is_right(self) -> bool:
+        """One effect, and an end."""
+        return self.is_over and self.effects == 1
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        effects = f"{self.effects} effect{'' if self.effects == 1 else 's'}"
+        ended = f"over after {self.seconds:.0f} s" if self.is_over else f"not over after {self.seconds:.0f} s"
+        return f"{effects}, {ended}"
+
+
+async def undergo(contender: Contender, place: Place, fault: Callable[[Ordeal], Awaitable[None]]) -> Outcome:
+    """Bring one change to its approval, let the fault happen, and see what comes of it."""
+    if contender.emulator is None:
+        raise ValueError(f"{contender.name} changes nothing")
+    change_id = await contender.propose(place, NODES)
+    await contender.judged(change_id)
+    one = Ordeal(contender, contender.emulator, place, change_id)
+    began = time.monotonic()
+    await fault(one)
+    is_over = await _over(one)
+    seconds = time.monotonic() - began
+    accepted = contender.emulator.calls().accepted("SetNodePoolSize", target=place.pool())
+    return Outcome(len(accepted), is_over, seconds)
+
+
+async def _over(one: Ordeal) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(one.contender.ended(one.change_id), OVER_WITHIN)
+        return True
+    return False
+
+
+async def survive(server: BenchServer, names: list[str]) -> dict[str, dict[str, Outcome]]:
+    """Put every contender through every fault."""
+    found: dict[str, dict[str, Outcome]] = {}
+    for name in names:
+        ground = BenchGround(len(FAULTS))
+        with scratch(name) as directory:
+            async with OPENINGS[name](server, directory, ground) as contender:
+                found[name] = {}
+                for place, (title, fault) in zip(ground.slots, FAULTS.items(), strict=True):
+                    found[name][title] = await undergo(contender, place, fault)
+                    say(f"{name}, {title}: {found[name][title].text}")
+    return found
+
+
+async def measure(names: list[str]) -> dict[str, dict[str, Outcome]]:
+    """Run all of it on one server."""
+    async with bench_server() as server:
+        return await survive(server, names)
+
+
+def main() -> int:
+    """Read the arguments and show."""
+    parser = arguments(__doc__)
+    parser.add_argument("--quick", action="store_true", help="Sluice alone")
+    parser.add_argument("--only", nargs="*", choices=list(READS_BEFORE_CALL), help="these alone")
+    given = parser.parse_args()
+    names = ["sluice"] if given.quick else (given.only or list(READS_BEFORE_CALL))
+    began = time.monotonic()
+    found = asyncio.run(measure(names))
+    figures = [
+        Figure(f"{name}: {title}", one.text, "1 effect, over", one.is_right)
+        if name == "sluice"
+        else told(f"{name}: {title}", one.text)
+        for name, outcomes in found.items()
+        for title, one in outcomes.items()
+    ]
+    report = Result(
+        promise="What survives a killed worker, two resumers, and an approval whose sender gave up?",
+        figures=figures,
+        again="python -m benchmarks.floor.survival" + (" --quick" if given.quick else ""),
+        seconds=time.monotonic() - began,
+        notes=(
+            "A second effect here sets the same size again. With an action that is not absolute, or with a "
+            "change by somebody else in between, it would not be harmless.",
+        ),
+    )
+    return conclude(report, given.report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,258 @@
+"""How soon does it go on, stop, or refuse? `make bench-recovery`.
+
+On Sluice as shipped, with two workers, over a real Temporal server. One of them is killed while workflows wait in its
+memory and while its effects are under way; a breaker is driven open by failures; a halt is pressed amid approvals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.floor.contenders import Poll
+from benchmarks.floor.ground import BenchGround
+from benchmarks.floor.sluice import Sluice, sluice_alone
+from benchmarks.report import (
+    Bar,
+    Chart,
+    Result,
+    Spread,
+    arguments,
+    at_most,
+    conclude,
+    exactly,
+    say,
+    told,
+)
+from emulators.gke.faults import FaultKind
+from tests.e2e.practice_ground import PRODUCTION, Place
+from tests.proposal_stack import eventually
+
+UPDATE_SECONDS, EFFECT_SECONDS = 3.0, 10.0
+FAILURES = 3
+LONG, SHORT = 120.0, 0.05
+"""Seconds of a provider's operation."""
+_LEFT = "SELECT id FROM proposals WHERE id = ANY($1) AND state <> 'awaiting_approval'"
+_OPENED = "SELECT opened_at FROM breakers WHERE state = 'open' ORDER BY opened_at LIMIT 1"
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """Seconds, each from the fault on."""
+
+    updates: list[float]
+    effects: list[float]
+    failures: int
+    """Failed effects until the breaker was open."""
+    opened_after: float
+    """From the first failed call to the open breaker."""
+    refused_after: float
+    """From the open breaker to the verdict on the next proposal, asked for at once."""
+    halt_last_effect: float
+    """From the halt to the last call that the provider took; negative: none came after it."""
+    halt_effective: float
+
+
+async def _waiting(sluice: Sluice, places: Sequence[Place], nodes: int) -> list[str]:
+    ids = [await sluice.propose(place, nodes) for place in places]
+    for one in ids:
+        await sluice.judged(one)
+    return ids
+
+
+async def updates(sluice: Sluice, places: Sequence[Place]) -> list[float]:
+    """Kill the worker that has the workflows in memory, approve at once, and time until each is applied."""
+    ids = await _waiting(sluice, places, 2)
+    left = Poll(lambda asked: _left(sluice, asked))
+    async with sluice.second():
+        await sluice.kill()
+        killed = time.monotonic()
+
+        async def one(proposal_id: str) -> float:
+            await sluice.approve(proposal_id)
+            await left.until(proposal_id)
+            return time.monotonic() - killed
+
+        found = list(await asyncio.gather(*(one(proposal_id) for proposal_id in ids)))
+        for proposal_id in ids:
+            await sluice.ended(proposal_id)
+        await sluice.revive()
+    return found
+
+
+async def _left(sluice: Sluice, asked: list[str]) -> dict[str, None]:
+    return {row["id"]: None for row in await sluice.pool.fetch(_LEFT, asked)}
+
+
+async def effects(sluice: Sluice, places: Sequence[Place]) -> list[float]:
+    """Kill the worker amid running operations, and time until another one asks the provider about each."""
+    await sluice.emulator.admin.settings(operation=LONG)
+    ids = await _waiting(sluice, places, 3)
+    before = {place: len(_accepted(sluice, place)) for place in places}
+    for proposal_id in ids:
+        await sluice.approve(proposal_id)
+
+    async def under_way() -> bool:
+        return all(len(_accepted(sluice, place)) > before[place] for place in places)
+
+    await eventually(under_way, limit=60)
+    async with sluice.second():
+        await sluice.kill()
+        killed = time.time()
+
+        async def resumed() -> bool:
+            return all(_asked_after(sluice, place, killed) for place in places)
+
+        await eventually(resumed, limit=60)
+        found = [_asked_after(sluice, place, killed)[0] - killed for place in places]
+        for name in [one["name"] for one in await _operations(sluice)]:
+            await sluice.emulator.admin.finish_operation(name)
+        for proposal_id in ids:
+            await sluice.ended(proposal_id)
+        await sluice.revive()
+    await sluice.emulator.admin.settings(operation=SHORT)
+    return found
+
+
+async def _operations(sluice: Sluice) -> list[dict[str, str]]:
+    state = await sluice.emulator.admin.state()
+    return [one for cluster in state["clusters"] for one in cluster["operations"] if one["status"] != "DONE"]
+
+
+def _accepted(sluice: Sluice, place: Place) -> Sequence[object]:
+    return sluice.emulator.calls().accepted("SetNodePoolSize", target=place.pool())
+
+
+def _asked_after(sluice: Sluice, place: Place, moment: float) -> list[float]:
+    """Return when the provider was asked about an operation of a cluster after a moment. Looks ask something else."""
+    calls = sluice.emulator.calls().of("GetOperation")
+    own = {one.operation for one in sluice.emulator.calls().accepted(target=place.cluster)}
+    asked = [one for one in calls if str(one.request.get("name")).rpartition("/")[2] in own]
+    return [one.ts.timestamp() for one in asked if one.ts.timestamp() > moment]
+
+
+async def breaker(sluice: Sluice, place: Place) -> tuple[int, float, float]:
+    """Fail until the breaker is open, then propose once more."""
+    began = time.monotonic()
+    failures = 0
+    while await sluice.pool.fetchval(_OPENED) is None:
+        where = {"cluster": place.name, "node_pool": "web"}
+        await sluice.emulator.admin.add_fault(
+            "SetNodePoolSize", FaultKind.STOCKOUT, recovers_after=0.3, **where
+        )
+        proposal_id = await sluice.propose(place, 4)
+        await sluice.judged(proposal_id)
+        await sluice.approve(proposal_id)
+        await sluice.state_after(proposal_id)
+        failures += 1
+        if failures > 2 * FAILURES:
+            break
+    opened = time.monotonic()
+    refused = await sluice.propose(place, 5)
+    judged = Poll(lambda asked: _judged(sluice, asked))
+    await judged.until(refused)
+    return failures, opened - began, time.monotonic() - opened
+
+
+async def _judged(sluice: Sluice, asked: list[str]) -> dict[str, None]:
+    rows = await sluice.pool.fetch("SELECT proposal_id FROM evaluations WHERE proposal_id = ANY($1)", asked)
+    return {row["proposal_id"]: None for row in rows}
+
+
+async def halt(sluice: Sluice, places: Sequence[Place]) -> tuple[float, float]:
+    """Approve everything, press halt amid it, and see when the provider took the last change."""
+    ids = await _waiting(sluice, places, 4)
+    before = len(sluice.emulator.calls().accepted("SetNodePoolSize"))
+    approving = asyncio.gather(*(sluice.approve(one) for one in ids))
+
+    async def begun() -> bool:
+        return len(sluice.emulator.calls().accepted("SetNodePoolSize")) > before
+
+    await eventually(begun, limit=30)
+    pressed = time.time()
+    body = {"scope": {"environment": PRODUCTION.name}, "reason": "benchmark"}
+    made = await sluice.http.post("/v1/halts", json=body, headers=sluice.header_of("operator"))
+    made.raise_for_status()
+    await approving
+
+    async def is_effective() -> bool:
+        path = f"/v1/halts/{made.json()['id']}"
+        shown = await sluice.http.get(path, headers=sluice.header_of("viewer"))
+        return bool(shown.json()["status"] == "effective")
+
+    await eventually(is_effective, limit=60)
+    effective = time.time() - pressed
+    await asyncio.sleep(1)
+    last = max(call.ts.timestamp() for call in sluice.emulator.calls().accepted("SetNodePoolSize"))
+    return last - pressed, effective
+
+
+async def measure(count: int) -> Recovered:
+    """Run all four, one after the other."""
+    ground = BenchGround(3 * count + 1, breaker={"failures": FAILURES})
+    places = ground.slots
+    async with sluice_alone(ground, SLUICE_GKE__OPERATION_TIMEOUT="PT300S") as sluice:
+        found_updates = await updates(sluice, places[:count])
+        say(f"updates: {max(found_updates):.1f} s")
+        found_effects = await effects(sluice, places[count : 2 * count])
+        say(f"effects: {max(found_effects):.1f} s")
+        last_effect, effective = await halt(sluice, places[2 * count : 3 * count])
+        say(f"halt: last effect after {last_effect:.2f} s")
+        await _end_halts(sluice)
+        failures, opened, refused = await breaker(sluice, places[-1])
+    return Recovered(found_updates, found_effects, failures, opened, refused, last_effect, effective)
+
+
+async def _end_halts(sluice: Sluice) -> None:
+    for row in await sluice.pool.fetch("SELECT id FROM halts WHERE ended_at IS NULL"):
+        ended = await sluice.http.delete(f"/v1/halts/{row['id']}", headers=sluice.header_of("operator"))
+        ended.raise_for_status()
+
+
+def result(found: Recovered, again: str, seconds: float) -> Result:
+    """Return the report."""
+    bars = [
+        Bar("Updates answered", Spread.of(found.updates)),
+        Bar("effects resumed", Spread.of(found.effects)),
+    ]
+    return Result(
+        promise="How soon does it go on, stop, or refuse?",
+        figures=(
+            at_most(
+                "worker killed → Updates on its workflows applied, slowest",
+                max(found.updates), UPDATE_SECONDS, " s",
+            ),
+            at_most("worker killed → its effects resumed, slowest", max(found.effects), EFFECT_SECONDS, " s"),
+            exactly("failed effects until the breaker is open", found.failures, FAILURES),
+            told("first failed call → breaker open, rolling back each time", f"{found.opened_after:.1f} s"),
+            told("open breaker → next proposal refused or held", f"{found.refused_after:.2f} s"),
+            told("halt → last effect", f"{found.halt_last_effect:.2f} s"),
+            told("halt → effective", f"{found.halt_effective:.2f} s"),
+        ),
+        again=again,
+        seconds=seconds,
+        charts=(Chart("killed", "After SIGKILL of a worker", "s", bars),),
+        notes=(
+            f"{len(found.updates)} workflows and as many effects at once; a second worker was already running.",
+            "Until it is effective, a halt lets calls end whose intent was committed before it. It is effective once "
+            "none of them can be in flight any more: within the time-out of a call (here 2 s) and its margin (10 s).",
+        ),
+    )  # fmt: skip
+
+
+def main() -> int:
+    """Read the arguments and measure."""
+    parser = arguments(__doc__)
+    parser.add_argument("--quick", action="store_true", help="two of everything")
+    given = parser.parse_args()
+    began = time.monotonic()
+    found = asyncio.run(measure(2 if given.quick else 10))
+    again = "python -m benchmarks.recovery" + (" --quick" if given.quick else "")
+    return conclude(result(found, again, time.monotonic() - began), given.report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
