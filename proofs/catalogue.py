@@ -45,5 +45,6 @@ PROOFS = (
     Proof("zombie", "proofs.zombie", ("--rounds", "1"), ("--only", "clock not looked at")),
     Proof("secrets", "proofs.secrets"),
     Proof("upgrade", "proofs.upgrade", (), ()),
+    Proof("simulation", "proofs.simulation", ("--seeds", "50000", "--jobs", "2"), ("--seeds", "100")),
     Proof("mutants", "proofs.mutants", (), ("--only", "fence")),
 )
