@@ -91,7 +91,8 @@ class Run:
         self.tenant = f"s{seed}"
         self.money = chance.choice(("roomy", "roomy", "tight"))
         failures, storm = chance.choice((100, 100, 1)), chance.choice((500, 500, 500, 2))
-        quorum = chance.choice((0, 1, 1, 2))
+        drawn = chance.choice((0, 1, 1, 2))
+        quorum = drawn if fate.quorum is None else fate.quorum
         self.configuration = ground.configuration(self.tenant, self.money, quorum, failures, storm)
         self.database = database
         spoils = chance.choice((0.0, 0.0, 0.0, 0.4, 1.0))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from sqlalchemy import update
+from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import adapters.store.decisions
@@ -17,9 +20,11 @@ import adapters.store.leases
 import adapters.store.ledger
 import contracts.eligibility
 from activities.execution.admission import Admission
+from activities.execution.attempt import Granted
 from activities.guardrail.activities import GuardActivities
 from adapters.store import intents, leases, proposals
 from adapters.store.leases import LeaseGrant
+from adapters.store.schema import decisions
 from contracts.decision import DecisionRules, SignedDecision
 from contracts.effect import Intent
 from contracts.messages import PassInput, PassResult
@@ -31,8 +36,11 @@ from proofs.simulation.world import Fate
 
 @contextmanager
 def fence_ignored() -> Iterator[None]:
-    """An attempt acts although a newer one does, and waits for nobody's call to end."""
-    real = leases.raise_fence
+    """An attempt acts although a newer one does, however late, and waits for nobody's call to end."""
+    real, grant = leases.raise_fence, Admission._grant  # noqa: SLF001  a bug is planted where it would be
+
+    async def grant_for_ever(*given: Any) -> Granted:
+        return dataclasses.replace(await grant(*given), wait=0.0, expires=math.inf)
 
     async def raise_fence(*given: Any) -> LeaseGrant:
         return dataclasses.replace(await real(*given), wait_until=None)
@@ -45,6 +53,7 @@ def fence_ignored() -> Iterator[None]:
 
     with _all(
         replaced(adapters.store.leases, "raise_fence", raise_fence),
+        replaced(Admission, "_grant", grant_for_ever),
         replaced(adapters.store.intents, "is_current", always),
         replaced(adapters.store.intents, "require_none_open", never_open),
     ):
@@ -91,25 +100,21 @@ def reservation_repeated() -> Iterator[None]:
 
 @contextmanager
 def digest_unbound() -> Iterator[None]:
-    """A vote counts for whatever the proposal says by now: neither its digest nor its revision is looked at."""
-    real_refusal, real_standing = contracts.eligibility.vote_refusal, adapters.store.decisions.standing
+    """A vote counts for whatever the proposal says by now: an edit keeps the votes, and no digest is looked at."""
+    real = contracts.eligibility.vote_refusal
 
     def refusal(signed: SignedDecision, rules: DecisionRules, **named: Any) -> str | None:
         said = signed.decision
         loose = rules.model_copy(update={"proposal_digest": said.proposal_digest, "revision": said.revision})
-        return real_refusal(signed, loose, **named)
+        return real(signed, loose, **named)
 
-    async def standing(connection: AsyncConnection, proposal_id: str, revision: int, **named: Any) -> Any:
-        found = [await real_standing(connection, proposal_id, one, **named) for one in range(1, revision + 1)]
-        return tuple(signed for votes in found for signed in votes)
-
-    async def keep(*_: object) -> None:
-        return None
+    async def carry_over(connection: AsyncConnection, row: Row[Any], *_: object) -> None:
+        of_row = (decisions.c.proposal_id == row.id, decisions.c.revision == row.revision)
+        await connection.execute(update(decisions).where(*of_row).values(revision=row.revision + 1))
 
     with _all(
         replaced(contracts.eligibility, "vote_refusal", refusal),
-        replaced(adapters.store.decisions, "standing", standing),
-        replaced(adapters.store.decisions, "void_all", keep),
+        replaced(adapters.store.decisions, "void_all", carry_over),
     ):
         yield
 
@@ -165,10 +170,10 @@ def _all(*several: AbstractContextManager[None]) -> Iterator[None]:
 
 FATES: Mapping[str | None, Fate] = MappingProxyType(
     {
-        "fence": Fate(stalls=0.3),
+        "fence": Fate(stalls=0.3, quorum=0),
         "intent": Fate(crash_at=EFFECT),
         "reservation": Fate(),
-        "digest": Fate(edits=1.0),
+        "digest": Fate(edits=1.0, quorum=2),
         "release": Fate(),
         "second-pass": Fate(),
     }

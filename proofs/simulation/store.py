@@ -157,6 +157,8 @@ class SimulatedDatabase(Database):
             await self.world.turn()
         async with self._at_sockets(), super().reading() as connection:
             yield connection
+        if self.world is not None:
+            await self.world.linger("a read")
 
     async def _listen(self, connection: AsyncConnection) -> None:
         if not self._is_listening:

@@ -60,6 +60,8 @@ class Fate:
     """Chance that the provider does not answer a read."""
     meddling: float = 0.0
     """Chance that somebody else changes the pool right before an effect."""
+    quorum: int | None = None
+    """How many people must approve; None: as the seed draws."""
     edits: float = 0.25
     """Chance that somebody edits a proposal that people must approve."""
 
@@ -116,14 +118,22 @@ class World:
         Raises:
             Crash: the process is lost here.
         """
-        actor = current_actor.get()
         self.cross(name)
+        await self.linger(name)
+
+    async def linger(self, where: str) -> None:
+        """Go on, perhaps much later.
+
+        Raises:
+            Crash: the process was lost meanwhile.
+        """
+        actor = current_actor.get()
         if actor is not None and actor.may_freeze and self.happens(self.fate.stalls):
-            await self._freeze(actor, name)
+            await self._freeze(actor, where)
         else:
             await self.turn()
         if actor is not None and actor.is_gone:
-            raise Crash(name)
+            raise Crash(where)
 
     def cross(self, name: str) -> None:
         """Go on at once, or never.
