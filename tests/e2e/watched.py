@@ -22,8 +22,20 @@ from tests.openai_server import ChatServer
 
 LLM_KEY = f"canary-model-{secrets.token_hex(12)}"
 DATABASE_PASSWORD = f"canary-database-{secrets.token_hex(12)}"
+TEMPORAL_KEY = f"canary-temporal-{secrets.token_hex(12)}"
+CLIENT_SECRET = f"canary-client-{secrets.token_hex(12)}"
 WEBHOOK_PATH = f"canary-webhook-{secrets.token_hex(12)}"
 WEBHOOK_SECRET = f"whsec_{secrets.token_hex(24)}"
+
+MARKED = {
+    "SLUICE_LLM__API_KEY": LLM_KEY,
+    "SLUICE_OIDC__ISSUER": "https://127.0.0.1:9",
+    "SLUICE_OIDC__CLIENT_ID": "sluice",
+    "SLUICE_OIDC__CLIENT_SECRET": CLIENT_SECRET,
+    "SLUICE_OIDC__ROLES": '{"sre": ["viewer"]}',
+}
+"""Settings that hold secrets, beside the database's URL and Temporal's key: that one goes over TLS only, which the dev
+server does not speak, so a worker of its own tries it in vain."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +53,8 @@ class Watched:
         found = {
             "model key": LLM_KEY,
             "database password": DATABASE_PASSWORD,
+            "Temporal key": TEMPORAL_KEY,
+            "client secret": CLIENT_SECRET,
             "webhook path": WEBHOOK_PATH,
             "webhook secret": WEBHOOK_SECRET,
         }
@@ -65,19 +79,16 @@ async def own_database(postgres_url: str) -> AsyncIterator[str]:
     await server.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def watched(
-    programs: Programs, postgres_url: str, stack_directory: Callable[[str], Path]
-) -> AsyncIterator[Watched]:
-    directory = stack_directory("watched")
+@asynccontextmanager
+async def watching(programs: Programs, postgres_url: str, directory: Path) -> AsyncIterator[Watched]:
+    """Run a stack in `directory` whose every secret is a marked one."""
     secret = directory / "webhook.secret"
     secret.write_text(WEBHOOK_SECRET)
     secret.chmod(0o600)
     model, webhook = ChatServer(), Webhook(f"/{WEBHOOK_PATH}")
     async with own_database(postgres_url) as database_url, served(model, webhook), span_sink() as sink:
-        changes = {
+        changes = MARKED | {
             "SLUICE_DATABASE__URL": database_url,
-            "SLUICE_LLM__API_KEY": LLM_KEY,
             "SLUICE_LLM__BASE_URL": model.base_url,
             "SLUICE_TELEMETRY__OTLP_ENDPOINT": sink.endpoint,
             "SLUICE_TELEMETRY__LOG_LEVEL": "debug",
@@ -86,3 +97,11 @@ async def watched(
         ground = Ground(8, notifications=[{"url": webhook.url, "secret_file": str(secret)}])
         async with running_stack(directory, programs, ground, **changes) as running:
             yield Watched(running, directory, model, webhook, sink)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def watched(
+    programs: Programs, postgres_url: str, stack_directory: Callable[[str], Path]
+) -> AsyncIterator[Watched]:
+    async with watching(programs, postgres_url, stack_directory("watched")) as running:
+        yield running
