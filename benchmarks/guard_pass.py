@@ -20,7 +20,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from unittest.mock import patch
 
-from sqlalchemy.ext.asyncio import AsyncTransaction
+from asyncpg.transaction import Transaction
 
 from activities.guardrail import activities
 from activities.guardrail.activities import GuardActivities
@@ -89,14 +89,15 @@ def split(stopwatch: Stopwatch) -> Iterator[None]:
             (Provider, "observe", "provider"),
             (OpaPolicyEngine, "evaluate", "ask OPA"),
             (GuardActivities, "_windows", "change windows"),
-            (guard_pass, "lock", "begin and lock"),
+            (guard_pass, "lock", "lock"),
             (guard_pass, "contended_facts", "contended facts"),
             (activities, "facts_of", "facts put together"),
             (activities, "evaluate", "evaluate"),
             (activities, "recorded", "record"),
             (activities, "settle", "settle"),
             (Batch, "send", "batch of writes"),
-            (AsyncTransaction, "__aexit__", "commit"),
+            (Transaction, "start", "begin"),
+            (Transaction, "commit", "commit"),
         ),
     ):
         yield

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
@@ -99,19 +99,16 @@ class Stopwatch:
 
     def timed(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         """Return a function that does the same and is counted as this stage."""
-        if inspect.iscoroutinefunction(function):
 
-            @wraps(function)
-            async def waiting(*values: Any, **named: Any) -> Any:
-                with self.stage(name):
-                    return await function(*values, **named)
-
-            return waiting
+        async def waited(result: Awaitable[Any]) -> Any:
+            with self.stage(name):
+                return await result
 
         @wraps(function)
         def working(*values: Any, **named: Any) -> Any:
             with self.stage(name):
-                return function(*values, **named)
+                result = function(*values, **named)
+            return waited(result) if inspect.isawaitable(result) else result
 
         return working
 
