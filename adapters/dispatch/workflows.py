@@ -69,14 +69,20 @@ class WorkflowDeliveries:
             await self._gateway.start_proposal(ProposalInput.for_draft(draft, self._public_keys))
 
     async def decide(self, row: OutboxRow) -> None:
-        """Deliver a decision that is still `recorded`. A refusal marks it, so that the voter can be told."""
+        """Deliver a decision that is still `recorded`. A refusal marks it, so that the voter can be told.
+
+        One that is applied although nobody heard so was applied by a worker that may have died before it could tell the
+        workflow, and an Update that was not answered is forgotten: the workflow is woken, to look.
+        """
         async with self._database.reading() as connection:
-            wanted = select(decision_rows.c.document, decision_rows.c.status).where(
-                decision_rows.c.id == row.subject
-            )
+            wanted = select(
+                decision_rows.c.document, decision_rows.c.status, decision_rows.c.proposal_id
+            ).where(decision_rows.c.id == row.subject)
             found = (await connection.execute(wanted)).one_or_none()
         if found is None:
             raise NotFound(f"there is no decision {row.subject}")
+        if found.status == DecisionStatus.APPLIED.value:
+            await self._gateway.wake(found.proposal_id)
         if found.status != DecisionStatus.RECORDED.value:
             return
         try:

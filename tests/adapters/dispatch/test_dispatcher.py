@@ -308,3 +308,13 @@ async def test_a_killed_database_loses_no_row_and_all_loops_come_back(
     assert size == len(promised)
     await assert_sound(database, size)
     await database.close()
+
+
+async def test_a_decision_that_was_applied_unheard_wakes_its_workflow(database: Database) -> None:
+    """The worker that applied it died before it told the workflow, and an Update without an answer is forgotten."""
+    gateway, voted = RecordingGateway(), await stored_decision(database)
+    async with database.transaction() as connection:
+        assert await decisions.apply(connection, voted)
+    async with running(dispatcher(database, gateway).run):
+        await eventually(lambda: all_done(database))
+    assert gateway.calls == [("wake", voted.decision.proposal_id)]
