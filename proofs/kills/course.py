@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -68,9 +69,11 @@ async def run(plan: Plan, programs: Programs, directory: Path) -> Outcome:
                 await asyncio.wait({working, killing}, return_when=asyncio.FIRST_COMPLETED)
                 crew.stopping.set()
                 await killing
-                await asyncio.wait_for(working, REST_WITHIN)
-                say("the last proposals are over")
-                await eventually(lambda: _is_at_rest(watcher), limit=REST_WITHIN)
+                # What does not come to rest is judged as it stands.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(working, REST_WITHIN)
+                    await eventually(lambda: _is_at_rest(watcher), limit=REST_WITHIN)
+                say(f"{len(watcher.view.points)} proposals and requests are still open")
             finally:
                 working.cancel()
                 killing.cancel()
