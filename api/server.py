@@ -85,6 +85,7 @@ def server_for(app: FastAPI, host: str, port: int) -> uvicorn.Server:
         server_header=False,
         proxy_headers=False,
         lifespan="on",
+        ws="none",  # nothing here speaks it, and an upgrade that is asked for is left to time out else
         timeout_graceful_shutdown=STOP_WITHIN,
         timeout_keep_alive=KEEP_ALIVE,
     )

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime
 
 from api.approvers import figures, service
 from api.approvers.schemas import Approvers, DelegationBody, Delegations, DelegationView
 from api.authentication import Reader
 from api.idempotency import Idempotency
+from api.moments import Moment
 from api.parts import Parts
 
 router = APIRouter(prefix="/v1", tags=["approvers"])
@@ -39,8 +39,8 @@ async def end_delegation(delegation_id: str, parts: Parts, caller: Reader) -> De
 async def approvers(
     parts: Parts,
     caller: Reader,
-    since: Annotated[AwareDatetime | None, Query()] = None,
-    until: Annotated[AwareDatetime | None, Query()] = None,
+    since: Annotated[Moment | None, Query()] = None,
+    until: Annotated[Moment | None, Query()] = None,
 ) -> Approvers:
     """Tell how people decide: rates, times, what came of it. Who is neither operator nor admin sees their own."""
     return await figures.approvers(parts, caller, since, until)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from api.moments import Moment
 from contracts.delegation import MAX_REASON, DelegationScope
 
 
@@ -20,9 +21,9 @@ class DelegationBody(BaseModel):
     """`issuer/subject`; by default the caller. Only an admin names somebody else."""
     scope: DelegationScope = DelegationScope()
     """Nothing given covers everything: out of office."""
-    starts_at: AwareDatetime | None = None
+    starts_at: Moment | None = None
     """By default now."""
-    until: AwareDatetime
+    until: Moment
     reason: str = Field(min_length=1, max_length=MAX_REASON)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 
 from adapters.store.audit_search import Wanted
+from api.moments import Moment
 from api.problems import Problem
 from contracts.audit import AuditType
 
@@ -23,8 +23,8 @@ def filters(
     actor: Annotated[
         str | None, Query(max_length=MAX_ACTOR, pattern="^.+/.+$", description="`issuer/subject`.")
     ] = None,
-    since: Annotated[AwareDatetime | None, Query(description="From this moment on (RFC 3339).")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this moment (RFC 3339).")] = None,
+    since: Annotated[Moment | None, Query(description="From this moment on (RFC 3339).")] = None,
+    until: Annotated[Moment | None, Query(description="Before this moment (RFC 3339).")] = None,
 ) -> Wanted:
     """Return which events are wanted.
 

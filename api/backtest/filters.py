@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime
 
 from adapters.store.records import RecordFilters, RecordPosition
+from api.moments import Moment
 from api.problems import Problem
 
 
 def filters(
-    since: Annotated[AwareDatetime | None, Query(description="Passes at or after this moment.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Passes before this moment.")] = None,
+    since: Annotated[Moment | None, Query(description="Passes at or after this moment.")] = None,
+    until: Annotated[Moment | None, Query(description="Passes before this moment.")] = None,
     environment: Annotated[str | None, Query(min_length=1, max_length=63)] = None,
     team: Annotated[str | None, Query(min_length=1, max_length=63)] = None,
     target: Annotated[str | None, Query(min_length=1, max_length=400, description="Key of a target.")] = None,

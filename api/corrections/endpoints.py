@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 
 from api.authentication import ReviewsWords
 from api.corrections import service
+from api.moments import Moment
 from api.parts import Parts
 
 router = APIRouter(prefix="/v1/corrections", tags=["proposals"])
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/corrections", tags=["proposals"])
 async def corrections(
     parts: Parts,
     _: ReviewsWords,
-    since: Annotated[AwareDatetime | None, Query(description="From this moment on.")] = None,
+    since: Annotated[Moment | None, Query(description="From this moment on.")] = None,
     limit: Annotated[int, Query(ge=1, le=service.MAX_LINES)] = service.MAX_LINES,
 ) -> Response:
     """List rejections, requests for change and edits as JSON lines, oldest first: what planners can learn from."""

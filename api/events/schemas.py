@@ -6,10 +6,12 @@ newer Alertmanager that adds some still reaches us. Sizes are bounded here, the 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.moments import Moment
 
 MAX_ALERTS = 500
 MAX_LABELS = 64
@@ -21,13 +23,6 @@ Labels = Annotated[dict[_Key, Annotated[str, Field(max_length=MAX_VALUE)]], Fiel
 Annotations = dict[str, str]
 
 
-def _in_utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError as error:
-        raise ValueError("in UTC there is no such moment") from error
-
-
 class WebhookAlert(BaseModel):
     """One alert of a notification."""
 
@@ -36,7 +31,7 @@ class WebhookAlert(BaseModel):
     status: Literal["firing", "resolved"]
     labels: Labels
     annotations: Annotations = {}
-    starts_at: Annotated[AwareDatetime, AfterValidator(_in_utc), Field(alias="startsAt")]
+    starts_at: Annotated[Moment, Field(alias="startsAt")]
     fingerprint: Annotated[str, Field(pattern=r"^[0-9a-zA-Z_-]{1,64}$")]
 
 
