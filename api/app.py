@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from api import problems
+from api import description, problems
 from api.approvers.endpoints import router as approvers
 from api.audit.endpoints import router as audit
 from api.authentication import assert_every_route_is_guarded
@@ -101,6 +101,7 @@ def create_app(parts: ApiParts) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     rooms.install(app)
+    description.install(app)
     assert_every_route_is_guarded(app)
     return app
 

@@ -37,7 +37,7 @@ async def metrics(request: Request, parts: Parts, _: Reader) -> Response:
     return Response(await gauges.render(parts), media_type=CONTENT_TYPE)
 
 
-@router.get("/v1/configuration")
+@router.get("/v1/configuration", responses={404: {"description": "It was given in code, not in a file."}})
 async def configuration(parts: Parts, _: OperatorOrAdmin) -> ConfigurationView:
     """Tell which configuration is in force in this process, and why a newer file is refused."""
     return configuration_view(parts)
