@@ -46,5 +46,13 @@ PROOFS = (
     Proof("secrets", "proofs.secrets"),
     Proof("upgrade", "proofs.upgrade", (), ()),
     Proof("simulation", "proofs.simulation", ("--seeds", "50000", "--jobs", "2"), ("--seeds", "100")),
+    Proof(
+        "hostile",
+        "proofs.hostile",
+        ("--rounds", "12", "--seconds", "4"),
+        ("--rounds", "1", "--seconds", "1"),
+        is_alone=True,
+    ),
+    Proof("api", "proofs.api_fuzz", ("--examples", "12"), ("--examples", "1")),
     Proof("mutants", "proofs.mutants", (), ("--only", "fence")),
 )
