@@ -17,7 +17,7 @@ from adapters.store.outbox_queue import OutboxRow
 from adapters.store.schema import decisions as decision_rows
 from adapters.store.schema import proposals, requests
 from contracts.decision import DecisionStatus, SignedDecision
-from contracts.errors import DecisionNotAccepted, NotFound
+from contracts.errors import DecisionNotAccepted, NotFound, WorkflowUnavailable
 from contracts.messages import ProposalInput, RequestInput
 from contracts.ports import WorkflowGateway
 from contracts.principal import service
@@ -88,7 +88,10 @@ class WorkflowDeliveries:
         try:
             await self._gateway.decide(SignedDecision.model_validate(found.document))
         except DecisionNotAccepted as refusal:
+            decision = SignedDecision.model_validate(found.document).decision
             async with self._database.transaction() as connection:
+                if await decisions.is_ahead(connection, decision, refusal.code):
+                    raise WorkflowUnavailable(f"{decision.proposal_id}: its workflow is behind") from refusal
                 await decisions.refuse(connection, row.subject, refusal.code, DISPATCHER)
 
     async def wake(self, row: OutboxRow) -> None:

@@ -11,12 +11,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
-from adapters.store.schema import decisions, evaluations
+from adapters.store.schema import decisions, evaluations, proposals
 from contracts.audit import AuditEvent, AuditType
 from contracts.decision import Decision, DecisionKind, DecisionStatus, SignedDecision
+from contracts.eligibility import STALE_DIGEST, STALE_REVISION
 from contracts.errors import AlreadyVoted, NotFound
 from contracts.evaluation import ApprovalRequirement
 from contracts.principal import Principal
+from contracts.proposal import ProposalState
+
+_BEHIND = (STALE_REVISION, STALE_DIGEST)
 
 
 async def record(connection: AsyncConnection, signed: SignedDecision, actor: Principal) -> None:
@@ -96,6 +100,22 @@ async def find(connection: AsyncConnection, decision_id: str) -> Row[Any] | None
     """Return a stored decision, locked until the transaction ends, or None. The caller holds the proposal's lock."""
     wanted = select(decisions).where(decisions.c.id == decision_id).with_for_update()
     return (await connection.execute(wanted)).one_or_none()
+
+
+async def is_ahead(connection: AsyncConnection, decision: Decision, refused_as: str) -> bool:
+    """Tell whether a workflow calls this out of date while the proposal waits for just this: then the workflow is.
+
+    Its worker died after a guard pass or an edit was committed and before the workflow could be told.
+    """
+    if refused_as not in _BEHIND:
+        return False
+    waits = select(proposals.c.id).where(
+        proposals.c.id == decision.proposal_id,
+        proposals.c.state == ProposalState.AWAITING_APPROVAL.value,
+        proposals.c.revision == decision.revision,
+        proposals.c.digest == decision.proposal_digest,
+    )
+    return (await connection.execute(waits)).one_or_none() is not None
 
 
 async def apply(connection: AsyncConnection, signed: SignedDecision) -> bool:

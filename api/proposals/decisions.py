@@ -163,6 +163,13 @@ async def _deliver(parts: ApiParts, recorded: _Recorded, claim: Claim) -> Answer
         _log.info("decision left to the dispatcher", decision_id=recorded.signed.decision.id)
         return recorded.answer
     except DecisionNotAccepted as refused:
+        async with parts.database.reading() as connection:
+            if await decisions.is_ahead(connection, recorded.signed.decision, refused.code):
+                _log.info(
+                    "workflow behind, decision left to the dispatcher",
+                    decision_id=recorded.signed.decision.id,
+                )
+                return recorded.answer
         return await _refuse(parts, recorded, claim, refused.code)
     answer = Answer.of(200, _applied(result, recorded.quorum))
     await _settle(parts, recorded, claim, answer)

@@ -318,3 +318,22 @@ async def test_a_decision_that_was_applied_unheard_wakes_its_workflow(database: 
     async with running(dispatcher(database, gateway).run):
         await eventually(lambda: all_done(database))
     assert gateway.calls == [("wake", voted.decision.proposal_id)]
+
+
+@pytest.mark.parametrize("code", ["stale_revision", "stale_digest"])
+async def test_a_workflow_that_is_behind_the_database_refuses_nothing_for_good(
+    database: Database, code: str
+) -> None:
+    """A pass was committed and its worker died: until the workflow has caught up, it calls the newest vote stale."""
+    voted = await stored_decision(database)
+    values = {"id": voted.decision.proposal_id, "digest": voted.decision.proposal_digest}
+    waits = "UPDATE proposals SET state = 'awaiting_approval', digest = :digest WHERE id = :id"
+    async with database.transaction() as connection:
+        await connection.execute(text(waits), values)
+    answers = [DecisionNotAccepted(code), None]
+    gateway = RecordingGateway(fail=lambda *_: answers.pop(0))
+    async with running(dispatcher(database, gateway).run):
+        await eventually(lambda: all_done(database))
+    assert gateway.calls == [("decide", voted.decision.id)]
+    async with database.reading() as connection:
+        assert (await connection.execute(select(decision_rows.c.status))).scalar_one() == "recorded"

@@ -206,3 +206,12 @@ async def test_a_refused_vote_leaves_room_for_another(api: Api) -> None:
     async with api.database.transaction() as connection:
         await connection.execute(update(decisions).values(status="voided"))
     assert (await api.post(_path(view["id"]), decision_on(view), by="ben")).status_code == 200
+
+
+async def test_a_vote_that_a_workflow_behind_the_database_calls_stale_is_recorded(api: Api) -> None:
+    """The dispatcher delivers it once the workflow has caught up."""
+    view = await api.waiting()
+    api.gateway.refuses_with = "stale_revision"
+    answer = await api.post(_path(view["id"]), decision_on(view), by="ben")
+    assert (answer.status_code, answer.json()["status"]) == (202, "recorded")
+    assert await api.outbox(answer.json()["decision_id"]) == [("decide", False)]
