@@ -38,6 +38,8 @@ RESTS_WITHIN = timedelta(hours=2)
 """Virtual time in which everything must have ended, once nothing breaks any more."""
 BREAKS_FOR = timedelta(minutes=12)
 SOON = 4.5
+LOOKS_AFTER = 30.0
+"""Seconds for what goes on in the background when everything has ended."""
 _SIZES = (2, 4, 5, 8)
 
 
@@ -140,6 +142,8 @@ class Run:
             calm = asyncio.get_running_loop().call_later(BREAKS_FOR.total_seconds(), self._calm_down)
             await asyncio.gather(*asked, *beside)
             await self._rest(faults)
+            # Who looks after a late call is not waited for by anybody.
+            await asyncio.sleep(LOOKS_AFTER)
             calm.cancel()
         finally:
             self.world.is_calm = True
@@ -266,10 +270,10 @@ class Run:
                 self.world.defects.append(
                     f"{run.start.proposal_id}: its workflow failed: {run.task.exception()!r}"
                 )
-        left = [dispatching, *self.temporal.zombies, *(one.task for one in self.temporal.runs.values())]
+        left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()
-        await asyncio.wait(left)
+        await asyncio.gather(dispatching, *left, *self.temporal.zombies, return_exceptions=True)
 
     def _running(self) -> dict[str, set[int]]:
         return {

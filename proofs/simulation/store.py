@@ -215,5 +215,5 @@ class SimulatedDatabase(Database):
 
 def _site(frame: FrameType) -> str:
     """Return where in the code a transaction begins, as `boundaries` names it."""
-    place = f"{frame.f_globals['__name__']}:{frame.f_lineno}"
-    return sites().get(place, place)
+    module = frame.f_globals["__name__"]
+    return sites().get(f"{module}:{frame.f_lineno}", f"{module}.{frame.f_code.co_name}")
