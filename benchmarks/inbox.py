@@ -231,7 +231,7 @@ class Loaded:
     size: int
 
 
-async def measure(waiting: int = WAITING) -> tuple[list[Loaded], dict[str, int]]:
+async def measure(waiting: int = WAITING, loads: int = LOADS) -> tuple[list[Loaded], dict[str, int]]:
     """Return every page, and the weight of the first by file."""
     context = multiprocessing.get_context("spawn")
     async with fresh_database() as url:
@@ -249,7 +249,7 @@ async def measure(waiting: int = WAITING) -> tuple[list[Loaded], dict[str, int]]
         ) as client:
             refresh = await _refresh_of(client)
             pages = [
-                await _load(client, name, refresh if path == "refresh" else path)
+                await _load(client, name, refresh if path == "refresh" else path, loads)
                 for name, path in PAGES.items()
             ]
             weight = await _weigh(client)
@@ -266,9 +266,9 @@ async def _refresh_of(client: httpx.AsyncClient) -> str:
     return found.group(1).replace("&amp;", "&")
 
 
-async def _load(client: httpx.AsyncClient, name: str, path: str) -> Loaded:
+async def _load(client: httpx.AsyncClient, name: str, path: str, loads: int) -> Loaded:
     latencies, size = [], 0
-    for number in range(WARM_UP + LOADS):
+    for number in range(WARM_UP + loads):
         began = time.perf_counter()
         answer = await client.get(path)
         took = 1_000 * (time.perf_counter() - began)
@@ -320,10 +320,11 @@ def report(pages: Sequence[Loaded], weight: dict[str, int]) -> str:
 def main() -> int:
     """Run from the command line."""
     parser = arguments(__doc__)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the proposals")
+    parser.add_argument("--quick", action="store_true", help="a twentieth of the proposals, five loads")
     given = parser.parse_args()
-    waiting, began = WAITING // 10 if given.quick else WAITING, time.monotonic()
-    pages, weight = asyncio.run(measure(waiting))
+    waiting, loads = (WAITING // 20, 5) if given.quick else (WAITING, LOADS)
+    began = time.monotonic()
+    pages, weight = asyncio.run(measure(waiting, loads))
     print(report(pages, weight))
     bars = [Bar(page.name, Spread.of([percentile(page.latencies, 0.95)])) for page in pages]
     result = Result(

@@ -141,12 +141,13 @@ async def breaker(sluice: Sluice, place: Place) -> tuple[int, float, float]:
     while await sluice.pool.fetchval(_OPENED) is None:
         where = {"cluster": place.name, "node_pool": "web"}
         await sluice.emulator.admin.add_fault(
-            "SetNodePoolSize", FaultKind.STOCKOUT, recovers_after=0.3, **where
+            "SetNodePoolSize", FaultKind.STOCKOUT, recovers_after=0.5, **where
         )
         proposal_id = await sluice.propose(place, 4)
         await sluice.judged(proposal_id)
         await sluice.approve(proposal_id)
-        await sluice.state_after(proposal_id)
+        if await sluice.state_after(proposal_id) != "rolled_back":
+            raise RuntimeError(f"{proposal_id} did not fail")
         failures += 1
         if failures > 2 * FAILURES:
             break
