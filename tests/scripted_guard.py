@@ -11,7 +11,7 @@ from temporalio import activity
 
 from adapters.store import decisions, leases, proposals
 from adapters.store.database import Database, database_now
-from adapters.store.guard_pass import storing
+from adapters.store.guard_pass import stored_result, storing
 from adapters.store.schema import proposals as proposals_table
 from adapters.store.writes import execute
 from contracts.action import ACTION
@@ -59,7 +59,7 @@ class ScriptedGuard:
             row = await proposals.lock(connection, given.proposal_id)
             state = ProposalState(row.state)
             if state not in (ProposalState.EVALUATING, ProposalState.READY):
-                return _result(row, state)
+                return await stored_result(connection, given) or _result(row, state)
             proposal = _observed(row, seen) if first else Proposal.model_validate(row.document)
             quorum = self.quorums.pop(0) if len(self.quorums) > 1 else self.quorums[0]
             requirement = ApprovalRequirement(quorum=quorum, rules=("test",))

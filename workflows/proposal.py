@@ -44,6 +44,8 @@ MAX_RECORDED_REFUSALS = 100
 """Refused signals of one run that are audited one by one; a flood beyond is dropped."""
 VOTE_CHANGE = "newest-vote-of-a-person-counts"
 """Patch: asked only where it makes a difference, so that other histories hold no marker."""
+BEHIND = "rules-of-a-lost-pass-are-asked-for"
+"""Patch: asked only where a pass was lost with its worker."""
 
 _S = ProposalState
 _FAILED = (ActivityError, ApplicationError)
@@ -260,7 +262,11 @@ class ProposalWorkflow:
         """Ask the database, between two decisions and never during one. An edit shows as a new revision."""
         async with self._one_decision:
             standing = await stages.read_state(self.start.proposal_id)
+        is_behind = standing.revision != self._revision and standing.state is _S.AWAITING_APPROVAL
         self._follow_edit(standing)
+        if is_behind and workflow.patched(BEHIND):
+            # A worker ran the new revision's first pass and died before it could tell: asked again, it tells the rules.
+            return _S.EVALUATING, standing.reason_code
         return standing.state, standing.reason_code
 
     async def _close(
