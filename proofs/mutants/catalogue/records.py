@@ -41,7 +41,9 @@ AUDIT = Group(
     Promise.AUDIT,
     ("tests/adapters/audit/test_verify.py",),
     {
-        "audit-changed-entry-is-believed": Change("if leaf_hash(entry.leaf) != entry.leaf_hash:", "if False:"),
+        "audit-changed-entry-is-believed": Change(
+            "if leaf_hash(entry.leaf) != entry.leaf_hash:", "if False:"
+        ),
         "audit-other-spelling-is-believed": Change("if not is_canonical(entry.leaf):", "if False:"),
         "audit-rewritten-history-is-believed": Change(
             "if self._tree.size == seen.size and self._tree.root() == seen.root:",
