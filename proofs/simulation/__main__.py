@@ -15,14 +15,16 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
-from multiprocessing.queues import Queue
 
 from proofs.report import Figure, Report, Stopwatch, arguments, at_least, conclude, exactly, say, told
 from proofs.simulation.plants import PLANTS
 from proofs.simulation.running import Tally, boundaries, simulate
 
 MAX_FAULTS = 50
+SHARE = 1_000
+"""Seeds that a process runs on one PostgreSQL."""
 _PROMISE = (
     "Whatever is lost, late or doubled, and wherever a process dies, no invariant from I1 to I8 breaks."
 )
@@ -77,7 +79,7 @@ def _table(tally: Tally) -> None:
 
 
 def _run(seeds: Sequence[int], plant: str | None, jobs: int) -> Tally:
-    """Run seeds here, or in several processes that each take every `jobs`-th."""
+    """Run seeds here, or in several processes."""
     watch, total = Stopwatch(len(seeds), "seeds"), Tally()
 
     def take(batch: Tally) -> None:
@@ -87,25 +89,14 @@ def _run(seeds: Sequence[int], plant: str | None, jobs: int) -> Tally:
     if jobs == 1:
         simulate(seeds, plant, done=take)
         return total
-    context = get_context("spawn")
-    heard: Queue[Tally | None] = context.Queue()
-    shares = [seeds[number::jobs] for number in range(jobs)]
-    processes = [context.Process(target=_work, args=(share, plant, heard), daemon=True) for share in shares]
-    for process in processes:
-        process.start()
-    for _ in processes:
-        while (batch := heard.get()) is not None:
-            take(batch)
-    for process in processes:
-        process.join()
+    shares = [seeds[first : first + SHARE] for first in range(0, len(seeds), SHARE)]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        running = [
+            pool.submit(simulate, share, plant, core=number % jobs) for number, share in enumerate(shares)
+        ]
+        for one in as_completed(running):
+            take(one.result())
     return total
-
-
-def _work(seeds: Sequence[int], plant: str | None, heard: Queue[Tally | None]) -> None:
-    try:
-        simulate(seeds, plant, done=heard.put)
-    finally:
-        heard.put(None)
 
 
 def _planted(plant: str | None) -> str:

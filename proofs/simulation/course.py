@@ -29,7 +29,7 @@ from emulators.gke.log import Calls
 from proofs.simulation import ground
 from proofs.simulation.loop import running_loop
 from proofs.simulation.people import People, run_as
-from proofs.simulation.provider import LOCATION, POOLS, PROJECT, SimulatedProvider
+from proofs.simulation.provider import FOREIGN_SIZES, LOCATION, POOLS, PROJECT, SimulatedProvider
 from proofs.simulation.store import SimulatedDatabase
 from proofs.simulation.temporal import Activities, SimulatedTemporal
 from proofs.simulation.world import Actor, Crash, Fate, World
@@ -227,7 +227,7 @@ class Run:
             )
             doing.append(self.people.halt(scope, 5 + chance.random() * 60, chance.choice((5.0, 30.0, 120.0))))
         if chance.random() < 0.12:
-            doing.append(self._outsider(chance.random() * 60, chance.choice(_SIZES)))
+            doing.append(self._outsider(chance.random() * 60, chance.choice(FOREIGN_SIZES)))
         return doing
 
     async def _outsider(self, delay: float, size: int) -> None:

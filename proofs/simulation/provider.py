@@ -25,6 +25,8 @@ CROSSINGS = (SEND, EFFECT, ANSWER)
 PROJECT, LOCATION = "acme-prod", "europe-west4"
 ZONES = ("europe-west4-a", "europe-west4-b")
 POOLS = ("web", "batch")
+FOREIGN_SIZES = (6, 7, 9)
+"""What outsiders ask for: never what a proposal asks for, so that the one is not taken for the other at the end."""
 _TIMING = Timing(pending=0.5, operation=1, node_start=4, node_stop=2, stockout=8)
 _SPOILT = (FaultKind.STOCKOUT, FaultKind.PARTIAL, FaultKind.OPERATION_ERROR, FaultKind.STUCK)
 
@@ -63,7 +65,7 @@ class SimulatedProvider:
         await self._read("observe")
         actor = current_actor.get()
         if actor is not None and "execute" in actor.name and self._world.happens(self._world.fate.meddling):
-            self.change_from_outside(target.node_pool, self._world.chance.randint(1, 9))
+            self.change_from_outside(target.node_pool, self._world.chance.choice(FOREIGN_SIZES))
         with _ours("observe", mutating=False):
             cluster, pool = self.cloud.pool(target.project, target.location, target.cluster, target.node_pool)
         return NodePoolObservation(

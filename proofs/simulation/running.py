@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -85,13 +87,16 @@ def simulate(
     plant: str | None = None,
     *,
     batch: int = BATCH,
-    done: Callable[[Tally], object] = lambda _: None,
+    core: int = 0,
+    done: Callable[[Tally], object] | None = None,
 ) -> Tally:
     """Run seeds here, on a PostgreSQL of their own.
 
     `plant` puts a bug into the product. `done` hears of each batch; where it answers True, the rest is left out.
+    `core`: the processor to stay on.
     """
-    with tempfile.TemporaryDirectory(prefix="sluice-simulation-") as directory, postgres() as url:
+    temporary = tempfile.TemporaryDirectory(prefix="sluice-simulation-")
+    with _on_core(core), temporary as directory, postgres() as url:
         # The server runs under an account of its own and reads its clock there.
         Path(directory).chmod(0o755)
         clock = Clock(Path(directory) / "clock")
@@ -99,10 +104,24 @@ def simulate(
             asyncio.run(prepare(url, clock))
             with wired() as present, PLANTS[plant]():
                 gc.freeze()
+                gc.set_threshold(50_000, 20, 20)
                 shares = [seeds[first : first + batch] for first in range(0, len(seeds), batch)]
-                return run_virtually(_simulate(url, clock, present, shares, FATES.get(plant), done))
+                return run_virtually(
+                    _simulate(url, clock, present, shares, FATES.get(plant), done or (lambda _: None))
+                )
         finally:
             clock.close()
+
+
+@contextmanager
+def _on_core(number: int) -> Iterator[None]:
+    """Keep this process and its PostgreSQL on one core: they take turns, and waking another core takes longer."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(allowed)[number % len(allowed)]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 async def _simulate(
