@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from contracts.audit import AuditType
+from emulators.gke.faults import FaultKind
 from emulators.gke.log import ServedCall
 from local.bound import bound_command
 from local.environment import module_command
@@ -42,8 +43,8 @@ AT_ONCE = 6
 SETTLES_WITHIN = 180.0
 AFTERWARDS = 5.0
 """Seconds that a woken worker gets to do what it was about to do."""
-SLOW_START = 8.0
-"""Seconds that nodes need where the wake is to come during verification."""
+SLOW_READING = 4.0
+"""Seconds that a reading takes where the wake is to come during verification."""
 WORKER = "proofs.zombie.worker"
 
 
@@ -122,7 +123,8 @@ async def _begin_one(stack: Stack, mark: Path, size: int) -> dict[str, Place]:
         await eventually(partial(_is_stopped_or_over, stack, mark, proposal_id), limit=SETTLES_WITHIN)
         if await _exists(mark):
             # In time: the other worker waits out the call deadline first.
-            await stack.admin.settings(node_start=SLOW_START)
+            slow = {"cluster": place.name, "times": -1, "delay": SLOW_READING}
+            await stack.admin.add_fault("GetNodePool", FaultKind.SLOW, **slow)
             await stack.until(proposal_id, "verifying", limit=SETTLES_WITHIN)
             await eventually(lambda: _is_quiet(stack), limit=SETTLES_WITHIN)
             return ids
@@ -230,6 +232,10 @@ async def prove(points: Sequence[tuple[str, bool]]) -> list[Round]:
     return found
 
 
+def _named(point: str, is_verifying: bool) -> str:
+    return f"{point}, woken while verifying" if is_verifying else point
+
+
 def main() -> int:
     """Read the arguments and prove."""
     parser = arguments(__doc__)
@@ -237,7 +243,7 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="WORDS", help="points with these words in their name")
     given = parser.parse_args()
     chosen = [(point, False) for point in POINTS] + [(INSIDE, True)]
-    chosen = [one for one in chosen if given.only in one[0]] * given.rounds
+    chosen = [one for one in chosen if given.only in _named(*one)] * given.rounds
     began = time.monotonic()
     found = asyncio.run(prove(chosen))
     inside = [one for one in found if one.point == INSIDE]
