@@ -28,6 +28,7 @@ TOPICS: Mapping[str, tuple[T, ...]] = {
         T.LEASE_TAKEN,
         T.INTENT_WRITTEN,
         T.EFFECT_ISSUED,
+        T.EFFECT_LATE,
         T.RECEIPT_WRITTEN,
         T.VERIFICATION_RECORDED,
         T.LEASE_RELEASED,

@@ -23,21 +23,26 @@ TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type"
 
 @pytest.fixture
 async def chat(chat_server: ChatServer) -> AsyncIterator[OpenAIChat]:
+    async with asking(chat_server, timeout=timedelta(seconds=60)) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def hurried(chat_server: ChatServer) -> AsyncIterator[OpenAIChat]:
+    """One that soon gives up."""
+    async with asking(chat_server, timeout=timedelta(seconds=0.5)) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def asking(chat_server: ChatServer, timeout: timedelta) -> AsyncIterator[OpenAIChat]:
     opened = OpenAIChat(
         api_key=SecretStr(KEY),
         model="some-model",
         base_url=chat_server.base_url,
-        timeout=timedelta(seconds=0.5),
+        timeout=timeout,
         max_output_tokens=321,
     )
-    yield opened
-    await opened.close()
-
-
-@asynccontextmanager
-async def patient(chat_server: ChatServer) -> AsyncIterator[OpenAIChat]:
-    """One that waits long enough for a slow stream."""
-    opened = OpenAIChat(api_key=SecretStr(KEY), model="m", base_url=chat_server.base_url)
     yield opened
     await opened.close()
 
@@ -78,11 +83,10 @@ async def test_an_endpoint_that_answers_in_a_piece_is_as_good(
     assert [call.arguments for call in streamed.tool_calls] == ['{"x": 1', "{}"]
 
 
-async def test_somebody_may_watch_the_answer_being_written(chat_server: ChatServer) -> None:
+async def test_somebody_may_watch_the_answer_being_written(chat: OpenAIChat, chat_server: ChatServer) -> None:
     chat_server.script(openai_server.typing({"content": "one two three four five"}, pause=0.08, size=4))
     seen: list[str] = []
-    async with patient(chat_server) as slow:
-        reply = await slow.complete(MESSAGES, TOOLS, lambda part: seen.append(part.text))
+    reply = await chat.complete(MESSAGES, TOOLS, lambda part: seen.append(part.text))
     assert reply.text == "one two three four five"
     assert 1 <= len(seen) < 6
     assert 0 < len(seen[0]) < len(reply.text)
@@ -153,12 +157,12 @@ async def test_a_stream_that_is_no_answer_is_refused_and_never_believed(
 
 
 async def test_a_stream_without_an_end_is_left_after_the_time_out(
-    chat: OpenAIChat, chat_server: ChatServer
+    hurried: OpenAIChat, chat_server: ChatServer
 ) -> None:
     chat_server.script(openai_server.typing({"content": "x" * 4_000}, size=1))
     began = time.monotonic()
     with pytest.raises(ModelUnavailable):
-        await chat.complete(MESSAGES, TOOLS)
+        await hurried.complete(MESSAGES, TOOLS)
     assert time.monotonic() - began < 10
 
 
@@ -222,12 +226,12 @@ async def test_a_senseless_retry_after_is_ignored(
     "behaviour", [openai_server.hang(), openai_server.trickle()], ids=["hang", "trickle"]
 )
 async def test_an_endpoint_that_never_ends_is_left_after_the_time_out(
-    chat: OpenAIChat, chat_server: ChatServer, behaviour: Behaviour
+    hurried: OpenAIChat, chat_server: ChatServer, behaviour: Behaviour
 ) -> None:
     chat_server.script(behaviour)
     began = time.monotonic()
     with pytest.raises(ModelUnavailable):
-        await chat.complete(MESSAGES, TOOLS)
+        await hurried.complete(MESSAGES, TOOLS)
     assert time.monotonic() - began < 10
 
 
@@ -276,19 +280,17 @@ async def test_nobody_listening_may_pass() -> None:
     ],
 )
 async def test_what_is_no_answer_is_refused_and_never_believed(
-    chat_server: ChatServer, behaviour: Behaviour
+    chat: OpenAIChat, chat_server: ChatServer, behaviour: Behaviour
 ) -> None:
     chat_server.script(behaviour)
-    async with patient(chat_server) as chat:
-        with pytest.raises(ModelRefused):
-            await chat.complete(MESSAGES, TOOLS)
+    with pytest.raises(ModelRefused):
+        await chat.complete(MESSAGES, TOOLS)
 
 
-async def test_an_answer_right_below_the_limit_is_read(chat_server: ChatServer) -> None:
+async def test_an_answer_right_below_the_limit_is_read(chat: OpenAIChat, chat_server: ChatServer) -> None:
     frame = len(json.dumps(openai_server.completion({"content": ""})))
     chat_server.script(openai_server.huge(MAX_RESPONSE_BYTES - frame))
-    async with patient(chat_server) as chat:
-        assert len((await chat.complete(MESSAGES, TOOLS)).text) == MAX_RESPONSE_BYTES - frame
+    assert len((await chat.complete(MESSAGES, TOOLS)).text) == MAX_RESPONSE_BYTES - frame
 
 
 async def test_the_model_is_never_asked_inside_a_transaction(

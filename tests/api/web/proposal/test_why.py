@@ -93,7 +93,7 @@ async def test_a_sentence_of_a_denial_stands_once_beside_its_guardrail(api: Api,
     remedies = [one["remedy"] for one in view["verdicts"] if one["outcome"] == "deny" and one.get("remedy")]
     told = await page(api, proposal.id, "ana")
     # Everything as JSON repeats it, and so does nothing else.
-    shown = told.split('id="raw-view"')[0]
+    shown = told.split('id="raw-view"')[0] + await page(api, proposal.id, "ana", "/why")
     assert remedies
     assert [shown.count(one) for one in remedies] == [1] * len(remedies)
 
