@@ -84,11 +84,10 @@ class HaltGround(Ground):
 
 async def run_round(stack: Stack, places: Sequence[Place], size: int, chance: random.Random) -> Round:
     """Approve a resize of every place at once, halt at a drawn moment, end the halt, and wait for the end."""
-    seen = {place.pool(): len(_changes(stack, [place])) for place in places}
+    before = _changes(stack, places)
     ids = await _together([stack.propose(place.resize(size)) for place in places])
     await _together([stack.until(one, "awaiting_approval", limit=SETTLES_WITHIN) for one in ids])
     ballots = await _together([stack.ballot(one) for one in ids])
-    already = len(_changes(stack, places))
     votes = [stack.vote(one, ballot) for one, ballot in zip(ids, ballots, strict=True)]
     approving = asyncio.gather(_together(votes), return_exceptions=False)
     await asyncio.sleep(chance.uniform(0, PER_PROPOSAL * len(places)))
@@ -103,14 +102,16 @@ async def run_round(stack: Stack, places: Sequence[Place], size: int, chance: ra
         await stack.until(one, "succeeded", limit=SETTLES_WITHIN)
     effective_at = datetime.fromisoformat(under.json()["effective_at"])
     calls = [call for call in stack.emulator.calls().of("SetNodePoolSize") if _is_at(call.target, places)]
+    changes = _changes(stack, places)[len(before) :]
+    changed = Counter(call.target for call in changes)
     return Round(
         proposals=len(ids),
-        calls_before=len([call for call in _changes(stack, places) if call.ts <= effective_at]) - already,
+        calls_before=len([call for call in changes if call.ts <= effective_at]),
         calls_under_halt=len([call for call in calls if effective_at < call.ts < ended_at]),
-        calls_after=len([call for call in _changes(stack, places) if call.ts >= ended_at]),
+        calls_after=len([call for call in changes if call.ts >= ended_at]),
         held=held,
         states=Counter([(await stack.show(one))["state"] for one in ids]),
-        changes_per_target=frozenset(len(_changes(stack, [place])) - seen[place.pool()] for place in places),
+        changes_per_target=frozenset(changed[place.pool()] for place in places),
     )
 
 

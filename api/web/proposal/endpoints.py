@@ -247,7 +247,7 @@ async def _page(
 ) -> Response:
     """Answer with the page. Its section “Why” comes by itself: it asks the policies about other sizes, one by one."""
     parts: ApiParts = request.app.state.parts
-    context = _context(parts, shown, why=None, why_comes=True, **about)
+    context = _context(parts, shown, why=None, why_comes=bool(shown.view.verdicts), **about)
     return await page(request, "proposal/page.html", me=me, active="inbox", status=status, **context)
 
 

@@ -52,12 +52,14 @@ class PausedReader:
     """Its first observation comes only when `go_on` is set: an attempt that hangs between intent and call."""
 
     def __init__(self, inner: NodePoolReader) -> None:
-        self.inner, self.go_on, self.is_first = inner, asyncio.Event(), True
+        self.inner, self.is_first = inner, True
+        self.hangs, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def observe(self, target: NodePoolTarget) -> NodePoolObservation:
         seen = await self.inner.observe(target)
         if self.is_first:
             self.is_first = False
+            self.hangs.set()
             await self.go_on.wait()
         return seen
 
@@ -114,15 +116,25 @@ async def test_a_successor_waits_out_the_call_deadline_of_the_dead(stack: Effect
     assert asyncio.get_running_loop().time() - began >= lasts - 0.1
 
 
+async def taken_over(stack: EffectStack, proposal_id: str) -> None:
+    """Wait until a second attempt has the fence."""
+
+    async def has_a_higher_fence() -> bool:
+        intent = await stack.intent(proposal_id)
+        return intent is not None and intent.fence > 1
+
+    await eventually(has_a_higher_fence)
+
+
 async def test_a_zombie_with_a_lower_fence_is_refused(stack: EffectStack) -> None:
     proposal_id = await stack.ready(resize(3))
     reader = stack.reader
     stack.reader = paused = PausedReader(reader)
     zombie = asyncio.create_task(stack.execute(proposal_id))
-    await asyncio.sleep(0.3)
+    await paused.hangs.wait()
     stack.reader = reader
     successor = asyncio.create_task(stack.execute(proposal_id))
-    await asyncio.sleep(0.3)
+    await taken_over(stack, proposal_id)
     paused.go_on.set()
     with pytest.raises(ApplicationError) as refused:
         await zombie
@@ -137,11 +149,11 @@ async def test_a_zombie_that_finds_the_pool_changed_closes_nothing(stack: Effect
     reader = stack.reader
     stack.reader = paused = PausedReader(reader)
     zombie = asyncio.create_task(stack.execute(proposal_id))
-    await asyncio.sleep(0.3)
+    await paused.hangs.wait()
     await stack.fleet.admin.change_pool("acme-prod/europe-west4/serving/web", node_count=2)
     stack.reader = reader
     successor = asyncio.create_task(stack.execute(proposal_id))
-    await asyncio.sleep(0.3)
+    await taken_over(stack, proposal_id)
     paused.go_on.set()
     with pytest.raises(ApplicationError):
         await zombie
@@ -153,6 +165,7 @@ async def test_an_attempt_that_slept_through_its_own_deadline_does_not_call(stac
     proposal_id = await stack.ready(resize(3))
     stack.reader = paused = PausedReader(stack.reader)
     late = asyncio.create_task(stack.execute(proposal_id))
+    await paused.hangs.wait()
     await asyncio.sleep(stack.timings.call_margin.total_seconds() + 0.2)
     paused.go_on.set()
     assert (await late).state is S.READY
@@ -242,7 +255,7 @@ async def test_an_attempt_that_waited_too_long_for_the_database_does_not_call(st
     proposal_id = await stack.ready(resize(3))
     stack.reader = paused = PausedReader(stack.reader)
     late = asyncio.create_task(stack.execute(proposal_id))
-    await asyncio.sleep(0.3)
+    await paused.hangs.wait()
     async with stack.database.transaction() as connection:
         await connection.execute(text("LOCK TABLE intents IN ACCESS EXCLUSIVE MODE"))
         paused.go_on.set()

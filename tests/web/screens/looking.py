@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.async_api import CDPSession, Page
+from playwright.async_api import CDPSession, Page, expect
 
 from tests.api.serving import PEOPLE
 from tests.browser import Theme
@@ -47,6 +47,8 @@ async def opened(on: Set, screen: Screen) -> AsyncIterator[Shown]:
         await visit.page.goto(screen.path.format(**on.made))
         if PEOPLE.get(screen.person or "", (None, ()))[1]:
             await visit.page.locator("html[data-connection=live]").wait_for()
+        # Parts of a page that load themselves after it.
+        await expect(visit.page.locator("[hx-trigger^=load]")).to_have_count(0)
         if screen.act is not None:
             await screen.act(Look(on, visit))
         yield Shown(visit.page, await visit.context.new_cdp_session(visit.page))
