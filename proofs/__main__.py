@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (not given.names or one.name in given.names) and (not given.quick or one.quick is not None)
     ]
     given.scratch.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the proofs under way are ended, too
     outcomes = asyncio.run(run(chosen, given.scratch, lanes=given.lanes, quick=given.quick))
     say(f"\n{summary(outcomes)}")
     if given.figures is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -100,7 +101,11 @@ def say(text: str) -> None:
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser with what every proof takes; `description` is the module's docstring."""
+    """Return a parser with what every proof takes; `description` is the module's docstring.
+
+    SIGTERM then ends the process as Ctrl-C does: what it has started is stopped.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,6 +41,32 @@ def test_a_quick_proof_ends_in_the_table_and_in_the_file_of_figures(
     assert kept["budget"]["holds"] is True
     assert kept["budget"]["command"] == "python -m proofs.last_unit --rounds 20"
     assert kept["budget"]["machine"]["cores"]
+
+
+def test_proofs_that_are_ended_end_what_they_have_started(tmp_path: Path) -> None:
+    log = tmp_path / "budget.log"
+    # Short, as the address of a socket must be, and open to the account that PostgreSQL runs under.
+    scratch = Path(tempfile.mkdtemp(prefix="sluice-suite-"))
+    scratch.chmod(0o755)
+    suite = subprocess.Popen(
+        [sys.executable, "-m", "proofs", "budget", "--scratch", str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"TMPDIR": str(scratch)},
+    )
+    until(lambda: any(scratch.glob("sluice-race-*/pg/run/.s.PGSQL.*")))
+    suite.terminate()
+    assert suite.wait(30) != 0
+    assert not list(scratch.glob("sluice-race-*")), log.read_text()
+    shutil.rmtree(scratch)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_an_unknown_name_is_refused_with_the_names_there_are(capsys: pytest.CaptureFixture[str]) -> None:
