@@ -22,9 +22,21 @@ _Status = Literal["PENDING", "RUNNING", "DONE", "ABORTING"]
 _STATUS: dict[str, _Status] = {"PENDING": "PENDING", "DONE": "DONE", "ABORTING": "ABORTING"}
 
 
-def touches_cluster(operation: Any, target: NodePoolTarget) -> bool:
-    """Tell whether an operation works on the target's cluster. Links may carry the project's number."""
-    match = _TARGET.search(operation.target_link)
+def operations_on(answer: Any, target: NodePoolTarget) -> list[ProviderOperation]:
+    """Return those operations of a `ListOperationsResponse` that work on the target's cluster, in its order.
+
+    A location lists many of other clusters, and the wrapper of the client library takes long over each: it is put
+    around those that count.
+    """
+    from google.cloud.container_v1 import Operation
+
+    listed = type(answer).pb(answer).operations
+    return [to_operation(Operation.wrap(one), target) for one in listed if _is_on(one.target_link, target)]
+
+
+def _is_on(link: str, target: NodePoolTarget) -> bool:
+    """Tell whether a link leads into the target's cluster. Links may carry the project's number."""
+    match = _TARGET.search(link)
     return match is not None and (match["location"], match["cluster"]) == (target.location, target.cluster)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from adapters.gke.connection import Connection
 from adapters.gke.errors import translated
 from adapters.gke.instance_groups import read_instance_group
-from adapters.gke.operations import to_operation, touches_cluster
+from adapters.gke.operations import operations_on, to_operation
 from contracts.action import NodePoolTarget
 from contracts.base import utc_now
 from contracts.errors import ProviderUnavailable
@@ -109,7 +109,7 @@ class GkeNodePoolReader:
         answer = await self._call("list_operations", parent, key="parent")
         if answer.missing_zones:
             raise ProviderUnavailable(f"list_operations of {parent}: some zones did not answer")
-        found = [to_operation(op, target) for op in answer.operations if touches_cluster(op, target)]
+        found = operations_on(answer, target)
         return sorted(found, key=lambda op: op.started_at.timestamp() if op.started_at else 0.0, reverse=True)
 
     async def get_operation(self, target: NodePoolTarget, name: str) -> ProviderOperation:
