@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.page import FIGURES, publish
+from proofs.figures import keep
 from proofs.report import say
-from proofs.suite import Outcome, run, summary
-from tools.machine import described
+from proofs.suite import run, summary
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,21 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes = asyncio.run(run(chosen, given.scratch, lanes=1, quick=given.quick))
     say(f"\n{summary(outcomes)}")
     if given.figures is not None:
-        _keep(given.figures, outcomes)
+        keep(given.figures, outcomes)
         if given.figures.resolve() == FIGURES:
             publish()
     return 0 if all(one.report is not None for one in outcomes) else 1
-
-
-def _keep(file: Path, outcomes: Sequence[Outcome]) -> None:
-    """Put the reports into the file of published figures; those of other benchmarks stay as they are."""
-    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    machine = described()
-    for one in outcomes:
-        if one.report is not None:
-            kept[one.proof.name] = one.report | {"command": one.command, "machine": machine}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -9,11 +9,11 @@ from typing import Any
 
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.drawing import svg
+from proofs.figures import placed
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs" / "figures" / "benchmarks.json"
 PAGE = ROOT / "docs" / "performance.md"
-_BEGIN, _END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 
 
 def sections(kept: dict[str, Any]) -> str:
@@ -66,11 +66,7 @@ def written(page: str, kept: dict[str, Any]) -> str:
     Raises:
         ValueError: the page has no place for them.
     """
-    before, begin, rest = page.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError("docs/performance.md has no place for the figures")
-    return before + begin + sections(kept) + end + after
+    return placed(page, sections(kept))
 
 
 def publish() -> None:

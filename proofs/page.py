@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from proofs.catalogue import PROOFS
+from proofs.figures import placed
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs" / "figures" / "proofs.json"
 PAGE = ROOT / "docs" / "reliability.md"
-_BEGIN, _END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 
 
 def table(kept: dict[str, Any]) -> str:
@@ -41,11 +41,7 @@ def written(page: str, kept: dict[str, Any]) -> str:
     Raises:
         ValueError: the page has no place for it.
     """
-    before, begin, rest = page.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not begin or not end:
-        raise ValueError("docs/reliability.md has no place for the figures")
-    return before + begin + table(kept) + end + after
+    return placed(page, table(kept))
 
 
 def publish() -> None:

@@ -1,0 +1,36 @@
+"""The published figures: kept in one file, newest run of each name, and put into their place on a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from proofs.suite import Outcome
+from tools.machine import described
+
+_BEGIN, _END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
+
+
+def keep(file: Path, outcomes: Sequence[Outcome]) -> None:
+    """Put the reports into the file, with command and machine; those of other names stay as they are."""
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    machine = described()
+    for one in outcomes:
+        if one.report is not None:
+            kept[one.proof.name] = one.report | {"command": one.command, "machine": machine}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def placed(page: str, figures: str) -> str:
+    """Return the page with these figures in their place.
+
+    Raises:
+        ValueError: the page has no place for them.
+    """
+    before, begin, rest = page.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        raise ValueError("the page has no place for the figures")
+    return before + begin + figures + end + after
