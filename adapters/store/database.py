@@ -80,6 +80,8 @@ class Database:
             },
         )
         event.listen(self.engine.sync_engine, "connect", _bound_transactions)
+        event.listen(self.engine.sync_engine, "checkin", self._close_if_late)
+        self._closed = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -124,8 +126,13 @@ class Database:
                     yield connection
 
     async def close(self) -> None:
-        """Close every pooled connection."""
+        """Close every pooled connection; those in use by somebody who was told to stop, when they come back."""
+        self._closed = True
         await self.engine.dispose()
+
+    def _close_if_late(self, _: DBAPIConnection | None, pooled: ConnectionPoolEntry) -> None:
+        if self._closed and pooled.dbapi_connection is not None:
+            pooled.invalidate()
 
 
 def _bound_transactions(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

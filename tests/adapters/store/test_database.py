@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
+from typing import Literal
 
 import pytest
 from sqlalchemy import text
@@ -9,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters.store.database import Database, NetworkInsideTransaction, database_now, forbid_in_transaction
 from contracts.errors import StoreUnavailable
+from tests.adapters.dispatch.running import eventually
 from tests.killable_postgres import KillablePostgres
 
 
@@ -122,6 +125,33 @@ async def test_a_database_killed_between_two_transactions_is_met_with_one_clear_
         assert failures <= 1
     finally:
         await opened.close()
+
+
+@pytest.mark.parametrize("kind", ["transaction", "reading", "single"])
+async def test_a_connection_that_comes_back_after_the_pool_was_closed_is_closed(
+    database: Database, database_url: str, kind: Literal["transaction", "reading", "single"]
+) -> None:
+    """As of a request that was cancelled while its server stopped, and of one that still began then."""
+    late, in_use, may_end = Database(database_url), asyncio.Event(), asyncio.Event()
+
+    async def session() -> int:
+        async with getattr(late, kind)() as connection:
+            number: int = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
+            in_use.set()
+            await may_end.wait()
+            return number
+
+    async def gone(number: int) -> bool:
+        asked = text("select count(*) from pg_stat_activity where pid = :number")
+        async with database.reading() as connection:
+            return not (await connection.execute(asked, {"number": number})).scalar_one()
+
+    interrupted = asyncio.create_task(session())
+    await in_use.wait()
+    await late.close()
+    may_end.set()
+    for ended in (await interrupted, await session()):
+        await eventually(partial(gone, ended))
 
 
 async def test_too_many_connections_are_unavailability(database_url: str) -> None:
