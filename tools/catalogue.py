@@ -100,3 +100,20 @@ OPA = Program(
 )
 
 PROGRAMS: dict[str, Program] = {program.name: program for program in (TEMPORAL, OPA)}
+"""What Sluice runs: `make setup` gets these."""
+
+TOXIPROXY = Program(
+    name="toxiproxy-server",
+    pinned="2.12.0",
+    version_arguments=("-version",),
+    version_pattern=re.compile(r"version (\d+)\.(\d+)\.(\d+)"),
+    judged="Toxiproxy",
+    minimum=Version(2, 5, 0),
+    flawed=(),
+    package="github.com/Shopify/toxiproxy/v2/cmd/server",
+    link_flags="-s -w -X github.com/Shopify/toxiproxy/v2.Version=2.12.0",
+    setting="PATH",
+    substitute="PATH",
+    wrapper="toxiproxy",
+)
+"""Only the proof of the network runs it, and gets it then: no part of Sluice does."""

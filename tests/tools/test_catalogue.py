@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.catalogue import OPA, TEMPORAL, Version
+from tools.catalogue import OPA, PROGRAMS, TEMPORAL, TOXIPROXY, Version
 
 
 @pytest.mark.parametrize("version", ["1.29.0", "1.29.4", "1.30.0", "1.30.2"])
@@ -25,3 +25,9 @@ def test_an_old_version_is_refused_with_the_least_that_will_do() -> None:
 def test_the_version_of_opa_is_its_own_and_not_that_of_go() -> None:
     assert OPA.version_in("Version: 1.22.0\nBuild Commit: \nGo Version: go1.26.8\n") == Version(1, 22, 0)
     assert OPA.version_in("Go Version: go1.26.8\n") is None
+
+
+def test_toxiproxy_is_known_by_its_version_and_is_nothing_that_setup_gets() -> None:
+    assert TOXIPROXY.version_in("toxiproxy-server version 2.12.0\n") == Version(2, 12, 0)
+    assert TOXIPROXY.version_in("toxiproxy-server version git\n") is None
+    assert TOXIPROXY.name not in PROGRAMS
