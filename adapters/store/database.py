@@ -66,6 +66,7 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=10,
             pool_pre_ping=False,
+            isolation_level="AUTOCOMMIT",  # `begun` begins and ends the transactions
             hide_parameters=True,  # bound values must not reach logs or workflow failures
             connect_args={
                 "timeout": 5,
@@ -107,10 +108,8 @@ class Database:
         Raises:
             StoreUnavailable: as for `transaction`.
         """
-        with our_errors():
-            async with self.engine.connect() as connection:
-                await connection.execution_options(postgresql_readonly=True)
-                yield connection
+        async with self.single() as connection, begun(connection, readonly=True):
+            yield connection
 
     @asynccontextmanager
     async def single(self) -> AsyncIterator[AsyncConnection]:
@@ -120,10 +119,8 @@ class Database:
             StoreUnavailable: as for `transaction`.
         """
         with our_errors():
-            async with self.engine.connect() as connection:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
-                async with sound(connection):
-                    yield connection
+            async with self.engine.connect() as connection, sound(connection):
+                yield connection
 
     async def close(self) -> None:
         """Close every pooled connection; those in use by somebody who was told to stop, when they come back."""

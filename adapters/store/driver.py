@@ -49,7 +49,7 @@ class Driver(Protocol):
         """Tell whether nothing can be asked any more."""
         ...
 
-    def transaction(self, *, isolation: str) -> _Transaction:
+    def transaction(self, *, isolation: str, readonly: bool) -> _Transaction:
         """Return a transaction to start."""
         ...
 
@@ -124,10 +124,10 @@ async def sound(connection: AsyncConnection) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def begun(connection: AsyncConnection) -> AsyncIterator[None]:
+async def begun(connection: AsyncConnection, *, readonly: bool = False) -> AsyncIterator[None]:
     """Run a transaction of the driver on a connection that SQLAlchemy has in AUTOCOMMIT: it begins and ends nothing."""
     driver = await driver_of(connection)
-    transaction = driver.transaction(isolation="read_committed")
+    transaction = driver.transaction(isolation="read_committed", readonly=readonly)
     await transaction.start()
     try:
         yield

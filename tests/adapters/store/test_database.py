@@ -75,6 +75,12 @@ async def test_a_locked_row_is_given_up_as_unavailable(database: Database) -> No
             await impatient()
 
 
+async def test_nothing_is_written_while_reading(database: Database) -> None:
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        async with database.reading() as connection:
+            await connection.execute(text("create table written (id int)"))
+
+
 async def test_a_mistake_in_a_statement_is_not_unavailability(database: Database) -> None:
     with pytest.raises(DBAPIError):
         async with database.transaction() as connection:

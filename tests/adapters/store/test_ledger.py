@@ -102,9 +102,9 @@ async def test_the_database_itself_refuses_a_second_identical_posting(database: 
     )
     async with database.transaction() as connection:
         await ledger.reserve(connection, "default", proposal.id, [MONTH])
-    async with database.reading() as connection:
-        with pytest.raises(IntegrityError):
-            await (await connection.execution_options(postgresql_readonly=False)).execute(text(copy))
+    with pytest.raises(IntegrityError):
+        async with database.transaction() as connection:
+            await connection.execute(text(copy))
 
 
 money = st.decimals(min_value=0, max_value=10**6, places=2)
