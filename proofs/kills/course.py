@@ -9,20 +9,17 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 
-from adapters.audit.checkpoint import CheckpointKey
-from adapters.keys import load_public_keys
-from emulators.gke.log import ServedCall, read_calls
-from proofs.judgement import approvals, effects, endings, log, money
-from proofs.judgement.records import Records, read
+from emulators.gke.log import ServedCall
+from proofs.judgement import effects
+from proofs.judgement.records import Records
+from proofs.judgement.whole import judge
 from proofs.kills.killing import Killer
 from proofs.kills.resuming import slowest
 from proofs.kills.traffic import OPERATION_SECONDS, Crew, KillGround, Taken
 from proofs.kills.watch import Watcher
 from proofs.report import say
-from tests.e2e.practice_ground import MONTHLY_LIMIT
 from tests.e2e.stack import Programs, Stack, eventually, running_stack
 
 REST_WITHIN = 180.0
@@ -92,30 +89,15 @@ async def _is_at_rest(watcher: Watcher) -> bool:
 
 
 async def _judge(stack: Stack, killer: Killer, taken: Taken) -> Outcome:
-    told = (await stack.people["viewer"].get("/v1/audit/checkpoint")).json()
-    export = await stack.export()
-    async with stack.database() as database:
-        records = await read(database)
-    calls = read_calls(stack.emulator.log_path)
-    keys = load_public_keys(stack.state_dir / "keys" / "decision.pub")
-    longest, stuck = slowest(killer.kills, _written(records))
-    running = await _running(stack)
-    caps = {row.scope: Decimal(MONTHLY_LIMIT) for row in records.windows if row.scope.startswith("team=")}
+    found = await judge(stack, taken.proposals, taken.requests)
+    longest, stuck = slowest(killer.kills, _written(found.records))
     return Outcome(
         killer=killer,
         taken=taken,
         slowest=longest,
-        verdicts={
-            "I1": effects.faults(records, calls),
-            "I2": approvals.faults(records, calls, keys),
-            "I3": money.faults(records, caps) + money.held_at_rest(records),
-            "I4": endings.faults(records) + stuck,
-            "I5": endings.lost(records, taken.proposals, taken.requests),
-            "I6": log.faults(records, export, CheckpointKey.parse(told["verifier_key"])),
-            "I7": effects.unpaged(records) + effects.misplaced(records, calls, running),
-        },
-        proposals=len(records.proposals),
-        effects=len(effects.effects(calls)),
+        verdicts=found.verdicts | {"I4": found.verdicts["I4"] + stuck},
+        proposals=len(found.records.proposals),
+        effects=len(effects.effects(found.calls)),
     )
 
 
@@ -124,18 +106,6 @@ def _written(records: Records) -> dict[str, list[datetime]]:
     for event in records.events:
         moments[event.subject].append(event.at)
     return {subject: sorted(found) for subject, found in moments.items()}
-
-
-async def _running(stack: Stack) -> dict[str, set[int]]:
-    state = await stack.admin.state()
-    return {
-        "/".join((one["project"], one["location"], one["name"], pool["name"])): {
-            group["running"] for group in pool["groups"]
-        }
-        for one in state["clusters"]
-        for pool in one["pools"]
-        if pool.get("autoscaling") is None
-    }
 
 
 def served(path: Path) -> CallReader:

@@ -313,11 +313,17 @@ class Programs:
 
 @asynccontextmanager
 async def running_stack(
-    directory: Path, programs: Programs, ground: Ground, *, command: str = "cli.main", **changes: str
+    directory: Path,
+    programs: Programs,
+    ground: Ground,
+    *,
+    command: str = "cli.main",
+    between: Callable[[EmulatorProcess], Awaitable[Mapping[str, str]]] | None = None,
+    **changes: str,
 ) -> AsyncIterator[Stack]:
     """Run the emulator and `sluice up` in `directory`; `changes` are settings by their variable's name.
 
-    `command` is the module that is run as `sluice`.
+    `command` is the module that is run as `sluice`. `between` puts something before the emulator, and returns settings.
     """
     fleet, configuration = ground.write(directory)
     emulator = EmulatorProcess(directory / "gke.jsonl", fleet=str(fleet), state_path=directory / "gke.json")
@@ -330,6 +336,8 @@ async def running_stack(
         "SLUICE_PROGRAMS__TEMPORAL": str(programs.temporal),
         "SLUICE_PROGRAMS__OPA": str(programs.opa),
     }
+    if between is not None:
+        settings |= await between(emulator)
     with (directory / "up.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *bound_command([*module_command(command), "up", "--seed", "none", "-o", "json"]),

@@ -1,0 +1,59 @@
+"""Judges a whole stack at rest by every invariant: what several proofs on real processes end with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from adapters.audit.checkpoint import CheckpointKey
+from adapters.keys import load_public_keys
+from emulators.gke.log import Calls, read_calls
+from proofs.judgement import approvals, effects, endings, log, money
+from proofs.judgement.records import Records, read
+from tests.e2e.practice_ground import MONTHLY_LIMIT
+from tests.e2e.stack import Stack
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the judges read, and what they say."""
+
+    records: Records
+    calls: Calls
+    verdicts: dict[str, list[str]]
+    """Invariant → what breaks it."""
+
+
+async def judge(stack: Stack, proposals: Iterable[str], requests: Iterable[str]) -> Judgement:
+    """Judge by I1 to I7. `proposals` and `requests` are the ids that were answered with 2xx."""
+    told = (await stack.people["viewer"].get("/v1/audit/checkpoint")).json()
+    export = await stack.export()
+    async with stack.database() as database:
+        records = await read(database)
+    calls = read_calls(stack.emulator.log_path)
+    keys = load_public_keys(stack.state_dir / "keys" / "decision.pub")
+    running = await _running(stack)
+    caps = {row.scope: Decimal(MONTHLY_LIMIT) for row in records.windows if row.scope.startswith("team=")}
+    verdicts = {
+        "I1": effects.faults(records, calls),
+        "I2": approvals.faults(records, calls, keys),
+        "I3": money.faults(records, caps) + money.held_at_rest(records),
+        "I4": endings.faults(records),
+        "I5": endings.lost(records, proposals, requests),
+        "I6": log.faults(records, export, CheckpointKey.parse(told["verifier_key"])),
+        "I7": effects.unpaged(records) + effects.misplaced(records, calls, running),
+    }
+    return Judgement(records, calls, verdicts)
+
+
+async def _running(stack: Stack) -> dict[str, set[int]]:
+    state = await stack.admin.state()
+    return {
+        "/".join((one["project"], one["location"], one["name"], pool["name"])): {
+            group["running"] for group in pool["groups"]
+        }
+        for one in state["clusters"]
+        for pool in one["pools"]
+        if pool.get("autoscaling") is None
+    }

@@ -1,0 +1,152 @@
+"""The network fails: `make proof-network` breaks it in nine ways before each dependency, and loses 500 answers.
+
+Between Sluice and each of Temporal, PostgreSQL, OPA, GKE and the model's endpoint stands toxiproxy. Each fault strikes
+while one change is somewhere on its path, a person approves another one, and two more are asked for; when it is over,
+all must come to their end. Then the provider's answers to changes are lost after it has made them, by the hundred.
+Judged by the emulator's own log and the database. `--only` repeats cells by their name, with the same seed.
+
+    python -m proofs.network --answers 540 --wanted 500 [--only "half-open at GKE"] [--seed 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from proofs.judgement.whole import Judgement, judge
+from proofs.kills.traffic import LIMITS, OPERATION_SECONDS
+from proofs.network import cells, lost_answers
+from proofs.network.cells import RECOVERS_WITHIN, Cell
+from proofs.network.faults import FAULTS, Fault
+from proofs.network.lost_answers import Losses
+from proofs.network.stack import DEPENDENCIES, proxied
+from proofs.network.toxiproxy import program
+from proofs.report import Figure, Report, arguments, at_least, at_most, conclude, exactly, say, told
+from settings import Settings
+from tests.e2e.practice_ground import Ground
+from tests.e2e.stack import Programs
+from tools.catalogue import OPA, TEMPORAL
+from tools.programs import explicit_path, resolve
+
+_PROMISE = (
+    "However the network fails, a change is made once or not at all, what is told of it is true, and everything "
+    "comes to its end when the network is back (I1 to I7)."
+)
+
+
+async def strike(chosen: Sequence[tuple[Fault, str]], seed: int) -> tuple[list[Cell], Judgement]:
+    """Run these cells, one after the other, on one stack, and judge what they left behind."""
+    settings, met = Settings(), list[Cell]()
+    found = [
+        resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
+        for one in (TEMPORAL, OPA)
+    ]
+    # Not below the private directory of anybody: root's PostgreSQL runs under another account.
+    directory = Path(tempfile.mkdtemp(prefix="sluice-network-"))
+    ground = Ground(3 * cells.SPOTS, limits=dict(LIMITS))
+    async with proxied(directory, Programs(*found), program(), ground) as running:
+        await running.stack.admin.settings(operation=OPERATION_SECONDS)
+        for number, (fault, dependency) in enumerate(chosen):
+            one = await cells.run(running, fault, dependency, cells.spot(ground, number), seed)
+            met.append(one)
+            say(f"{number + 1} of {len(chosen)}, {one.name}: {one.said()}")
+        taken = [one for cell in met for one in cell.proposals]
+        asked = [one for cell in met for one in cell.requests]
+        judgement = await judge(running.stack, taken, asked)
+    if any(judgement.verdicts.values()):
+        say(f"what was left behind is in {directory}")
+    else:
+        shutil.rmtree(directory, ignore_errors=True)
+    return met, judgement
+
+
+def figures_of_cells(met: Sequence[Cell], judgement: Judgement, wanted: int) -> list[Figure]:
+    """Return what the cells show."""
+    outcomes = {name: Counter[str]() for name in DEPENDENCIES}
+    for one in met:
+        outcomes[one.dependency] += one.outcomes
+    return [
+        exactly("faults of the network, each at each dependency", len(met), wanted),
+        *[
+            exactly(f"{name}, violations", len(found), 0)
+            for name, found in sorted(judgement.verdicts.items())
+        ],
+        at_most(
+            "all at its end after the fault, slowest",
+            max(one.recovered_after for one in met),
+            RECOVERS_WITHIN,
+            " s",
+        ),
+        *[
+            told(
+                f"proposals met by faults at {name}",
+                ", ".join(f"{n} {state}" for state, n in found.most_common()),
+            )
+            for name, found in outcomes.items()
+            if found
+        ],
+    ]
+
+
+def figures_of_answers(losses: Losses, wanted: int) -> list[Figure]:
+    """Return what the lost answers show."""
+    return [
+        at_least("answers lost after the effect", sum(losses.lost.values()), wanted),
+        exactly("of these proposals, succeeded", losses.states.get("succeeded", 0), len(losses.cases)),
+        told(
+            "ways of losing them", ", ".join(f"{count} {way}" for way, count in sorted(losses.lost.items()))
+        ),
+        told("attempts at most", max(one.attempts for one in losses.cases)),
+    ]
+
+
+def main() -> int:
+    """Read the arguments and prove."""
+    given = _parsed()
+    began = time.monotonic()
+    chosen = [
+        (fault, dependency)
+        for fault in FAULTS
+        for dependency in DEPENDENCIES
+        if given.only in f"{fault.name} at {dependency}"
+    ]
+    figures, faults = list[Figure](), list[str]()
+    if given.answers:
+        losses = asyncio.run(lost_answers.run(given.answers, program()))
+        figures += figures_of_answers(losses, given.wanted)
+        faults += losses.faults
+    if chosen:
+        met, judgement = asyncio.run(strike(chosen, given.seed))
+        say(cells.table(met))
+        figures = figures_of_cells(met, judgement, len(chosen)) + figures
+        faults += [fault for one in met for fault in one.faults()]
+        faults += [f"{name}: {one}" for name, found in judgement.verdicts.items() for one in found]
+    only = f' --only "{given.only}"' if given.only else ""
+    report = Report(
+        promise=_PROMISE,
+        figures=figures,
+        faults=faults,
+        again=f"python -m proofs.network --answers {given.answers} --wanted {given.wanted} --seed {given.seed}{only}",
+        seconds=time.monotonic() - began,
+    )
+    return conclude(report, given.report)
+
+
+def _parsed() -> argparse.Namespace:
+    parser = arguments(__doc__)
+    parser.add_argument("--answers", type=int, default=540, help="calls whose answer is to be lost; 0: none")
+    parser.add_argument("--wanted", type=int, default=500, help="how many must be lost after the effect")
+    parser.add_argument("--only", default="", metavar="WORDS", help="cells with these words in their name")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

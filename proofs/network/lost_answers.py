@@ -1,0 +1,269 @@
+"""Time-outs after the effect, for real: the provider does what it is asked, and its answer never comes.
+
+The real execution and verification activities on PostgreSQL and the emulator's process; between effector and emulator
+stands toxiproxy, and swallows, cuts, delays or resets the answer to the one call. Only Temporal is not there: an
+attempt that failed is begun again, as it would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import structlog
+from temporalio.exceptions import ApplicationError
+
+from activities.execution.attempt import EffectTimings
+from adapters.gke.connection import Connection
+from adapters.gke.effector import AGENT, GkeNodePoolEffector
+from adapters.gke.reader import GkeNodePoolReader
+from adapters.store.database import Database
+from adapters.store.migrate import upgrade
+from contracts.action import ResizeNodePool
+from contracts.configuration import Configuration, Environment, Target
+from contracts.effect import Receipt, ReceiptOutcome
+from contracts.errors import ProviderAmbiguous
+from contracts.proposal import ProposalState
+from emulators.gke.log import Calls
+from proofs.judgement import effects, endings
+from proofs.judgement.records import Records, read
+from proofs.last_unit import postgres
+from proofs.network.faults import Fault
+from proofs.network.toxiproxy import DOWN, Proxy, Toxic, Toxiproxy, toxiproxy
+from proofs.report import Stopwatch
+from tests.e2e.practice_ground import DEVELOPMENT, Ground, Place
+from tests.gke_fixtures import FAST, EmulatorProcess
+from tests.proposal_stack import EffectStack
+from tests.scripted_guard import ScriptedGuard
+
+LANES = 20
+"""Cases at a time, each on a cluster, a proxy and a connection of its own."""
+ATTEMPTS = 20
+TIMINGS = EffectTimings(
+    call_timeout=timedelta(seconds=1),
+    call_margin=timedelta(seconds=1),
+    operation_timeout=timedelta(seconds=60),
+    poll_interval=timedelta(seconds=0.1),
+    busy_wait=timedelta(seconds=5),
+)
+LOSSES = (
+    Fault("swallowed", (Toxic("timeout", DOWN, {"timeout": 0}),)),
+    Fault("cut", (Toxic("limit_data", DOWN, {"bytes": 64}),)),
+    Fault("reset", beside=partial(Proxy.reset, after=100)),
+    Fault("late", (Toxic("latency", DOWN, {"latency": 2_000, "jitter": 500}),)),
+)
+"""Ways for an answer not to come in time. Late: when nobody waits for it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One proposal whose call was not answered."""
+
+    proposal_id: str
+    loss: str
+    target: str
+    size: int
+    first: str
+    """What the attempt that called ended with."""
+    attempts: int
+    """How many it took in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What came of all cases."""
+
+    cases: Sequence[Case]
+    lost: Mapping[str, int]
+    """Way → answers that were lost after an effect."""
+    states: Mapping[str, int]
+    faults: Sequence[str]
+
+
+@dataclass
+class Lane:
+    """What one case at a time needs."""
+
+    stack: EffectStack
+    place: Place
+    proxy: Proxy
+    connection: Connection
+    cases: list[Case] = field(default_factory=list)
+
+    async def run(self, number: int) -> None:
+        """Let one call go unanswered, and the next attempts find out."""
+        loss, size = LOSSES[number % len(LOSSES)], 2 + len(self.cases) % 2
+        proposal_id = await self.stack.ready(ResizeNodePool.model_validate(self.place.resize(size)))
+        await self._connect()
+        await loss.strike([self.proxy])
+        first = await self._attempt(proposal_id)
+        await self.proxy.heal()
+        last, attempts = first, 1
+        while last and attempts < ATTEMPTS:
+            last, attempts = await self._attempt(proposal_id), attempts + 1
+        if not last:
+            await self.stack.verify(proposal_id)
+        self.cases.append(Case(proposal_id, loss.name, self.place.pool(), size, first, attempts))
+
+    async def _connect(self) -> None:
+        """Let the connection stand before its answers are spoilt: what cannot connect sends nothing."""
+        wanted = f"projects/{self.place.environment.project}/locations/{self.place.environment.location}"
+        name = f"{wanted}/clusters/{self.place.name}/nodePools/web"
+        client = await self.connection.container()
+        for _ in range(ATTEMPTS):
+            try:
+                await client.get_node_pool(request={"name": name}, retry=None, timeout=5)
+            except Exception:  # noqa: BLE001  whatever it is: the next one connects anew
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+    async def _attempt(self, proposal_id: str) -> str:
+        try:
+            await self.stack.execute(proposal_id)
+        except ApplicationError as error:
+            return error.type or "unknown"
+        return ""
+
+
+async def run(cases: int, binary: Path, lanes: int = LANES) -> Losses:
+    """Run so many cases and judge them by the emulator's log and the database."""
+    with _quiet(), tempfile.TemporaryDirectory(prefix="sluice-lost-") as directory, postgres() as url:
+        await upgrade(url)
+        ground = Ground(lanes)
+        fleet, _ = ground.write(Path(directory))
+        emulator = EmulatorProcess(
+            Path(directory) / "gke.jsonl", fleet=str(fleet), state_path=Path(directory) / "gke.json"
+        )
+        await emulator.start()
+        await emulator.admin.settings(**FAST)
+        try:
+            async with toxiproxy(binary) as proxies:
+                ran = await _run(cases, proxies, emulator, url, ground.places(DEVELOPMENT))
+            return await _judge(ran, emulator.calls(), url)
+        finally:
+            await emulator.stop()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Each lost answer would be logged with its traceback."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+async def _run(
+    cases: int, proxies: Toxiproxy, emulator: EmulatorProcess, url: str, places: Sequence[Place]
+) -> list[Case]:
+    numbers, watch = iter(range(cases)), Stopwatch(cases, "lost answers")
+    async with _lanes(proxies, emulator, url, places) as lanes:
+
+        async def work(lane: Lane) -> None:
+            for number in numbers:
+                await lane.run(number)
+                watch.at(sum(len(one.cases) for one in lanes))
+
+        await asyncio.gather(*map(work, lanes))
+        return [case for lane in lanes for case in lane.cases]
+
+
+@asynccontextmanager
+async def _lanes(
+    proxies: Toxiproxy, emulator: EmulatorProcess, url: str, places: Sequence[Place]
+) -> AsyncIterator[list[Lane]]:
+    async with AsyncExitStack() as opened:
+        database = Database(url, pool_size=len(places))
+        opened.push_async_callback(database.close)
+        reader = GkeNodePoolReader.to_endpoint(emulator.address, emulator.compute_url)
+        opened.push_async_callback(reader.close)
+        lanes = []
+        for place in places:
+            proxy = await proxies.before(place.name, emulator.address)
+            connection = Connection.to_endpoint(proxy.address, emulator.compute_url, agent=AGENT)
+            opened.push_async_callback(connection.close)
+            stack = EffectStack(
+                database=database,
+                fleet=emulator,
+                reader=reader,
+                effector=GkeNodePoolEffector(connection),
+                guard=ScriptedGuard(database, reader),
+                timings=TIMINGS,
+                configuration=_configuration(places),
+            )
+            lanes.append(Lane(stack, place, proxy, connection))
+        yield lanes
+
+
+def _configuration(places: Sequence[Place]) -> Configuration:
+    targets = tuple(
+        Target(
+            kind="gke.node_pool",
+            project=one.environment.project,
+            location=one.environment.location,
+            cluster=one.name,
+            environment="production",
+            team="inference",
+            max_nodes_per_zone=100,
+        )
+        for one in places
+    )
+    return Configuration(environments={"production": Environment()}, targets=targets)
+
+
+async def _judge(cases: Sequence[Case], calls: Calls, url: str) -> Losses:
+    database = Database(url, pool_size=1)
+    try:
+        records = await read(database)
+    finally:
+        await database.close()
+    made = {row.operation for row in records.intents if row.operation}
+    unanswered = {
+        row.proposal_id
+        for row in records.intents
+        if row.receipt and Receipt.model_validate(row.receipt).adopted
+    }
+    lost = Counter(
+        one.loss
+        for one in cases
+        if one.first == ProviderAmbiguous.reason_code and one.proposal_id in unanswered
+    )
+    served = {call.operation for call in effects.effects(calls)}
+    return Losses(
+        cases=cases,
+        lost=lost,
+        states=Counter(row.state for row in records.proposals),
+        faults=[
+            *effects.faults(records, calls),
+            *endings.faults(records),
+            *(f"{name} was recorded and never served" for name in made - served),
+            *_unsuccessful(cases, records),
+        ],
+    )
+
+
+def _unsuccessful(cases: Sequence[Case], records: Records) -> list[str]:
+    """What was carried out and not told as such: the network was whole again."""
+    rows = {row.id: row for row in records.proposals}
+    outcomes = {
+        row.proposal_id: row.receipt and Receipt.model_validate(row.receipt) for row in records.intents
+    }
+    found = []
+    for one in cases:
+        receipt = outcomes[one.proposal_id]
+        if rows[one.proposal_id].state != ProposalState.SUCCEEDED:
+            found.append(f"{one.proposal_id} ({one.loss}) is {rows[one.proposal_id].state}")
+        elif not receipt or receipt.outcome is not ReceiptOutcome.APPLIED:
+            found.append(f"{one.proposal_id} ({one.loss}): its receipt does not say that it was applied")
+    return found
