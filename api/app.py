@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.routing import BaseRoute
 
 from api import description, problems
 from api.approvers.endpoints import router as approvers
@@ -39,8 +41,9 @@ from api.safety.exception_endpoints import router as exceptions
 from api.shadow.endpoints import router as shadow
 from api.stream.endpoints import router as stream
 from api.stream.feed import EventFeed
-from api.web import rooms
 from api.web.login.links import router as login_links
+from api.web.rooms import ROOMS
+from api.web.routes import show_failures
 
 ROUTERS = (
     requests,
@@ -84,6 +87,7 @@ def create_app(parts: ApiParts) -> FastAPI:
         redoc_url=None,
         lifespan=_lifespan,
         redirect_slashes=False,
+        routes=list(_routes()),
         # `Observed` makes the one server span of a request; the framework's own would stand beside it.
         telemetry={"tracing": False, "metrics": False, "logs": False},
         middleware=[
@@ -98,12 +102,19 @@ def create_app(parts: ApiParts) -> FastAPI:
     app.state.metrics = BacklogMetrics(registry)
     app.state.readiness = ReadinessChecks(parts)
     problems.install(app)
-    for router in ROUTERS:
-        app.include_router(router)
-    rooms.install(app)
+    show_failures(app)
     description.install(app)
     assert_every_route_is_guarded(app)
     return app
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """Return the routes of every room, read from signatures once a process: they hold no part of an application."""
+    every = APIRouter()
+    for router in (*ROUTERS, *ROOMS):
+        every.include_router(router)
+    return tuple(every.routes)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ A test marked `postgres_15` runs on every PostgreSQL that is here, whichever of 
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import socket
@@ -41,11 +42,14 @@ from local.temporal import SEARCH_ATTRIBUTES, dev_server_command
 from settings import Settings
 from tests.in_memory import DISK, keep_in_memory
 from tests.side_by_side import ByStack, put_in_order, runs_side_by_side
+from tools.browser import chromium
 from tools.catalogue import OPA, TEMPORAL, Program
 from tools.programs import explicit_path, resolve
 
 _EMBEDDED = "embedded"
 _DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
+_GIVEN = "SLUICE_TESTS_POSTGRES"
+"""Names the directory of a server that runs already; its template is kept for the next session (proofs/mutants)."""
 _START_LIMIT = 30.0
 
 _IN_MEMORY = keep_in_memory()
@@ -134,7 +138,8 @@ def stack_directory(request: pytest.FixtureRequest) -> Iterator[Callable[[str], 
 @pytest.fixture(scope="session")
 def postgres_servers() -> Iterator[Callable[[str], PostgresServer]]:
     """Starts each PostgreSQL when it is first asked for and stops all of them at the end of the session."""
-    running: dict[str, PostgresServer] = {}
+    given = os.environ.get(_GIVEN)
+    running = {_EMBEDDED: server_in(Path(given))} if given else {}
     # Short and outside pytest's private directory: a socket path has 107 bytes, and root's server runs as another.
     root = Path(tempfile.mkdtemp(prefix="sluice-pg-"))
     # Safe for tests that kill processes; only a crash of the whole machine could lose data.
@@ -181,7 +186,11 @@ def migrated_templates(postgres_servers: Callable[[str], PostgresServer]) -> Cal
 
     def template(server: PostgresServer) -> str:
         if server.data not in made:
-            name = f"template_{uuid.uuid4().hex}"
+            is_given = server.data.parent == Path(os.environ.get(_GIVEN, os.devnull))
+            name = "template_given" if is_given else f"template_{uuid.uuid4().hex}"
+            if is_given and name in _sql(server, "SELECT datname FROM pg_database"):
+                made[server.data] = name
+                return name
             _sql(server, f"CREATE DATABASE {name} TEMPLATE template0")
             # In a thread of its own: what asks may run in an event loop.
             with ThreadPoolExecutor(1) as thread:
@@ -227,7 +236,7 @@ def any_postgres_url(database_url: str) -> str:
     return database_url
 
 
-def _sql(server: PostgresServer, statement: str) -> None:
+def _sql(server: PostgresServer, statement: str) -> str:
     command = [
         str(server.binaries / "psql"),
         "-X",
@@ -239,7 +248,7 @@ def _sql(server: PostgresServer, statement: str) -> None:
         "-c",
         statement,
     ]
-    subprocess.run(command, check=True, capture_output=True)
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def _program(program: Program) -> Path:
@@ -261,12 +270,10 @@ def opa_binary() -> Path:
 @pytest.fixture(scope="session")
 def chromium_binary() -> Path:
     """The system's Chromium: browsers need more than one file, so it is installed, not unpacked."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
+    found = chromium()
     if found is None:
-        raise RuntimeError(
-            "no Chromium: run `apt-get install --no-install-recommends chromium fonts-noto-core fonts-noto-cjk`"
-        )
-    return Path(found)
+        raise RuntimeError("no Chromium: run `make browser`")
+    return found
 
 
 @pytest.fixture(scope="session")

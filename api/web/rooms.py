@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 
 from api.web import static_files
 from api.web.activity.endpoints import router as activity
@@ -17,7 +17,6 @@ from api.web.policy.endpoints import router as policy
 from api.web.proposal.endpoints import router as proposal
 from api.web.proposal.runbooks import router as runbooks
 from api.web.reference.endpoints import router as reference
-from api.web.routes import show_failures
 from api.web.shell.endpoints import router as shell
 
 ROOMS: tuple[APIRouter, ...] = (
@@ -36,10 +35,4 @@ ROOMS: tuple[APIRouter, ...] = (
     shell,
     gallery,
 )
-
-
-def install(app: FastAPI) -> None:
-    """Add every room, and pages for addresses that none has."""
-    for room in ROOMS:
-        app.include_router(room)
-    show_failures(app)
+"""In the order in which they are asked for an address."""
