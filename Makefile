@@ -84,9 +84,8 @@ proof-quick: setup ## the short form of every proof that has one
 	@exec $(BIN)/python -m proofs --quick
 
 .PHONY: proof-long
-proof-long: setup ## 1,000 kills of the worker under load: more than an hour
-	@mkdir -p .sluice/proofs
-	@exec $(BIN)/python -m proofs.kills --kills 1000 --others 20 --report .sluice/proofs/kills-long.json
+proof-long: setup ## the longest form of those proofs that have one: some hours
+	@exec $(BIN)/python -m proofs --long --lanes 1 --figures docs/figures/proofs.json
 
 proof-%: setup ## one proof alone, by the name that `make proof` gives it, for example proof-budget
 	@exec $(BIN)/python -m proofs $*

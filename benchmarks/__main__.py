@@ -13,6 +13,7 @@ from pathlib import Path
 
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.page import FIGURES, publish
+from proofs.catalogue import Size
 from proofs.figures import keep
 from proofs.report import say
 from proofs.suite import run, summary
@@ -27,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     chosen = [one for one in BENCHMARKS if not given.names or one.name in given.names]
     given.scratch.mkdir(parents=True, exist_ok=True)
-    outcomes = asyncio.run(run(chosen, given.scratch, lanes=1, quick=given.quick))
+    outcomes = asyncio.run(run(chosen, given.scratch, lanes=1, size=Size.QUICK if given.quick else Size.FULL))
     say(f"\n{summary(outcomes)}")
     if given.figures is not None:
         keep(given.figures, outcomes)

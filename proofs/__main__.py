@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from proofs.catalogue import PROOFS
+from proofs.catalogue import PROOFS, Size
 from proofs.figures import keep
 from proofs.page import FIGURES, publish
 from proofs.report import say
@@ -23,14 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := sorted(set(given.names) - set(names)):
         sys.stderr.write(f"no proof is called {', '.join(unknown)}; there are {', '.join(names)}\n")
         return 2
-    chosen = [
-        one
-        for one in PROOFS
-        if (not given.names or one.name in given.names) and (not given.quick or one.quick is not None)
-    ]
+    chosen = [one for one in PROOFS if one.name in (given.names or names)]
+    if lacking := [one.name for one in chosen if given.names and one.arguments(given.size) is None]:
+        sys.stderr.write(f"no {given.size} form has {', '.join(lacking)}\n")
+        return 2
     given.scratch.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the proofs under way are ended, too
-    outcomes = asyncio.run(run(chosen, given.scratch, lanes=given.lanes, quick=given.quick))
+    outcomes = asyncio.run(run(chosen, given.scratch, lanes=given.lanes, size=given.size))
     say(f"\n{summary(outcomes)}")
     if given.figures is not None:
         keep(given.figures, outcomes)
@@ -42,7 +41,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m proofs", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="proofs to run; none: all of them")
-    parser.add_argument("--quick", action="store_true", help="the short form of those that have one")
+    parser.add_argument(
+        "--quick",
+        action="store_const",
+        dest="size",
+        const=Size.QUICK,
+        default=Size.FULL,
+        help="the short form of those that have one",
+    )
+    parser.add_argument(
+        "--long",
+        action="store_const",
+        dest="size",
+        const=Size.LONG,
+        help="the longest form of those that take more than an hour in it",
+    )
     parser.add_argument("--lanes", type=int, default=2, help="proofs that run at the same time")
     parser.add_argument(
         "--scratch", type=Path, default=Path(".sluice/proofs"), help="for outputs and reports"

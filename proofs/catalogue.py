@@ -1,29 +1,50 @@
-"""The proofs by name: what `make proof` runs, in full and as the quick subset."""
+"""The proofs by name, and the sizes in which `make proof`, `make proof-quick` and `make proof-long` run them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Size(StrEnum):
+    """How much of a proof is run."""
+
+    QUICK = "quick"
+    """Seconds: that it works."""
+    FULL = "full"
+    """All of them together take less than an hour."""
+    LONG = "long"
+    """An hour or more each, run now and then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A program in this package that ends with a report."""
+    """A program in this package that ends with a report. Arguments of a size that it does not have are None."""
 
     name: str
     module: str
     full: tuple[str, ...] = ()
-    """Arguments of the published run."""
     quick: tuple[str, ...] | None = None
-    """Arguments of a run that takes seconds; None: it has none."""
+    long: tuple[str, ...] | None = None
     is_alone: bool = False
     """Whether it measures time, so that nothing may run beside it."""
 
+    def arguments(self, size: Size) -> tuple[str, ...] | None:
+        """Return those of a size."""
+        return {Size.QUICK: self.quick, Size.FULL: self.full, Size.LONG: self.long}[size]
+
 
 PROOFS = (
-    Proof("budget", "proofs.last_unit", ("--rounds", "5000"), ("--rounds", "20")),
+    Proof("budget", "proofs.last_unit", ("--rounds", "1000"), ("--rounds", "20"), ("--rounds", "5000")),
     Proof("approvals", "proofs.approval_orders", ("--sample", "300"), ("--sample", "10")),
     Proof("storm", "proofs.storm"),
-    Proof("halts", "proofs.halts", ("--rounds", "50"), ("--rounds", "1", "--proposals", "20")),
+    Proof(
+        "halts",
+        "proofs.halts",
+        ("--rounds", "5"),
+        ("--rounds", "1", "--proposals", "20"),
+        ("--rounds", "50"),
+    ),
     Proof(
         "llm",
         "proofs.llm_fuzz",
@@ -41,11 +62,18 @@ PROOFS = (
         "proofs.kills",
         ("--kills", "120", "--others", "20"),
         ("--kills", "6", "--others", "1", "--points", "4"),
+        ("--kills", "1000", "--others", "20"),
     ),
     Proof("zombie", "proofs.zombie", ("--rounds", "1"), ("--only", "clock not looked at")),
     Proof("secrets", "proofs.secrets"),
     Proof("upgrade", "proofs.upgrade", (), ()),
-    Proof("simulation", "proofs.simulation", ("--seeds", "50000", "--jobs", "2"), ("--seeds", "100")),
+    Proof(
+        "simulation",
+        "proofs.simulation",
+        ("--seeds", "8000"),
+        ("--seeds", "100"),
+        ("--seeds", "50000", "--jobs", "2"),
+    ),
     Proof(
         "hostile",
         "proofs.hostile",

@@ -18,7 +18,7 @@ def keep(file: Path, outcomes: Sequence[Outcome]) -> None:
     machine = described()
     for one in outcomes:
         if one.report is not None:
-            kept[one.proof.name] = one.report | {"command": one.command, "machine": machine}
+            kept[one.name] = one.report | {"command": one.command, "machine": machine}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -18,16 +18,17 @@ def table(kept: dict[str, Any]) -> str:
     """Return the kept reports as a Markdown table, in the order of the catalogue. A broken promise says so."""
     lines = ["| promise | figures | date, minutes | command |", "|---|---|---|---|"]
     for proof in PROOFS:
-        if proof.name in kept:
-            lines.append(_row(proof.name, kept[proof.name]))
+        for name, target in ((proof.name, f"proof-{proof.name}"), (f"{proof.name}-long", "proof-long")):
+            if name in kept:
+                lines.append(_row(target, kept[name]))
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, report: dict[str, Any]) -> str:
+def _row(target: str, report: dict[str, Any]) -> str:
     figures = "<br>".join(_figure(one) for one in report["figures"])
     promise = report["promise"] if report["holds"] else f"**Not kept:** {report['promise']}"
     when = f"{report['ended_at'][:10]}, {report['seconds'] / 60:.1f}"
-    return f"| {promise} | {figures} | {when} | `make proof-{name}`: `{report['command']}` |"
+    return f"| {promise} | {figures} | {when} | `make {target}`: `{report['command']}` |"
 
 
 def _figure(one: dict[str, Any]) -> str:

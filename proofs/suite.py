@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from proofs.catalogue import Proof
+from proofs.catalogue import Proof, Size
 from proofs.report import say
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +23,7 @@ class Outcome:
     """What became of one proof."""
 
     proof: Proof
+    size: Size
     command: str
     seconds: float
     report: dict[str, Any] | None
@@ -31,29 +32,35 @@ class Outcome:
     """The end of its output."""
 
     @property
+    def name(self) -> str:
+        """The name under which its report is kept: a long run stands beside the full one."""
+        return f"{self.proof.name}-long" if self.size is Size.LONG else self.proof.name
+
+    @property
     def holds(self) -> bool:
         """Whether it ended with a report that holds."""
         return self.report is not None and self.report["holds"] is True
 
 
-async def run(proofs: Sequence[Proof], scratch: Path, *, lanes: int, quick: bool) -> list[Outcome]:
-    """Run the proofs, `lanes` at a time; those that measure time come last, alone. Outcomes keep the order given."""
+async def run(proofs: Sequence[Proof], scratch: Path, *, lanes: int, size: Size) -> list[Outcome]:
+    """Run the proofs that have this size, `lanes` at a time, in this order; those that measure time last, alone."""
     turns = asyncio.Semaphore(lanes)
 
     async def one(proof: Proof) -> Outcome:
         async with turns:
-            return await _run(proof, scratch, quick=quick)
+            return await _run(proof, scratch, size)
 
+    proofs = [proof for proof in proofs if proof.arguments(size) is not None]
     together = [proof for proof in proofs if not proof.is_alone]
     found = dict(zip(together, await asyncio.gather(*map(one, together)), strict=True))
     for proof in proofs:
         if proof.is_alone:
-            found[proof] = await _run(proof, scratch, quick=quick)
+            found[proof] = await _run(proof, scratch, size)
     return [found[proof] for proof in proofs]
 
 
-async def _run(proof: Proof, scratch: Path, *, quick: bool) -> Outcome:
-    given = (proof.quick or ()) if quick else proof.full
+async def _run(proof: Proof, scratch: Path, size: Size) -> Outcome:
+    given = proof.arguments(size) or ()
     report, log = scratch / f"{proof.name}.json", scratch / f"{proof.name}.log"
     report.unlink(missing_ok=True)
     say(f"{proof.name}: started; its output is in {log}")
@@ -71,6 +78,7 @@ async def _run(proof: Proof, scratch: Path, *, quick: bool) -> Outcome:
                 await process.wait()
     outcome = Outcome(
         proof,
+        size,
         " ".join(("python -m", proof.module, *given)),
         time.monotonic() - began,
         json.loads(report.read_text(encoding="utf-8")) if report.exists() else None,
@@ -104,7 +112,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
         report = one.report or {"promise": "ended without a report", "figures": []}
         figures = "; ".join(f"{figure['name']}: {figure['value']}" for figure in report["figures"])
         lines.append(
-            f"| {one.proof.name} | {report['promise']} | {figures} | {one.seconds / 60:.1f} "
+            f"| {one.name} | {report['promise']} | {figures} | {one.seconds / 60:.1f} "
             f"| {'yes' if one.holds else '**no**'} |"
         )
     return "\n".join(lines)

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from proofs.__main__ import main
-from proofs.catalogue import PROOFS, Proof
+from proofs.catalogue import PROOFS, Proof, Size
 from proofs.suite import run, summary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 async def test_a_proof_that_ends_without_a_report_holds_nothing(tmp_path: Path) -> None:
     silent = Proof("silent", "proofs.report", quick=())
-    [outcome] = await run([silent], tmp_path, lanes=1, quick=True)
+    [outcome] = await run([silent], tmp_path, lanes=1, size=Size.QUICK)
     assert not outcome.holds
     assert "| silent | ended without a report |" in summary([outcome])
 
@@ -72,6 +72,18 @@ def until(condition: Callable[[], bool]) -> None:
 def test_an_unknown_name_is_refused_with_the_names_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["no-such-proof"]) == 2
     assert "there are budget" in capsys.readouterr().err
+
+
+def test_a_size_that_a_proof_lacks_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["budget", "storm", "--long"]) == 2
+    assert "no long form has storm" in capsys.readouterr().err
+
+
+async def test_a_long_run_is_kept_beside_the_full_one(tmp_path: Path) -> None:
+    both = Proof("silent", "proofs.report", long=())
+    sizes = (Size.FULL, Size.LONG, Size.QUICK)
+    outcomes = [one for size in sizes for one in await run([both], tmp_path, lanes=1, size=size)]
+    assert [one.name for one in outcomes] == ["silent", "silent-long"]
 
 
 def test_every_proof_has_a_name_of_its_own_and_a_program() -> None:
