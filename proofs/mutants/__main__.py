@@ -20,12 +20,23 @@ from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 
 from proofs.mutants.catalogue import MUTANTS
+from proofs.mutants.forked import Place, preload, run_tests
 from proofs.mutants.mutant import Mutant, Promise
-from proofs.mutants.trial import Result, Trial, preload, run_tests, try_mutant
+from proofs.mutants.server import running_server
+from proofs.mutants.trial import (
+    LONGEST,
+    Result,
+    Trial,
+    keep_killers,
+    killer_of,
+    known_killers,
+    try_mutant,
+)
 from proofs.mutants.working_copy import ROOT, MutantInvalid, copy_repository, mutated
 from proofs.report import Report, conclude, exactly
 
 _ALL_MAY_ENTER = 0o755
+_ROOM = 4 * 1024**3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -48,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     if given.json:
         given.json.write_text(json.dumps([asdict(one) for one in trials], indent=2) + "\n")
+    if given.keep_killers:
+        keep_killers(trials, [one.name for one in MUTANTS])
     _write_table(trials)
     report = Report(
         promise="Every check of the path is guarded: removed or inverted by itself, it turns a test red.",
@@ -81,42 +94,51 @@ def misfits_among(mutants: Sequence[Mutant], root: Path = ROOT) -> list[str]:
 
 def run(mutants: Sequence[Mutant], jobs: int = 1) -> list[Trial] | None:
     """Try mutants in copies, `jobs` at a time; None when their tests are red without any mutant."""
-    preload()
-    with _scratch() as scratch:
-        first = scratch / "copy-0"
-        copy_repository(first)
-        tests = list(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
-        _tell(f"{len(tests)} files or tests, without a mutant ...\n")
-        healthy = run_tests(tests, first, scratch / "healthy", keep_byte_code=True)
-        if healthy.status != 0:
-            _tell(f"RED\n{healthy.output[-4000:]}\n")
+    with _scratch() as scratch, running_server(scratch / "pg") as server:
+        preload()
+        first = Place(scratch / "copy-0", scratch / "scratch-0", server)
+        copy_repository(first.copy)
+        if not _is_healthy(mutants, first):
             return None
         forking = get_context("fork")
-        copies = forking.SimpleQueue()
+        places = forking.SimpleQueue()
         for number in range(jobs):
-            copy = scratch / f"copy-{number}"
+            place = Place(scratch / f"copy-{number}", scratch / f"scratch-{number}", server)
             if number:
-                shutil.copytree(first, copy)
-            copies.put(copy)
+                shutil.copytree(first.copy, place.copy)
+            places.put(place)
         trials = []
-        with ProcessPoolExecutor(jobs, forking, _take_copy, (copies,)) as pool:
+        with ProcessPoolExecutor(jobs, forking, _take_place, (places,)) as pool:
             for trial in pool.map(_tried, mutants):
                 _tell(f"{trial.result:<9}{trial.seconds:6.1f} s  {trial.mutant}\n")
                 trials.append(trial)
         return trials
 
 
-_mine: list[Path] = []
+def _is_healthy(mutants: Sequence[Mutant], place: Place) -> bool:
+    """Run the tests without a mutant, and load what they had to load for the forks to come."""
+    tests = list(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
+    _tell(f"{len(tests)} files or tests, without a mutant ...\n")
+    healthy = run_tests(tests, place, LONGEST * 10, keep_byte_code=True)
+    if healthy.status != 0:
+        _tell(f"RED\n{healthy.output[-4000:]}\n")
+        return False
+    preload(healthy.libraries)
+    return True
+
+
+_mine: list[Place] = []
 """The copy of this process."""
+_killers = known_killers()
 
 
-def _take_copy(copies: SimpleQueue[Path]) -> None:
-    _mine.append(copies.get())
+def _take_place(places: SimpleQueue[Place]) -> None:
+    _mine.append(places.get())
 
 
 def _tried(mutant: Mutant) -> Trial:
-    (copy,) = _mine
-    return try_mutant(mutant, copy, copy.with_name(f"{copy.name}-scratch"))
+    (place,) = _mine
+    return try_mutant(mutant, place, killer_of(mutant, _killers))
 
 
 def _tell(text: str) -> None:
@@ -126,10 +148,17 @@ def _tell(text: str) -> None:
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="sluice-mutants-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sluice-mutants-", dir=_memory()) as folder:
         # A database server that root starts runs as another account.
         Path(folder).chmod(_ALL_MAY_ENTER)
         yield Path(folder)
+
+
+def _memory() -> Path | None:
+    """Return where files are kept in memory, if there is room: databases are hundreds of small files."""
+    memory = Path("/dev") / "shm"
+    has_room = memory.is_dir() and shutil.disk_usage(memory).free >= _ROOM
+    return memory if has_room else None
 
 
 def _write_list(mutants: Sequence[Mutant]) -> None:
@@ -156,6 +185,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="name the mutants by promise, and end")
     parser.add_argument("--jobs", type=int, default=1, help="mutants that are tried at the same time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write each mutant's result there, too")
+    parser.add_argument("--keep-killers", action="store_true", help="note who killed whom, to be tried first")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the outcome there, as JSON")
     return parser.parse_args(arguments)
 
