@@ -37,6 +37,7 @@ class Proof:
 PROOFS = (
     Proof("budget", "proofs.last_unit", ("--rounds", "1000"), ("--rounds", "20"), ("--rounds", "5000")),
     Proof("approvals", "proofs.approval_orders", ("--sample", "300"), ("--sample", "10")),
+    Proof("races", "proofs.races", ("--races", "10000"), ("--races", "100")),
     Proof("storm", "proofs.storm"),
     Proof(
         "halts",
