@@ -244,7 +244,8 @@ class EffectActivities:
             async with self._database.transaction() as connection:
                 await proposals.lock(connection, work.proposal.id)
                 at = await intents.issue(connection, intent, operation, work.proposal.tenant, adopted=False)
-        except StaleFence:
+        except (SluiceError, asyncio.CancelledError):
+            # A newer attempt acts; or nobody can say whether one does, before the database answers again.
             await self._lateness.look(work, intent, operation)
             raise
         return Issued(intent=intent, operation=operation, at=at, adopted=False)

@@ -2,14 +2,18 @@
 
 Between the last look at the fence and the call lies a moment that no check can close: whoever is stopped in it wakes up
 and calls. Such a call cannot be prevented, so it is found: by the attempt that made it, which looks again when its
-answer comes, or does not come.
+answer comes, or does not come. What it cannot find out counts as such a call: people look.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy.engine import Row
 
 from activities.execution.attempt import Work
 from activities.execution.conclusion import Conclusion
@@ -17,16 +21,18 @@ from activities.execution.recognition import CLOCK_SKEW, is_like
 from adapters.store import intents
 from adapters.store.database import Database
 from contracts.effect import Intent
-from contracts.errors import ProviderError, SluiceError
+from contracts.errors import ProviderError, StoreUnavailable
 from contracts.observation import ProviderOperation
 from contracts.ports import NodePoolReader
 
 logger = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 PAUSE = 0.5
-"""Seconds between two looks at what the newer attempt found."""
+"""Seconds between two looks at what the newer attempt found, or at a database that is away."""
 FINDS_WITHIN = 600.0
-"""Seconds in which it finds what this one began, or that this one began nothing. Then nobody is waited for."""
+"""Seconds in which it finds what this one began, or that this one began nothing. Then nobody is waited for,
+and no database that is away."""
 
 
 class Lateness:
@@ -42,8 +48,8 @@ class Lateness:
     async def look(self, work: Work, intent: Intent, operation: str | None) -> None:
         """Look whether a newer attempt acts, and this one called beside it. `operation`: the answer, where one came.
 
-        Goes on when the attempt is cancelled meanwhile: Temporal does that to a worker that was away. Never raises what
-        it meets itself.
+        Goes on when the attempt is cancelled meanwhile: Temporal does that to a worker that was away. Raises nothing of
+        its own: the attempt has an error to raise already.
         """
         task = asyncio.create_task(self._look(work, intent, operation))
         self._looking.add(task)
@@ -52,26 +58,46 @@ class Lateness:
 
     async def _look(self, work: Work, intent: Intent, operation: str | None) -> None:
         try:
-            async with self._database.reading() as connection:
-                if await intents.is_current(connection, intent.key, intent.fence):
-                    return
-            await self._concluded(intent)
-            late, name = await self._find(work, intent, operation)
+            late, name = await self._judged(work, intent, operation)
             if late:
-                await self._conclusion.late(intent, name)
-        except SluiceError as error:
-            logger.error(
-                "effect.lateness_unknown", key=intent.key, reason_code=error.reason_code, exc_info=True
-            )
+                await _patiently(partial(self._conclusion.late, intent, name))
+        except Exception:
+            # Nothing can be written: a line in the log is all that is left to say.
+            logger.critical("effect.lateness_unknown", key=intent.key, operation=operation, exc_info=True)
+
+    async def _judged(self, work: Work, intent: Intent, operation: str | None) -> tuple[bool, str | None]:
+        """Whether there was such a call, and its operation.
+
+        Raises:
+            StoreUnavailable: the database stayed away.
+        """
+        try:
+            if await _patiently(partial(self._is_current, intent)):
+                return False, None
+            await self._concluded(intent)
+            return await self._find(work, intent, operation)
+        except StoreUnavailable:
+            raise
+        except Exception:
+            # Whatever broke: a late call must not go unseen for it.
+            logger.error("effect.lateness_unknown", key=intent.key, operation=operation, exc_info=True)
+            return True, operation
+
+    async def _is_current(self, intent: Intent) -> bool:
+        async with self._database.reading() as connection:
+            return await intents.is_current(connection, intent.key, intent.fence)
 
     async def _concluded(self, intent: Intent) -> None:
         """Wait until the newer attempt has an operation, or knows that there is none."""
         for _ in range(int(FINDS_WITHIN / PAUSE)):
             await asyncio.sleep(PAUSE)
-            async with self._database.reading() as connection:
-                record = await intents.find(connection, intent.key)
+            record = await _patiently(partial(self._record, intent))
             if record is None or record.operation or record.receipt or record.settled_at:
                 return
+
+    async def _record(self, intent: Intent) -> Row[Any] | None:
+        async with self._database.reading() as connection:
+            return await intents.find(connection, intent.key)
 
     async def _find(self, work: Work, intent: Intent, operation: str | None) -> tuple[bool, str | None]:
         """Whether there was such a call, and its operation. What cannot be read counts as one."""
@@ -79,9 +105,8 @@ class Lateness:
             found = await self._reader.list_operations(work.action.target)
         except ProviderError:
             return True, operation
-        async with self._database.reading() as connection:
-            # The newer attempt has looked by now: a call that went out in time is its own.
-            owned = await intents.owned_operations(connection, [one.name for one in found])
+        # The newer attempt has looked by now: a call that went out in time is its own.
+        owned = await _patiently(partial(self._owned, [one.name for one in found]))
         if operation in owned:
             return False, None
         mine = [one for one in found if one.name == operation] if operation else found
@@ -93,6 +118,27 @@ class Lateness:
         if operation and not mine:
             return True, operation
         return bool(late), late[0].name if late else None
+
+    async def _owned(self, operations: list[str]) -> set[str]:
+        async with self._database.reading() as connection:
+            return set(await intents.owned_operations(connection, operations))
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask again while the database is away.
+
+    Raises:
+        StoreUnavailable: it stayed away for `FINDS_WITHIN`.
+    """
+    clock = asyncio.get_running_loop().time
+    give_up = clock() + FINDS_WITHIN
+    while True:
+        try:
+            return await ask()
+        except StoreUnavailable:
+            if clock() >= give_up:
+                raise
+        await asyncio.sleep(PAUSE)
 
 
 def _is_late(operation: ProviderOperation, intent: Intent) -> bool:

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from structlog.testing import capture_logs
 from temporalio.exceptions import ApplicationError
 
+from activities.execution import lateness
+from adapters.store.database import Database
 from contracts.action import NodePoolTarget
 from contracts.audit import AuditType
-from contracts.ports import NodePoolEffector
+from contracts.errors import StoreUnavailable
+from contracts.observation import NodePoolObservation, ProviderOperation
+from contracts.ports import NodePoolEffector, NodePoolReader
 from contracts.proposal import ProposalState
 from emulators.gke.faults import FaultKind
 from tests.proposal_stack import EffectStack, eventually
@@ -51,9 +59,55 @@ class SleepingEffector:
         raise NotImplementedError
 
 
-async def asleep(stack: EffectStack, proposal_id: str, effector: SleepingEffector) -> asyncio.Task[Any]:
-    """Let an attempt fall asleep before its call, and another one do all there is to do."""
-    older = asyncio.create_task(replace(stack, effector=effector).execute(proposal_id))
+@dataclass
+class BrokenReader:
+    """Reads as its provider says, until a defect of ours breaks it."""
+
+    inner: NodePoolReader
+    is_broken: bool = False
+
+    async def observe(self, target: NodePoolTarget) -> NodePoolObservation:
+        return await self.inner.observe(target)
+
+    async def get_operation(self, target: NodePoolTarget, name: str) -> ProviderOperation:
+        return await self.inner.get_operation(target, name)
+
+    async def list_node_pools(self, project: str, location: str, cluster: str) -> list[str]:
+        return await self.inner.list_node_pools(project, location, cluster)
+
+    async def list_operations(self, target: NodePoolTarget) -> list[ProviderOperation]:
+        if self.is_broken:
+            raise KeyError("a defect of ours")
+        return await self.inner.list_operations(target)
+
+
+class LostDatabase(Database):
+    """Is away for a while."""
+
+    is_away = False
+    refused = 0
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[AsyncConnection]:
+        if self.is_away:
+            self.refused += 1
+            raise StoreUnavailable("the database did not answer")
+        async with super().single() as connection:
+            yield connection
+
+
+@pytest.fixture
+async def lost(migrated_database_url: str) -> AsyncIterator[LostDatabase]:
+    opened = LostDatabase(migrated_database_url)
+    yield opened
+    await opened.close()
+
+
+async def asleep(
+    stack: EffectStack, proposal_id: str, effector: SleepingEffector, **beside: Any
+) -> asyncio.Task[Any]:
+    """Let an attempt fall asleep before its call, and another one do all there is to do. `beside`: its other parts."""
+    older = asyncio.create_task(replace(stack, effector=effector, **beside).execute(proposal_id))
     await effector.sleeps.wait()
     await stack.execute(proposal_id)
     return older
@@ -142,3 +196,80 @@ async def test_a_late_call_of_a_proposal_that_stepped_back_lets_it_go_no_further
     await woken(effector, older)
     assert (await stack.row(proposal_id)).state == S.STALE
     assert await pages(stack) == ["late_call"]
+
+
+@pytest.mark.parametrize("hears", [True, False], ids=["answered", "unanswered"])
+async def test_a_defect_while_it_looks_counts_as_late(stack: EffectStack, *, hears: bool) -> None:
+    proposal_id = await stack.ready()
+    effector, reader = SleepingEffector(stack.effector, hears), BrokenReader(stack.reader)
+    older = await asleep(stack, proposal_id, effector, reader=reader)
+    await settled(stack)
+    reader.is_broken = True
+    with capture_logs() as told:
+        await woken(effector, older)
+    row = await stack.row(proposal_id)
+    assert (row.state, row.reason_code) == (S.DIRTY, "late_call")
+    assert await pages(stack) == ["late_call"]
+    assert "effect.lateness_unknown" in [one["event"] for one in told]
+
+
+@pytest.mark.parametrize("hears", [True, False], ids=["answered", "unanswered"])
+async def test_a_database_that_is_away_is_waited_for(
+    stack: EffectStack, lost: LostDatabase, *, hears: bool
+) -> None:
+    proposal_id = await stack.ready()
+    effector = SleepingEffector(stack.effector, hears)
+    older = await asleep(stack, proposal_id, effector, database=lost)
+    await settled(stack)
+    lost.is_away = True
+    effector.wakes.set()
+
+    async def looks() -> bool:
+        return lost.refused > 2
+
+    await eventually(looks)
+    lost.is_away = False
+    with pytest.raises(ApplicationError):
+        await older
+    assert (await stack.row(proposal_id)).state == S.DIRTY
+    assert await pages(stack) == ["late_call"]
+
+
+async def test_an_attempt_that_is_still_the_newest_is_never_late_however_long_the_database_was_away(
+    stack: EffectStack, lost: LostDatabase
+) -> None:
+    proposal_id = await stack.ready()
+    effector = SleepingEffector(stack.effector, hears_the_answer=True)
+    older = asyncio.create_task(replace(stack, effector=effector, database=lost).execute(proposal_id))
+    await effector.sleeps.wait()
+    lost.is_away = True
+    effector.wakes.set()
+
+    async def looks() -> bool:
+        return lost.refused > 2
+
+    await eventually(looks)
+    lost.is_away = False
+    with pytest.raises(ApplicationError) as refused:
+        await older
+    assert refused.value.type == "store_unavailable"
+    assert (await stack.row(proposal_id)).state == S.EXECUTING
+    await stack.execute(proposal_id)
+    assert (await stack.verify(proposal_id)).state is S.SUCCEEDED
+    assert len(stack.sizes_set()) == 1
+
+
+async def test_what_it_never_finds_out_is_told_loudly_and_hides_no_error_of_the_attempt(
+    stack: EffectStack, lost: LostDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lateness, "FINDS_WITHIN", 0.2)
+    monkeypatch.setattr(lateness, "PAUSE", 0.05)
+    proposal_id = await stack.ready()
+    effector = SleepingEffector(stack.effector, hears_the_answer=True)
+    older = await asleep(stack, proposal_id, effector, database=lost)
+    lost.is_away = True
+    effector.wakes.set()
+    with capture_logs() as told, pytest.raises(ApplicationError) as refused:
+        await older
+    assert refused.value.type == "store_unavailable"
+    assert ("effect.lateness_unknown", "critical") in [(one["event"], one["log_level"]) for one in told]
