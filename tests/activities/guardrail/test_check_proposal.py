@@ -211,6 +211,8 @@ async def test_a_proposal_past_its_time_to_decide_is_expired(guards: Guards) -> 
     assert (result.state, result.reason_code) == (ProposalState.EXPIRED, "decide_by_passed")
     other = await guards.propose(decide_by=late, execute_by=late)
     assert (await guards.check(other)).reason_code == "execute_by_passed"
+    needs_nobody = await guards.propose_in_development(decide_by=late)
+    assert (await guards.check(needs_nobody)).state is ProposalState.EXPIRED
 
 
 async def test_a_dry_run_is_judged_and_closed_with_nothing_reserved(guards: Guards) -> None:

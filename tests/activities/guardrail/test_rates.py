@@ -196,8 +196,10 @@ async def test_a_dry_run_halts_nothing(guards: Guards) -> None:
         await guards.check(proposal)
     assert await guards.rows("halts") == []
     for number in (3, 4):
-        await guards.propose_in_development(cluster=f"dev-{number}")
-    await guards.check(await guards.propose_in_development(cluster="dev-5", dry_run=True))
+        await guards.propose_in_development(cluster=f"dev-{number}", **BY_AGENT)
+    dry = await guards.propose_in_development(cluster="dev-5", dry_run=True, **BY_AGENT)
+    assert (await guards.check(dry)).reason_code == "dry_run"
+    assert "action_storm" in [one.reason_code for one in (await guards.evaluation(dry)).verdicts]
     assert await guards.rows("halts") == []
 
 
