@@ -26,6 +26,8 @@ _open: ContextVar[bool] = ContextVar("sluice_in_transaction", default=False)
 
 LOCK_TIMEOUT_MS = 5_000
 STATEMENT_TIMEOUT_MS = 15_000
+ANSWER_TIMEOUT = STATEMENT_TIMEOUT_MS / 1000 + 3
+"""Seconds. The server would have given a statement up by then: who is silent longer is not there any more."""
 TRANSACTION_TIMEOUT = timedelta(minutes=1)
 """Only it ends a transaction whose client froze while it was sending: the others count while the server works, or while
 nothing is under way. PostgreSQL has it from 17 on."""
@@ -70,6 +72,7 @@ class Database:
             hide_parameters=True,  # bound values must not reach logs or workflow failures
             connect_args={
                 "timeout": 5,
+                "command_timeout": ANSWER_TIMEOUT,
                 "server_settings": {
                     "lock_timeout": str(LOCK_TIMEOUT_MS),
                     "statement_timeout": str(STATEMENT_TIMEOUT_MS),

@@ -49,6 +49,10 @@ class Driver(Protocol):
         """Tell whether nothing can be asked any more."""
         ...
 
+    def terminate(self) -> None:
+        """Close it at once, without a word to the server."""
+        ...
+
     def transaction(self, *, isolation: str, readonly: bool) -> _Transaction:
         """Return a transaction to start."""
         ...
@@ -114,10 +118,13 @@ async def driver_of(connection: AsyncConnection) -> Driver:
 
 @asynccontextmanager
 async def sound(connection: AsyncConnection) -> AsyncIterator[None]:
-    """See to it that the pool never gets back a connection that is lost, or still inside a transaction."""
+    """See to it that the pool never gets back a connection that is lost, silent, or still inside a transaction."""
     driver = await driver_of(connection)
     try:
         yield
+    except TimeoutError:
+        driver.terminate()
+        raise
     finally:
         if driver.is_closed() or driver.is_in_transaction():
             await connection.invalidate()
@@ -131,8 +138,20 @@ async def begun(connection: AsyncConnection, *, readonly: bool = False) -> Async
     await transaction.start()
     try:
         yield
+    except TimeoutError:
+        # Whoever did not answer a statement would not answer a ROLLBACK either. The server rolls back by itself.
+        driver.terminate()
+        raise
     except BaseException:
         if not driver.is_closed():
-            await transaction.rollback()
+            await _roll_back(driver, transaction)
         raise
     await transaction.commit()
+
+
+async def _roll_back(driver: Driver, transaction: _Transaction) -> None:
+    """Never raise what it meets itself: why it is rolled back says more."""
+    try:
+        await transaction.rollback()
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        driver.terminate()
