@@ -168,7 +168,9 @@ async def prove(rounds: int, proposals: int, seed: int) -> list[Round]:
     directory = Path(tempfile.mkdtemp(prefix="sluice-halts-"))
     try:
         ground = HaltGround(proposals)
-        async with running_stack(directory, Programs(*found), ground) as stack:
+        async with running_stack(
+            directory, Programs(*found), ground, SLUICE_GKE__CALL_TIMEOUT="PT10S"
+        ) as stack:
             for number in range(1, rounds + 1):
                 one = await run_round(stack, ground.places(STAGING), 2 + number % 2, chance)
                 met.append(one)

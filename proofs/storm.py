@@ -206,7 +206,9 @@ async def prove(storm: Storm = FULL) -> Outcome:
     ]
     directory = Path(tempfile.mkdtemp(prefix="sluice-storm-"))
     try:
-        async with running_stack(directory, Programs(*found), StormGround(storm)) as stack:
+        async with running_stack(
+            directory, Programs(*found), StormGround(storm), SLUICE_GKE__CALL_TIMEOUT="PT10S"
+        ) as stack:
             return await blow(stack, storm)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
