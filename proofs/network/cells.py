@@ -128,8 +128,7 @@ async def run(proxied: Proxied, fault: Fault, dependency: str, spot: Spot, seed:
         )
         await asyncio.sleep(LASTS)
         cell.ended_meanwhile = sum(await _ends(watching, cell))
-        for proxy in proxies:
-            await proxy.heal()
+        await fault.end(proxies)
         healed_at = datetime.now(UTC)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(GIVES_UP):

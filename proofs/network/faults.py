@@ -16,6 +16,8 @@ class Fault:
     toxics: tuple[Toxic, ...] = ()
     beside: Callable[[Proxy], Awaitable[None]] | None = None
     """What is no toxic of its own."""
+    keeps: bool = False
+    """Whether connections survive it, with all that was sent in them meanwhile."""
 
     async def strike(self, proxies: Sequence[Proxy]) -> None:
         """Begin."""
@@ -23,6 +25,11 @@ class Fault:
             if self.beside is not None:
                 await self.beside(proxy)
             await proxy.spoil(*self.toxics)
+
+    async def end(self, proxies: Sequence[Proxy]) -> None:
+        """Let the network be whole again."""
+        for proxy in proxies:
+            await proxy.heal(keep=self.keeps)
 
 
 def _both(kind: str, **attributes: int) -> tuple[Toxic, ...]:
@@ -33,13 +40,13 @@ _NEVER = 600_000
 """Milliseconds: longer than any fault lasts."""
 
 FAULTS = (
-    Fault("latency", _both("latency", latency=150, jitter=120)),
+    Fault("latency", _both("latency", latency=150, jitter=120), keeps=True),
     Fault("reset", beside=Proxy.reset),
     Fault("refused", beside=Proxy.refuse),
     Fault("half-open", (Toxic("timeout", DOWN, {"timeout": 0}),)),
     Fault("black hole", _both("timeout", timeout=0)),
     # Nothing is lost: what was sent meanwhile arrives when it is over.
-    Fault("frozen", _both("latency", latency=_NEVER)),
+    Fault("frozen", _both("latency", latency=_NEVER), keeps=True),
     Fault("cut", (Toxic("limit_data", DOWN, {"bytes": 1_500}),)),
     # What the limit ends is told to the client only later.
     Fault(

@@ -58,7 +58,7 @@ LOSSES = (
     Fault("swallowed", (Toxic("timeout", DOWN, {"timeout": 0}),)),
     Fault("cut", (Toxic("limit_data", DOWN, {"bytes": 64}),)),
     Fault("reset", beside=partial(Proxy.reset, after=100)),
-    Fault("late", (Toxic("latency", DOWN, {"latency": 2_000, "jitter": 500}),)),
+    Fault("late", (Toxic("latency", DOWN, {"latency": 2_000, "jitter": 500}),), keeps=True),
 )
 """Ways for an answer not to come in time. Late: when nobody waits for it any more."""
 
@@ -105,7 +105,7 @@ class Lane:
         await self._connect()
         await loss.strike([self.proxy])
         first = await self._attempt(proposal_id)
-        await self.proxy.heal()
+        await loss.end([self.proxy])
         last, attempts = first, 1
         while last and attempts < ATTEMPTS:
             last, attempts = await self._attempt(proposal_id), attempts + 1

@@ -26,6 +26,7 @@ HOST = "127.0.0.1"
 UP, DOWN = "upstream", "downstream"
 """Towards the server, and back to who asked it."""
 _STARTS_WITHIN = 30.0
+_ANSWERS_WITHIN = 30.0
 _RESET = "reset"
 
 
@@ -45,6 +46,7 @@ class Proxy:
     name: str
     address: str
     """host:port"""
+    upstream: str
     _http: httpx.AsyncClient
 
     async def spoil(self, *toxics: Toxic) -> None:
@@ -67,13 +69,30 @@ class Proxy:
         """Close all connections and take none, until `heal`."""
         await self._send("PATCH", f"/proxies/{self.name}", {"enabled": False})
 
-    async def heal(self) -> None:
-        """Undo everything. Connections that swallowed something are closed: their streams have gaps."""
-        await self._send("PATCH", f"/proxies/{self.name}", {"enabled": True})
-        await self._send("PATCH", f"/proxies/{self.name}/toxics/{_RESET}", {"toxicity": 0.0})
-        for one in (await self._send("GET", f"/proxies/{self.name}", None))["toxics"]:
-            if one["name"] != _RESET:
-                await self._send("DELETE", f"/proxies/{self.name}/toxics/{one['name']}", None)
+    async def heal(self, *, keep: bool = False) -> None:
+        """Undo everything. `keep`: let connections that are open go on, with all that waited in them.
+
+        Else they are ended, and the proxy is made anew: toxiproxy hangs or dies when some of its toxics are taken from
+        a line that is full or closing.
+        """
+        if keep:
+            for one in (await self._send("GET", f"/proxies/{self.name}", None))["toxics"]:
+                if one["name"] != _RESET:
+                    await self._send("DELETE", f"/proxies/{self.name}/toxics/{one['name']}", None)
+        else:
+            await self._send("DELETE", f"/proxies/{self.name}", None)
+            await self.open()
+
+    async def open(self) -> str:
+        """Listen; return where."""
+        body = {"name": self.name, "listen": self.address, "upstream": self.upstream, "enabled": True}
+        made = await self._send("POST", "/proxies", body)
+        # Asleep, but there: only a connection that began with it is ended by a reset instead of an orderly close.
+        asleep = {
+            "name": _RESET, "type": "reset_peer", "stream": DOWN, "toxicity": 0.0, "attributes": {"timeout": 0}
+        }  # fmt: skip
+        await self._send("POST", f"/proxies/{self.name}/toxics", asleep)
+        return str(made["listen"])
 
     async def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
         answer = await self._http.request(method, path, json=body)
@@ -89,17 +108,8 @@ class Toxiproxy:
 
     async def before(self, name: str, upstream: str) -> Proxy:
         """Listen on a free port and pass everything on to `upstream`, host:port."""
-        body = {"name": name, "listen": f"{HOST}:0", "upstream": upstream, "enabled": True}
-        answer = await self._http.post("/proxies", json=body)
-        answer.raise_for_status()
-        proxy = Proxy(name, answer.json()["listen"], self._http)
-        # Asleep, but there: only a connection that began with it is ended by a reset instead of an orderly close.
-        asleep = {
-            "name": _RESET, "type": "reset_peer", "stream": DOWN, "toxicity": 0.0, "attributes": {"timeout": 0}
-        }  # fmt: skip
-        made = await self._http.post(f"/proxies/{name}/toxics", json=asleep)
-        made.raise_for_status()
-        return proxy
+        address = await Proxy(name, f"{HOST}:0", upstream, self._http).open()
+        return Proxy(name, address, upstream, self._http)
 
 
 def program() -> Path:
@@ -124,7 +134,7 @@ async def toxiproxy(binary: Path) -> AsyncIterator[Toxiproxy]:
     )
     try:
         url = f"http://{HOST}:{port}"
-        async with httpx.AsyncClient(base_url=url, timeout=10, trust_env=False) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=_ANSWERS_WITHIN, trust_env=False) as http:
             await eventually(lambda: _answers(http), limit=_STARTS_WITHIN, pause=0.05)
             yield Toxiproxy(http)
     finally:
