@@ -28,23 +28,31 @@ class Proof:
     long: tuple[str, ...] | None = None
     is_alone: bool = False
     """Whether it measures time, so that nothing may run beside it."""
+    tested_in: str = "tests/proofs"
+    """The folder of the test that runs a little of it, and sees it find a planted fault."""
 
     def arguments(self, size: Size) -> tuple[str, ...] | None:
         """Return those of a size."""
         return {Size.QUICK: self.quick, Size.FULL: self.full, Size.LONG: self.long}[size]
+
+    @property
+    def test(self) -> str:
+        """The path of that test."""
+        return f"{self.tested_in}/test_{self.module.rpartition('.')[2]}.py"
 
 
 PROOFS = (
     Proof("budget", "proofs.last_unit", ("--rounds", "1000"), ("--rounds", "20"), ("--rounds", "5000")),
     Proof("approvals", "proofs.approval_orders", ("--sample", "300"), ("--sample", "10")),
     Proof("races", "proofs.races", ("--races", "10000"), ("--races", "100")),
-    Proof("storm", "proofs.storm"),
+    Proof("storm", "proofs.storm", tested_in="tests/e2e"),
     Proof(
         "halts",
         "proofs.halts",
         ("--rounds", "5"),
         ("--rounds", "1", "--proposals", "20"),
         ("--rounds", "50"),
+        tested_in="tests/e2e",
     ),
     Proof(
         "llm",
@@ -66,7 +74,7 @@ PROOFS = (
         ("--kills", "1000", "--others", "20"),
     ),
     Proof("zombie", "proofs.zombie", ("--rounds", "1"), ("--only", "clock not looked at")),
-    Proof("secrets", "proofs.secrets"),
+    Proof("secrets", "proofs.secrets", tested_in="tests/e2e"),
     Proof("upgrade", "proofs.upgrade", (), ()),
     Proof(
         "simulation",

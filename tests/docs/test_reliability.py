@@ -31,9 +31,15 @@ def test_the_page_shows_the_kept_figures_and_nothing_else() -> None:
 def test_a_promise_that_was_not_kept_is_shown_as_such() -> None:
     [_, _, row] = table(KEPT).splitlines()
     assert row == (
-        "| **Not kept:** One winner. | rounds: 20<br>reads: 7 (wanted at least 9) | 2026-01-02, 1.5 "
+        "| **Not kept:** One winner. | [test_last_unit.py](../tests/proofs/test_last_unit.py) "
+        "| rounds: 20<br>reads: 7 (wanted at least 9) | 2026-01-02, 1.5 "
         "| `make proof-budget`: `python -m proofs.last_unit` |"
     )
+
+
+def test_a_long_run_has_a_row_of_its_own_below() -> None:
+    [_, _, full, long] = table(KEPT | {"budget-long": KEPT["budget"]}).splitlines()
+    assert ("make proof-budget" in full, "make proof-long" in long) == (True, True)
 
 
 def test_a_page_without_a_place_for_figures_is_refused() -> None:

@@ -91,3 +91,8 @@ def test_every_proof_has_a_name_of_its_own_and_a_program() -> None:
     for proof in PROOFS:
         path = ROOT / proof.module.replace(".", "/")
         assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), proof.name
+
+
+def test_every_proof_has_a_test_that_runs_a_little_of_it() -> None:
+    for proof in PROOFS:
+        assert f"from {proof.module}" in (ROOT / proof.test).read_text(), proof.name
