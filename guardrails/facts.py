@@ -112,6 +112,14 @@ class WindowsFacts:
     """When the change may take place: this moment, a later one, or None: no opening is in sight."""
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """When a proposal may go that a breaker had held: after it has closed, what it held goes one after the other."""
+
+    held_on: str
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What one pass knows."""
@@ -160,6 +168,8 @@ class Facts:
     """Earlier proposals of the agent for the same action on the same target, within `limits.repeats.window`."""
     storm: StormFacts = StormFacts()
     breakers: tuple[Breaker, ...] = ()
+    turn: Turn | None = None
+    """None: no breaker that has closed had held it."""
     halts: tuple[Halt, ...] = ()
     """Every open halt of the tenant, whether it covers this change or not."""
     windows: WindowsFacts | None = None

@@ -22,6 +22,7 @@ from guardrails.facts import (
     PastChange,
     RateFacts,
     StormFacts,
+    Turn,
     WindowsFacts,
     agent_of,
 )
@@ -106,6 +107,7 @@ def facts_of(
             requester_changes=contended.storms.requester_changes,
         ),
         breakers=contended.breakers,
+        turn=_turn(locked) if admitting else None,
         halts=contended.halts,
         windows=windows,
         overrides=contended.overrides if admitting else (),
@@ -116,6 +118,13 @@ def facts_of(
         owners=configuration.owners_of(draft.authors),
         approvers=contended.approvers if admitting else (),
     )
+
+
+def _turn(locked: Locked) -> Turn | None:
+    """Only what a breaker has held waits for a turn; it is noted on the row when the breaker closes."""
+    held_on, until = locked.row.held_on, locked.row.held_until
+    is_given = until is not None and (held_on or "").startswith(breakers.HELD_ON)
+    return Turn(held_on, until) if is_given else None
 
 
 def _rates(draft: Draft, place: Place, found: Rates) -> tuple[RateFacts, ...]:

@@ -21,7 +21,7 @@ from adapters.store import audit_log
 from adapters.store.batch import Batch
 from adapters.store.database import database_now
 from adapters.store.outbox import OutboxKind
-from adapters.store.proposals import wake_held
+from adapters.store.proposals import wake_held, wake_in_turn
 from adapters.store.schema import breaker_outcomes, breakers
 from adapters.store.writes import Write, updating
 from contracts import circuit_breaker
@@ -65,6 +65,10 @@ Draw = Callable[[], float]
 _DRAW: Draw = random.SystemRandom().random
 
 
+HELD_ON = "breaker:"
+"""What `held_on` begins with."""
+
+
 def breaker_ids(target_key: str, action_kind: str, agent: Principal | None = None) -> tuple[str, ...]:
     """Return the breakers a proposal passes through, in the order in which they are locked."""
     own = (agent_breaker(agent),) if agent is not None else ()
@@ -73,7 +77,7 @@ def breaker_ids(target_key: str, action_kind: str, agent: Principal | None = Non
 
 def held_on(breaker_id: str) -> str:
     """Return the key under which proposals wait for a breaker."""
-    return f"breaker:{breaker_id}"
+    return f"{HELD_ON}{breaker_id}"
 
 
 async def record_outcome(
@@ -352,7 +356,7 @@ async def _move(
     await batch.send(connection)
     if after.state is BreakerState.CLOSED and before.state is not BreakerState.CLOSED:
         await _forget(connection, after.id)
-        await wake_held(connection, held_on(after.id), limit=None)
+        await wake_in_turn(connection, held_on(after.id))
     elif _may_be_probed(before, after):
         await wake_held(connection, held_on(after.id))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import JsonValue
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -206,3 +206,41 @@ async def wake_held(connection: AsyncConnection, held_on: str, *, limit: int | N
         waiting = waiting.limit(limit)
     for (proposal_id,) in (await connection.execute(waiting)).all():
         await outbox.put(connection, OutboxKind.WAKE, proposal_id, {"held_on": held_on})
+
+
+TURNS_WITHIN = timedelta(minutes=10)
+"""The last one's turn comes by then, however long all of them have waited."""
+
+
+async def wake_in_turn(connection: AsyncConnection, held_on: str) -> None:
+    """Let what `held_on` held go at the pace at which it gathered, by priority, then first come.
+
+    Each is woken when its turn has come; `held_until` says so to the guard pass that asks before. A proposal that has
+    little time left does not wait longer than half of it. The caller may hold locks that come after a proposal's:
+    a row that somebody else has locked is in a pass by now, and is only woken.
+    """
+    waiting = select(proposals).where(
+        proposals.c.held_on == held_on, proposals.c.state == ProposalState.READY.value
+    )
+    in_order = (proposals.c.priority, proposals.c.created_at, proposals.c.id)
+    rows = (await connection.execute(waiting.order_by(*in_order))).all()
+    if not rows:
+        return
+    now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    gathered = min(max(now - min(row.state_since for row in rows), timedelta(0)), TURNS_WITHIN)
+    turns = {
+        row.id: now + max(timedelta(0), min(gathered * place / len(rows), (row.execute_by - now) / 2))
+        for place, row in enumerate(rows)
+    }
+    free = waiting.with_only_columns(proposals.c.id).order_by(proposals.c.id)
+    mine = (await connection.execute(free.with_for_update(skip_locked=True))).scalars().all()
+    for proposal_id in mine:
+        await connection.execute(
+            update(proposals)
+            .where(proposals.c.id == proposal_id)
+            .values(held_until=turns.get(proposal_id, now))
+        )
+    for proposal_id, turn in turns.items():
+        wake = outbox.inserting(OutboxKind.WAKE, proposal_id, {"held_on": held_on}, due_at=turn)
+        await execute(connection, wake)
+    await connection.execute(select(func.pg_notify(outbox.OUTBOX_CHANNEL, "")))

@@ -13,7 +13,7 @@ from contracts.circuit_breaker import BreakerScope, Rule, awaits_read, scope_of,
 from contracts.evaluation import Verdict
 from contracts.safety import Breaker, BreakerState
 from guardrails.answers import Answers
-from guardrails.facts import Facts
+from guardrails.facts import Facts, Turn
 
 _ANSWER = Answers("circuit_breaker", revision="2")
 _SHOWN = {"id", "state", "rule", "consecutive_failures", "openings", "open_until"}
@@ -33,6 +33,8 @@ def decide(facts: Facts) -> Verdict:
     if others:
         worst = _longest(others, facts)
         return _ANSWER.allow("closed", f"It will have to wait: {_said(worst)}", _shown(worst))
+    if facts.admitting and facts.turn is not None and facts.now < facts.turn.at:
+        return _waits_its_turn(facts.turn)
     return _let_through(facts)
 
 
@@ -57,6 +59,19 @@ def _stopped(worst: Breaker, facts: Facts) -> Verdict | None:
         held_on=f"breaker:{worst.id}",
         facts=_shown(worst),
         remedy=_remedy(worst, facts),
+    )
+
+
+def _waits_its_turn(turn: Turn) -> Verdict:
+    """What has just recovered is not met by everything at once that had to wait for it."""
+    return _ANSWER.hold(
+        "closed",
+        "breaker_recovering",
+        f"{turn.held_on.partition(':')[2]} has closed; what it held goes one after the other, this one from "
+        f"{turn.at:%Y-%m-%d %H:%M:%S} UTC.",
+        held_on=turn.held_on,
+        facts={"free_at": turn.at.isoformat()},
+        remedy="Nobody needs to do anything: its turn comes.",
     )
 
 

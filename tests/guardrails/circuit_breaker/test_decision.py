@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from contracts.evaluation import Outcome
 from contracts.safety import Breaker, BreakerState
 from guardrails.circuit_breaker.decision import decide, is_due_for_probe
+from guardrails.facts import Turn
 from tests.contracts.samples import NOON
 from tests.guardrails.samples import KEY, facts
 
@@ -65,6 +67,15 @@ def test_one_open_breaker_among_several_is_enough() -> None:
 
 def test_without_breakers_nothing_is_held() -> None:
     assert decide(facts(admitting=True)).reason_code == "ok"
+
+
+def test_what_a_closed_breaker_had_held_waits_for_its_turn_right_before_the_effect() -> None:
+    turn = Turn(held_on="breaker:provider:gke", at=SOON)
+    assert decide(facts(turn=turn)).outcome is Outcome.ALLOW
+    verdict = decide(facts(turn=turn, breakers=(breaker(CLOSED),), admitting=True))
+    assert (verdict.outcome, verdict.reason_code) == (Outcome.HOLD, "breaker_recovering")
+    assert (verdict.held_on, verdict.facts["free_at"]) == ("breaker:provider:gke", SOON.isoformat())
+    assert decide(facts(turn=replace(turn, at=NOON), admitting=True)).outcome is Outcome.ALLOW
 
 
 AGENT = "agent:local/capacity-agent"
