@@ -18,6 +18,7 @@ from dataclasses import asdict
 from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
+from statistics import median
 
 from proofs.mutants.catalogue import MUTANTS
 from proofs.mutants.forked import Place, preload, run_tests
@@ -30,10 +31,11 @@ from proofs.mutants.trial import (
     keep_killers,
     killer_of,
     known_killers,
+    processor_seconds,
     try_mutant,
 )
 from proofs.mutants.working_copy import ROOT, MutantInvalid, copy_repository, mutated
-from proofs.report import Report, conclude, exactly
+from proofs.report import Report, conclude, exactly, told
 
 _ALL_MAY_ENTER = 0o755
 _ROOM = 4 * 1024**3
@@ -67,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures=(
             exactly("mutants killed", sum(one.result is Result.KILLED for one in trials), len(chosen)),
             exactly("mutants survived", sum(one.result is Result.SURVIVED for one in trials), 0),
+            told("seconds of a processor for a mutant, median", f"{median(_costs(trials)):.2f}"),
+            told("minutes of a processor altogether", f"{processor_seconds() / 60:.1f}"),
         ),
         faults=[
             f"{one.result}: {one.mutant}: {one.told}" for one in trials if one.result is not Result.KILLED
@@ -110,7 +114,9 @@ def run(mutants: Sequence[Mutant], jobs: int = 1) -> list[Trial] | None:
         trials = []
         with ProcessPoolExecutor(jobs, forking, _take_place, (places,)) as pool:
             for trial in pool.map(_tried, mutants):
-                _tell(f"{trial.result:<9}{trial.seconds:6.1f} s  {trial.mutant}\n")
+                _tell(
+                    f"{trial.result:<9}{trial.seconds:6.1f} s {trial.processor_seconds:6.1f} s cpu  {trial.mutant}\n"
+                )
                 trials.append(trial)
         return trials
 
@@ -125,6 +131,10 @@ def _is_healthy(mutants: Sequence[Mutant], place: Place) -> bool:
         return False
     preload(healthy.libraries)
     return True
+
+
+def _costs(trials: Sequence[Trial]) -> list[float]:
+    return [one.processor_seconds for one in trials]
 
 
 _mine: list[Place] = []

@@ -27,6 +27,8 @@ class Promise(StrEnum):
     BALLOT = "An approval has one legal end, and an edit voids what was approved (I4)."
     ONE_EFFECT = "One attempt acts, behind a fresh pass and a fence of its own (I1)."
     ONE_OUTCOME = "A call that is repeated has one outcome, and only for whoever may call (I5)."
+    ENDS = "What nobody ends any more is ended, and nothing before its time (I4, I5)."
+    ENTRANCE = "What a model or a file says has one reading, or is refused."
     AUDIT = "A changed, shortened or rewritten audit log is found (I6)."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +41,8 @@ class Trial:
     told: str
     """The test that went red first, or what went wrong."""
     seconds: float
+    processor_seconds: float
+    """Of the tests and whatever they start, without the shared database server."""
 
 
 def try_mutant(mutant: Mutant, place: Place, killer: str | None = None) -> Trial:
@@ -47,7 +50,7 @@ def try_mutant(mutant: Mutant, place: Place, killer: str | None = None) -> Trial
 
     `killer`: the test that noticed it last time.
     """
-    began = time.monotonic()
+    began, spent = time.monotonic(), processor_seconds()
     if mutant.file.startswith(_MAKE_TABLES):
         place = replace(place, server=None)
     result, told = Result.SURVIVED, ""
@@ -56,7 +59,13 @@ def try_mutant(mutant: Mutant, place: Place, killer: str | None = None) -> Trial
             result, told = _judged(run_tests(tests, place, LONGEST))
             if result is Result.KILLED:
                 break
-    return Trial(mutant.name, result, told, time.monotonic() - began)
+    return Trial(mutant.name, result, told, time.monotonic() - began, processor_seconds() - spent)
+
+
+def processor_seconds() -> float:
+    """Return what the children of this process, and theirs, have used so far. Another's work beside it is not in it."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _judged(run: Run) -> tuple[Result, str]:

@@ -95,3 +95,12 @@ def test_what_it_wrote_is_canonical_and_no_other_spelling_is(plain: dict[str, An
     assert not is_canonical(written + b" ")
     spaced = json.dumps(plain, indent=1).encode()
     assert is_canonical(spaced) == (spaced == written)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [b"[]", b"1", b'"text"', b"null", b"true", b'{"a":1', b"", b'{"a":NaN}', b'{"a":"\xff"}', b"[" * 100_000],
+    ids=["list", "number", "text", "null", "true", "cut off", "nothing", "NaN", "no UTF-8", "deep"],
+)
+def test_what_is_no_object_or_no_json_at_all_is_not_canonical(written: bytes) -> None:
+    assert not is_canonical(written)

@@ -4,13 +4,39 @@ from __future__ import annotations
 
 from itertools import chain
 
-from proofs.mutants.catalogue import approvals, breakers, combination, effects, gates, money, rates, records
+from proofs.mutants.catalogue import (
+    approvals,
+    breakers,
+    combination,
+    effects,
+    endings,
+    entrances,
+    exceptions,
+    gates,
+    lending,
+    money,
+    rates,
+    records,
+)
 from proofs.mutants.mutant import Mutant
 
 MUTANTS: tuple[Mutant, ...] = tuple(
     chain.from_iterable(
         group
-        for area in (gates, rates, breakers, money, approvals, combination, effects, records)
+        for area in (
+            gates,
+            exceptions,
+            rates,
+            breakers,
+            money,
+            approvals,
+            lending,
+            combination,
+            effects,
+            endings,
+            records,
+            entrances,
+        )
         for group in area.GROUPS
     )
 )

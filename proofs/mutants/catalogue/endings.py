@@ -1,0 +1,295 @@
+"""Guard mutants of what ends what nobody ends any more: late calls, lost workflows, defects, frozen clients."""
+
+from __future__ import annotations
+
+from proofs.mutants.mutant import Change, Group, Promise
+
+_LATENESS = "tests/activities/execution/test_lateness.py"
+_OVERDUE = "tests/activities/housekeeping/test_overdue.py"
+_DEFECTS = "tests/activities/guardrail/test_defects.py"
+_MODELS = "tests/adapters/store/ledger/test_models.py"
+_DATABASE = "tests/adapters/store/test_database.py"
+_DISPATCHER = "tests/adapters/dispatch/test_dispatcher.py"
+
+LATENESS = Group(
+    "activities/execution/lateness.py",
+    Promise.ONE_EFFECT,
+    (_LATENESS,),
+    {
+        "late-call-is-not-looked-after": Change(
+            "            if late:\n                await _patiently",
+            "            if False:\n                await _patiently",
+        ),
+        "late-call-of-the-newest-attempt-is-one": Change(
+            "if await _patiently(partial(self._is_current, intent)):", "if False:"
+        ),
+        "late-call-is-judged-before-the-newer-attempt-has-looked": Change(
+            "            await self._concluded(intent)\n", ""
+        ),
+        "late-call-that-cannot-be-read-is-none": Change(
+            "        except ProviderError:\n            return True, operation",
+            "        except ProviderError:\n            return False, operation",
+        ),
+        "late-call-that-cannot-be-judged-is-none": Change(
+            "exc_info=True)\n            return True, operation",
+            "exc_info=True)\n            return False, operation",
+        ),
+        "late-call-is-forgotten-while-the-database-is-away": Change("if clock() >= give_up:", "if True:"),
+        "late-call-that-was-adopted-is-one": Change(
+            "        if operation in owned:\n", "        if False:\n"
+        ),
+        "late-call-that-the-provider-forgot-is-none": Change("if operation and not mine:", "if False:"),
+        "late-call-may-be-anybodys": Change("if is_like(one, work.action) and", "if"),
+        "late-call-is-one-that-was-in-time": Change(
+            "return began is None or began >= intent.call_deadline - CLOCK_SKEW", "return True"
+        ),
+    },
+)
+LATE = Group(
+    "activities/execution/conclusion.py",
+    Promise.ONE_EFFECT,
+    (_LATENESS,),
+    {
+        "late-call-makes-nothing-dirty": Change("if _S.DIRTY in TRANSITIONS.get(state, ()):", "if False:"),
+        "late-call-lets-what-stepped-back-go-on": Change("if state is _S.READY:", "if False:"),
+        "late-call-after-the-end-pages-nobody": Change(
+            'told = {"event": "dirty", "proposal_id": row.id, "reason_code": LATE_CALL}\n'
+            "            await outbox.put(connection, OutboxKind.NOTIFY, row.id, told)\n",
+            "",
+        ),
+    },
+)
+LOOKING = Group(
+    "activities/execution/activities.py",
+    Promise.ONE_EFFECT,
+    (_LATENESS,),
+    {
+        "late-call-without-an-answer-is-not-looked-after": Change(
+            "            await self._lateness.look(work, intent, None)\n", ""
+        ),
+        "late-call-with-an-answer-is-not-looked-after": Change(
+            "            await self._lateness.look(work, intent, operation)\n", ""
+        ),
+        "late-call-is-looked-after-only-while-the-database-answers": Change(
+            "except (SluiceError, asyncio.CancelledError):", "except StaleFence:"
+        ),
+    },
+)
+OVERDUE = Group(
+    "activities/housekeeping/overdue.py",
+    Promise.ENDS,
+    (_OVERDUE,),
+    {
+        "overdue-closes-nothing": Change("if code is None or (", "if code is not None or ("),
+        "overdue-leaves-no-grace": Change(
+            "before = await database_now(connection) - self._grace", "before = await database_now(connection)"
+        ),
+        "overdue-closes-of-another-tenant": Change("proposal_rows.c.tenant == tenant, late,", "late,"),
+        "overdue-leaves-what-waits-for-people": Change(
+            "_UNDECIDED = (_S.EVALUATING, _S.AWAITING_APPROVAL)", "_UNDECIDED = (_S.EVALUATING,)"
+        ),
+        "overdue-leaves-what-waits-for-its-effect": Change(
+            "and_(_states(_S.READY), proposal_rows.c.execute_by < before),", ""
+        ),
+        "overdue-asks-what-is-ready-for-its-decision": Change(
+            "and_(_states(_S.READY), proposal_rows.c.execute_by < before)",
+            "and_(_states(_S.READY), proposal_rows.c.decide_by < before)",
+        ),
+        "overdue-overtakes-a-decision-that-is-being-delivered": Change(
+            "decisions.c.status == DecisionStatus.RECORDED.value,", "decisions.c.status == None,"
+        ),
+        "overdue-wakes-nobody": Change(
+            'await outbox.put(connection, OutboxKind.WAKE, row.id, {"reason_code": code})', "pass"
+        ),
+    },
+)
+DEFECTS = Group(
+    "activities/guardrail/activities.py",
+    Promise.ENDS,
+    (_DEFECTS,),
+    {
+        "defect-outlives-the-time-of-its-proposal": Change(
+            "        if late is not None:\n            # Before", "        if False:\n            # Before"
+        ),
+        "pass-that-is-late-by-the-time-it-locks-goes-on": Change(
+            "        if late is not None:\n            return await expire(connection, locked.row, late)\n",
+            "",
+            (_DEFECTS, "tests/activities/guardrail/test_check_proposal.py"),
+        ),
+    },
+)
+OUTCOMES = Group(
+    "activities/outcomes.py",
+    Promise.BREAKER,
+    ("tests/activities/test_outcomes.py",),
+    {
+        "breaker-is-told-of-the-way-back-and-not-of-its-reason": Change(
+            "counted = _failure(row, state) or reason_code", "counted = reason_code"
+        ),
+        "breaker-of-a-provider-opens-by-refusals": Change(
+            "        return reason_code not in UNREACHABLE\n",
+            "        return state is ProposalState.SUCCEEDED\n",
+        ),
+        "breaker-of-an-agent-counts-what-is-not-its-own": Change(
+            "if scope is BreakerScope.AGENT and not succeeded and state not in _TAKEN_BACK:", "if False:"
+        ),
+    },
+)
+SWEEPING = Group(
+    "adapters/store/ledger/sweeping.py",
+    Promise.ENDS,
+    (_MODELS,),
+    {
+        "abandoned-request-is-never-closed": Change(
+            "        await _close(database, row.id)\n", "        pass\n"
+        ),
+        "abandoned-request-keeps-its-money": Change("for row in (*asked, *abandoned):", "for row in asked:"),
+        "abandoned-request-is-one-that-still-plans": Change(
+            "left = _over(_OPEN_REQUESTS, abandoned_after)", "left = _over(_OPEN_REQUESTS)"
+        ),
+        "sweep-leaves-what-is-over": Change(
+            "if locked.state in SETTLED_STATES:",
+            "if False:",
+            ("tests/adapters/store/test_ledger.py", _MODELS),
+        ),
+        "sweep-takes-from-what-is-dirty": Change(
+            "if state.is_final and state is not ProposalState.DIRTY\n",
+            "if state.is_final\n",
+            ("tests/adapters/store/test_ledger.py",),
+        ),
+    },
+)
+LOST = Group(
+    "adapters/dispatch/workflows.py",
+    Promise.ENDS,
+    (_DISPATCHER,),
+    {
+        "decision-applied-unheard-wakes-nobody": Change(
+            "if found.status == DecisionStatus.APPLIED.value:",
+            "if False:",
+            (f"{_DISPATCHER}::test_a_decision_that_was_applied_unheard_wakes_its_workflow",),
+        ),
+        "decision-that-is-settled-is-sent-again": Change(
+            "        if found.status != DecisionStatus.RECORDED.value:\n            return\n",
+            "",
+            (f"{_DISPATCHER}::test_a_decision_that_was_applied_unheard_wakes_its_workflow",),
+        ),
+        "decision-is-refused-for-good-by-a-workflow-that-is-behind": Change(
+            "if await decisions.is_ahead(connection, decision, refusal.code):",
+            "if False:",
+            (f"{_DISPATCHER}::test_a_workflow_that_is_behind_the_database_refuses_nothing_for_good",),
+        ),
+        "start-of-what-is-over": Change(
+            "if not ProposalState(found.state).is_final:",
+            "if True:",
+            (f"{_DISPATCHER}::test_what_is_over_is_not_started_again",),
+        ),
+    },
+)
+BEHIND = Group(
+    "adapters/store/decisions.py",
+    Promise.ENDS,
+    (
+        f"{_DISPATCHER}::test_a_workflow_that_is_behind_the_database_refuses_nothing_for_good",
+        f"{_DISPATCHER}::test_a_late_refusal_marks_the_vote_and_is_audited",
+    ),
+    {
+        "workflow-is-behind-whatever-it-refuses": Change("if refused_as not in _BEHIND:", "if False:"),
+        "workflow-is-behind-on-any-revision": Change(
+            "        proposals.c.revision == decision.revision,\n", ""
+        ),
+        "workflow-is-behind-on-any-digest": Change(
+            "        proposals.c.digest == decision.proposal_digest,\n", ""
+        ),
+        "workflow-is-behind-although-nothing-waits": Change(
+            "        proposals.c.state == ProposalState.AWAITING_APPROVAL.value,\n", ""
+        ),
+    },
+)
+WORKFLOW = Group(
+    "workflows/proposal.py",
+    Promise.ENDS,
+    ("tests/workflows/test_lost_passes.py", "tests/workflows/test_given_up.py"),
+    {
+        "rules-of-a-lost-pass-are-not-asked-for": Change(
+            "if is_behind and workflow.patched(BEHIND):",
+            "if False:",
+            ("tests/workflows/test_lost_passes.py",),
+        ),
+        "wait-that-cannot-go-on-is-left-open": Change(
+            "        if self._state is _S.AWAITING_APPROVAL:\n            return await self._close(_S.EXPIRED",
+            "        if False:\n            return await self._close(_S.EXPIRED",
+            ("tests/workflows/test_given_up.py",),
+        ),
+    },
+)
+BOUNDED = Group(
+    "adapters/store/database.py",
+    Promise.ENDS,
+    (
+        f"{_DATABASE}::test_transactions_are_bounded_where_the_server_can_also_while_a_client_is_frozen_in_a_statement",
+    ),
+    {
+        "transaction-of-a-frozen-client-never-ends": Change(
+            'event.listen(self.engine.sync_engine, "connect", _bound_transactions)\n', "pass\n"
+        ),
+        "transaction-is-bounded-on-no-server": Change(
+            "_HAS_TRANSACTION_TIMEOUT = 17", "_HAS_TRANSACTION_TIMEOUT = 18 + 1"
+        ),
+        "transaction-is-bounded-on-a-server-that-cannot": Change(
+            "_HAS_TRANSACTION_TIMEOUT = 17", "_HAS_TRANSACTION_TIMEOUT = 15"
+        ),
+        "transaction-waits-for-locks-without-end": Change(
+            '"lock_timeout": str(LOCK_TIMEOUT_MS),',
+            "",
+            (f"{_DATABASE}::test_a_locked_row_is_given_up_as_unavailable",),
+        ),
+        "transaction-calls-the-network": Change(
+            "token = _open.set(True)",
+            "token = _open.set(False)",
+            (f"{_DATABASE}::test_the_network_is_forbidden_inside_a_transaction_only",),
+        ),
+        "connection-outlives-its-pool": Change(
+            "if self._closed and pooled.dbapi_connection is not None:",
+            "if False:",
+            (f"{_DATABASE}::test_a_connection_that_comes_back_after_the_pool_was_closed_is_closed",),
+        ),
+    },
+)
+DRIVER = Group(
+    "adapters/store/driver.py",
+    Promise.ENDS,
+    (_DATABASE,),
+    {
+        "transaction-that-failed-is-committed": Change(
+            "            await _roll_back(driver, transaction)\n        raise\n",
+            "            await transaction.commit()\n        raise\n",
+            (f"{_DATABASE}::test_an_error_rolls_the_whole_transaction_back",),
+        ),
+        "transaction-that-reads-may-write": Change(
+            'isolation="read_committed", readonly=readonly',
+            'isolation="read_committed", readonly=False',
+            (f"{_DATABASE}::test_reading_cannot_write",),
+        ),
+        "connection-that-is-lost-is-pooled": Change(
+            "if driver.is_closed() or driver.is_in_transaction():",
+            "if False:",
+            ("tests/adapters/store/test_driver.py", _DATABASE),
+        ),
+    },
+)
+
+GROUPS = (
+    LATENESS,
+    LATE,
+    LOOKING,
+    OVERDUE,
+    DEFECTS,
+    OUTCOMES,
+    SWEEPING,
+    LOST,
+    BEHIND,
+    WORKFLOW,
+    BOUNDED,
+    DRIVER,
+)
