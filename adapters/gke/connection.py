@@ -7,6 +7,7 @@ retries are off everywhere: Temporal retries.
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any, Self
 
 import aiohttp
@@ -17,6 +18,11 @@ from adapters.store.database import forbid_in_transaction
 GOOGLE_CONTAINER = "container.googleapis.com"
 GOOGLE_COMPUTE = "https://compute.googleapis.com"
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+PING_AFTER = timedelta(seconds=30)
+"""How long a connection may be silent under a call before it is tried. More often, servers take it for an attack."""
+PING_ANSWERED_WITHIN = timedelta(seconds=10)
+"""Then it is given up. gRPC's own measure is a minute, and none where it has no ping of its own under way. So long
+every call would time out on a connection whose other end is gone."""
 
 
 class Connection:
@@ -71,6 +77,9 @@ class Connection:
             # gRPC's own pause grows to two minutes; a provider that is back shall be used again at once.
             ("grpc.initial_reconnect_backoff_ms", 200),
             ("grpc.max_reconnect_backoff_ms", 2_000),
+            ("grpc.keepalive_time_ms", _milliseconds(PING_AFTER)),
+            ("grpc.keepalive_timeout_ms", _milliseconds(PING_ANSWERED_WITHIN)),
+            ("grpc.http2.ping_timeout_ms", _milliseconds(PING_ANSWERED_WITHIN)),
         ]
         if self._endpoint is not None:
             # A plaintext endpoint is near; a proxy of the environment must not see it.
@@ -127,3 +136,7 @@ class Connection:
         if self._channel is not None:
             await self._channel.close()
         self._http = self._channel = self._client = None
+
+
+def _milliseconds(time: timedelta) -> int:
+    return time // timedelta(milliseconds=1)
