@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from proofs.mutants.__main__ import main, misfits_among
 from proofs.mutants.catalogue import MUTANTS
 from proofs.mutants.mutant import Mutant, Promise
+from proofs.mutants.trial import Result, Trial, keep_killers, killer_of, known_killers
 from proofs.mutants.working_copy import ROOT, MutantInvalid, mutated
 
 HALT = "guardrails/halt/decision.py"
@@ -19,10 +21,12 @@ HALT_TESTS = ("tests/guardrails/halt/test_decision.py",)
 PLANTED = """
 import json, sys
 from dataclasses import asdict
+from proofs.mutants import __main__ as proof
 from proofs.mutants.__main__ import run
 from proofs.mutants.catalogue import MUTANTS
 from proofs.mutants.mutant import Mutant, Promise
 
+proof._killers = json.loads(sys.argv[1])
 first, tests = "from __future__ import annotations", "tests/guardrails/halt/test_decision.py"
 
 def planted(name, addition, tests=tests):
@@ -35,6 +39,13 @@ told = run([*cheap, harmless, broken, cheap[0]])
 unknown = run([planted("unknown", "  # as before", tests + "::test_none")])
 print(json.dumps({"told": [asdict(one) for one in told], "unknown": unknown}))
 """
+
+KILLERS = {
+    "halt-stops-nothing": f"{HALT_TESTS[0]}::test_a_covering_halt_denies_first_and_holds_later",
+    "blast-share-is-not-limited": "tests/guardrails/blast_radius/test_decision.py::test_renamed_since",
+    "harmless": f"{HALT_TESTS[0]}::test_a_covering_halt_denies_first_and_holds_later",
+}
+"""One that is right, one that is there no more, and one that never killed what it is said to have killed."""
 
 
 def _halt(old: str, new: str) -> Mutant:
@@ -75,7 +86,7 @@ def test_a_mutant_is_killed_by_a_red_test_only_and_the_working_tree_stays_as_it_
     touched = [ROOT / HALT, ROOT / "guardrails/blast_radius/decision.py"]
     before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in touched]
     done = subprocess.run(
-        [sys.executable, "-P", "-c", PLANTED],
+        [sys.executable, "-P", "-c", PLANTED, json.dumps(KILLERS)],
         env={"PYTHONPATH": str(ROOT)},
         cwd=ROOT,
         capture_output=True,
@@ -94,6 +105,28 @@ def test_a_mutant_is_killed_by_a_red_test_only_and_the_working_tree_stays_as_it_
     assert "test_a_covering_halt_denies_first_and_holds_later" in answer["told"][0]["told"]
     assert answer["unknown"] is None
     assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in touched] == before
+
+
+def test_only_one_of_a_mutants_own_tests_is_tried_first() -> None:
+    mutant = _halt("if covering is None:", "if True:")
+    own, case = f"{HALT_TESTS[0]}::test_one", f"{HALT_TESTS[0]}::test_one[a]"
+    assert killer_of(mutant, {"one": own}) == own
+    assert killer_of(replace(mutant, tests=(own,)), {"one": case}) == case
+    assert killer_of(replace(mutant, tests=(own,)), {"one": f"{own}_more"}) is None
+    assert killer_of(mutant, {"one": "tests/guardrails/halt/test_others.py::test_one"}) is None
+    assert killer_of(mutant, {"two": own}) is None
+
+
+def test_who_killed_is_kept_and_who_is_gone_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proofs.mutants.trial.KILLERS", tmp_path / "killers.json")
+    assert known_killers() == {}
+    killed = [Trial(name, Result.KILLED, f"tests/{name}", 1, 1) for name in ("one", "gone")]
+    keep_killers([*killed, Trial("two", Result.SURVIVED, "green", 1, 1)], ["one", "two"])
+    assert known_killers() == {"one": "tests/one"}
+    keep_killers([Trial("two", Result.KILLED, "tests/two", 1, 1)], ["one", "two"])
+    assert known_killers() == {"one": "tests/one", "two": "tests/two"}
 
 
 def test_the_list_is_told_by_promise(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
