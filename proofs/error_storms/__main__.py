@@ -1,0 +1,93 @@
+"""Storms of 429 and 503: `make proof-errors` lets the provider and the model refuse everything under a steady demand.
+
+Judged by the log of the emulator and of the model's endpoint: while they refuse, no more arrives than in calm times
+(amplification at most 1.1, what the breakers hold back counted as demand); afterwards what was held comes without a
+herd (at most twice the steady rate in any ten seconds); and nobody asks the model again before its Retry-After.
+
+    python -m proofs.error_storms [--storm 40] [--only 429]
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from proofs.error_storms.course import RETRY_AFTER, Met, Refusal, Storm, run
+from proofs.error_storms.judging import LARGEST_PEAK, MOST_AMPLIFIED, Weather, impatient, weather
+from proofs.report import Figure, Report, arguments, at_least, at_most, conclude, exactly, say, told
+
+
+def storm_of(refusal: Refusal, lasts: float) -> Storm:
+    """Return a storm of so many seconds, with calm before and after it."""
+    return Storm(
+        refusal,
+        proposals_per_second=0.25,
+        approvals_per_second=0.5,
+        requests_per_second=1.0,
+        calm=40,
+        storm=lasts,
+        after=lasts,
+    )
+
+
+def faults(met: Met) -> list[str]:
+    """Return what one storm shows to be not as promised."""
+    found = [f"{met.refusal}: {what}" for what in impatient(met.asked, RETRY_AFTER)]
+    for name, arrived in _endpoints(met):
+        found += [f"{met.refusal}: {what}" for what in weather(arrived, met.phases).faults(name)]
+    return found
+
+
+def _endpoints(met: Met) -> tuple[tuple[str, Sequence[float]], ...]:
+    return ("the provider", met.provider), ("the provider's effects", met.effects), ("the model", met.model)
+
+
+def figures(met: Sequence[Met]) -> Iterable[Figure]:
+    """Return the worst of all storms."""
+    for place, (name, _) in enumerate(_endpoints(met[0])):
+        seen: list[Weather] = [weather(_endpoints(one)[place][1], one.phases) for one in met]
+        yield at_most(f"amplification, {name}", max(one.amplification for one in seen), MOST_AMPLIFIED)
+        yield at_most(
+            f"peak after the storm, {name}", max(one.peak for one in seen), LARGEST_PEAK, "× steady"
+        )
+    refused = sum(was for one in met for made in one.asked.values() for _, was in made)
+    yield at_least("changes that a breaker held back", sum(one.held for one in met), 1)
+    yield at_least("refusals of the model with Retry-After", refused, 1)
+    early = sum(len(impatient(one.asked, RETRY_AFTER)) for one in met)
+    yield exactly("calls of the model before Retry-After", early, 0)
+    ends = sum((one.ends for one in met[-1:]), Counter[str]())
+    yield from (told(state, number) for state, number in sorted(ends.items()))
+
+
+def main() -> int:
+    """Let it storm, and say what arrived."""
+    parser = arguments(__doc__)
+    parser.add_argument("--storm", type=float, default=40.0, help="seconds of each storm")
+    parser.add_argument("--only", type=Refusal, choices=list(Refusal), help="one kind of refusal")
+    given = parser.parse_args()
+    began = time.monotonic()
+    kinds = [given.only] if given.only else list(Refusal)
+    met = asyncio.run(run([storm_of(kind, given.storm) for kind in kinds]))
+    for one in met:
+        for name, arrived in _endpoints(one):
+            say(f"{one.refusal}: {name}: {weather(arrived, one.phases)}")
+        say(f"{one.refusal}: {dict(one.ends)} {dict(one.answers)}")
+    again = f"python -m proofs.error_storms --storm {given.storm:g}"
+    report = Report(
+        promise=(
+            "While the provider or the model refuses everything, no more arrives there than in calm times, and "
+            "afterwards there is no herd."
+        ),
+        figures=tuple(figures(met)),
+        faults=[fault for one in met for fault in faults(one)],
+        again=f"{again} --only {given.only}" if given.only else again,
+        seconds=time.monotonic() - began,
+    )
+    return conclude(report, given.report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""Error storms: the judge finds amplification, a herd and impatience; a breaker that closes makes no herd.
+
+`make proof-errors` lets it storm over a whole stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+import adapters.store.breakers
+from adapters.store import breakers
+from adapters.store.database import Database, database_now
+from adapters.store.proposals import wake_held
+from adapters.store.schema import outbox, proposals
+from proofs.error_storms.__main__ import storm_of
+from proofs.error_storms.course import Refusal, StormGround
+from proofs.error_storms.judging import Phases, impatient, weather
+from tests.adapters.store.samples import stored_proposal
+from tests.contracts.samples import BEN
+from tests.e2e.practice_ground import DEVELOPMENT, STAGING
+
+PHASES = Phases(calm_from=0, storm_from=60, storm_to=120, demand_to=180)
+EVERY = 2.0
+"""Seconds between two calls of the steady demand."""
+HELD = 30
+"""What that demand makes in the minute of the storm."""
+DEMAND = [at * EVERY for at in range(90)]
+BREAKER = "provider:gke"
+
+
+def calls(in_storm: list[float], after: list[float]) -> list[float]:
+    steady = [at for at in DEMAND if not PHASES.storm_from <= at < PHASES.storm_to]
+    return sorted([*steady, *in_storm, *after])
+
+
+def test_as_many_calls_as_in_calm_times_and_a_backlog_that_goes_as_it_came_are_no_storm() -> None:
+    as_it_came = [120 + 1 + place * EVERY for place in range(HELD)]
+    met = weather(calls([60 + place * EVERY for place in range(HELD)], as_it_came), PHASES)
+    assert (met.amplification, met.faults("it")) == (1.0, [])
+
+
+def test_retries_of_everything_are_found() -> None:
+    thrice = [60 + place * EVERY / 3 for place in range(3 * HELD)]
+    assert weather(calls(thrice, []), PHASES).faults("it") == [
+        "it got 3.00 times the calls of calm times while it refused"
+    ]
+
+
+def test_a_herd_is_found() -> None:
+    [fault] = weather(calls([], [121.0] * HELD), PHASES).faults("it")
+    assert "the steady rate after the storm" in fault
+
+
+def test_without_calm_there_is_nothing_to_say() -> None:
+    with pytest.raises(ValueError, match="nothing arrived"):
+        weather([70.0], PHASES)
+
+
+def test_whoever_does_not_wait_as_told_is_found() -> None:
+    patient, hasty = [(0.0, True), (3.1, True), (6.2, False)], [(0.0, True), (1.0, False)]
+    assert impatient({"a": patient}, 3) == []
+    assert impatient({"b": hasty}, 3) == ["b was asked for again after 1.00 s instead of 3 s"]
+    assert impatient({"c": [(0.0, False), (1.0, True)]}, 3) == []
+
+
+def test_there_are_places_for_all_that_is_asked_for() -> None:
+    storms = [storm_of(kind, 30) for kind in Refusal]
+    ground = StormGround(storms)
+    for environment in (DEVELOPMENT, STAGING):
+        assert len(ground.places(environment)) >= sum(one.targets(environment) for one in storms)
+    registered = ground.configuration()["targets"]
+    assert [one["cluster"] for one in registered] == ["deve-00", "*", "*"]
+
+
+@pytest.fixture
+async def database(migrated_database_url: str) -> AsyncIterator[Database]:
+    ready = Database(migrated_database_url)
+    yield ready
+    await ready.close()
+
+
+async def wakes_after_the_storm(database: Database) -> list[float]:
+    """Seconds from the closing of a breaker to the wake of each proposal that it had held, at an even pace."""
+    async with database.transaction() as connection:
+        now = await database_now(connection)
+        await breakers.open_by_hand(
+            connection, BREAKER, actor=BEN, reason="outage", lasts=None, now=now - timedelta(minutes=1)
+        )
+    for place in range(HELD):
+        proposal = await stored_proposal(database)
+        async with database.transaction() as connection:
+            await connection.execute(
+                update(proposals)
+                .where(proposals.c.id == proposal.id)
+                .values(
+                    state="ready",
+                    held_on=breakers.held_on(BREAKER),
+                    state_since=now - timedelta(seconds=60 - place * EVERY),
+                )
+            )
+    async with database.transaction() as connection:
+        closed_at = await database_now(connection)
+        await breakers.reset(connection, BREAKER, actor=BEN, reason="over")
+    async with database.reading() as connection:
+        due = (await connection.execute(select(outbox.c.due_at).where(outbox.c.kind == "wake"))).scalars()
+        return [max(0.0, (one - closed_at).total_seconds()) for one in due]
+
+
+async def test_what_a_breaker_held_comes_back_without_a_herd(database: Database) -> None:
+    after = [PHASES.storm_to + wait for wait in await wakes_after_the_storm(database)]
+    assert len(after) == HELD
+    assert weather(calls([], after), PHASES).faults("it") == []
+
+
+async def test_waking_everything_at_once_is_found_as_a_herd(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def at_once(connection: AsyncConnection, held_on: str) -> None:
+        await wake_held(connection, held_on, limit=None)
+
+    monkeypatch.setattr(adapters.store.breakers, "wake_in_turn", at_once)
+    after = [PHASES.storm_to + wait for wait in await wakes_after_the_storm(database)]
+    assert weather(calls([], after), PHASES).faults("it")
