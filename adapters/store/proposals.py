@@ -210,10 +210,12 @@ async def wake_held(connection: AsyncConnection, held_on: str, *, limit: int | N
 
 TURNS_WITHIN = timedelta(minutes=10)
 """The last one's turn comes by then, however long all of them have waited."""
+SLOWER = 1.5
+"""What is new comes meanwhile, too: both together stay below twice the usual."""
 
 
 async def wake_in_turn(connection: AsyncConnection, held_on: str) -> None:
-    """Let what `held_on` held go at the pace at which it gathered, by priority, then first come.
+    """Let what `held_on` held go, half again as slowly as it gathered, by priority, then first come.
 
     Each is woken when its turn has come; `held_until` says so to the guard pass that asks before. A proposal that has
     little time left does not wait longer than half of it. The caller may hold locks that come after a proposal's:
@@ -227,9 +229,10 @@ async def wake_in_turn(connection: AsyncConnection, held_on: str) -> None:
     if not rows:
         return
     now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
-    gathered = min(max(now - min(row.state_since for row in rows), timedelta(0)), TURNS_WITHIN)
+    gathered = max(now - min(row.state_since for row in rows), timedelta(0))
+    within = min(SLOWER * gathered, TURNS_WITHIN)
     turns = {
-        row.id: now + max(timedelta(0), min(gathered * place / len(rows), (row.execute_by - now) / 2))
+        row.id: now + max(timedelta(0), min(within * place / len(rows), (row.execute_by - now) / 2))
         for place, row in enumerate(rows)
     }
     free = waiting.with_only_columns(proposals.c.id).order_by(proposals.c.id)
