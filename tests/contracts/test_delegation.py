@@ -17,6 +17,7 @@ from contracts.delegation import (
     Delegation,
     DelegationScope,
     acting,
+    as_held,
     covering,
     widened,
 )
@@ -72,6 +73,35 @@ def test_several_lend_together() -> None:
 )
 def test_nothing_is_lent(found: list[Delegation], authors: tuple[Principal, ...]) -> None:
     assert acting(VERA, found, authors, ONE) == Acting(VERA)
+
+
+def test_lent_is_what_the_lender_still_holds_by_anything_in_force() -> None:
+    rich = BEN.model_copy(update={"roles": (Role.APPROVER, Role.ADMIN), "groups": ("sre", "finance")})
+    by_token = BEN.model_copy(update={"roles": (Role.APPROVER,), "groups": ("finance",)})
+    by_sign_in = BEN.model_copy(update={"roles": (Role.VIEWER,), "groups": ("board",)})
+    left = as_held(lent(rich), [by_sign_in, by_token])
+    assert left is not None
+    assert (left.delegator.roles, left.delegator.groups) == ((Role.APPROVER,), ("finance",))
+    both = as_held(
+        lent(rich), [by_token, BEN.model_copy(update={"roles": (Role.ADMIN,), "groups": ("sre",)})]
+    )
+    assert both is not None
+    assert both.delegator == rich
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        [],
+        [BEN.model_copy(update={"roles": (Role.OPERATOR,)})],
+        [BEN.model_copy(update={"subject": "bea"})],
+        [BEN.model_copy(update={"issuer": "https://sso.example"})],
+        [BEN.model_copy(update={"kind": PrincipalKind.SERVICE})],
+    ],
+    ids=["nothing", "no such role", "another person", "another issuer", "a machine of that name"],
+)
+def test_whoever_holds_nothing_any_more_lends_nothing(seen: list[Principal]) -> None:
+    assert as_held(lent(BEN), seen) is None
 
 
 def test_a_scope_covers_what_it_names() -> None:
