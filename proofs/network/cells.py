@@ -65,6 +65,9 @@ class Cell:
         found = [f"{self.name}: {one}" for one in self.open]
         if self.recovered_after > RECOVERS_WITHIN:
             found.append(f"{self.name}: the last one ended {self.recovered_after:.0f} s after the fault")
+        dirty = sum(count for state, count in self.outcomes.items() if state.startswith("dirty"))
+        if dirty:
+            found.append(f"{self.name}: a person must look after {dirty}, though the network came back")
         if not self.outcomes["succeeded"] and self.dependency not in FAILING_CLOSED:
             found.append(f"{self.name}: nothing succeeded: {dict(self.outcomes)}")
         return found

@@ -12,7 +12,7 @@ import logging
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -29,7 +29,7 @@ from adapters.store.database import Database
 from adapters.store.migrate import upgrade
 from contracts.action import ResizeNodePool
 from contracts.configuration import Configuration, Environment, Target
-from contracts.effect import Receipt, ReceiptOutcome
+from contracts.effect import EffectResult, Receipt, ReceiptOutcome
 from contracts.errors import ProviderAmbiguous
 from contracts.proposal import ProposalState
 from emulators.gke.log import Calls
@@ -44,12 +44,12 @@ from tests.gke_fixtures import FAST, EmulatorProcess
 from tests.proposal_stack import EffectStack
 from tests.scripted_guard import ScriptedGuard
 
-LANES = 20
+LANES = 30
 """Cases at a time, each on a cluster, a proxy and a connection of its own."""
 ATTEMPTS = 20
 TIMINGS = EffectTimings(
     call_timeout=timedelta(seconds=1),
-    call_margin=timedelta(seconds=1),
+    call_margin=timedelta(seconds=2),
     operation_timeout=timedelta(seconds=60),
     poll_interval=timedelta(seconds=0.1),
     busy_wait=timedelta(seconds=5),
@@ -64,6 +64,16 @@ LOSSES = (
 
 
 @dataclass(frozen=True, slots=True)
+class Attempt:
+    """One start of the activity."""
+
+    number: int
+    passes: int
+    ended: str
+    """Its result, or the reason code it failed with."""
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One proposal whose call was not answered."""
 
@@ -74,7 +84,7 @@ class Case:
     first: str
     """What the attempt that called ended with."""
     attempts: int
-    """How many it took in all."""
+    """How many it took from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +114,27 @@ class Lane:
         proposal_id = await self.stack.ready(ResizeNodePool.model_validate(self.place.resize(size)))
         await self._connect()
         await loss.strike([self.proxy])
-        first = await self._attempt(proposal_id)
+        # On a busy machine an attempt may come too late to call: it asks for another pass, and nothing was lost yet.
+        called = await self._attempt(proposal_id)
+        while called.ended == EffectResult.NEEDS_NEW_PASS and called.number < ATTEMPTS:
+            called = await self._attempt(proposal_id, called)
         await loss.end([self.proxy])
-        last, attempts = first, 1
-        while last and attempts < ATTEMPTS:
-            last, attempts = await self._attempt(proposal_id), attempts + 1
-        if not last:
-            await self.stack.verify(proposal_id)
-        self.cases.append(Case(proposal_id, loss.name, self.place.pool(), size, first, attempts))
+        last = called
+        while last.ended != EffectResult.ISSUED and last.number < ATTEMPTS:
+            last = await self._attempt(proposal_id, last)
+        if last.ended == EffectResult.ISSUED:
+            await self._verify(proposal_id)
+        self.cases.append(
+            Case(
+                proposal_id, loss.name, self.place.pool(), size, called.ended, last.number - called.number + 1
+            )
+        )
+
+    async def _verify(self, proposal_id: str) -> None:
+        for _ in range(ATTEMPTS):
+            with suppress(ApplicationError):
+                await self.stack.verify(proposal_id)
+                return
 
     async def _connect(self) -> None:
         """Let the connection stand before its answers are spoilt: what cannot connect sends nothing."""
@@ -126,12 +149,17 @@ class Lane:
             else:
                 return
 
-    async def _attempt(self, proposal_id: str) -> str:
+    async def _attempt(self, proposal_id: str, before: Attempt | None = None) -> Attempt:
+        """Begin an attempt, with a new pass where the one before asked for it."""
+        number, passes = (before.number + 1, before.passes) if before else (1, 2)
+        if before and before.ended == EffectResult.NEEDS_NEW_PASS:
+            passes += 1
+            await self.stack.admit(proposal_id, passes)
         try:
-            await self.stack.execute(proposal_id)
+            outcome = await self.stack.execute(proposal_id, pass_number=passes)
         except ApplicationError as error:
-            return error.type or "unknown"
-        return ""
+            return Attempt(number, passes, error.type or "unknown")
+        return Attempt(number, passes, outcome.result)
 
 
 async def run(cases: int, binary: Path, lanes: int = LANES) -> Losses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -52,6 +53,8 @@ class SimulatedProvider:
         self._outage = (begins, begins + timedelta(seconds=lasts))
         """When it answers no read at all."""
         self.calls = Calls()
+        self.unanswered = 0
+        """Changes that took place and whose answer came to nobody, or too late, though the caller lived."""
         self.callers: dict[str, str] = {}
         """Operation → the attempt that made it, as only the simulation knows."""
         self.touched: set[str] = set()
@@ -107,7 +110,7 @@ class SimulatedProvider:
             await self._world.pause(timeout.total_seconds())
         operation = self._accept(target, node_count)
         self._world.cross(EFFECT)
-        if self._world.happens(self._world.fate.losses):
+        if self._world.happens(self._world.fate.unanswered):
             await self._lose(timeout)
         await self._world.boundary(ANSWER)
         return operation
@@ -167,8 +170,12 @@ class SimulatedProvider:
 
     async def _lose(self, timeout: timedelta) -> None:
         if self._world.chance.random() < 0.5:
+            self.unanswered += 1
             raise ProviderAmbiguous("the answer was lost")
-        await self._world.pause(timeout.total_seconds() * 2)
+        patience = timeout.total_seconds()
+        lasts = self._world.chance.random() * patience * 2
+        self.unanswered += lasts > patience
+        await asyncio.sleep(lasts)
 
     def _log(
         self,

@@ -45,6 +45,8 @@ class Tally:
     """Boundary → how often one was lost there."""
     effects: int = 0
     """Calls that the provider accepted."""
+    unanswered: int = 0
+    """Of these, the ones whose answer was lost on its way to a caller that lived."""
     faults: dict[int, list[str]] = field(default_factory=dict)
     """Seed → what is wrong with it."""
     steps: dict[int, list[str]] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Tally:
         self.reached += other.reached
         self.crashed += other.crashed
         self.effects += other.effects
+        self.unanswered += other.unanswered
         self.faults |= other.faults
         self.steps |= other.steps
 
@@ -86,6 +89,7 @@ def fate_of(seed: int) -> Fate:
         losses=chance.choice((0.0, 0.05, 0.2)) if stormy else 0.0,
         refusals=chance.choice((0.0, 0.0, 0.05, 0.3)) if stormy else 0.0,
         meddling=chance.choice((0.0, 0.0, 0.0, 0.1)) if stormy else 0.0,
+        unanswered=chance.choice((0.1, 0.4, 0.9)),
     )
 
 
@@ -168,6 +172,7 @@ async def _batch(
         tally.reached += run.world.reached
         tally.crashed += run.world.crashed
         tally.effects += len(run.provider.calls.accepted())
+        tally.unanswered += run.provider.unanswered
     configuration = ground.configuration("judged", "roomy", 1, 100, 500)
     judged = Database(url, pool_size=1)
     async with database.undisturbed():

@@ -56,6 +56,8 @@ class Fate:
     """Chance that a process stands still at a boundary."""
     losses: float = 0.0
     """Chance that a message, an answer or a result is lost, late or doubled."""
+    unanswered: float = 0.0
+    """Chance that the answer to a change that was made is lost, or late."""
     refusals: float = 0.0
     """Chance that the provider does not answer a read."""
     meddling: float = 0.0

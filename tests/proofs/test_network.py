@@ -1,0 +1,72 @@
+"""The proof of the network: lost answers are found out, a change that is repeated unread is seen, cells are judged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from activities.execution.activities import EffectActivities
+from activities.execution.attempt import Work
+from adapters.store import intents
+from contracts.effect import Intent
+from proofs.network import lost_answers
+from proofs.network.cells import RECOVERS_WITHIN, Cell, table
+from proofs.network.faults import FAULTS
+from proofs.network.lost_answers import LOSSES
+from proofs.network.stack import DEPENDENCIES
+from proofs.network.toxiproxy import program
+
+CASES = 2 * len(LOSSES)
+
+
+async def repeated_unread(activities: EffectActivities, work: Work) -> None:
+    """A planted bug: a call that was not answered is taken for one that was not made."""
+    async with activities._database.transaction() as connection:
+        record = await intents.find(connection, work.key)
+        assert record is not None
+        intent = Intent.model_validate(record.document)
+        await intents.withdraw(connection, work.key, work.proposal.id, intent.fence)
+
+
+async def test_each_way_of_losing_an_answer_leaves_one_effect_that_is_told() -> None:
+    losses = await lost_answers.run(CASES, program(), lanes=len(LOSSES))
+    assert losses.faults == []
+    assert losses.states == Counter(succeeded=CASES)
+    assert sum(losses.lost.values()) >= len(LOSSES)
+
+
+async def test_a_call_that_is_repeated_unread_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EffectActivities, "_recover", repeated_unread)
+    losses = await lost_answers.run(len(LOSSES), program(), lanes=len(LOSSES))
+    assert any("belongs to no proposal" in fault for fault in losses.faults)
+
+
+SOUND = Cell("reset", "Temporal", outcomes=Counter(succeeded=4), recovered_after=3.0)
+
+
+def test_a_cell_that_came_to_its_end_is_as_it_must_be() -> None:
+    assert SOUND.faults() == []
+    closed = Counter({"denied (policy_unavailable)": 4})
+    assert replace(SOUND, dependency="OPA", outcomes=closed).faults() == []
+    assert "| reset | 4 succeeded; 0 ended meanwhile" in table([SOUND])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        replace(SOUND, open=["prp_1 did not end: executing"]),
+        replace(SOUND, recovered_after=RECOVERS_WITHIN + 1),
+        replace(SOUND, outcomes=Counter({"denied (provider_unavailable)": 4})),
+        replace(SOUND, outcomes=Counter({"succeeded": 3, "dirty (operation_timeout)": 1})),
+    ],
+    ids=["open", "late", "nothing", "dirty"],
+)
+def test_what_may_not_be_is_a_fault(wrong: Cell) -> None:
+    assert wrong.faults()
+
+
+def test_cells_have_names_of_their_own() -> None:
+    names = {Cell(fault.name, dependency).name for fault in FAULTS for dependency in DEPENDENCIES}
+    assert len(names) == len(FAULTS) * len(DEPENDENCIES) == 45
