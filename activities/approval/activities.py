@@ -160,8 +160,9 @@ class ApprovalActivities:
         """Count what people made of an agent's proposal. Its breaker is locked before any budget."""
         source = self._configuration
         limits = source.current.limits.breaker if source is not None else BreakerLimits()
-        now = await database_now(connection)
-        await breakers.record(connection, review_outcomes(row, kind), limits, now, tenant=row.tenant)
+        if outcomes := review_outcomes(row, kind):
+            now = await database_now(connection)
+            await breakers.record(connection, outcomes, limits, now, tenant=row.tenant)
 
 
 def _counted(

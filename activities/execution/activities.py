@@ -217,7 +217,7 @@ class EffectActivities:
     async def _call(self, work: Work, granted: Granted) -> Issued | EffectOutcome | None:
         """Make the call. None: it came too late, or somebody else's operation got in first."""
         intent = granted.intent
-        async with self._database.reading() as connection:
+        async with self._database.single() as connection:
             if not await intents.is_current(connection, intent.key, intent.fence):
                 raise StaleFence(f"{intent.key}: a newer attempt acts")
         if _clock() >= granted.expires:
@@ -266,7 +266,7 @@ class EffectActivities:
     async def _follow(self, work: Work, issued: Issued, pulse: Pulse) -> EffectOutcome:
         """Poll the operation to its end and write the receipt."""
         pulse.detail = issued.operation
-        async with self._database.reading() as connection:
+        async with self._database.single() as connection:
             spent = await database_now(connection) - issued.at
         give_up = _clock() + (self._timings.operation_timeout - spent).total_seconds()
         while True:

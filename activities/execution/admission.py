@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,8 +19,8 @@ from activities.closing import close_without_effect
 from activities.execution.attempt import PASS_LASTS, EffectTimings, Granted, Work
 from adapters.store import break_glass, breakers, decisions, halts, intents, leases, outbox, proposals
 from adapters.store.database import Database, database_now
+from adapters.store.driver import query
 from adapters.store.outbox import OutboxKind
-from adapters.store.schema import evaluations
 from contracts import eligibility
 from contracts.effect import EffectResult, Intent, Step
 from contracts.errors import StaleFence
@@ -31,6 +30,10 @@ from contracts.proposal import DRY_RUN, ProposalState
 from contracts.safety import Halt
 
 _S = ProposalState
+_NEWEST_PASS = query("""
+    SELECT pass_number, result, created_at, clock_timestamp() AS now FROM evaluations
+    WHERE proposal_id = :proposal_id AND revision = :revision
+    ORDER BY pass_number DESC LIMIT 1""")
 
 
 class Admission:
@@ -110,13 +113,7 @@ class Admission:
         """What only a new pass can cure, as a reason code."""
         if await halts.covering(connection, row) is not None:
             return "halted"
-        newest = await connection.execute(
-            select(evaluations.c.pass_number, evaluations.c.result, evaluations.c.created_at)
-            .where(evaluations.c.proposal_id == row.id, evaluations.c.revision == row.revision)
-            .order_by(evaluations.c.pass_number.desc())
-            .limit(1)
-        )
-        last = newest.one_or_none()
+        last = await _NEWEST_PASS.first_row(connection, {"proposal_id": row.id, "revision": row.revision})
         if last is None or last.pass_number != work.pass_number:
             return "pass_superseded"
         if not PassResult.model_validate(last.result).admitted:
@@ -124,7 +121,7 @@ class Admission:
         if await break_glass.is_any_over(connection, row.id, row.revision, work.pass_number):
             return "break_glass_over"
         # One that seems to come from later was judged before the clock went back: how old it is, nobody knows.
-        age = await database_now(connection) - last.created_at
+        age = last.now - last.created_at
         return None if timedelta(0) <= age <= PASS_LASTS else "pass_too_old"
 
     async def _grant(self, connection: AsyncConnection, work: Work) -> Granted:

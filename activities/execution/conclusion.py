@@ -13,6 +13,7 @@ from activities.execution.admission import standing_outcome, step_back
 from activities.execution.attempt import Issued, Work
 from activities.execution.recognition import compensation_of
 from adapters.store import audit_log, breakers, intents, outbox, proposals
+from adapters.store.batch import Batch
 from adapters.store.database import Database, database_now
 from adapters.store.outbox import OutboxKind
 from contracts.audit import AuditType
@@ -54,16 +55,18 @@ class Conclusion:
         """Write the receipt of an effect that took place, or was not needed, and move on."""
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, work.proposal.id)
-            await self._receipt(connection, row, intent, outcome, issued, error_code)
+            batch = await self._receipt(connection, row, intent, outcome, issued, error_code)
             reason = error_code or outcome.value
             failed = outcome is ReceiptOutcome.OPERATION_FAILED
+            if work.step is Step.FORWARD and not failed:
+                proposals.add_move(batch, row, _S.VERIFYING, actor=SYSTEM, reason_code=reason)
+                await batch.send(connection)
+                return EffectOutcome(result=EffectResult.ISSUED, state=_S.VERIFYING, reason_code=reason)
+            await batch.send(connection)
             if work.step is Step.COMPENSATION:
                 if failed:
                     return await self._dirty(connection, row, reason)
                 return EffectOutcome(result=EffectResult.ISSUED, state=_S.ROLLING_BACK, reason_code=reason)
-            if not failed:
-                await proposals.move(connection, row, _S.VERIFYING, actor=SYSTEM, reason_code=reason)
-                return EffectOutcome(result=EffectResult.ISSUED, state=_S.VERIFYING, reason_code=reason)
             if compensation_of(work.proposal.action, work.proposal.observation) is None:
                 return await self._dirty(connection, row, reason)
             await proposals.move(connection, row, _S.ROLLING_BACK, actor=SYSTEM, reason_code=reason)
@@ -73,7 +76,8 @@ class Conclusion:
         """The provider refused the call; nothing was changed by it."""
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, work.proposal.id)
-            await self._receipt(connection, row, intent, ReceiptOutcome.REFUSED, None, reason_code)
+            batch = await self._receipt(connection, row, intent, ReceiptOutcome.REFUSED, None, reason_code)
+            await batch.send(connection)
             if work.step is Step.COMPENSATION:
                 return await self._dirty(connection, row, reason_code)
             await close_after_failure(connection, row, _S.FAILED, reason_code, self._breaker)
@@ -177,7 +181,8 @@ class Conclusion:
         outcome: ReceiptOutcome,
         issued: Issued | None,
         error_code: str | None,
-    ) -> None:
+    ) -> Batch:
+        """Return the receipt as a batch that is still to be sent."""
         receipt = Receipt(
             key=intent.key,
             proposal_id=intent.proposal_id,
@@ -191,7 +196,9 @@ class Conclusion:
             issued_at=issued.at if issued else None,
             finished_at=await database_now(connection),
         )
-        await intents.conclude(connection, receipt, row.tenant)
+        batch = Batch()
+        intents.add_receipt(batch, receipt, row.tenant)
+        return batch
 
 
 async def _still_ours(connection: AsyncConnection, intent: Intent) -> None:

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import Select, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log, halts, outbox
 from adapters.store.database import database_now
+from adapters.store.driver import fixed
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import break_glass, break_glass_uses, proposals
 from contracts.audit import AuditType
@@ -135,20 +136,23 @@ async def uses(connection: AsyncConnection, grant_ids: list[str]) -> Mapping[str
     return {grant_id: tuple(found) for grant_id, found in by_grant.items()}
 
 
+_USED = fixed(
+    select(break_glass.c.document)
+    .join(break_glass_uses, break_glass_uses.c.grant_id == break_glass.c.id)
+    .where(
+        break_glass_uses.c.proposal_id == bindparam("proposal_id"),
+        break_glass_uses.c.revision == bindparam("revision"),
+        break_glass_uses.c.pass_number == bindparam("pass_number"),
+    )
+    .order_by(break_glass.c.id)
+    .with_for_update(read=True, of=break_glass)
+)
+
+
 async def is_any_over(connection: AsyncConnection, proposal_id: str, revision: int, pass_number: int) -> bool:
     """Tell whether a pass let a proposal through by a grant that counts no more. Nobody ends one of them meanwhile."""
-    found = await connection.execute(
-        select(break_glass.c.document)
-        .join(break_glass_uses, break_glass_uses.c.grant_id == break_glass.c.id)
-        .where(
-            break_glass_uses.c.proposal_id == proposal_id,
-            break_glass_uses.c.revision == revision,
-            break_glass_uses.c.pass_number == pass_number,
-        )
-        .order_by(break_glass.c.id)
-        .with_for_update(read=True, of=break_glass)
-    )
-    grants = [BreakGlass.model_validate(one) for one in found.scalars()]
+    of_pass = {"proposal_id": proposal_id, "revision": revision, "pass_number": pass_number}
+    grants = [BreakGlass.model_validate(one.document) for one in await _USED.rows(connection, of_pass)]
     if not grants:
         return False
     now = await database_now(connection)

@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 import asyncpg
-from sqlalchemy import AdaptedConnection, event, func, select
+from sqlalchemy import AdaptedConnection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from adapters.store.driver import begun, sound
+from adapters.store.driver import Query, begun, sound
 from contracts.errors import SluiceError, StoreUnavailable
 
 _open: ContextVar[bool] = ContextVar("sluice_in_transaction", default=False)
@@ -173,7 +173,10 @@ def _is_transient(sqlstate: str | None) -> bool:
     return (sqlstate or "")[:2] in _TRANSIENT_CLASSES
 
 
+_NOW = Query("SELECT clock_timestamp() AS now", ())
+
+
 async def database_now(connection: AsyncConnection) -> datetime:
     """Return the database's clock: the one clock that all processes share."""
-    moment: datetime = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
+    moment: datetime = (await _NOW.only_row(connection, {})).now
     return moment

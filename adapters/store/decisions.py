@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
-from adapters.store.schema import decisions, evaluations, proposals
+from adapters.store.driver import Query, Record, fixed, query
+from adapters.store.schema import decisions, proposals
 from contracts.audit import AuditEvent, AuditType
 from contracts.decision import Decision, DecisionKind, DecisionStatus, SignedDecision
 from contracts.eligibility import STALE_DIGEST, STALE_REVISION
@@ -89,17 +90,25 @@ async def refuse(connection: AsyncConnection, decision_id: str, reason_code: str
     return True
 
 
+_STATUS = fixed(select(decisions.c.status).where(decisions.c.id == bindparam("decision_id")))
+_FIND = fixed(select(decisions).where(decisions.c.id == bindparam("decision_id")).with_for_update())
+_APPLY = fixed(
+    update(decisions)
+    .where(decisions.c.id == bindparam("decision_id"), decisions.c.status == DecisionStatus.RECORDED.value)
+    .values(status=DecisionStatus.APPLIED.value, settled_at=func.clock_timestamp())
+    .returning(decisions.c.id)
+)
+
+
 async def status_of(connection: AsyncConnection, decision_id: str) -> DecisionStatus | None:
     """Return what became of a stored decision so far."""
-    wanted = select(decisions.c.status).where(decisions.c.id == decision_id)
-    status = (await connection.execute(wanted)).scalar_one_or_none()
-    return None if status is None else DecisionStatus(status)
+    row = await _STATUS.first_row(connection, {"decision_id": decision_id})
+    return None if row is None else DecisionStatus(row.status)
 
 
-async def find(connection: AsyncConnection, decision_id: str) -> Row[Any] | None:
+async def find(connection: AsyncConnection, decision_id: str) -> Record | None:
     """Return a stored decision, locked until the transaction ends, or None. The caller holds the proposal's lock."""
-    wanted = select(decisions).where(decisions.c.id == decision_id).with_for_update()
-    return (await connection.execute(wanted)).one_or_none()
+    return await _FIND.first_row(connection, {"decision_id": decision_id})
 
 
 async def is_ahead(connection: AsyncConnection, decision: Decision, refused_as: str) -> bool:
@@ -127,12 +136,7 @@ async def apply(connection: AsyncConnection, signed: SignedDecision) -> bool:
     if await status_of(connection, decision.id) is not DecisionStatus.RECORDED:
         return False
     replaced = await _supersede(connection, decision, DecisionStatus.APPLIED)
-    taken = await connection.execute(
-        update(decisions)
-        .where(decisions.c.id == decision.id, decisions.c.status == DecisionStatus.RECORDED.value)
-        .values(status=DecisionStatus.APPLIED.value, settled_at=func.clock_timestamp())
-    )
-    if taken.rowcount == 0:
+    if await _APPLY.first_row(connection, {"decision_id": decision.id}) is None:
         return False
     applied = audit_log.event(
         AuditType.DECISION_APPLIED,
@@ -145,26 +149,25 @@ async def apply(connection: AsyncConnection, signed: SignedDecision) -> bool:
     return True
 
 
+_SUPERSEDE = query("""
+    UPDATE decisions SET status = 'superseded', reason_code = 'superseded', settled_at = clock_timestamp()
+    WHERE proposal_id = :proposal_id AND revision = :revision AND reviewer = :reviewer AND status = :standing
+        AND id <> :newer
+    RETURNING id""")
+
+
 async def _supersede(
     connection: AsyncConnection, newer: Decision, standing: DecisionStatus
 ) -> list[AuditEvent]:
     """Settle the decision of the same person on the same revision that `newer` replaces; return its audit event."""
-    replaced = await connection.execute(
-        update(decisions)
-        .where(
-            decisions.c.proposal_id == newer.proposal_id,
-            decisions.c.revision == newer.revision,
-            decisions.c.reviewer == newer.reviewer.key,
-            decisions.c.status == standing.value,
-            decisions.c.id != newer.id,
-        )
-        .values(
-            status=DecisionStatus.SUPERSEDED.value,
-            reason_code="superseded",
-            settled_at=func.clock_timestamp(),
-        )
-        .returning(decisions.c.id)
-    )
+    given = {
+        "proposal_id": newer.proposal_id,
+        "revision": newer.revision,
+        "reviewer": newer.reviewer.key,
+        "standing": standing.value,
+        "newer": newer.id,
+    }
+    replaced = await _SUPERSEDE.rows(connection, given)
     return [
         audit_log.event(
             AuditType.DECISION_SUPERSEDED,
@@ -178,7 +181,7 @@ async def _supersede(
                 "reason_code": "superseded",
             },
         )
-        for (replaced_id,) in replaced.all()
+        for (replaced_id,) in replaced
     ]
 
 
@@ -255,6 +258,12 @@ async def standing(
     Left out is one whose person has said otherwise since, though the workflow has not taken that yet: the newest one
     counts, however late it is delivered. `deciding` is the decision that is being taken now.
     """
+    of_revision = {"proposal_id": proposal_id, "revision": revision, "deciding": deciding}
+    found = await _STANDING.rows(connection, of_revision)
+    return tuple(SignedDecision.model_validate(row.document) for row in found)
+
+
+def _standing() -> Query:
     newer = decisions.alias("newer")
     is_changed = (
         select(newer.c.id)
@@ -264,22 +273,27 @@ async def standing(
             newer.c.reviewer == decisions.c.reviewer,
             newer.c.status == DecisionStatus.RECORDED.value,
             newer.c.kind != decisions.c.kind,
-            newer.c.id.is_distinct_from(deciding),
+            newer.c.id.is_distinct_from(bindparam("deciding", type_=decisions.c.id.type)),
         )
         .exists()
     )
-    wanted = (
+    return fixed(
         select(decisions.c.document)
         .where(
-            decisions.c.proposal_id == proposal_id,
-            decisions.c.revision == revision,
+            decisions.c.proposal_id == bindparam("proposal_id"),
+            decisions.c.revision == bindparam("revision"),
             decisions.c.status == DecisionStatus.APPLIED.value,
             ~is_changed,
         )
         .order_by(decisions.c.created_at, decisions.c.id)
     )
-    found = (await connection.execute(wanted)).scalars()
-    return tuple(SignedDecision.model_validate(document) for document in found)
+
+
+_STANDING = _standing()
+_REQUIREMENT = query("""
+    SELECT document -> 'requirement' AS requirement FROM evaluations
+    WHERE proposal_id = :proposal_id AND revision = :revision
+    ORDER BY pass_number DESC LIMIT 1""")
 
 
 async def requirement(connection: AsyncConnection, proposal_id: str, revision: int) -> ApprovalRequirement:
@@ -288,13 +302,8 @@ async def requirement(connection: AsyncConnection, proposal_id: str, revision: i
     Raises:
         NotFound: no guardrail has looked at this revision.
     """
-    wanted = (
-        select(evaluations.c.document["requirement"])
-        .where(evaluations.c.proposal_id == proposal_id, evaluations.c.revision == revision)
-        .order_by(evaluations.c.pass_number.desc())
-        .limit(1)
-    )
-    row = (await connection.execute(wanted)).one_or_none()
+    row = await _REQUIREMENT.first_row(connection, {"proposal_id": proposal_id, "revision": revision})
     if row is None:
         raise NotFound(f"no evaluation of {proposal_id} at revision {revision}")
-    return ApprovalRequirement.model_validate(row[0]) if row[0] else ApprovalRequirement(quorum=0)
+    wanted = row.requirement
+    return ApprovalRequirement.model_validate(wanted) if wanted else ApprovalRequirement(quorum=0)

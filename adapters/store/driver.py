@@ -1,19 +1,20 @@
 """Hot statements and transactions past SQLAlchemy: its layers take longer over one row than PostgreSQL itself.
 
-For the statements of a guard pass, whose text is constant and made for the driver (`$1`, `$2` …), and for the BEGIN and
-COMMIT of every transaction. Connections and their pool stay SQLAlchemy's.
+For the statements of a proposal's path, whose text is constant and made for the driver (`$1`, `$2` …), and for the
+BEGIN and COMMIT of every transaction. Connections and their pool stay SQLAlchemy's.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import asyncpg
-from sqlalchemy import bindparam, make_url, text
+from sqlalchemy import ClauseElement, bindparam, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
 _DIALECT = make_url("postgresql+asyncpg://").get_dialect()()
@@ -57,6 +58,10 @@ class Driver(Protocol):
         """Return a transaction to start."""
         ...
 
+    async def fetch(self, query: str, *values: object, record_class: type[Record]) -> list[Record]:
+        """Return every row."""
+        ...
+
     async def fetchrow(self, query: str, *values: object, record_class: type[Record]) -> Record | None:
         """Return the first row."""
         ...
@@ -69,6 +74,8 @@ class Query:
     sql: str
     names: tuple[str, ...]
     """Parameters in the order of their numbers."""
+    constants: Mapping[str, object] = field(default_factory=dict)
+    """Values of parameters that nobody gives."""
 
     async def first_row(self, connection: AsyncConnection, parameters: Mapping[str, object]) -> Record | None:
         """Return the first row, or None.
@@ -76,7 +83,7 @@ class Query:
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError: bare; `Database` makes them ours.
         """
-        return await _first_row(connection, self.sql, [parameters[name] for name in self.names])
+        return await first_row(connection, self.sql, self._values(parameters))
 
     async def only_row(self, connection: AsyncConnection, parameters: Mapping[str, object]) -> Record:
         """Return the one row of a query that always has one.
@@ -84,7 +91,29 @@ class Query:
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError: bare; `Database` makes them ours.
         """
-        return await only_row(connection, self.sql, [parameters[name] for name in self.names])
+        return await only_row(connection, self.sql, self._values(parameters))
+
+    async def rows(self, connection: AsyncConnection, parameters: Mapping[str, object]) -> Sequence[Record]:
+        """Return every row.
+
+        Raises:
+            asyncpg.PostgresError, asyncpg.InterfaceError: bare; `Database` makes them ours.
+        """
+        driver = await driver_of(connection)
+        return await driver.fetch(self.sql, *self._values(parameters), record_class=Record)
+
+    def _values(self, parameters: Mapping[str, object]) -> list[object]:
+        return [parameters[name] if name in parameters else self.constants[name] for name in self.names]
+
+
+def fixed(statement: ClauseElement) -> Query:
+    """Return a statement of SQLAlchemy as the driver takes it, compiled once. What varies is a `bindparam`.
+
+    A parameter of type `jsonb` is given as text. Lists travel as arrays (`= ANY`): `IN` has no constant text.
+    """
+    compiled = cast("SQLCompiler", statement.compile(dialect=_DIALECT))
+    said = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
+    return Query(str(compiled), tuple(compiled.positiontup or ()), said)
 
 
 def query(sql: str, types: Mapping[str, TypeEngine[Any]] | None = None) -> Query:
@@ -100,13 +129,18 @@ async def only_row(connection: AsyncConnection, sql: str, values: Sequence[objec
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError: bare; `Database` makes them ours.
     """
-    row = await _first_row(connection, sql, values)
+    row = await first_row(connection, sql, values)
     if row is None:
         raise LookupError("the statement returned no row")
     return row
 
 
-async def _first_row(connection: AsyncConnection, sql: str, values: Sequence[object]) -> Record | None:
+async def first_row(connection: AsyncConnection, sql: str, values: Sequence[object]) -> Record | None:
+    """Return the first row that a statement returns, or None, in the caller's transaction.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError: bare; `Database` makes them ours.
+    """
     driver = await driver_of(connection)
     return await driver.fetchrow(sql, *values, record_class=Record)
 

@@ -6,7 +6,7 @@ intent either saw the halt and refused, or is visible to the halt, which waits o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import Row
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import audit_log
 from adapters.store.advisory_locks import AdvisoryLock
 from adapters.store.database import database_now
+from adapters.store.driver import fixed
 from adapters.store.proposals import wake_held
 from adapters.store.schema import halts, intents, proposals
 from contracts.audit import AuditType
@@ -31,9 +32,12 @@ def held_on(halt_id: str) -> str:
     return f"halt:{halt_id}"
 
 
+_SHARE = fixed(select(func.pg_advisory_xact_lock_shared(HALT_LOCK)))
+
+
 async def share_halt_lock(connection: AsyncConnection) -> None:
     """Keep new halts out until the transaction ends. The intent transaction takes it before it reads halts."""
-    await connection.execute(select(func.pg_advisory_xact_lock_shared(HALT_LOCK)))
+    await _SHARE.first_row(connection, {})
 
 
 async def lock_out_intents(connection: AsyncConnection) -> None:
@@ -128,12 +132,14 @@ async def end(connection: AsyncConnection, halt_id: str, *, actor: Principal) ->
     return halt
 
 
+_OPEN = fixed(
+    select(halts).where(halts.c.status != HaltStatus.ENDED.value).order_by(halts.c.created_at, halts.c.id)
+)
+
+
 async def open_halts(connection: AsyncConnection) -> tuple[Halt, ...]:
     """Return every halt that has not ended, oldest first. A draining one stops new effects already."""
-    found = await connection.execute(
-        select(halts).where(halts.c.status != HaltStatus.ENDED.value).order_by(halts.c.created_at, halts.c.id)
-    )
-    return tuple(halt_of(row) for row in found.all())
+    return tuple(halt_of(cast("Row[Any]", row)) for row in await _OPEN.rows(connection, {}))
 
 
 async def covering(connection: AsyncConnection, proposal: Row[Any]) -> Halt | None:

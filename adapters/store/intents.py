@@ -7,24 +7,46 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Update, func, select, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.engine import Row
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
+from adapters.store.batch import Batch
+from adapters.store.driver import Record, fixed, query
 from adapters.store.schema import intents, leases
+from adapters.store.writes import NOW, Write, inserting, updating
 from contracts.audit import AuditType
 from contracts.effect import Intent, Receipt, Verification
 from contracts.errors import StaleFence
 from contracts.principal import SYSTEM
 
+_FIND = fixed(select(intents).where(intents.c.key == bindparam("key")))
+_OPEN = query("SELECT key FROM intents WHERE key = :key AND settled_at IS NULL")
+_CURRENT = query("SELECT key FROM intents WHERE key = :key AND fence = :fence AND receipt IS NULL")
+_ISSUE = query("""
+    UPDATE intents SET operation = :operation, issued_at = clock_timestamp(), call_deadline = clock_timestamp()
+    WHERE key = :key AND fence = :fence AND receipt IS NULL
+    RETURNING issued_at""")
 
-async def find(connection: AsyncConnection, key: str) -> Row[Any] | None:
+# A newer attempt writes over an older one's row, never over a receipt.
+_NEWER = """
+    ON CONFLICT (key) DO UPDATE SET
+        proposal_id = excluded.proposal_id, step = excluded.step, document = excluded.document,
+        fence = excluded.fence, call_deadline = excluded.call_deadline, operation = excluded.operation,
+        issued_at = excluded.issued_at, settled_at = excluded.settled_at, created_at = excluded.created_at
+    WHERE intents.fence < excluded.fence AND intents.receipt IS NULL"""
+_CONCLUDE = """
+    UPDATE intents SET receipt = CAST({receipt} AS jsonb), call_deadline = clock_timestamp()
+    WHERE key = {key} AND fence = {fence} AND receipt IS NULL"""
+_WITHDRAW = """
+    UPDATE intents SET settled_at = clock_timestamp(), call_deadline = clock_timestamp()
+    WHERE key = {key} AND fence = {fence} AND receipt IS NULL"""
+
+
+async def find(connection: AsyncConnection, key: str) -> Record | None:
     """Return the row of one effect by its idempotency key, or None."""
-    return (await connection.execute(select(intents).where(intents.c.key == key))).one_or_none()
+    return await _FIND.first_row(connection, {"key": key})
 
 
 async def require_none_open(connection: AsyncConnection, key: str) -> None:
@@ -33,20 +55,17 @@ async def require_none_open(connection: AsyncConnection, key: str) -> None:
     Raises:
         StaleFence: another attempt wrote its intent meanwhile. The next attempt finds out what became of it.
     """
-    found = await connection.execute(
-        select(intents.c.key).where(intents.c.key == key, intents.c.settled_at.is_(None))
-    )
-    if found.one_or_none() is not None:
+    if await _OPEN.first_row(connection, {"key": key}) is not None:
         raise StaleFence(f"{key}: another attempt acts")
 
 
-async def write(connection: AsyncConnection, intent: Intent, tenant: str) -> None:
-    """Write the intent of an attempt, with its audit event. From here on a call may have been made.
+def add_intent(batch: Batch, intent: Intent, tenant: str) -> None:
+    """Add the intent of an attempt and its audit event. Once they are committed a call may have been made.
 
-    Raises:
-        StaleFence: a newer attempt has written, or the effect has its receipt.
+    Sending raises `StaleFence` when a newer attempt has written, or when the effect has its receipt.
     """
     values = {
+        "key": intent.key,
         "proposal_id": intent.proposal_id,
         "step": intent.step.value,
         "document": intent.model_dump(mode="json"),
@@ -55,40 +74,37 @@ async def write(connection: AsyncConnection, intent: Intent, tenant: str) -> Non
         "operation": None,
         "issued_at": None,
         "settled_at": None,
-        "created_at": func.clock_timestamp(),
+        "created_at": NOW,
     }
-    written = await connection.execute(
-        insert(intents)
-        .values(key=intent.key, **values)
-        .on_conflict_do_update(
-            index_elements=[intents.c.key],
-            set_=values,
-            where=(intents.c.fence < intent.fence) & intents.c.receipt.is_(None),
-        )
-    )
-    if written.rowcount != 1:
-        raise StaleFence(f"{intent.key}: a newer attempt acts")
+    batch.add(inserting(intents, values).ending(_NEWER), otherwise=_stale(intent.key))
     event = audit_log.event(
         AuditType.INTENT_WRITTEN, tenant=tenant, subject=intent.proposal_id, actor=SYSTEM, payload=intent
     )
-    await audit_log.append(connection, event)
+    batch.audit(event)
+
+
+async def write(connection: AsyncConnection, intent: Intent, tenant: str) -> None:
+    """Write the intent of an attempt, with its audit event. From here on a call may have been made.
+
+    Raises:
+        StaleFence: a newer attempt has written, or the effect has its receipt.
+    """
+    batch = Batch()
+    add_intent(batch, intent, tenant)
+    await batch.send(connection)
+
+
+_TAKE_OVER = query("UPDATE intents SET fence = :fence WHERE key = :key AND fence < :fence")
 
 
 async def take_over(connection: AsyncConnection, key: str, fence: int) -> None:
     """Let a newer attempt follow up what an older one may have begun: the older one may no longer act."""
-    await connection.execute(
-        update(intents).where(intents.c.key == key, intents.c.fence < fence).values(fence=fence)
-    )
+    await _TAKE_OVER.first_row(connection, {"key": key, "fence": fence})
 
 
 async def is_current(connection: AsyncConnection, key: str, fence: int) -> bool:
     """Tell whether this attempt is still the newest, and the effect without receipt. Asked right before the call."""
-    found = await connection.execute(
-        select(intents.c.key).where(
-            intents.c.key == key, intents.c.fence == fence, intents.c.receipt.is_(None)
-        )
-    )
-    return found.one_or_none() is not None
+    return await _CURRENT.first_row(connection, {"key": key, "fence": fence}) is not None
 
 
 async def issue(
@@ -99,15 +115,12 @@ async def issue(
     Raises:
         StaleFence: a newer attempt acts. It finds the operation by reading.
     """
-    issued = await connection.execute(
-        _of(intent.key, intent.fence)
-        .values(operation=operation, issued_at=func.clock_timestamp(), call_deadline=func.clock_timestamp())
-        .returning(intents.c.issued_at)
-    )
-    moment: datetime | None = issued.scalar_one_or_none()
-    if moment is None:
-        raise StaleFence(f"{intent.key}: a newer attempt acts")
-    await _end_deadline(connection, intent.proposal_id, intent.fence)
+    given = {"key": intent.key, "fence": intent.fence, "operation": operation}
+    issued = await _ISSUE.first_row(connection, given)
+    if issued is None:
+        raise _stale(intent.key)
+    batch = Batch()
+    batch.add(_ending_deadline(intent.proposal_id, intent.fence))
     event = audit_log.event(
         AuditType.EFFECT_ISSUED,
         tenant=tenant,
@@ -122,16 +135,32 @@ async def issue(
             "adopted": adopted,
         },
     )
-    await audit_log.append(connection, event)
+    batch.audit(event)
+    await batch.send(connection)
+    moment: datetime = issued.issued_at
     return moment
 
 
 async def withdraw(connection: AsyncConnection, key: str, proposal_id: str, fence: int) -> None:
     """Note that this attempt has called nothing and will not: a successor need neither wait nor look."""
-    await connection.execute(
-        _of(key, fence).values(settled_at=func.clock_timestamp(), call_deadline=func.clock_timestamp())
+    batch = Batch()
+    batch.add(Write(_WITHDRAW, {"key": key, "fence": fence}))
+    batch.add(_ending_deadline(proposal_id, fence))
+    await batch.send(connection)
+
+
+def add_receipt(batch: Batch, receipt: Receipt, tenant: str) -> None:
+    """Add the receipt and its audit event. Once they are committed no attempt acts on this key any more.
+
+    Sending raises `StaleFence` when a newer attempt acts, or the receipt is written.
+    """
+    written = {"receipt": receipt.model_dump_json(), "key": receipt.key, "fence": receipt.fence}
+    batch.add(Write(_CONCLUDE, written), otherwise=_stale(receipt.key))
+    batch.add(_ending_deadline(receipt.proposal_id, receipt.fence))
+    event = audit_log.event(
+        AuditType.RECEIPT_WRITTEN, tenant=tenant, subject=receipt.proposal_id, actor=SYSTEM, payload=receipt
     )
-    await _end_deadline(connection, proposal_id, fence)
+    batch.audit(event)
 
 
 async def conclude(connection: AsyncConnection, receipt: Receipt, tenant: str) -> None:
@@ -140,27 +169,16 @@ async def conclude(connection: AsyncConnection, receipt: Receipt, tenant: str) -
     Raises:
         StaleFence: a newer attempt acts, or the receipt is written.
     """
-    written = await connection.execute(
-        _of(receipt.key, receipt.fence).values(
-            receipt=receipt.model_dump(mode="json"), call_deadline=func.clock_timestamp()
-        )
-    )
-    if written.rowcount != 1:
-        raise StaleFence(f"{receipt.key}: a newer attempt acts")
-    await _end_deadline(connection, receipt.proposal_id, receipt.fence)
-    event = audit_log.event(
-        AuditType.RECEIPT_WRITTEN, tenant=tenant, subject=receipt.proposal_id, actor=SYSTEM, payload=receipt
-    )
-    await audit_log.append(connection, event)
+    batch = Batch()
+    add_receipt(batch, receipt, tenant)
+    await batch.send(connection)
 
 
 async def verify(connection: AsyncConnection, verification: Verification, tenant: str) -> None:
     """Write what was found after the effect, with its audit event."""
-    await connection.execute(
-        update(intents)
-        .where(intents.c.key == verification.key)
-        .values(verification=verification.model_dump(mode="json"), settled_at=func.clock_timestamp())
-    )
+    found = {"verification": verification.model_dump(mode="json"), "settled_at": NOW}
+    batch = Batch()
+    batch.add(updating(intents, found, where={"key": verification.key}))
     event = audit_log.event(
         AuditType.VERIFICATION_RECORDED,
         tenant=tenant,
@@ -168,7 +186,8 @@ async def verify(connection: AsyncConnection, verification: Verification, tenant
         actor=SYSTEM,
         payload=verification,
     )
-    await audit_log.append(connection, event)
+    batch.audit(event)
+    await batch.send(connection)
 
 
 async def operations_of_others(connection: AsyncConnection, key: str, names: Collection[str]) -> set[str]:
@@ -185,14 +204,10 @@ async def owned_operations(connection: AsyncConnection, names: Collection[str]) 
     return set(found.scalars())
 
 
-def _of(key: str, fence: int) -> Update:
-    return update(intents).where(intents.c.key == key, intents.c.fence == fence, intents.c.receipt.is_(None))
-
-
-async def _end_deadline(connection: AsyncConnection, proposal_id: str, fence: int) -> None:
+def _ending_deadline(proposal_id: str, fence: int) -> Write:
     """The newest attempt's call is over and every older one was waited out, so no successor has to wait."""
-    await connection.execute(
-        update(leases)
-        .where(leases.c.owner == proposal_id, leases.c.fence == fence)
-        .values(call_deadline=func.clock_timestamp())
-    )
+    return updating(leases, {"call_deadline": NOW}, where={"owner": proposal_id, "fence": fence})
+
+
+def _stale(key: str) -> StaleFence:
+    return StaleFence(f"{key}: a newer attempt acts")

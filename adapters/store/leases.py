@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import BindParameter, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
 from adapters.store.batch import Batch
+from adapters.store.driver import Query, fixed
 from adapters.store.proposals import wake_held
 from adapters.store.schema import leases, proposals
 from adapters.store.writes import Write
@@ -69,24 +70,32 @@ async def take(connection: AsyncConnection, domain: str, owner: str, *, tenant: 
     return True
 
 
+def _releasing() -> Query:
+    domain: BindParameter[str] = bindparam("domain")
+    owner: BindParameter[str] = bindparam("owned_by")
+    tenant = select(proposals.c.tenant).where(proposals.c.id == owner).scalar_subquery()
+    return fixed(
+        update(leases)
+        .where(leases.c.domain == domain, leases.c.owner == owner)
+        .values(owner=None, taken_at=None)
+        .returning(func.coalesce(tenant, "default").label("tenant"))
+    )
+
+
+_RELEASE = _releasing()
+
+
 async def release(connection: AsyncConnection, domain: str, owner: str) -> bool:
     """Free the lease if this proposal owns it, and wake the next proposal it holds. False when it does not.
 
     The call deadline stays: a successor still waits out what may be in flight.
     """
-    tenant = select(proposals.c.tenant).where(proposals.c.id == owner).scalar_subquery()
-    freed = await connection.execute(
-        update(leases)
-        .where(leases.c.domain == domain, leases.c.owner == owner)
-        .values(owner=None, taken_at=None)
-        .returning(func.coalesce(tenant, "default"))
-    )
-    owned_in = freed.scalar_one_or_none()
-    if owned_in is None:
+    freed = await _RELEASE.first_row(connection, {"domain": domain, "owned_by": owner})
+    if freed is None:
         return False
     event = audit_log.event(
         AuditType.LEASE_RELEASED,
-        tenant=owned_in,
+        tenant=freed.tenant,
         subject=owner,
         actor=SYSTEM,
         payload={"domain": domain, "owner": owner},
@@ -94,6 +103,25 @@ async def release(connection: AsyncConnection, domain: str, owner: str) -> bool:
     await audit_log.append(connection, event)
     await wake_held(connection, domain)
     return True
+
+
+def _raising() -> Query:
+    domain: BindParameter[str] = bindparam("domain")
+    owner: BindParameter[str] = bindparam("owned_by")
+    call_deadline = bindparam("call_deadline", type_=leases.c.call_deadline.type)
+    before = select(leases).where(leases.c.domain == domain).with_for_update().cte("before")
+    return fixed(
+        update(leases)
+        .where(leases.c.domain == before.c.domain, before.c.owner == owner)
+        .values(
+            fence=before.c.fence + 1,
+            call_deadline=func.greatest(before.c.call_deadline, call_deadline),
+        )
+        .returning(leases.c.fence, before.c.call_deadline.label("older"), func.clock_timestamp().label("now"))
+    )
+
+
+_RAISE = _raising()
 
 
 async def raise_fence(
@@ -104,17 +132,8 @@ async def raise_fence(
     Raises:
         StaleFence: this proposal does not own the lease.
     """
-    before = select(leases).where(leases.c.domain == domain).with_for_update().cte("before")
-    raised = await connection.execute(
-        update(leases)
-        .where(leases.c.domain == before.c.domain, before.c.owner == owner)
-        .values(
-            fence=before.c.fence + 1,
-            call_deadline=func.greatest(before.c.call_deadline, call_deadline),
-        )
-        .returning(leases.c.fence, before.c.call_deadline.label("older"), func.clock_timestamp().label("now"))
-    )
-    row = raised.one_or_none()
+    given = {"domain": domain, "owned_by": owner, "call_deadline": call_deadline}
+    row = await _RAISE.first_row(connection, given)
     if row is None:
         raise StaleFence(f"{owner} does not hold the lease on {domain}")
     in_flight = row.older is not None and row.older > row.now

@@ -9,9 +9,10 @@ from enum import StrEnum
 
 from opentelemetry.propagate import inject
 from pydantic import JsonValue
-from sqlalchemy import func, update
+from sqlalchemy import bindparam, func, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.driver import fixed
 from adapters.store.schema import outbox
 from adapters.store.writes import Write, execute
 
@@ -77,11 +78,19 @@ async def put(
     `delay` leaves a caller that tries Temporal itself the time to do so and to `settle` the row.
     """
     write = inserting(kind, subject, payload, delay=delay)
-    row = (await execute(connection, write.ending(f"RETURNING id, pg_notify('{OUTBOX_CHANNEL}', '')"))).one()
-    return int(row[0])
+    row = await execute(connection, write.ending(f"RETURNING id, pg_notify('{OUTBOX_CHANNEL}', '')"))
+    if row is None:
+        raise LookupError("the insert returned no row")
+    return int(row.id)
+
+
+_SETTLE = fixed(
+    update(outbox)
+    .where(outbox.c.id == bindparam("row_id"), outbox.c.done_at.is_(None))
+    .values(done_at=func.clock_timestamp(), last_error=None)
+)
 
 
 async def settle(connection: AsyncConnection, row_id: int) -> None:
     """Mark a row as delivered. A second call changes nothing."""
-    statement = update(outbox).where(outbox.c.id == row_id, outbox.c.done_at.is_(None))
-    await connection.execute(statement.values(done_at=func.clock_timestamp(), last_error=None))
+    await _SETTLE.first_row(connection, {"row_id": row_id})

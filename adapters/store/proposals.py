@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from pydantic import JsonValue
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log, outbox
 from adapters.store.batch import Batch
+from adapters.store.driver import fixed
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import proposals
 from adapters.store.writes import NOW, Write, execute, updating
@@ -58,17 +59,19 @@ async def create(connection: AsyncConnection, draft: Draft) -> None:
     )
 
 
+_LOCK = fixed(select(proposals).where(proposals.c.id == bindparam("proposal_id")).with_for_update())
+
+
 async def lock(connection: AsyncConnection, proposal_id: str) -> Row[Any]:
     """Return the proposal's row, locked until the transaction ends. First in the fixed order of locks.
 
     Raises:
         NotFound: there is no such proposal.
     """
-    found = await connection.execute(select(proposals).where(proposals.c.id == proposal_id).with_for_update())
-    row = found.one_or_none()
+    row = await _LOCK.first_row(connection, {"proposal_id": proposal_id})
     if row is None:
         raise NotFound(f"there is no proposal {proposal_id}")
-    return row
+    return cast("Row[Any]", row)
 
 
 async def move(

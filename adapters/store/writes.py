@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import CursorResult, Table
+from sqlalchemy import Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from adapters.store.driver import Record, first_row
 
 _SHAPES = 512
 """Most texts kept. The code has fewer: a shape is a table and a set of columns, never a value."""
@@ -70,11 +71,13 @@ def updating(table: Table, values: Mapping[str, object], *, where: Mapping[str, 
     return Write(_update(table, _shape(values), tuple(where)), {**_bound(table, values), **found})
 
 
-async def execute(connection: AsyncConnection, write: Write) -> CursorResult[Any]:
-    """Run one write in the caller's transaction."""
-    return await connection.exec_driver_sql(
-        numbered(write.sql, tuple(write.values)), tuple(write.values.values())
-    )
+async def execute(connection: AsyncConnection, write: Write) -> Record | None:
+    """Run one write in the caller's transaction; return the first row of its RETURNING, if it has one.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError: bare; `Database` makes them ours.
+    """
+    return await first_row(connection, numbered(write.sql, tuple(write.values)), list(write.values.values()))
 
 
 @lru_cache(_SHAPES)

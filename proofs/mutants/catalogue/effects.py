@@ -138,32 +138,36 @@ INTENTS = Group(
     _INTENTS,
     {
         "intent-of-a-lower-fence-is-written": Change(
-            "where=(intents.c.fence < intent.fence) & intents.c.receipt.is_(None),",
-            "where=intents.c.receipt.is_(None),",
+            "WHERE intents.fence < excluded.fence AND intents.receipt IS NULL",
+            "WHERE intents.receipt IS NULL",
         ),
         "intent-after-the-receipt-is-written": Change(
-            "where=(intents.c.fence < intent.fence) & intents.c.receipt.is_(None),",
-            "where=intents.c.fence < intent.fence,",
+            "WHERE intents.fence < excluded.fence AND intents.receipt IS NULL",
+            "WHERE intents.fence < excluded.fence",
         ),
         "intent-taken-over-lowers-the-fence": Change(
-            ".where(intents.c.key == key, intents.c.fence < fence).values",
-            ".where(intents.c.key == key).values",
+            "WHERE key = :key AND fence < :fence",
+            "WHERE key = :key",
         ),
         "intent-of-an-older-attempt-is-current": Change(
-            "intents.c.key == key, intents.c.fence == fence, intents.c.receipt.is_(None)\n        )",
-            "intents.c.key == key, intents.c.receipt.is_(None)\n        )",
+            "SELECT key FROM intents WHERE key = :key AND fence = :fence AND receipt IS NULL",
+            "SELECT key FROM intents WHERE key = :key AND :fence > 0 AND receipt IS NULL",
         ),
         "intent-receipt-of-an-older-attempt-is-written": Change(
-            "return update(intents).where(intents.c.key == key, intents.c.fence == fence, intents.c.receipt.is_(None))",
-            "return update(intents).where(intents.c.key == key, intents.c.receipt.is_(None))",
+            "SET receipt = CAST({receipt} AS jsonb), call_deadline = clock_timestamp()\n"
+            "    WHERE key = {key} AND fence = {fence} AND",
+            "SET receipt = CAST({receipt} AS jsonb), call_deadline = clock_timestamp()\n"
+            "    WHERE key = {key} AND fence >= {fence} AND",
         ),
         "intent-second-receipt-is-written": Change(
-            "return update(intents).where(intents.c.key == key, intents.c.fence == fence, intents.c.receipt.is_(None))",
-            "return update(intents).where(intents.c.key == key, intents.c.fence == fence)",
+            "SET receipt = CAST({receipt} AS jsonb), call_deadline = clock_timestamp()\n"
+            "    WHERE key = {key} AND fence = {fence} AND receipt IS NULL",
+            "SET receipt = CAST({receipt} AS jsonb), call_deadline = clock_timestamp()\n"
+            "    WHERE key = {key} AND fence = {fence}",
         ),
         "intent-end-of-a-call-ends-a-newer-one": Change(
-            ".where(leases.c.owner == proposal_id, leases.c.fence == fence)",
-            ".where(leases.c.owner == proposal_id)",
+            'where={"owner": proposal_id, "fence": fence}',
+            'where={"owner": proposal_id}',
         ),
         "intent-foreign-operation-is-adopted": Change(
             "intents.c.operation.in_(names), intents.c.key != key",

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import asyncpg
 import pytest
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 
 from adapters.store.database import Database
 from adapters.store.schema import leases, outbox
@@ -37,7 +37,7 @@ async def test_a_change_meets_only_rows_that_equal_all_of_its_conditions(databas
 
 
 async def test_a_change_without_conditions_is_refused(database: Database) -> None:
-    with pytest.raises(DBAPIError):
+    with pytest.raises(asyncpg.PostgresSyntaxError):
         async with database.transaction() as connection:
             await execute(connection, updating(leases, {"owner": "you"}, where={}))
 
