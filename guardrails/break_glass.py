@@ -20,7 +20,7 @@ REASON_CODE = "break_glass"
 BYPASSABLE: Mapping[BypassableGate, frozenset[str]] = {
     BypassableGate.CHANGE_WINDOW: frozenset({"outside_window", "frozen", "window_ended"}),
     BypassableGate.RATE: frozenset({"rate_limited", "cooldown", "reversal_cooldown", "oscillation"}),
-    BypassableGate.CIRCUIT_BREAKER: frozenset({"breaker_open", "breaker_half_open"}),
+    BypassableGate.CIRCUIT_BREAKER: frozenset({"breaker_open", "breaker_half_open", "breaker_recovering"}),
     BypassableGate.BUDGET: frozenset({"budget_soft_limit"}),
 }
 """Reason codes that stop a change for a while. Of `approval_rule` only the quorum falls."""

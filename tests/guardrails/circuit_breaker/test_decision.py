@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from contracts.configuration import BypassableGate
 from contracts.evaluation import Outcome
 from contracts.safety import Breaker, BreakerState
+from guardrails.break_glass import BYPASSABLE
 from guardrails.circuit_breaker.decision import decide, is_due_for_probe
 from guardrails.facts import Turn
 from tests.contracts.samples import NOON
@@ -75,6 +77,7 @@ def test_what_a_closed_breaker_had_held_waits_for_its_turn_right_before_the_effe
     verdict = decide(facts(turn=turn, breakers=(breaker(CLOSED),), admitting=True))
     assert (verdict.outcome, verdict.reason_code) == (Outcome.HOLD, "breaker_recovering")
     assert (verdict.held_on, verdict.facts["free_at"]) == ("breaker:provider:gke", SOON.isoformat())
+    assert verdict.reason_code in BYPASSABLE[BypassableGate.CIRCUIT_BREAKER]
     assert decide(facts(turn=replace(turn, at=NOON), admitting=True)).outcome is Outcome.ALLOW
 
 
