@@ -46,7 +46,7 @@ PROOFS = (
     Proof("approvals", "proofs.approval_orders", ("--sample", "300"), ("--sample", "10")),
     Proof("races", "proofs.races", ("--races", "10000"), ("--races", "100")),
     Proof("storm", "proofs.storm", tested_in="tests/e2e"),
-    Proof("errors", "proofs.error_storms", ("--storm", "30")),
+    Proof("errors", "proofs.error_storms", ("--storm", "40")),
     Proof(
         "halts",
         "proofs.halts",
@@ -73,6 +73,12 @@ PROOFS = (
         ("--kills", "120", "--others", "20"),
         ("--kills", "6", "--others", "1", "--points", "4"),
         ("--kills", "1000", "--others", "20"),
+    ),
+    Proof(
+        "network",
+        "proofs.network",
+        ("--answers", "540", "--wanted", "500"),
+        ("--answers", "40", "--wanted", "30", "--only", "half-open at GKE"),
     ),
     Proof("zombie", "proofs.zombie", ("--rounds", "1"), ("--only", "clock not looked at")),
     Proof("secrets", "proofs.secrets", tested_in="tests/e2e"),

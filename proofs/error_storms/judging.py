@@ -13,8 +13,8 @@ from itertools import pairwise
 
 MOST_AMPLIFIED = 1.1
 LARGEST_PEAK = 2.0
-WINDOW = 10.0
-"""Seconds over which a rate is taken: a single change takes a few, in bursts."""
+WINDOW = 15.0
+"""Seconds over which a rate is taken: less than one change begins in a second, and each makes a burst of calls."""
 _STEP = 0.5
 
 
