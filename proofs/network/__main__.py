@@ -5,7 +5,7 @@ while one change is somewhere on its path, a person approves another one, and tw
 all must come to their end. Then the provider's answers to changes are lost after it has made them, by the hundred.
 Judged by the emulator's own log and the database. `--only` repeats cells by their name, with the same seed.
 
-    python -m proofs.network --answers 540 --wanted 500 [--only "half-open at GKE"] [--seed 1]
+    python -m proofs.network --answers 560 --wanted 500 [--only "half-open at GKE"] [--seed 1]
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def main() -> int:
 
 def _parsed() -> argparse.Namespace:
     parser = arguments(__doc__)
-    parser.add_argument("--answers", type=int, default=540, help="calls whose answer is to be lost; 0: none")
+    parser.add_argument("--answers", type=int, default=560, help="calls whose answer is to be lost; 0: none")
     parser.add_argument("--wanted", type=int, default=500, help="how many must be lost after the effect")
     parser.add_argument("--only", default="", metavar="WORDS", help="cells with these words in their name")
     parser.add_argument("--seed", type=int, default=1)

@@ -57,7 +57,7 @@ TIMINGS = EffectTimings(
 LOSSES = (
     Fault("swallowed", (Toxic("timeout", DOWN, {"timeout": 0}),)),
     Fault("cut", (Toxic("limit_data", DOWN, {"bytes": 64}),)),
-    Fault("reset", beside=partial(Proxy.reset, after=100)),
+    Fault("reset", beside=partial(Proxy.reset, after=500)),
     Fault("late", (Toxic("latency", DOWN, {"latency": 2_000, "jitter": 500}),), keeps=True),
 )
 """Ways for an answer not to come in time. Late: when nobody waits for it any more."""
