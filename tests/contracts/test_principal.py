@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from contracts.eligibility import is_named
-from contracts.principal import Principal, PrincipalKind, pair_of
+from contracts.principal import Principal, PrincipalKind, Role, pair_of
 
 
 def person(issuer: str, subject: str) -> Principal:
@@ -27,6 +28,27 @@ def test_a_key_names_one_actor_and_leaves_normal_names_as_they_are(
 ) -> None:
     assert person(issuer, subject).key == key
     assert pair_of(key) == (issuer, subject)
+
+
+def test_the_same_subject_of_another_issuer_is_somebody_else() -> None:
+    assert person("https://sso", "ana").same_as(person("https://sso", "ana"))
+    assert not person("https://sso", "ana").same_as(person("local", "ana"))
+    assert not person("local", "ben").same_as(person("local", "ana"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "role"),
+    [
+        (PrincipalKind.AGENT, Role.APPROVER),
+        (PrincipalKind.SERVICE, Role.APPROVER),
+        (PrincipalKind.AGENT, Role.OPERATOR),
+        (PrincipalKind.AGENT, Role.ADMIN),
+    ],
+)
+def test_no_machine_approves_and_no_agent_stops_or_resolves(kind: PrincipalKind, role: Role) -> None:
+    with pytest.raises(ValidationError):
+        Principal(kind=kind, subject="bot", roles=(Role.VIEWER, role))
+    assert Principal(kind=PrincipalKind.HUMAN, subject="bot", roles=(role,)).roles == (role,)
 
 
 def test_two_people_whose_names_read_alike_have_two_keys() -> None:

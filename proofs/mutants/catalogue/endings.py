@@ -7,6 +7,7 @@ from proofs.mutants.mutant import Change, Group, Promise
 _LATENESS = "tests/activities/execution/test_lateness.py"
 _OVERDUE = "tests/activities/housekeeping/test_overdue.py"
 _DEFECTS = "tests/activities/guardrail/test_defects.py"
+_CHANGES = "tests/adapters/store/ledger/test_changes.py"
 _MODELS = "tests/adapters/store/ledger/test_models.py"
 _DATABASE = "tests/adapters/store/test_database.py"
 _DISPATCHER = "tests/adapters/dispatch/test_dispatcher.py"
@@ -91,10 +92,6 @@ OVERDUE = Group(
         "overdue-leaves-what-waits-for-its-effect": Change(
             "and_(_states(_S.READY), proposal_rows.c.execute_by < before),", ""
         ),
-        "overdue-asks-what-is-ready-for-its-decision": Change(
-            "and_(_states(_S.READY), proposal_rows.c.execute_by < before)",
-            "and_(_states(_S.READY), proposal_rows.c.decide_by < before)",
-        ),
         "overdue-overtakes-a-decision-that-is-being-delivered": Change(
             "decisions.c.status == DecisionStatus.RECORDED.value,", "decisions.c.status == None,"
         ),
@@ -150,12 +147,12 @@ SWEEPING = Group(
         "sweep-leaves-what-is-over": Change(
             "if locked.state in SETTLED_STATES:",
             "if False:",
-            ("tests/adapters/store/test_ledger.py", _MODELS),
+            (_CHANGES,),
         ),
         "sweep-takes-from-what-is-dirty": Change(
             "if state.is_final and state is not ProposalState.DIRTY\n",
             "if state.is_final\n",
-            ("tests/adapters/store/test_ledger.py",),
+            (_CHANGES,),
         ),
     },
 )
@@ -192,6 +189,7 @@ BEHIND = Group(
     (
         f"{_DISPATCHER}::test_a_workflow_that_is_behind_the_database_refuses_nothing_for_good",
         f"{_DISPATCHER}::test_a_late_refusal_marks_the_vote_and_is_audited",
+        f"{_DISPATCHER}::test_what_the_database_does_not_wait_for_either_is_refused",
     ),
     {
         "workflow-is-behind-whatever-it-refuses": Change("if refused_as not in _BEHIND:", "if False:"),
@@ -242,7 +240,7 @@ BOUNDED = Group(
         "transaction-waits-for-locks-without-end": Change(
             '"lock_timeout": str(LOCK_TIMEOUT_MS),',
             "",
-            (f"{_DATABASE}::test_a_locked_row_is_given_up_as_unavailable",),
+            (f"{_DATABASE}::test_no_lock_no_statement_and_no_idle_transaction_is_waited_for_without_end",),
         ),
         "transaction-calls-the-network": Change(
             "token = _open.set(True)",

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import update
 
 from adapters.store.schema import proposals
+from contracts.action import NodePoolTarget
 from contracts.base import utc_now
+from contracts.observation import NodePoolObservation
 from contracts.proposal import Proposal, ProposalState
 from tests.activities.guardrail.conftest import Guards
 
@@ -35,6 +37,20 @@ async def test_a_first_pass_with_a_defect_ends_once_its_time_is_over(
     assert (result.state, result.reason_code) == (ProposalState.EXPIRED, reason_code)
     row = await guards.row(proposal)
     assert (row.state, row.reason_code) == (ProposalState.EXPIRED, reason_code)
+
+
+async def test_a_pass_whose_time_ends_while_it_asks_judges_nothing(guards: Guards) -> None:
+    proposal = await guards.propose_in_development()
+    asked = guards.provider.observe
+
+    async def slow(target: NodePoolTarget) -> NodePoolObservation:
+        await over(guards, proposal, "decide_by")
+        return await asked(target)
+
+    guards.provider.observe = slow  # type: ignore[method-assign]  # as long as nobody answers, time goes on
+    result = await guards.check(proposal)
+    assert (result.state, result.reason_code) == (ProposalState.EXPIRED, "decide_by_passed")
+    assert await guards.rows("evaluations") == []
 
 
 async def test_a_second_pass_with_a_defect_ends_at_its_last_moment_and_not_before(

@@ -6,17 +6,21 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select, update
 
 from activities.housekeeping.overdue import OverdueProposals
 from adapters.configuration import parse
-from adapters.store import leases
+from adapters.store import decisions, leases
 from adapters.store.database import Database
 from adapters.store.schema import outbox, proposals
 from contracts.base import utc_now
 from contracts.configuration import Configuration
+from contracts.decision import Decision, DecisionKind
 from contracts.proposal import Proposal, ProposalState
+from contracts.signature import sign
 from tests.adapters.store.samples import stored_proposal
+from tests.contracts.samples import BEN
 
 S = ProposalState
 CONFIGURATION: Configuration = parse("environments: {production: {}}")
@@ -68,6 +72,29 @@ async def test_what_nobody_closed_in_time_is_expired_with_all_it_holds(
     assert (row.state, row.reason_code) == comes_to
     assert owner == (None if closes else made.id)
     assert len(woken) == int(closes)
+
+
+async def test_a_decision_that_is_being_delivered_is_settled_first(database: Database) -> None:
+    made = await left(database, S.AWAITING_APPROVAL, "over", "to come")
+    decision = Decision(
+        id="dec_1",
+        tenant="default",
+        proposal_id=made.id,
+        revision=made.revision,
+        kind=DecisionKind.APPROVE,
+        reviewer=BEN,
+        proposal_digest=made.digest,
+        evaluation_digest="sha256:e",
+        at=made.created_at,
+        key_id="k",
+    )
+    async with database.transaction() as connection:
+        await decisions.record(connection, sign(decision, Ed25519PrivateKey.generate()), BEN)
+    sweep = OverdueProposals(database, CONFIGURATION)
+    assert await sweep.expire() == 0
+    async with database.transaction() as connection:
+        assert await decisions.refuse(connection, decision.id, "decision_late", BEN)
+    assert await sweep.expire() == 1
 
 
 async def test_another_tenants_proposals_are_left_alone(database: Database) -> None:

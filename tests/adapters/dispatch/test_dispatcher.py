@@ -3,11 +3,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from opentelemetry.sdk.trace import TracerProvider
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from adapters.dispatch.delivery import Backoff, DeliveryFailed
 from adapters.dispatch.dispatcher import Dispatcher
@@ -20,6 +21,7 @@ from adapters.store.outbox import OutboxKind
 from adapters.store.outbox_queue import OutboxRow
 from adapters.store.schema import audit_events
 from adapters.store.schema import decisions as decision_rows
+from adapters.store.schema import proposals as proposal_rows
 from adapters.store.sequencer import Sequencer
 from contracts.base import new_id
 from contracts.decision import Decision, DecisionKind, SignedDecision
@@ -318,6 +320,34 @@ async def test_a_decision_that_was_applied_unheard_wakes_its_workflow(database: 
     async with running(dispatcher(database, gateway).run):
         await eventually(lambda: all_done(database))
     assert gateway.calls == [("wake", voted.decision.proposal_id)]
+
+
+@pytest.mark.parametrize(
+    ("code", "present"),
+    [
+        ("stale_revision", {"state": "evaluating"}),
+        ("stale_revision", {"state": "ready"}),
+        ("stale_revision", {"revision": 2}),
+        ("stale_digest", {"digest": "sha256:9"}),
+        ("not_eligible_role", {}),
+    ],
+    ids=["being judged", "decided", "edited", "another digest", "not out of date"],
+)
+async def test_what_the_database_does_not_wait_for_either_is_refused(
+    database: Database, code: str, present: dict[str, Any]
+) -> None:
+    voted = await stored_decision(database)
+    values = {"state": "awaiting_approval", "digest": voted.decision.proposal_digest} | present
+    async with database.transaction() as connection:
+        await connection.execute(
+            update(proposal_rows).where(proposal_rows.c.id == voted.decision.proposal_id).values(values)
+        )
+    gateway = RecordingGateway(fail=lambda *_: DecisionNotAccepted(code))
+    async with running(dispatcher(database, gateway).run):
+        await eventually(lambda: all_done(database))
+    async with database.reading() as connection:
+        vote = (await connection.execute(select(decision_rows))).one()
+    assert (vote.status, vote.reason_code) == ("refused", code)
 
 
 @pytest.mark.parametrize("code", ["stale_revision", "stale_digest"])

@@ -75,6 +75,18 @@ async def test_a_locked_row_is_given_up_as_unavailable(database: Database) -> No
             await impatient()
 
 
+async def test_no_lock_no_statement_and_no_idle_transaction_is_waited_for_without_end(
+    database: Database,
+) -> None:
+    limits = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+    wanted = text("SELECT name, setting::int AS limit FROM pg_settings WHERE name = ANY (:limits)")
+    async with database.reading() as connection:
+        found = await connection.execute(wanted, {"limits": list(limits)})
+        assert {row.name: row.limit for row in found} == dict(
+            zip(limits, (5_000, 15_000, 30_000), strict=True)
+        )
+
+
 async def test_nothing_is_written_while_reading(database: Database) -> None:
     with pytest.raises(DBAPIError, match="read-only transaction"):
         async with database.reading() as connection:

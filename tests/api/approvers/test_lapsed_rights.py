@@ -110,6 +110,14 @@ async def test_only_the_newest_sign_in_counts(api: Api, role: Role, left: list[A
     assert await lent(api) == left
 
 
+async def test_a_sign_in_of_the_same_name_elsewhere_takes_nothing_away(api: Api) -> None:
+    await admit_root(api)
+    await sign_in(api, SSO)
+    assert (await lend(api, by="root", delegator=SSO.key)).status_code == 201
+    await sign_in(api, SSO.model_copy(update={"issuer": "https://other.example", "roles": (Role.VIEWER,)}))
+    assert await lent(api) == [("ida", (Role.APPROVER,))]
+
+
 async def test_nobody_is_lent_more_votes_than_are_looked_at(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
