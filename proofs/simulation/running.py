@@ -89,7 +89,7 @@ def fate_of(seed: int) -> Fate:
         losses=chance.choice((0.0, 0.05, 0.2)) if stormy else 0.0,
         refusals=chance.choice((0.0, 0.0, 0.05, 0.3)) if stormy else 0.0,
         meddling=chance.choice((0.0, 0.0, 0.0, 0.1)) if stormy else 0.0,
-        unanswered=chance.choice((0.1, 0.4, 0.9)),
+        unanswered=chance.choice((0.2, 0.6, 0.9)),
     )
 
 
