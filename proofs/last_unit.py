@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -82,13 +82,14 @@ class Result:
         )
 
 
-async def race(url: str, *, rounds: int, racers: int = RACERS, connections: int = 32) -> Result:
+async def race(url: str, *, rounds: int, racers: int = RACERS) -> Result:
     """Run the rounds against an empty, migrated database and let it judge."""
-    database, watcher = Database(url, pool_size=connections), Database(url, pool_size=1)
+    database, watcher = Database(url, pool_size=racers), Database(url, pool_size=1)
     progress = _Progress()
     watching = asyncio.create_task(_watch(watcher, progress))
     try:
         await _enter(database, racers * rounds)
+        await _connect(database, racers)
         watch = Stopwatch(rounds, "rounds")
         for number in range(rounds):
             progress.cap = UNIT * (number + 1)
@@ -134,6 +135,13 @@ async def _enter(database: Database, count: int) -> None:
             await connection.execute(
                 insert(schema.proposals), [{"id": _proposal(number), **common} for number in some]
             )
+
+
+async def _connect(database: Database, count: int) -> None:
+    """Fill the pool, one connection after the other: what is raced for is the unit, not a connection."""
+    async with AsyncExitStack() as held:
+        for _ in range(count):
+            await held.enter_async_context(database.single())
 
 
 async def _run(database: Database, number: int, racer: int, racers: int) -> None:

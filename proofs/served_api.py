@@ -31,7 +31,7 @@ from settings import TelemetrySettings
 from tests.api.serving import RESIZE, Api, serving
 
 ROOT = Path(__file__).resolve().parent.parent
-_STARTS_WITHIN = 60.0
+_STARTS_WITHIN = 150.0
 _STOPS_WITHIN = 20.0
 
 
