@@ -137,6 +137,7 @@ async def approve(
     evaluation_digest: str,
     reviewer: Principal = OLGA,
     reason: str = "go",
+    **stored: str,
 ) -> None:
     decision = {
         "reviewer": reviewer.model_dump(mode="json"),
@@ -144,18 +145,17 @@ async def approve(
         "at": utc_now().isoformat(),
         "evaluation_digest": evaluation_digest,
     }
+    values = {
+        "id": new_id("dec"),
+        "proposal_id": proposal.id,
+        "revision": 1,
+        "kind": "approve",
+        "reviewer": f"{reviewer.issuer}/{reviewer.subject}",
+        "document": {"decision": decision, "signature": ""},
+        "status": "applied",
+    }
     async with guards.database.transaction() as connection:
-        await connection.execute(
-            insert(decisions).values(
-                id=new_id("dec"),
-                proposal_id=proposal.id,
-                revision=1,
-                kind="approve",
-                reviewer=f"{reviewer.issuer}/{reviewer.subject}",
-                document={"decision": decision, "signature": ""},
-                status="applied",
-            )
-        )
+        await connection.execute(insert(decisions).values(values | stored))
         await connection.execute(update(proposals).where(proposals.c.id == proposal.id).values(state="ready"))
 
 
@@ -176,6 +176,28 @@ async def test_an_approval_without_a_reason_overrides_nothing(guards: Guards, re
     digest = (await guards.evaluation(proposal, 1)).digest
     await approve(guards, proposal, digest, reason=reason)
     assert not (await guards.admit(proposal)).admitted
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [{"kind": "reject"}, {"kind": "request_change"}, {"status": "voided"}, {"status": "superseded"}],
+    ids=lambda stored: next(iter(stored.values())),
+)
+async def test_only_an_approval_that_stands_overrides(guards: Guards, stored: dict[str, str]) -> None:
+    guards.configuration = configured(frozen(lasts=10 * HOUR))
+    proposal = await guards.propose_in_development()
+    await guards.check(proposal)
+    await approve(guards, proposal, (await guards.evaluation(proposal, 1)).digest, **stored)
+    assert not (await guards.admit(proposal)).admitted
+    assert "overridden_by" not in (await verdict(guards, proposal, 2)).facts
+
+
+async def test_an_override_of_another_revision_lets_nothing_through(guards: Guards) -> None:
+    proposal = await ready(guards, frozen())
+    await overridden(guards, proposal, "year-end")
+    async with guards.database.transaction() as connection:
+        await connection.execute(update(gate_overrides).values(revision=2))
+    assert (await guards.admit(proposal)).held_on == "window:year-end"
 
 
 async def test_an_approval_from_before_the_window_closed_overrides_nothing(guards: Guards) -> None:
