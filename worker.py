@@ -47,7 +47,7 @@ class Registration:
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:
-    """Return the sandbox for workflows; replay uses the same.
+    """Return the sandbox for workflows; replay uses the same, also for `ProposalWorkflow`, which runs outside it.
 
     `cryptography` passes through whole: a failed signature check inside the sandbox would abort the process.
     """

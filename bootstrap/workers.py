@@ -213,6 +213,7 @@ def _serve_effects(opened: Opened) -> Registration:
     """Execution and verification: the one identity that may change things."""
     from activities.execution.activities import EffectActivities
     from activities.execution.attempt import EffectTimings
+    from activities.execution.through import ThroughVerification
     from activities.verification.activities import VerificationActivities
     from adapters.kubernetes.nodes import KubernetesReadyNodeCounter
     from worker import Registration
@@ -229,4 +230,5 @@ def _serve_effects(opened: Opened) -> Registration:
     )
     ready_nodes = opened.keep(KubernetesReadyNodeCounter(opened.settings.kubernetes.kubeconfig))
     verification = VerificationActivities(database, reader, ready_nodes, configuration, mode, timings)
-    return Registration(activities=[effects.execute_action, verification.verify_effect])
+    through = ThroughVerification(effects, verification)
+    return Registration(activities=[through.execute_action, verification.verify_effect])

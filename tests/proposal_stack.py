@@ -27,6 +27,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.approval.activities import ApprovalActivities
 from activities.execution.activities import EffectActivities
 from activities.execution.attempt import EffectTimings
+from activities.execution.through import ThroughVerification
 from activities.verification.activities import VerificationActivities
 from adapters.gke.effector import GkeNodePoolEffector
 from adapters.gke.reader import GkeNodePoolReader
@@ -282,7 +283,10 @@ class ProposalStack(EffectStack):
                 refusals=recorder,
             ),
             QUEUE_EFFECTS: Registration(
-                activities=[self.effects.execute_action, self.verification.verify_effect]
+                activities=[
+                    ThroughVerification(self.effects, self.verification).execute_action,
+                    self.verification.verify_effect,
+                ]
             ),
         }
 

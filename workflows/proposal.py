@@ -52,7 +52,9 @@ _FAILED = (ActivityError, ApplicationError)
 """How an activity that failed for good shows: a local one without the wrapper."""
 
 
-@workflow.defn(name=PROPOSAL_WORKFLOW)
+# The sandbox would load these modules anew for every proposal and wrap every call into it, a sixth of a worker's time.
+# What it watches for is watched by tests: each stored history is replayed inside it (tests/replay).
+@workflow.defn(name=PROPOSAL_WORKFLOW, sandboxed=False)
 class ProposalWorkflow:
     """check → wait for decisions → admit → execute → verify → (roll back → verify) → close."""
 
@@ -153,14 +155,14 @@ class ProposalWorkflow:
         return _S.READY, result.reason_code
 
     async def _execute(self) -> tuple[ProposalState, str]:
-        """The one forward effect, or none."""
+        """The one forward effect, or none. The activity verifies it, too, and its state is that of the end."""
         outcome = await stages.execute_action(self._effect(Step.FORWARD), self._summary)
         if outcome.result is EffectResult.NEEDS_NEW_PASS:
             await self._nap(BREATH, f"new pass: {outcome.reason_code}")
         return outcome.state, outcome.reason_code
 
     async def _verify(self) -> tuple[ProposalState, str]:
-        """What runs, against what was decided. This closes the proposal or turns it back."""
+        """What runs, against what was decided. Only a worker from before left this to an activity of its own."""
         outcome = await stages.verify_effect(self._effect(Step.FORWARD))
         return outcome.state, outcome.reason_code
 

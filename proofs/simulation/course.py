@@ -11,6 +11,7 @@ from typing import Any
 
 from activities.approval.activities import ApprovalActivities
 from activities.execution.activities import EffectActivities
+from activities.execution.through import ThroughVerification
 from activities.guardrail.activities import GuardActivities
 from activities.verification.activities import VerificationActivities
 from adapters.audit.checkpoint import CheckpointSigner
@@ -127,7 +128,7 @@ class Run:
             "record_refusal": approval.record_refusal,
             "close_proposal": approval.close_proposal,
             "read_state": approval.read_state,
-            "execute_action": effects.execute_action,
+            "execute_action": ThroughVerification(effects, verification).execute_action,
             "verify_effect": verification.verify_effect,
         }
 

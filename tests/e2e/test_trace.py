@@ -21,7 +21,6 @@ STAGES = frozenset(
         ("worker", "RunActivity:check_proposal"),
         ("worker", "RunActivity:admit_proposal"),
         ("worker", "RunActivity:execute_action"),
-        ("worker", "RunActivity:verify_effect"),
     }
 )
 

@@ -11,9 +11,10 @@ import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from contracts.messages import PROPOSAL_WORKFLOW, ProposalInput, Standing
+from tests.replay.planted import AsksTheMachine
 from tests.replay.record_proposals import PATHS
 from worker import workflow_runner
 from workflows.proposal import ProposalWorkflow
@@ -31,12 +32,14 @@ async def refuse_nothing(refusal: object) -> None:
     raise AssertionError(f"replay recorded {refusal}")
 
 
-async def replay(*workflows: type, times: int = 1) -> dict[str, Any]:
+async def replay(*workflows: type, times: int = 1, watched: bool = False) -> dict[str, Any]:
+    """Replay as a worker runs it, or `watched` inside the sandbox, which refuses what no replay would repeat."""
     with ThreadPoolExecutor(1) as one_thread:
         replayer = Replayer(
             workflows=workflows,
             data_converter=pydantic_data_converter,
             workflow_runner=workflow_runner(),
+            unsandboxed_workflow_runner=workflow_runner() if watched else UnsandboxedWorkflowRunner(),
             workflow_task_executor=one_thread,
             interceptors=[RefusalRecorder(refuse_nothing)],
         )
@@ -53,6 +56,16 @@ def test_every_recorded_path_has_its_history() -> None:
 
 async def test_the_stored_histories_replay_twice_on_one_thread() -> None:
     assert await replay(ProposalWorkflow, times=2) == {}
+
+
+async def test_the_stored_histories_replay_inside_the_sandbox() -> None:
+    assert await replay(ProposalWorkflow, watched=True) == {}
+
+
+async def test_a_planted_look_at_the_machine_is_found_inside_the_sandbox() -> None:
+    failures = await replay(AsksTheMachine, watched=True)
+    assert len(failures) == len(HISTORIES)
+    assert all("time.time" in str(failure) for failure in failures.values())
 
 
 @workflow.defn(name=PROPOSAL_WORKFLOW, sandboxed=False)

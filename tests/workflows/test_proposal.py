@@ -59,7 +59,7 @@ async def test_what_nobody_must_approve_costs_less(stack: ProposalStack) -> None
     async with stack.working():
         handle = await stack.propose(resize(3))
         assert (await handle.result()).state is S.SUCCEEDED
-    assert await cost_of(handle) == Cost(events=19, actions=4)
+    assert await cost_of(handle) == Cost(events=13, actions=3)
 
 
 async def test_a_stock_out_is_rolled_back_and_its_cost_is_known(stack: ProposalStack) -> None:
@@ -70,7 +70,7 @@ async def test_a_stock_out_is_rolled_back_and_its_cost_is_known(stack: ProposalS
         await stack.decide(id_of(handle), BEN)
         assert (await handle.result()).state is S.ROLLED_BACK
     assert stack.sizes_set() == [3, 2]
-    assert await cost_of(handle) == Cost(events=33, actions=8)
+    assert await cost_of(handle) == Cost(events=27, actions=7)
 
 
 async def test_a_denied_proposal_ends_without_an_effect(stack: ProposalStack) -> None:
