@@ -16,7 +16,7 @@ from benchmarks.page import FIGURES, publish
 from proofs.catalogue import Size
 from proofs.figures import keep
 from proofs.report import say
-from proofs.suite import run, summary
+from proofs.suite import end_as_by_keyboard, run, summary
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     chosen = [one for one in BENCHMARKS if not given.names or one.name in given.names]
     given.scratch.mkdir(parents=True, exist_ok=True)
+    end_as_by_keyboard()
     outcomes = asyncio.run(run(chosen, given.scratch, lanes=1, size=Size.QUICK if given.quick else Size.FULL))
     say(f"\n{summary(outcomes)}")
     if given.figures is not None:

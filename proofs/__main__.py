@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from proofs.catalogue import PROOFS, Size
 from proofs.figures import keep
 from proofs.page import FIGURES, publish
 from proofs.report import say
-from proofs.suite import run, summary
+from proofs.suite import end_as_by_keyboard, run, summary
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"no {given.size} form has {', '.join(lacking)}\n")
         return 2
     given.scratch.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the proofs under way are ended, too
+    end_as_by_keyboard()
     outcomes = asyncio.run(run(chosen, given.scratch, lanes=given.lanes, size=given.size))
     say(f"\n{summary(outcomes)}")
     if given.figures is not None:

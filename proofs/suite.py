@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -40,6 +41,11 @@ class Outcome:
     def holds(self) -> bool:
         """Whether it ended with a report that holds."""
         return self.report is not None and self.report["holds"] is True
+
+
+def end_as_by_keyboard() -> None:
+    """Have SIGTERM end this program as Ctrl-C does: what it has under way is ended, too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 async def run(proofs: Sequence[Proof], scratch: Path, *, lanes: int, size: Size) -> list[Outcome]:

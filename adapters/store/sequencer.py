@@ -36,6 +36,8 @@ BATCH = 1_000
 CHECKPOINT_EVERY = timedelta(seconds=60)
 CHECKPOINT_ENTRIES = 1_000
 POLL = timedelta(seconds=1)
+TOGETHER = timedelta(milliseconds=200)
+"""From one batch to the next, under load: what commits meanwhile is numbered together, at the price of one round."""
 
 _LOCK = AdvisoryLock.SEQUENCER
 """Advisory lock, apart from those of halts and migrations."""
@@ -72,8 +74,11 @@ class Sequencer:
         """
         while True:
             self._woken.clear()
-            if await self.advance() >= self._batch:
+            numbered = await self.advance()
+            if numbered >= self._batch:
                 continue
+            if numbered > 0:
+                await asyncio.sleep(TOGETHER.total_seconds())
             try:
                 await asyncio.wait_for(self._woken.wait(), POLL.total_seconds())
             except TimeoutError:
