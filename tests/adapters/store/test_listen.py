@@ -14,9 +14,10 @@ async def test_what_is_committed_is_heard_and_what_is_rolled_back_is_not(databas
     heard = asyncio.Queue[str]()
     listening = asyncio.create_task(listen(database, {"one": heard.put_nowait}))
     assert await heard.get() == ""
-    async with database.engine.connect() as connection:
-        await connection.execute(text("select pg_notify('one', 'rolled back')"))
-        await connection.rollback()
+    with pytest.raises(RuntimeError):
+        async with database.transaction() as connection:
+            await connection.execute(text("select pg_notify('one', 'rolled back')"))
+            raise RuntimeError
     async with database.transaction() as connection:
         await connection.execute(text("select pg_notify('one', 'committed'), pg_notify('other', 'else')"))
     assert await asyncio.wait_for(heard.get(), 5) == "committed"
