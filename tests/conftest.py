@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -41,7 +42,7 @@ from local.postgres import SUPERUSER, PostgresServer, server_in
 from local.temporal import SEARCH_ATTRIBUTES, dev_server_command
 from settings import Settings
 from tests.in_memory import DISK, keep_in_memory
-from tests.side_by_side import ByStack, put_in_order, runs_side_by_side
+from tests.side_by_side import BY_UNITS, ByStack, end_what_nobody_needs, put_in_order, runs_side_by_side
 from tools.browser import chromium
 from tools.catalogue import OPA, TEMPORAL, Program
 from tools.programs import explicit_path, resolve
@@ -73,6 +74,16 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if runs_side_by_side():
         put_in_order(items)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    end_what_nobody_needs(item, nextitem)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput[BY_UNITS] = node.config.getoption("dist") == "loadfile"
 
 
 @pytest.hookimpl(optionalhook=True)

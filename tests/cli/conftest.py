@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.side_by_side import ends_with_its_unit
+
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT = 90.0
 DEV = "acme-dev/us-central1/dev/default"
@@ -78,6 +80,7 @@ def stack(stack_directory: Callable[[str], Path]) -> Iterator[Sluice]:
         )
     assert process.stdout is not None
     line = process.stdout.readline()
+    ends_with_its_unit(process.terminate)
     try:
         assert line, log.read_text()
         sluice.environment["TEST_UP_LINE"] = line

@@ -87,6 +87,11 @@ class Stack:
         """A cluster that no other test uses."""
         return self.ground.take(environment)
 
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM, and do not wait."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+
     def meet(self, name: str, token: str, url: str | None = None) -> httpx.AsyncClient:
         """Let somebody speak to the API at `url`, by default the first one."""
         client = httpx.AsyncClient(

@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.e2e.practice_ground import Ground
 from tests.e2e.stack import Programs, Stack, running_stack
+from tests.side_by_side import ends_with_its_unit
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +22,7 @@ def programs(temporal_binary: Path, opa_binary: Path) -> Programs:
 async def stack(programs: Programs, stack_directory: Callable[[str], Path]) -> AsyncIterator[Stack]:
     """The stack of tests that leave every process alive."""
     async with running_stack(stack_directory("stack"), programs, Ground()) as running:
+        ends_with_its_unit(running.ask_to_stop)
         yield running
 
 
@@ -29,4 +31,5 @@ async def rough_stack(programs: Programs, stack_directory: Callable[[str], Path]
     """The stack of tests that kill processes and leave operations running."""
     directory, slow = stack_directory("rough"), {"SLUICE_GKE__OPERATION_TIMEOUT": "PT2M"}
     async with running_stack(directory, programs, Ground(10), **slow) as running:
+        ends_with_its_unit(running.ask_to_stop)
         yield running

@@ -19,6 +19,7 @@ from tests.e2e.outsiders import SpanSink, Webhook, served, span_sink
 from tests.e2e.practice_ground import Ground
 from tests.e2e.stack import Programs, Stack, running_stack
 from tests.openai_server import ChatServer
+from tests.side_by_side import ends_with_its_unit
 
 LLM_KEY = f"canary-model-{secrets.token_hex(12)}"
 DATABASE_PASSWORD = f"canary-database-{secrets.token_hex(12)}"
@@ -104,4 +105,5 @@ async def watched(
     programs: Programs, postgres_url: str, stack_directory: Callable[[str], Path]
 ) -> AsyncIterator[Watched]:
     async with watching(programs, postgres_url, stack_directory("watched")) as running:
+        ends_with_its_unit(running.stack.ask_to_stop)
         yield running

@@ -1,4 +1,4 @@
-"""People at real browsers before the whole stack: `sluice up`, and Chromium. One stack for each file of this folder."""
+"""People at real browsers before the whole stack: `sluice up`, and Chromium. One stack for this folder."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from tests.browser_people import Office
 from tests.e2e.practice_ground import Ground
 from tests.e2e.stack import Programs, running_stack
 from tests.e2e.stack_fixtures import programs as programs
+from tests.side_by_side import ends_with_its_unit
 
 _HERE = Path(__file__).parent
 _BREAKER_OPENS_AFTER = 3
@@ -38,6 +39,7 @@ async def office(
         running_stack(stack_directory("office"), programs, ground) as stack,
         async_playwright() as playwright,
     ):
+        ends_with_its_unit(stack.ask_to_stop)
         browser = await launch(playwright, chromium_binary)
         yield Office(stack, browser)
         await browser.close()
