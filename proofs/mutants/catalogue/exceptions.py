@@ -72,12 +72,6 @@ TOGETHER = Group(
     Promise.WINDOW,
     (_WINDOWS, _OPENINGS),
     {
-        "windows-open-while-one-still-freezes": Change(
-            "max(end for end in ends if end is not None)", "min(end for end in ends if end is not None)"
-        ),
-        "windows-open-although-a-freeze-never-ends": Change(
-            "later = None if None in ends else max(end", "later = max(end"
-        ),
         "windows-open-by-the-end-of-a-freeze-alone": Change(
             "elif allows and not any(phase.lasts for phase in allows):", "elif False:"
         ),

@@ -103,4 +103,6 @@ def test_windows_for_one_target_or_kind_of_action_are_named_and_not_counted() ->
 def test_a_moment_is_told_by_the_one_clock_of_its_windows_or_by_utc() -> None:
     tokyo = window("day", "allow", at(9), at(17)).model_copy(update={"time_zone": "Asia/Tokyo"})
     assert told(tokyo)[0].time_zone == "Asia/Tokyo"
-    assert told(tokyo, window("sale", "freeze", at(19), at(20)))[0].time_zone == "UTC"
+    sale = window("sale", "freeze", at(19), at(20))
+    assert told(tokyo, sale)[0].time_zone == "UTC"
+    assert told(tokyo, sale.model_copy(update={"time_zone": "Europe/Berlin"}))[0].time_zone == "UTC"

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from contracts.configuration import ChangeWindow, WindowKind
+from contracts.configuration import ChangeWindow, Configuration, Environment, WindowKind
 from contracts.evaluation import Outcome
 from contracts.override import GateOverride
 from contracts.principal import Principal, PrincipalKind, Role
 from guardrails.change_window.decision import decide
-from guardrails.change_window.timetable import Place, Timetable
+from guardrails.change_window.timetable import Place, Timetable, Timetables
 from guardrails.facts import WindowFacts, WindowsFacts
 from tests.contracts.samples import ANA, BEN, NOON
 from tests.guardrails.samples import draft, facts
@@ -173,6 +173,21 @@ def test_it_opens_when_nothing_closes_any_more() -> None:
     assert found.opens_at == NOON.replace(day=24, hour=12)
     assert timetable.at(Place.of(draft()), found.opens_at).opens_at == found.opens_at
     assert timetable.at(Place.of(draft()), NOON.replace(day=24, hour=17)).opens_at is None
+
+
+def test_of_allow_windows_the_one_that_comes_first_opens() -> None:
+    tuesday, monday = (declared(f"day-{day}", "allow", f"{day}T09:00", f"{day}T17:00") for day in (24, 23))
+    assert Timetable([tuesday, monday]).at(Place.of(draft()), NOON).opens_at == NOON.replace(day=23, hour=9)
+
+
+def test_another_configuration_has_another_timetable() -> None:
+    kept = Timetables()
+    for name in ("one", "other"):
+        freeze = declared(name, "freeze", "01T00:00", "30T00:00")
+        configuration = Configuration(windows=(freeze,), environments={"production": Environment()})
+        for _ in range(2):
+            found = kept.of(configuration).at(Place.of(draft()), NOON)
+            assert [one.name for one in found.windows] == [name]
 
 
 @pytest.mark.parametrize(
