@@ -61,11 +61,13 @@ class Database:
     """An engine with the time-outs that keep a locked or lost database from hanging a stage."""
 
     def __init__(self, url: str, pool_size: int = 10) -> None:
-        """Open a lazy pool on `url` (`postgresql://` or `postgresql+asyncpg://`)."""
+        """Open a lazy pool on `url` (`postgresql://` or `postgresql+asyncpg://`), of at most twice `pool_size`."""
         self.engine: AsyncEngine = create_async_engine(
             asyncpg_url(url),
-            pool_size=pool_size,
-            max_overflow=pool_size,
+            # All are kept once opened: an overflow is closed at each return, and to open one costs more than a pass.
+            pool_size=2 * pool_size,
+            max_overflow=0,
+            pool_use_lifo=True,
             pool_timeout=10,
             pool_pre_ping=False,
             isolation_level="AUTOCOMMIT",  # `begun` begins and ends the transactions
