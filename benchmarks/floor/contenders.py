@@ -171,11 +171,29 @@ class WorkerProcess:
 
 
 @dataclass
-class Floor:
-    """A workflow, one Update, one activity that does nothing."""
+class Working:
+    """A contender whose worker is a process of this program."""
 
     worker: WorkerProcess
     server: BenchServer
+
+    async def kill(self) -> None:
+        """End the worker."""
+        await self.worker.kill()
+
+    async def revive(self) -> None:
+        """Start it again."""
+        await self.worker.start()
+
+    def second(self) -> AbstractAsyncContextManager[Any]:
+        """Run another one."""
+        return self.worker.another()
+
+
+@dataclass
+class Floor(Working):
+    """A workflow, one Update, one activity that does nothing."""
+
     client: Client
     name: str = "floor"
     emulator: RunningEmulator | None = None
@@ -202,28 +220,14 @@ class Floor:
         """Wait for the workflow."""
         return await self._handle(change_id).result()
 
-    async def kill(self) -> None:
-        """End the worker."""
-        await self.worker.kill()
-
-    async def revive(self) -> None:
-        """Start it again."""
-        await self.worker.start()
-
-    def second(self) -> AbstractAsyncContextManager[Any]:
-        """Run another one."""
-        return self.worker.another()
-
     def _handle(self, change_id: str) -> WorkflowHandle[FloorWorkflow, float]:
         return self.client.get_workflow_handle_for(FloorWorkflow.run, change_id)
 
 
 @dataclass
-class Naive:
+class Naive(Working):
     """Plain Temporal: one regular activity per gate."""
 
-    worker: WorkerProcess
-    server: BenchServer
     client: Client
     pool: asyncpg.Pool
     opa_pid: int
@@ -261,28 +265,14 @@ class Naive:
         await self._handle(change_id).result()
         return 0.0
 
-    async def kill(self) -> None:
-        """End the worker."""
-        await self.worker.kill()
-
-    async def revive(self) -> None:
-        """Start it again."""
-        await self.worker.start()
-
-    def second(self) -> AbstractAsyncContextManager[Any]:
-        """Run another one."""
-        return self.worker.another()
-
     def _handle(self, change_id: str) -> WorkflowHandle[NaiveWorkflow, str]:
         return self.client.get_workflow_handle_for(NaiveWorkflow.run, change_id)
 
 
 @dataclass
-class Graph:
+class Graph(Working):
     """LangGraph with its PostgreSQL checkpointer and a table of threads."""
 
-    worker: WorkerProcess
-    server: BenchServer
     pool: asyncpg.Pool
     opa_pid: int
     emulator: RunningEmulator | None
@@ -322,18 +312,6 @@ class Graph:
         """Wait until a worker has left the thread for good."""
         await self._over.until(change_id)
         return 0.0
-
-    async def kill(self) -> None:
-        """End the worker."""
-        await self.worker.kill()
-
-    async def revive(self) -> None:
-        """Start it again."""
-        await self.worker.start()
-
-    def second(self) -> AbstractAsyncContextManager[Any]:
-        """Run another one."""
-        return self.worker.another()
 
 
 def _roles(server: BenchServer, workers: Sequence[int]) -> dict[str, Sequence[int]]:

@@ -27,6 +27,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from benchmarks.floor.change import Addresses, DeniedError, Gates, open_pool
+from benchmarks.floor.steps import AFTERWARDS, GATES
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -79,11 +80,10 @@ def build(gates: Gates, saver: AsyncPostgresSaver) -> CompiledStateGraph[Any, An
     graph = StateGraph(Change)
     order: list[tuple[str, Callable[[Change], Awaitable[dict[str, Any]]]]] = []
     for number in (1, 2):
-        for gate in (gates.judge_policy, gates.judge_budget, gates.judge_limits):
-            order.append((f"{gate.__name__}_{number}", _judging(gate, number)))
+        order += [(f"{name}_{number}", _judging(getattr(gates, name), number)) for name in GATES]
         if number == 1:
             order.append(("approval", _approval))
-    order += [("execute", _doing(gates.execute)), ("verify", _doing(gates.verify))]
+    order += [(name, _doing(getattr(gates, name))) for name in AFTERWARDS]
     for name, node in order:
         graph.add_node(name, node)  # type: ignore[call-overload]
     names = [START, *(name for name, _ in order), END]

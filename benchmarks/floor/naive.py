@@ -8,12 +8,13 @@ import sys
 from benchmarks.floor.change import Addresses, Gates, open_pool
 from benchmarks.floor.naive_workflow import QUEUE, NaiveWorkflow
 from benchmarks.floor.serving import serve
+from benchmarks.floor.steps import AFTERWARDS, GATES
 
 
 async def main(given: Addresses, ready: str) -> None:
     """Serve until ended."""
     gates = Gates(given, await open_pool(given.database))
-    steps = (gates.judge_policy, gates.judge_budget, gates.judge_limits, gates.execute, gates.verify)
+    steps = [getattr(gates, name) for name in (*GATES, *AFTERWARDS)]
     await serve(given, ready, QUEUE, [NaiveWorkflow], steps)
 
 

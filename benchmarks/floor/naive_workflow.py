@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from benchmarks.floor.steps import AFTERWARDS, GATES
+
 QUEUE = "naive"
 EFFECT_LIMIT = 20
 """Seconds after which the server takes an effect for lost. A real node pool needs minutes, so would this."""
-GATES = ("judge_policy", "judge_budget", "judge_limits")
 
 
 @workflow.defn(name="NaiveWorkflow")
@@ -29,8 +30,8 @@ class NaiveWorkflow:
         except TimeoutError:
             return "expired"
         await self._judge(change_id, 2)
-        await self._do("execute", change_id, limit=EFFECT_LIMIT)
-        await self._do("verify", change_id, limit=EFFECT_LIMIT)
+        for step in AFTERWARDS:
+            await self._do(step, change_id, limit=EFFECT_LIMIT)
         return "done"
 
     @workflow.update
