@@ -137,7 +137,7 @@ async def sluice(
     programs = Programs(temporal=Path("temporal"), opa=opa_program())
     name = f"sluice_{os.urandom(4).hex()}"
     dsn, client = await server.database(name), await server.namespace()
-    settings = {
+    settings: dict[str, Any] = {
         "SLUICE_DATABASE__URL": server.postgres.url(name),
         "SLUICE_TEMPORAL__ADDRESS": server.address,
         "SLUICE_TEMPORAL__NAMESPACE": client.namespace,
