@@ -42,7 +42,8 @@ async def revise(
     present = ProposalState(row.state)
     is_next = draft.id == row.id and draft.revision == row.revision + 1
     is_longer = draft.decide_by > row.decide_by or draft.execute_by > row.execute_by
-    if ProposalState.EVALUATING not in TRANSITIONS[present] or not is_next or is_longer:
+    may_be = ProposalState.EVALUATING in TRANSITIONS.get(present, ())
+    if not may_be or not is_next or is_longer:
         raise IllegalTransition(f"{row.id}: revision {row.revision} in {present} cannot be edited so")
     await decisions.void_all(connection, row, editor, EDITED)
     replaced = Draft.model_validate(row.draft)

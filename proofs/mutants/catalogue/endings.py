@@ -36,9 +36,6 @@ LATENESS = Group(
             "exc_info=True)\n            return False, operation",
         ),
         "late-call-is-forgotten-while-the-database-is-away": Change("if clock() >= give_up:", "if True:"),
-        "late-call-that-was-adopted-is-one": Change(
-            "        if operation in owned:\n", "        if False:\n"
-        ),
         "late-call-that-the-provider-forgot-is-none": Change("if operation and not mine:", "if False:"),
         "late-call-may-be-anybodys": Change("if is_like(one, work.action) and", "if"),
         "late-call-is-one-that-was-in-time": Change(

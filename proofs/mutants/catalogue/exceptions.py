@@ -250,15 +250,12 @@ COUNTING = Group(
         "storm-counting-stops-at-the-limit": Change(
             '"storm_proposals": limits.storm.proposals + 1,', '"storm_proposals": limits.storm.proposals,'
         ),
-        "storm-counting-of-changes-stops-at-the-limit": Change(
-            '"storm_changes": limits.storm.changes + 1,', '"storm_changes": limits.storm.changes,'
-        ),
     },
 )
 EDITS = Group(
     "adapters/store/revisions.py",
     Promise.BALLOT,
-    ("tests/adapters/store/test_proposals.py", _REVISING),
+    ("tests/adapters/store/test_revisions.py",),
     {
         "edit-keeps-stored-approvals": Change(
             "    await decisions.void_all(connection, row, editor, EDITED)\n",
@@ -272,9 +269,7 @@ EDITS = Group(
         ),
         "edit-gives-more-time": Change("not is_next or is_longer:", "not is_next:"),
         "edit-skips-a-revision": Change("not is_next or is_longer:", "is_longer:"),
-        "edit-of-what-is-decided": Change(
-            "if ProposalState.EVALUATING not in TRANSITIONS[present] or not", "if not"
-        ),
+        "edit-of-what-is-decided": Change("if not may_be or not is_next", "if not is_next"),
         "edit-of-what-moved-on": Change(
             'where={"id": row.id, "state": present.value, "revision": row.revision}', 'where={"id": row.id}'
         ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -20,6 +20,7 @@ from activities.execution import lateness
 from adapters.store.database import Database
 from contracts.action import NodePoolTarget
 from contracts.audit import AuditType
+from contracts.base import utc_now
 from contracts.errors import StoreUnavailable
 from contracts.observation import NodePoolObservation, ProviderOperation
 from contracts.ports import NodePoolEffector, NodePoolReader
@@ -37,17 +38,19 @@ class SleepingEffector:
     inner: NodePoolEffector
     hears_the_answer: bool
     sends: bool = True
+    """After it slept; else before."""
+    calls: bool = True
     sleeps: asyncio.Event = field(default_factory=asyncio.Event)
     wakes: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def set_size(self, target: NodePoolTarget, node_count: int, *, timeout: timedelta) -> str:
-        if not self.sends:
+        if self.calls and not self.sends:
             name = await self.inner.set_size(target, node_count, timeout=timeout)
         self.sleeps.set()
         while not self.wakes.is_set():
             with contextlib.suppress(asyncio.CancelledError):
                 await self.wakes.wait()
-        if self.sends:
+        if self.calls and self.sends:
             name = await self.inner.set_size(target, node_count, timeout=timeout)
         if not self.hears_the_answer:
             raise asyncio.CancelledError
@@ -61,10 +64,16 @@ class SleepingEffector:
 
 @dataclass
 class BrokenReader:
-    """Reads as its provider says, until a defect of ours breaks it."""
+    """Reads as its provider says, until a defect of ours breaks it, or a test has it tell something else."""
 
     inner: NodePoolReader
     is_broken: bool = False
+    tells: Callable[[list[ProviderOperation]], list[ProviderOperation]] = list
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.may_answer.set()
 
     async def observe(self, target: NodePoolTarget) -> NodePoolObservation:
         return await self.inner.observe(target)
@@ -78,7 +87,9 @@ class BrokenReader:
     async def list_operations(self, target: NodePoolTarget) -> list[ProviderOperation]:
         if self.is_broken:
             raise KeyError("a defect of ours")
-        return await self.inner.list_operations(target)
+        self.asked.set()
+        await self.may_answer.wait()
+        return self.tells(await self.inner.list_operations(target))
 
 
 class LostDatabase(Database):
@@ -273,3 +284,67 @@ async def test_what_it_never_finds_out_is_told_loudly_and_hides_no_error_of_the_
         await older
     assert refused.value.type == "store_unavailable"
     assert ("effect.lateness_unknown", "critical") in [(one["event"], one["log_level"]) for one in told]
+
+
+async def test_an_answer_that_the_provider_knows_nothing_of_counts_as_late(stack: EffectStack) -> None:
+    proposal_id = await stack.ready()
+    effector, reader = SleepingEffector(stack.effector, hears_the_answer=True), BrokenReader(stack.reader)
+    older = await asleep(stack, proposal_id, effector, reader=reader)
+    await settled(stack)
+    reader.tells = lambda found: []
+    await woken(effector, older)
+    assert (await stack.row(proposal_id)).state == S.DIRTY
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_late"),
+    [
+        ({}, True),
+        ({"started_at": None}, True),
+        ({"started_at": utc_now() - timedelta(days=1)}, False),
+        ({"type": "UPGRADE_NODES"}, False),
+        ({"target": "projects/acme-prod/locations/europe-west4/clusters/serving/nodePools/other"}, False),
+    ],
+    ids=["just now", "nobody knows when", "long before", "another kind", "another pool"],
+)
+async def test_without_an_answer_only_what_could_be_this_call_counts(
+    stack: EffectStack, changes: dict[str, Any], *, is_late: bool
+) -> None:
+    proposal_id = await stack.ready()
+    effector = SleepingEffector(stack.effector, hears_the_answer=False, calls=False)
+    reader = BrokenReader(stack.reader)
+    older = await asleep(stack, proposal_id, effector, reader=reader)
+
+    def with_another(found: list[ProviderOperation]) -> list[ProviderOperation]:
+        seen = {"name": "operation-of-somebody", "started_at": utc_now()}
+        return [*found, found[-1].model_copy(update=seen | changes)]
+
+    reader.tells = with_another
+    await woken(effector, older)
+    assert (await stack.row(proposal_id)).state == (S.DIRTY if is_late else S.VERIFYING)
+    assert len(stack.sizes_set()) == 1
+
+
+async def test_what_the_newer_attempt_will_adopt_is_not_late_before_it_has_looked(
+    stack: EffectStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lateness, "PAUSE", 0.05)
+    proposal_id = await stack.ready()
+    effector = SleepingEffector(stack.effector, hears_the_answer=True, sends=False)
+    timeless = BrokenReader(
+        stack.reader, tells=lambda found: [one.model_copy(update={"started_at": None}) for one in found]
+    )
+    older = asyncio.create_task(replace(stack, effector=effector, reader=timeless).execute(proposal_id))
+    await effector.sleeps.wait()
+    slow = BrokenReader(stack.reader)
+    slow.may_answer.clear()
+    newer = asyncio.create_task(replace(stack, reader=slow).execute(proposal_id))
+    await slow.asked.wait()
+    effector.wakes.set()
+    await asyncio.sleep(0.5)  # as long as it takes to look too early
+    slow.may_answer.set()
+    await newer
+    with pytest.raises(ApplicationError):
+        await older
+    assert (await stack.row(proposal_id)).state == S.VERIFYING
+    assert await pages(stack) == []

@@ -176,6 +176,20 @@ async def test_too_many_changes_in_an_environment_halt_the_environment(guards: G
     assert halt.scope.environment == "development"
 
 
+async def test_agents_that_are_halted_leave_everybody_beside_them_alone(guards: Guards) -> None:
+    limited(guards, **STORM)
+    for number in range(2):
+        agent = AGENT.model_copy(update={"subject": f"agent-{number}"})
+        by_agent = BY_AGENT | {"authors": (ANA, agent)}
+        made = [
+            await guards.propose_in_development(cluster=f"dev-{number}-{n}", **by_agent) for n in range(4)
+        ]
+        assert "action_storm" in [(await guards.check(proposal)).reason_code for proposal in made]
+    assert len(await guards.rows("halts")) == 2
+    beside = await guards.propose_in_development(cluster="dev-2", authors=(BEN,))
+    assert (await guards.check(beside)).state is ProposalState.READY
+
+
 async def test_what_one_person_does_alone_is_denied_to_them_and_halts_nobody(guards: Guards) -> None:
     limited(guards, **STORM)
     made = [await ready(guards, cluster=f"dev-{n}") for n in range(3)]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from adapters.llm.assembly import ReplyAssembly
+from adapters.llm.assembly import MAX_CALLS, ReplyAssembly
 from contracts.errors import ModelRefused
 from contracts.ports import ModelReply, ToolCall
 
@@ -47,6 +47,19 @@ def test_no_reply_can_either(field: str) -> None:
     with pytest.raises(ValueError, match="surrogates not allowed"):
         ModelReply.model_validate({field: HALF})
     assert ModelReply.model_validate({field: "größer 🚀"})
+
+
+def test_more_calls_than_anybody_looks_at_are_refused() -> None:
+    assembly = ReplyAssembly(10_000)
+    for index in range(MAX_CALLS):
+        assembly.add(chunk(tool_calls=[call() | {"index": index}]))
+    with pytest.raises(ModelRefused, match="too large"):
+        assembly.add(chunk(tool_calls=[call() | {"index": MAX_CALLS}]))
+
+
+def test_a_call_whose_number_is_none_is_refused() -> None:
+    with pytest.raises(ModelRefused):
+        ReplyAssembly(1_000).add(chunk(tool_calls=[call() | {"index": "first"}]))
 
 
 def test_calls_that_are_text_are_assembled() -> None:

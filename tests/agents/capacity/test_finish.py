@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.capacity.finish import finish_schema, read_finish
+from agents.capacity.finish import MAX_FINISH, finish_schema, read_finish
 from contracts.action import ACTION_KINDS
 from contracts.request import Answered, Asked, Proposed, Refused
 
@@ -84,8 +84,16 @@ def test_a_wrong_field_is_refused_and_named_but_not_repeated(changes: dict[str, 
     assert "<script>" not in outcome.text
 
 
-@pytest.mark.parametrize("confidence", [True, "1", "0.5"])
-def test_a_confidence_that_is_no_number_is_not_read_as_one(confidence: object) -> None:
+def test_an_answer_that_is_too_long_is_not_read_however_valid_it_is() -> None:
+    padded = proposing().ljust(MAX_FINISH)
+    assert isinstance(read_finish(padded), Proposed)
+    refused = read_finish(padded + " ")
+    assert isinstance(refused, Refused)
+    assert "too long" in refused.text
+
+
+@pytest.mark.parametrize("confidence", [True, "1", "0.5", 1.01, -0.01])
+def test_a_confidence_that_is_no_share_is_not_read_as_one(confidence: object) -> None:
     action = {"action": ACTION, "rationale": "because", "confidence": confidence}
     outcome = read_finish(finish(actions=[action]))
     assert isinstance(outcome, Refused)
