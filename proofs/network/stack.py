@@ -71,7 +71,7 @@ async def proxied(
             "SLUICE_GKE__OPERATION_TIMEOUT": "PT60S",
         }
         behind = _behind(toxi, gke)
-        async with running_stack(directory, programs, ground, between=behind, **changes) as stack:
+        async with running_stack(directory, programs, ground, behind, **changes) as stack:
             stack.database_url = database.format(upstreams[POSTGRESQL])
             yield Proxied(stack, {name: [one] for name, one in before.items()} | {GKE: gke})
 

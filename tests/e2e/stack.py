@@ -321,9 +321,10 @@ async def running_stack(
     directory: Path,
     programs: Programs,
     ground: Ground,
+    between: Callable[[EmulatorProcess], Awaitable[Mapping[str, str]]] | None = None,
+    /,
     *,
     command: str = "cli.main",
-    between: Callable[[EmulatorProcess], Awaitable[Mapping[str, str]]] | None = None,
     **changes: str,
 ) -> AsyncIterator[Stack]:
     """Run the emulator and `sluice up` in `directory`; `changes` are settings by their variable's name.

@@ -136,6 +136,7 @@ async def approve(
     proposal: Proposal,
     evaluation_digest: str,
     reviewer: Principal = OLGA,
+    /,
     reason: str = "go",
     **stored: str,
 ) -> None:
@@ -187,7 +188,7 @@ async def test_only_an_approval_that_stands_overrides(guards: Guards, stored: di
     guards.configuration = configured(frozen(lasts=10 * HOUR))
     proposal = await guards.propose_in_development()
     await guards.check(proposal)
-    await approve(guards, proposal, (await guards.evaluation(proposal, 1)).digest, **stored)
+    await approve(guards, proposal, (await guards.evaluation(proposal, 1)).digest, OLGA, **stored)
     assert not (await guards.admit(proposal)).admitted
     assert "overridden_by" not in (await verdict(guards, proposal, 2)).facts
 
