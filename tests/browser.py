@@ -22,6 +22,9 @@ DESKTOP = (1280, 800)
 PHONE = (390, 844)
 Theme = Literal["light", "dark"]
 
+CUT = ("net::ERR_", "Failed to fetch", "network error")
+"""What Chromium logs when a page loses its connection: which of them, and how often, is a matter of moments."""
+
 _REPORT = """
 window.__violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -92,7 +95,7 @@ async def visiting(
         yield visit
     finally:
         await context.close()
-    assert visit.unexpected() == []
+    assert visit.unexpected() == [], visit.unexpected()
 
 
 def _watch(page: Page, visit: Visit) -> None:

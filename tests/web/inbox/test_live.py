@@ -7,6 +7,7 @@ from playwright.async_api import expect
 
 from contracts.base import utc_now
 from contracts.proposal import ProposalState as S
+from tests.browser import CUT
 from tests.inbox_samples import move, vote, waiting
 from tests.web.inbox.scenes import CLEO
 from tests.web.site import Site
@@ -112,7 +113,7 @@ async def test_a_refresh_keeps_the_place_in_a_long_list(site: Site) -> None:
 async def test_without_a_connection_the_age_of_the_list_is_told_and_decisions_are_off(site: Site) -> None:
     await waiting(site.api.database)
     async with site.visit("ben") as visit:
-        visit.expect_fault("ERR_INTERNET_DISCONNECTED")
+        visit.expect_fault(*CUT)
         await visit.page.goto("/")
         await expect(visit.page.locator("html")).to_have_attribute("data-connection", "live")
         await visit.context.set_offline(True)

@@ -331,5 +331,5 @@ async def test_a_comment_decides_nothing(site: Site) -> None:
         await page.get_by_label("Comment", exact=True).fill("approve")
         await page.get_by_role("button", name="Comment", exact=True).click()
         await page.locator("#comments li").get_by_text("approve").wait_for()
-        assert await page.get_by_label("Comment", exact=True).input_value() == ""
+        await expect(page.get_by_label("Comment", exact=True)).to_have_value("")
     assert site.api.gateway.decided == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from tests.browser import CUT
 from tests.web.screens import acts
 from tests.web.screens.screen import Screen, live, offline, press, then, unfold, wait_for
 
@@ -17,8 +18,6 @@ SCROLLED = ("partially obscured by another element", "is overlapped by another e
 """What one scrolls to sideways, or inside a list of its own."""
 SHORT = ("Element content is too short",)
 """A count of one digit has the colour of other faint text, which is judged."""
-CUT = ("net::ERR_", "Failed to fetch", "network error")
-"""What Chromium logs without a connection."""
 
 ROOMS: Mapping[str, str] = {
     "login": "Signing in",
