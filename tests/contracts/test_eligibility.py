@@ -102,6 +102,13 @@ def test_another_decision_replaces_what_stands_and_the_same_one_again_is_none(
     assert why(decided(kind=kind), standing=standing) == wanted
 
 
+def test_people_of_one_name_at_two_issuers_are_two() -> None:
+    elsewhere = BEN.model_copy(update={"issuer": "https://sso.example"})
+    assert is_met(ApprovalRequirement(quorum=2), [BEN, elsewhere])
+    assert not is_met(ApprovalRequirement(quorum=2), [BEN, BEN])
+    assert voter(elsewhere) != voter(BEN)
+
+
 def test_an_author_of_any_revision_may_not_decide() -> None:
     assert reviewer_refusal(BEN, (ANA, BEN), ONE) == "not_eligible_author"
 

@@ -9,7 +9,6 @@ _HALTS = "tests/activities/execution/test_admission_halts.py"
 _VOTES = "tests/activities/execution/test_admission_votes.py"
 _LEASES = ("tests/adapters/store/test_leases.py",)
 _INTENTS = ("tests/adapters/store/test_intents.py",)
-_EFFECTS = "tests/activities/execution/test_effects.py"
 
 ADMISSION = Group(
     "activities/execution/admission.py",
@@ -39,7 +38,7 @@ ADMISSION = Group(
         "effect-of-what-is-closed": Change(
             "if not is_due or row.revision != work.proposal.revision:",
             "if row.revision != work.proposal.revision:",
-            (f"{_ADMISSION}::test_a_closed_proposal_stays_closed",),
+            (f"{_ADMISSION}::test_what_was_closed_since_an_attempt_looked_is_not_executed",),
         ),
         "effect-beside-another-attempt": Change(
             "await intents.require_none_open(connection, work.key)\n"
@@ -86,7 +85,9 @@ ADMISSION = Group(
             (f"{_ADMISSION}::test_an_attempt_that_was_admitted_in_time_does_not_call_after_execute_by",),
         ),
         "effect-although-a-call-may-be-in-flight": Change(
-            "wait=max(0.0, wait),", "wait=0.0,", (_EFFECTS, "tests/activities/execution/test_crashes.py")
+            "wait=max(0.0, wait),",
+            "wait=0.0,",
+            (f"{_ADMISSION}::test_a_call_that_may_still_be_in_flight_is_waited_for",),
         ),
     },
 )

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from activities.execution.admission import Admission
+from activities.execution.attempt import Granted
 from adapters.store import leases, proposals
+from adapters.store.database import database_now
 from contracts.base import utc_now
 from contracts.effect import EffectResult, ReceiptOutcome, Step
 from contracts.errors import StaleFence
@@ -180,6 +182,29 @@ async def test_a_closed_proposal_stays_closed(stack: EffectStack) -> None:
     outcome = await stack.execute(proposal_id)
     assert (outcome.result, outcome.state) == (EffectResult.CLOSED, S.CANCELLED)
     assert stack.sizes_set() == []
+
+
+async def test_what_was_closed_since_an_attempt_looked_is_not_executed(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    work = await work_of(stack, proposal_id)
+    async with stack.database.transaction() as connection:
+        row = await proposals.lock(connection, proposal_id)
+        await proposals.move(connection, row, S.CANCELLED, actor=ANA, reason_code="cancelled")
+    outcome = await Admission(stack.database, PUBLIC_KEYS, MODE, stack.timings).forward(work)
+    assert isinstance(outcome, EffectOutcome)
+    assert (outcome.result, outcome.state) == (EffectResult.CLOSED, S.CANCELLED)
+    assert (await stack.row(proposal_id)).state == S.CANCELLED
+
+
+async def test_a_call_that_may_still_be_in_flight_is_waited_for(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    work = await work_of(stack, proposal_id)
+    async with stack.database.transaction() as connection:
+        deadline = await database_now(connection) + timedelta(hours=1)
+        await leases.raise_fence(connection, work.domain, proposal_id, deadline)
+    granted = await Admission(stack.database, PUBLIC_KEYS, MODE, stack.timings).forward(work)
+    assert isinstance(granted, Granted)
+    assert granted.wait > timedelta(minutes=50).total_seconds()
 
 
 async def test_the_intent_holds_the_fence_and_the_state_to_return_to(stack: EffectStack) -> None:
