@@ -155,10 +155,13 @@ _TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
 def our_errors() -> Iterator[None]:
     """Raise `StoreUnavailable` for what another attempt may cure; everything else is a defect and passes.
 
-    asyncpg's own errors come through bare while a connection is being opened (SQLAlchemy wraps statements only).
+    asyncpg's own errors come through bare from its own statements, and while a connection is being opened.
     """
     try:
         yield
+    except asyncpg.DataError as error:
+        # Its words quote the value.
+        raise ValueError(f"PostgreSQL cannot take a value of a statement ({error.sqlstate})") from None
     except (OperationalError, InterfaceError, PoolTimeout, OSError, asyncpg.InterfaceError) as error:
         raise StoreUnavailable("the database did not answer") from error
     except DBAPIError as error:

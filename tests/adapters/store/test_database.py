@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import traceback
 from datetime import timedelta
 from functools import partial
 from typing import Literal
@@ -10,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.store.database import Database, NetworkInsideTransaction, database_now, forbid_in_transaction
+from adapters.store.driver import only_row
 from contracts.errors import StoreUnavailable
 from tests.adapters.dispatch.running import eventually
 from tests.killable_postgres import KillablePostgres
@@ -193,6 +195,13 @@ async def test_an_unexpected_error_never_carries_the_values_of_a_statement(datab
         async with database.transaction() as connection:
             await connection.execute(text("select 1 / :zero, :secret"), {"zero": 0, "secret": "canary-value"})
     assert "canary-value" not in str(broken.value)
+
+
+async def test_a_value_that_no_column_takes_is_a_defect_that_nobody_quotes(database: Database) -> None:
+    with pytest.raises(ValueError, match="cannot take") as broken:
+        async with database.transaction() as connection:
+            await only_row(connection, "SELECT CAST($1 AS int)", ["canary-value"])
+    assert "canary-value" not in "".join(traceback.format_exception(broken.value))
 
 
 @pytest.mark.postgres_15
