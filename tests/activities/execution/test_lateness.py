@@ -92,6 +92,13 @@ class BrokenReader:
         return self.tells(await self.inner.list_operations(target))
 
 
+def timeless(stack: EffectStack) -> BrokenReader:
+    """Nobody knows when an operation began: any may be late."""
+    return BrokenReader(
+        stack.reader, tells=lambda found: [one.model_copy(update={"started_at": None}) for one in found]
+    )
+
+
 class LostDatabase(Database):
     """Is away for a while."""
 
@@ -250,10 +257,11 @@ async def test_an_attempt_that_is_still_the_newest_is_never_late_however_long_th
     stack: EffectStack, lost: LostDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lateness, "PAUSE", 0.05)
-    monkeypatch.setattr(lateness, "FINDS_WITHIN", 30.0)
+    monkeypatch.setattr(lateness, "FINDS_WITHIN", 10.0)
     proposal_id = await stack.ready()
     effector = SleepingEffector(stack.effector, hears_the_answer=True)
-    older = asyncio.create_task(replace(stack, effector=effector, database=lost).execute(proposal_id))
+    own = replace(stack, effector=effector, database=lost, reader=timeless(stack))
+    older = asyncio.create_task(own.execute(proposal_id))
     await effector.sleeps.wait()
     lost.is_away = True
     effector.wakes.set()
@@ -333,10 +341,9 @@ async def test_what_the_newer_attempt_will_adopt_is_not_late_before_it_has_looke
     monkeypatch.setattr(lateness, "PAUSE", 0.05)
     proposal_id = await stack.ready()
     effector = SleepingEffector(stack.effector, hears_the_answer=True, sends=False)
-    timeless = BrokenReader(
-        stack.reader, tells=lambda found: [one.model_copy(update={"started_at": None}) for one in found]
+    older = asyncio.create_task(
+        replace(stack, effector=effector, reader=timeless(stack)).execute(proposal_id)
     )
-    older = asyncio.create_task(replace(stack, effector=effector, reader=timeless).execute(proposal_id))
     await effector.sleeps.wait()
     slow = BrokenReader(stack.reader)
     slow.may_answer.clear()
