@@ -127,7 +127,8 @@ class LiveConfiguration:
             await self._audit(database)
             pause = self._settle if unsettled else self._period
             try:
-                await asyncio.wait_for(self._woken.wait(), pause.total_seconds())
+                async with asyncio.timeout(pause.total_seconds()):
+                    await self._woken.wait()
             except TimeoutError:
                 continue
             self._woken.clear()

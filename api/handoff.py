@@ -27,7 +27,8 @@ async def within(limit: timedelta, call: Coroutine[Any, Any, _T]) -> _T:
         WorkflowUnavailable: it did not return in time.
     """
     try:
-        return await asyncio.wait_for(call, limit.total_seconds())
+        async with asyncio.timeout(limit.total_seconds()):
+            return await call
     except TimeoutError as error:
         raise WorkflowUnavailable("Temporal did not answer in time") from error
 

@@ -51,7 +51,8 @@ async def check_worker(queue: str, hostname: str) -> None:
     from contracts.errors import SluiceError
 
     try:
-        identities = await asyncio.wait_for(_recent_pollers(queue), LIMIT)
+        async with asyncio.timeout(LIMIT):
+            identities = await _recent_pollers(queue)
     except (TimeoutError, SluiceError, RPCError) as cause:
         raise UnhealthyError(f"Temporal does not answer: {type(cause).__name__}") from cause
     if not any(identity.endswith(f"@{hostname}") for identity in identities):

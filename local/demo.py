@@ -191,7 +191,8 @@ class Demo:
                 "NO_COLOR": "1",
             },
         )
-        output, progress = await asyncio.wait_for(process.communicate(), _PATIENCE)
+        async with asyncio.timeout(_PATIENCE):
+            output, progress = await process.communicate()
         return process.returncode or 0, (progress if brief else output).decode(errors="replace")
 
 

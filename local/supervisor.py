@@ -103,7 +103,8 @@ class Supervisor:
         self._tell(StackEventKind.STARTING, shot.name, "running")
         process = await self._spawn(shot.name, bound_command(list(shot.command)), shot.environment)
         try:
-            status = await asyncio.wait_for(process.wait(), shot.limit.total_seconds())
+            async with asyncio.timeout(shot.limit.total_seconds()):
+                status = await process.wait()
         except TimeoutError:
             reason = f"did not end within {shot.limit.total_seconds():.0f} s"
             raise PartFailedError(shot.name, reason, self.log_of(shot.name)) from None
@@ -152,8 +153,9 @@ class Supervisor:
         while process.returncode is None:
             # Whatever a probe raises while its part comes up means "not yet"; the deadline bounds it.
             with suppress(Exception):
-                if await asyncio.wait_for(part.is_ready(), _PROBE_LIMIT) and process.returncode is None:
-                    return
+                async with asyncio.timeout(_PROBE_LIMIT):
+                    if await part.is_ready() and process.returncode is None:
+                        return
             if time.monotonic() > deadline:
                 reason = f"was not ready within {part.start_limit.total_seconds():.0f} s"
                 raise PartFailedError(part.name, reason, self.log_of(part.name))

@@ -198,7 +198,8 @@ async def _gke(settings: Settings) -> list[Check]:
 async def _reachable(name: str, address: str, setting: str) -> Check:
     host, _, port = address.rpartition(":")
     try:
-        await asyncio.wait_for(accepts_tcp(host.strip("[]") or "127.0.0.1", int(port)), _REACH_LIMIT)
+        async with asyncio.timeout(_REACH_LIMIT):
+            await accepts_tcp(host.strip("[]") or "127.0.0.1", int(port))
     except (OSError, TimeoutError, ValueError, OverflowError):
         return Check(name, CheckStatus.FAIL, f"{address} cannot be reached", f"check {setting} (host:port)")
     return _ok(name, f"{address} answers")

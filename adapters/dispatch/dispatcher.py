@@ -79,7 +79,8 @@ class Dispatcher:
 
     async def _pause(self) -> None:
         try:
-            await asyncio.wait_for(self._woken.wait(), POLL.total_seconds())
+            async with asyncio.timeout(POLL.total_seconds()):
+                await self._woken.wait()
         except TimeoutError:
             return
 

@@ -80,7 +80,8 @@ class Sequencer:
             if numbered > 0:
                 await asyncio.sleep(TOGETHER.total_seconds())
             try:
-                await asyncio.wait_for(self._woken.wait(), POLL.total_seconds())
+                async with asyncio.timeout(POLL.total_seconds()):
+                    await self._woken.wait()
             except TimeoutError:
                 continue
 

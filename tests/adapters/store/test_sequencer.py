@@ -177,7 +177,10 @@ async def test_what_caused_what_keeps_its_order_under_contention(database: Datab
         assert steps == list(range(1, len(steps) + 1))
 
 
-async def test_new_events_are_announced_numbered_and_announced_again(database: Database) -> None:
+async def test_new_events_are_announced_numbered_and_announced_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.store.sequencer.POLL", timedelta(hours=1))
     working, heard = Sequencer(database, SIGNER), asyncio.Queue[str]()
     listening = asyncio.create_task(
         listen(database, {audit_log.AUDIT_CHANNEL: working.wake, SEQUENCED_CHANNEL: heard.put_nowait})
@@ -186,10 +189,25 @@ async def test_new_events_are_announced_numbered_and_announced_again(database: D
     assert await heard.get() == ""
     await asyncio.sleep(0.1)
     await write(database, 3)
-    assert await asyncio.wait_for(heard.get(), 0.8) == "2"
+    assert await asyncio.wait_for(heard.get(), 30) == "2"
     for task in (listening, running):
         task.cancel()
     await asyncio.gather(listening, running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("steps", range(5))
+async def test_a_sequencer_that_is_woken_and_cancelled_at_the_same_moment_ends(
+    database: Database, steps: int
+) -> None:
+    working = Sequencer(database, SIGNER)
+    running = asyncio.create_task(working.run())
+    await asyncio.sleep(0.3)
+    working.wake()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running], timeout=5)
+    assert running.cancelled()
 
 
 async def _persistently(work: Callable[[], Awaitable[object]], stop: asyncio.Event) -> None:
