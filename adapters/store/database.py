@@ -14,10 +14,10 @@ from typing import Any, cast
 import asyncpg
 from sqlalchemy import AdaptedConnection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from adapters.store.driver import Query, begun, sound
 from contracts.errors import SluiceError, StoreUnavailable
@@ -86,6 +86,7 @@ class Database:
             },
         )
         event.listen(self.engine.sync_engine, "connect", _bound_transactions)
+        event.listen(self.engine.sync_engine, "checkout", _refuse_lost)
         event.listen(self.engine.sync_engine, "checkin", self._close_if_late)
         self._closed = False
 
@@ -145,6 +146,13 @@ def _bound_transactions(connection: DBAPIConnection, _: ConnectionPoolEntry) -> 
             await driver.execute(f"SET transaction_timeout = '{TRANSACTION_TIMEOUT.total_seconds():.0f}s'")
 
     cast("AdaptedConnection", connection).run_async(bound)
+
+
+def _refuse_lost(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
+    """Have the pool take a new connection for one that was lost while nobody used it, and for all as old as that."""
+    driver: asyncpg.Connection[Any] = cast("AdaptedConnection", connection).driver_connection
+    if driver.is_closed():
+        raise InvalidatePoolError
 
 
 _TRANSIENT_CLASSES = ("08", "40", "53", "55", "57")
