@@ -19,6 +19,7 @@ from adapters import configuration as files
 from adapters.configuration import Fault, InvalidFile
 from adapters.store import audit_log
 from adapters.store.database import Database
+from adapters.waking import set_within
 from contracts.audit import AuditEvent, AuditType
 from contracts.base import utc_now
 from contracts.configuration import Configuration
@@ -126,10 +127,7 @@ class LiveConfiguration:
             unsettled = await self.look()
             await self._audit(database)
             pause = self._settle if unsettled else self._period
-            try:
-                async with asyncio.timeout(pause.total_seconds()):
-                    await self._woken.wait()
-            except TimeoutError:
+            if not await set_within(self._woken, pause.total_seconds()):
                 continue
             self._woken.clear()
             await asyncio.sleep(self._settle.total_seconds())

@@ -19,6 +19,7 @@ from adapters.store import outbox, outbox_queue
 from adapters.store.database import Database
 from adapters.store.outbox import OutboxKind
 from adapters.store.outbox_queue import OutboxRow
+from adapters.waking import set_within
 from contracts.errors import NotFound, SluiceError, StoreUnavailable
 
 POLL = timedelta(seconds=1)
@@ -78,11 +79,7 @@ class Dispatcher:
             await asyncio.gather(*left, return_exceptions=True)
 
     async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(POLL.total_seconds()):
-                await self._woken.wait()
-        except TimeoutError:
-            return
+        await set_within(self._woken, POLL.total_seconds())
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         if len(self._in_flight) == self._slots:

@@ -28,6 +28,7 @@ from adapters.store.advisory_locks import AdvisoryLock
 from adapters.store.audit_tree import StoredCheckpoint
 from adapters.store.database import Database, database_now
 from adapters.store.schema import audit_events
+from adapters.waking import set_within
 
 SEQUENCED_CHANNEL = "sluice_sequenced"
 """NOTIFY channel; the payload is the highest number."""
@@ -79,11 +80,7 @@ class Sequencer:
                 continue
             if numbered > 0:
                 await asyncio.sleep(TOGETHER.total_seconds())
-            try:
-                async with asyncio.timeout(POLL.total_seconds()):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+            await set_within(self._woken, POLL.total_seconds())
 
     async def advance(self) -> int:
         """Number one batch and write a checkpoint if one is due; return how many were numbered.

@@ -18,13 +18,14 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.sse import format_sse_event
 
+from adapters.waking import set_within
 from api.handoff import within
 from api.parts import ApiParts
 from api.problems import Problem
 from api.requests import service
 from api.requests.schemas import RequestView, StepView, TextView
 from api.stream.admission import Admission, may_read
-from api.stream.feed import EventFeed, set_within
+from api.stream.feed import EventFeed
 from api.stream.response import EventStream
 from contracts.errors import SluiceError
 from contracts.principal import Principal

@@ -22,6 +22,7 @@ from adapters.store import audit_reads
 from adapters.store.database import Database
 from adapters.store.listen import listen
 from adapters.store.sequencer import SEQUENCED_CHANNEL
+from adapters.waking import set_within
 from api.stream.updates import TOPICS, Update, update_of
 from contracts.errors import StoreUnavailable
 
@@ -242,13 +243,3 @@ class EventFeed:
             woken.set()
             if count % _GROUP == 0:
                 await asyncio.sleep(pause)
-
-
-async def set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait until the event is set, for so many seconds at most; tell whether it was."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

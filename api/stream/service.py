@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from fastapi.sse import format_sse_event
 
+from adapters.waking import set_within
 from api.stream.admission import Admission
-from api.stream.feed import EventFeed, Page, set_within
+from api.stream.feed import EventFeed, Page
 from api.stream.schemas import Greeting, Topic
 from contracts.base import utc_now
 from contracts.errors import StoreUnavailable

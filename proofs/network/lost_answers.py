@@ -8,17 +8,15 @@ attempt that failed is begun again, as it would.
 from __future__ import annotations
 
 import asyncio
-import logging
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-import structlog
 from temporalio.exceptions import ApplicationError
 
 from activities.execution.attempt import EffectTimings
@@ -38,6 +36,7 @@ from proofs.judgement.records import Records, read
 from proofs.last_unit import postgres
 from proofs.network.faults import Fault
 from proofs.network.toxiproxy import DOWN, Proxy, Toxic, Toxiproxy, toxiproxy
+from proofs.quiet import quiet
 from proofs.report import Stopwatch
 from tests.e2e.practice_ground import DEVELOPMENT, Ground, Place
 from tests.gke_fixtures import FAST, EmulatorProcess
@@ -164,7 +163,7 @@ class Lane:
 
 async def run(cases: int, binary: Path, lanes: int = LANES) -> Losses:
     """Run so many cases and judge them by the emulator's log and the database."""
-    with _quiet(), tempfile.TemporaryDirectory(prefix="sluice-lost-") as directory, postgres() as url:
+    with quiet(), tempfile.TemporaryDirectory(prefix="sluice-lost-") as directory, postgres() as url:
         await upgrade(url)
         ground = Ground(lanes)
         fleet, _ = ground.write(Path(directory))
@@ -179,17 +178,6 @@ async def run(cases: int, binary: Path, lanes: int = LANES) -> Losses:
             return await _judge(ran, emulator.calls(), url)
         finally:
             await emulator.stop()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Each lost answer would be logged with its traceback."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    try:
-        yield
-    finally:
-        structlog.configure(**before)
 
 
 async def _run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import random
 import sys
 from collections.abc import Iterator
@@ -12,12 +11,11 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any
 
-import structlog
-
 import adapters.dispatch.delivery
 import contracts.base
 import workflows.proposal
 import workflows.stages
+from proofs.quiet import quiet
 from proofs.simulation.temporal import SHIM
 from proofs.simulation.world import BEGINS, World
 
@@ -71,7 +69,7 @@ def wired() -> Iterator[Present]:
         stack.enter_context(replaced(adapters.dispatch.delivery, "_random", _Chance(present)))
         for module in (workflows.proposal, workflows.stages):
             stack.enter_context(replaced(module, "workflow", SHIM))
-        stack.enter_context(_quiet())
+        stack.enter_context(quiet())
         yield present
 
 
@@ -92,14 +90,3 @@ def replaced(place: Any, name: str, stand_in: object) -> Iterator[None]:
         yield
     finally:
         setattr(place, name, real)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Losses and crashes by the thousand are no news."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    try:
-        yield
-    finally:
-        structlog.configure(**before)
