@@ -190,8 +190,7 @@ class Supervisor:
                 return failures
 
     async def _end(self, part: Part, process: Process) -> None:
-        with suppress(ProcessLookupError):
-            process.send_signal(part.stop_signal)
+        _signal(process, part.stop_signal)
         exits = asyncio.ensure_future(process.wait())
         hurries = asyncio.ensure_future(self._hurry.wait())
         await asyncio.wait(
@@ -211,9 +210,18 @@ async def _kill(process: Process) -> None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         # Between fork and setsid the child leads no group yet.
-        with suppress(ProcessLookupError):
-            process.kill()
+        _signal(process, signal.SIGKILL)
     await process.wait()
+
+
+def _signal(process: Process, number: int) -> None:
+    """Send a signal, and leave the child's status to the event loop.
+
+    `Process.send_signal` asks for the status before it sends. Where the child ended at that moment, the loop's own
+    wait finds nothing and reports 255 (https://github.com/python/cpython/issues/127049).
+    """
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, number)
 
 
 def _ending(status: int) -> str:

@@ -126,6 +126,24 @@ async def test_a_part_that_ignores_the_stop_signal_is_killed_after_its_grace(
     assert run.events[-1] == StackEvent(StackEventKind.STOPPED, "worker", "status -9")
 
 
+async def test_the_status_of_every_part_that_is_killed_is_known(tmp_path: Path) -> None:
+    async def at_once() -> bool:
+        return True
+
+    sleeping: dict[str, object] = {
+        "command": ("sleep", "600"),
+        "is_ready": at_once,
+        "prepare": None,
+        "stop_signal": signal.SIGCONT,
+        "grace": timedelta(0),
+    }
+    names = [f"deaf-{number}" for number in range(60)]
+    async with running(tmp_path, tuple(part(name, tmp_path, **sleeping) for name in names)) as run:  # type: ignore[arg-type]
+        pass
+    stopped = [event for event in run.events if event.kind is StackEventKind.STOPPED]
+    assert [event.message for event in stopped] == ["status -9"] * len(names)
+
+
 async def test_a_second_request_to_stop_cuts_the_grace_short(tmp_path: Path) -> None:
     deaf = part("worker", tmp_path, "deaf", grace=timedelta(hours=1))
     async with asyncio.timeout(20), running(tmp_path, (deaf,)) as run:
