@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
 import socket
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from local.directories import write_private
@@ -12,6 +14,9 @@ from local.events import StackError
 
 _RELEASE_LIMIT = 3.0
 """Seconds. Parts of a supervisor that was killed a moment ago may still be on their way out."""
+_CHOICE = range(20_000, 30_000)
+"""Below the ports that systems give to outgoing connections and to servers that ask for any port: those could take one
+between its choice and the start of its part, and while a part is started again."""
 
 
 class PortTakenError(StackError):
@@ -35,7 +40,7 @@ class Ports:
         kept = self._ports.get(name)
         if kept is not None and _becomes_free("127.0.0.1", kept):
             return kept
-        port = _any_free(set(self._ports.values()))
+        port = free_port(self._ports.values())
         self._ports[name] = port
         write_private(self._file, (json.dumps(self._ports, indent=2) + "\n").encode())
         return port
@@ -70,10 +75,9 @@ def _becomes_free(host: str, port: int) -> bool:
     return True
 
 
-def _any_free(taken: set[int]) -> int:
+def free_port(taken: Collection[int] = ()) -> int:
+    """A TCP port on 127.0.0.1 that is free now, and that only those who ask for it by number would take."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
+        port = random.choice(_CHOICE)  # noqa: S311 - no secret
+        if port not in taken and is_free("127.0.0.1", port):
             return port

@@ -11,7 +11,7 @@
 | `temporal_binary`, `opa_binary` | paths of the programs, as `make setup` found them |
 | `stack_directory` | a callable: each call gives a new directory in which a whole stack may run |
 | `chromium_binary` | path of Debian's Chromium |
-| `free_port` | a callable: each call gives a TCP port on 127.0.0.1 that is free now |
+| `free_port` | a callable: each call gives a TCP port on 127.0.0.1 that is free now, and that no system hands out |
 
 A test marked `postgres_15` runs on every PostgreSQL that is here, whichever of these fixtures it uses.
 """
@@ -22,7 +22,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -37,6 +36,7 @@ import pytest
 from hypothesis import settings
 
 from adapters.store.migrate import upgrade
+from local import ports
 from local.bound import bound_command
 from local.postgres import SUPERUSER, PostgresServer, server_in
 from local.temporal import SEARCH_ATTRIBUTES, dev_server_command
@@ -289,13 +289,7 @@ def chromium_binary() -> Path:
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-    def choose() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-            return port
-
-    return choose
+    return ports.free_port
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ from emulators.gke.client import EmulatorAdmin
 from emulators.gke.log import Calls, read_calls
 from emulators.gke.server import Emulator, Options
 from local.bound import bound_command
+from local.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 FAST = {
@@ -62,7 +63,8 @@ class EmulatorProcess(RunningEmulator):
 
     async def start(self) -> None:
         """Start the process; after a stop it comes back on the same ports with the same memory."""
-        port, http_port = (part.rpartition(":")[2] or "0" for part in (self.address, self.compute_url))
+        kept = (part.rpartition(":")[2] for part in (self.address, self.compute_url))
+        port, http_port = (one or str(free_port()) for one in kept)
         self.process = await asyncio.create_subprocess_exec(
             *bound_command([
                 sys.executable, "-m", "emulators.gke", "--port", port, "--compute-port", http_port,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from pathlib import Path
+
+from local.ports import free_port as free_port
 
 _MARKS = {
     "postgres": "postgres/data",
@@ -57,11 +58,3 @@ async def end(process: asyncio.subprocess.Process, limit: float = 40) -> int:
     except TimeoutError:
         process.kill()
         return await process.wait()
-
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local.ports import Ports, PortTakenError
+from local.ports import Ports, PortTakenError, free_port
 
 
 def test_a_port_is_kept_over_a_restart(tmp_path: Path) -> None:
@@ -17,6 +17,21 @@ def test_a_port_is_kept_over_a_restart(tmp_path: Path) -> None:
 def test_names_have_different_ports(tmp_path: Path) -> None:
     ports = Ports(tmp_path / "ports.json")
     assert len({ports.choose(name) for name in "abcdefgh"}) == 8
+
+
+def test_no_chosen_port_is_one_that_the_system_hands_out_itself() -> None:
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    if lowest < 32_768:
+        pytest.skip("this system hands out lower ports than Linux does by default")
+    assert max(free_port() for _ in range(200)) < lowest
+
+
+def test_a_port_that_somebody_listens_on_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = free_port()
+    other = free_port([taken])
+    monkeypatch.setattr("local.ports._CHOICE", (taken, other))
+    with socket.create_server(("127.0.0.1", taken)):
+        assert {free_port() for _ in range(30)} == {other}
 
 
 def test_a_kept_port_that_somebody_took_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
