@@ -40,8 +40,8 @@ screens: setup browser ## the pictures of docs/screens, taken anew
 	@exec $(BIN)/pytest -q tests/web/screens/pictures.py
 
 .PHONY: test
-test: setup browser ## every test, on real parts
-	@exec $(BIN)/pytest -n $(WORKERS) --dist loadfile
+test: setup browser ## every test, on real parts; a few that fail beside others are run again alone
+	@exec $(BIN)/python -m tools.tests -n $(WORKERS) --dist loadfile
 
 .PHONY: lint
 lint: setup ## style, import direction, compose file, no host names or machine paths
