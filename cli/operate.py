@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
@@ -173,6 +173,7 @@ def issue(
     from pydantic import ValidationError
 
     from adapters.store import tokens
+    from adapters.store.database import database_now
     from contracts.principal import Principal, PrincipalKind, Role
 
     try:
@@ -186,12 +187,14 @@ def issue(
         )
     except ValidationError as error:
         raise CommandFailed(str(error.errors()[0]["msg"]), ExitCode.USAGE) from error
-    expires_at = datetime.now(UTC) + timedelta(days=days)
 
-    async def work(connection: AsyncConnection, tenant: str) -> str:
-        return await tokens.issue(connection, principal, actor=_actor(), expires_at=expires_at, tenant=tenant)
+    async def work(connection: AsyncConnection, tenant: str) -> tuple[str, datetime]:
+        # It ends by the clock that it will be judged by; this machine's may be another.
+        end = await database_now(connection) + timedelta(days=days)
+        text = await tokens.issue(connection, principal, actor=_actor(), expires_at=end, tenant=tenant)
+        return text, end
 
-    token = _in_database(session.settings, work)
+    token, expires_at = _in_database(session.settings, work)
     token_id = tokens.token_id(token)
     if session.is_json:
         write_json({"id": token_id, "token": token, "expires_at": expires_at.isoformat()})

@@ -7,6 +7,7 @@ import binascii
 import hmac
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from joserfc import jwt
@@ -42,16 +43,16 @@ def key_id_of_token(token: str) -> str | None:
 
 
 def verified_claims(
-    token: str, keys: Sequence[Key], *, issuer: str, client_id: str, nonce: str, now: int | None = None
+    token: str, keys: Sequence[Key], *, issuer: str, client_id: str, nonce: str, now: datetime
 ) -> dict[str, Any]:
-    """Return the claims of a token that one of the keys signed, for us, in answer to this attempt, and just now.
+    """Return the claims of a token that one of the keys signed, for us, in answer to this attempt, valid at `now`.
 
     Raises:
         SignInRefused: any check failed.
     """
     claims = _signed(token, keys)
     registry = jwt.JWTClaimsRegistry(
-        now,
+        int(now.timestamp()),
         LEEWAY,
         iss={"essential": True, "value": issuer},
         sub={"essential": True},

@@ -6,8 +6,9 @@ Client secrets, codes and tokens stay in this process: nothing of them is logged
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit, urlunsplit
 
@@ -30,6 +31,7 @@ from contracts.principal import Principal, PrincipalKind
 from settings import OidcSettings
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
+Clock = Callable[[], Awaitable[datetime]]
 
 
 @dataclass(frozen=True)
@@ -104,9 +106,9 @@ class OidcProvider:
         )
 
     async def identify(
-        self, answer: Answer, *, redirect_uri: str, code_verifier: str, nonce: str
+        self, answer: Answer, *, redirect_uri: str, code_verifier: str, nonce: str, clock: Clock
     ) -> Identity:
-        """Return who came back.
+        """Return who came back. `clock` is asked once the token is there: its times are judged by that.
 
         Raises:
             SignInRefused: the provider refused, or what it sent does not hold.
@@ -120,7 +122,9 @@ class OidcProvider:
             raise _refused_by_provider(answer.error)
         token = await self._id_token(metadata, answer.code, redirect_uri, code_verifier)
         keys = await self._documents.keys(key_id_of_token(token))
-        claims = verified_claims(token, keys, issuer=self._issuer, client_id=self._client_id, nonce=nonce)
+        claims = verified_claims(
+            token, keys, issuer=self._issuer, client_id=self._client_id, nonce=nonce, now=await clock()
+        )
         return self._identity(claims)
 
     async def end_session_url(self, return_to: str) -> str | None:

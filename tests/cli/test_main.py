@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import ROOT, Sluice
+from tests.database_clock import set_clock
 
 HEAVY = (
     "httpx",
@@ -117,6 +120,17 @@ def test_settings_that_are_not_valid_are_named(sluice: Sluice) -> None:
     assert done.returncode == 2
     assert "gke.mode" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_token_ends_by_the_clock_of_the_database(sluice: Sluice, migrated_database_url: str) -> None:
+    asyncio.run(set_clock(migrated_database_url, timedelta(days=1000)))
+    issued = sluice.run(
+        "tokens", "issue", "ana", "--role", "viewer", "--days", "1", "-o", "json",
+        SLUICE_DATABASE__URL=migrated_database_url,
+    )  # fmt: skip
+    assert issued.returncode == 0, issued.stderr
+    end = datetime.fromisoformat(json.loads(issued.stdout)["expires_at"])
+    assert timedelta(days=1000) < end - datetime.now(UTC) < timedelta(days=1002)
 
 
 def test_a_token_is_issued_used_and_revoked(sluice: Sluice, database_url: str) -> None:

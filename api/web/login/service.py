@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import partial
+
 from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import RedirectResponse, Response
 
 from adapters.oidc.provider import Answer, Identity, OidcProvider
 from adapters.store import logins, sessions
+from adapters.store.database import database_now
 from adapters.store.logins import ATTEMPT_LIFETIME, LoginAttempt
 from adapters.store.sessions import SECRET_LENGTH, BrowserSession, SignInMethod, new_secret
 from api.cookie import drop_cookie, set_cookie
@@ -113,12 +117,22 @@ async def finish_at_provider(
         told = "This browser did not begin this sign-in, or it took longer than ten minutes."
         raise SignInRefused(told, reason_code="oidc_attempt_unknown")
     found = await provider.identify(
-        answer, redirect_uri=redirect_uri, code_verifier=attempt.code_verifier, nonce=attempt.nonce
+        answer,
+        redirect_uri=redirect_uri,
+        code_verifier=attempt.code_verifier,
+        nonce=attempt.nonce,
+        clock=partial(_now, parts),
     )
     person = _with_a_role(found)
     async with parts.database.transaction() as connection:
         secret = await _open(request, parts, connection, person, found.display_name, SignInMethod.OIDC)
     return _signed_in(parts, secret, attempt.return_to)
+
+
+async def _now(parts: ApiParts) -> datetime:
+    """The database's clock: this process's own may be wrong."""
+    async with parts.database.reading() as connection:
+        return await database_now(connection)
 
 
 def _with_a_role(found: Identity) -> Principal:

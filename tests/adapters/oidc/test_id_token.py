@@ -7,6 +7,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -46,8 +47,9 @@ def signed(given: dict[str, Any], key: Any = RSA, alg: str = "RS256") -> str:
     return jwt.encode({"alg": alg, "kid": key.kid or ""}, given, key, algorithms=[alg])
 
 
-def accepted(token: str) -> dict[str, Any]:
-    return verified_claims(token, PUBLIC, issuer=ISSUER, client_id=CLIENT, nonce=NONCE)
+def accepted(token: str, now: datetime | None = None) -> dict[str, Any]:
+    now = now or datetime.now(UTC)
+    return verified_claims(token, PUBLIC, issuer=ISSUER, client_id=CLIENT, nonce=NONCE, now=now)
 
 
 @pytest.mark.parametrize(
@@ -96,6 +98,15 @@ def test_a_token_for_others_or_of_another_time_is_refused(changes: dict[str, Any
     with pytest.raises(SignInRefused) as refused:
         accepted(signed(claims(**changes)))
     assert refused.value.code == "id_token_invalid"
+
+
+@pytest.mark.parametrize("by", [timedelta(hours=-1), timedelta(hours=1)], ids=["behind", "ahead"])
+def test_a_token_is_of_now_by_the_clock_that_is_given_and_not_by_this_process(by: timedelta) -> None:
+    there = datetime.now(UTC) + by
+    now = int(there.timestamp())
+    assert accepted(signed(claims(iat=now, exp=now + 300)), there)["sub"] == "ana"
+    with pytest.raises(SignInRefused):
+        accepted(signed(claims()), there)
 
 
 def _signed_with_the_public_key_as_a_secret() -> str:

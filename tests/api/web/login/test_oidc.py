@@ -19,6 +19,7 @@ from adapters.oidc.provider import OidcProvider
 from adapters.store.schema import login_attempts, sessions
 from contracts.principal import PrincipalKind
 from tests.api.serving import Api, serving
+from tests.database_clock import set_clock
 from tests.oidc_fixtures import RunningProvider
 
 OURS = "http://127.0.0.1:8470"
@@ -157,6 +158,17 @@ async def test_an_attempt_is_good_for_ten_minutes(api: Api) -> None:
             past = func.clock_timestamp() - timedelta(seconds=1)
             await connection.execute(update(login_attempts).values(expires_at=past))
         assert _refusal(await browser.ours.get(back)) == (400, "Oidc attempt unknown")
+
+
+@pytest.mark.parametrize("by", [timedelta(hours=-3), timedelta(hours=3)], ids=["behind", "ahead"])
+async def test_what_the_provider_says_is_of_now_by_the_clock_of_the_database(
+    migrated_database_url: str, oidc_provider: RunningProvider, by: timedelta
+) -> None:
+    await set_clock(migrated_database_url, by)
+    async with _serving(migrated_database_url, oidc_provider) as api, _browsing(api) as browser:
+        answer = await browser.ours.get(await browser.until_callback(f"{OURS}/login/oidc", "ana"))
+        assert _refusal(answer) == (400, "Id token invalid")
+        assert not await _sessions(api)
 
 
 async def test_who_holds_no_role_is_told_so_and_gets_no_session(api: Api) -> None:
