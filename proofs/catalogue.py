@@ -46,7 +46,7 @@ PROOFS = (
     Proof("approvals", "proofs.approval_orders", ("--sample", "300"), ("--sample", "10")),
     Proof("races", "proofs.races", ("--races", "10000"), ("--races", "100")),
     Proof("storm", "proofs.storm", tested_in="tests/e2e"),
-    Proof("errors", "proofs.error_storms", ("--storm", "40")),
+    Proof("errors", "proofs.error_storms", ("--storm", "30")),
     Proof(
         "halts",
         "proofs.halts",

@@ -20,6 +20,7 @@ from agents.capacity.tools.catalogue import TOOLS
 from agents.capacity.tools.tool import MAX_ARGUMENTS
 from agents.heartbeat import heartbeating, tell
 from agents.planners.decision_words import DECIDES_NOTHING, sounds_like_a_decision
+from agents.planners.retries import RetryBudget
 from contracts.errors import ModelRefused, ModelUnavailable
 from contracts.messages import AgentResult
 from contracts.ports import ChatModel, ModelReply, ToolCall
@@ -28,7 +29,7 @@ from contracts.proposal import Planner, PlannerKind
 from contracts.request import AgentStep, Refused, Request, RequestOutcome, Turn
 
 MODEL_ATTEMPTS = 3
-"""Calls of the model for one step, the first included, before the rules planner takes over."""
+"""Calls of the model for one step, the first included, at most, before the rules planner takes over."""
 MAX_CALLS_PER_STEP = 6
 MAX_NAME = 64
 MAX_CALL_ID = 128
@@ -60,6 +61,7 @@ class OpenAIPlanner:
         self._options = options
         self._prompt = prompt or load_prompt()
         self._tools = [tool.wire_schema() for tool in TOOLS.values()] + [finish_schema()]
+        self._retries = RetryBudget()
 
     @heartbeating
     async def plan(self, state: AgentState) -> dict[str, Any]:
@@ -81,11 +83,25 @@ class OpenAIPlanner:
         try:
             reply = await self._model.complete([*state["messages"], *opening], self._tools, _show)
         except ModelUnavailable as error:
-            return _retry_or_hand_over(error, self._options.name)
+            return self._retry_or_hand_over(error)
         except ModelRefused as error:
             refused = Refused(text=f"Nothing was proposed: {error}.", reason_code=error.reason_code)
             return self._end(step, refused, self._model_step(None, error.reason_code))
+        self._retries.answered(retried=_attempt() > 1)
         return self._judge(step, opening, reply)
+
+    def _retry_or_hand_over(self, error: ModelUnavailable) -> dict[str, Any]:
+        if _attempt() >= MODEL_ATTEMPTS or not self._retries.take():
+            noted = unanswered(error.reason_code, self._options.name)
+            return {
+                "route": "rules",
+                "fallback": error.reason_code,
+                "steps": [noted.model_dump(mode="json")],
+            }
+        # The cause stays out: a hostile endpoint may echo our key in its error, and causes enter the history.
+        raise ApplicationError(
+            str(error), type=error.reason_code, next_retry_delay=error.retry_after
+        ) from None
 
     def _opening(self, request: Request) -> list[dict[str, Any]]:
         return [
@@ -205,13 +221,6 @@ def _as_message(reply: ModelReply) -> dict[str, Any]:
     return {"role": "assistant", "content": None, "tool_calls": calls}
 
 
-def _retry_or_hand_over(error: ModelUnavailable, model: str) -> dict[str, Any]:
-    if not activity.in_activity() or activity.info().attempt >= MODEL_ATTEMPTS:
-        noted = unanswered(error.reason_code, model)
-        return {
-            "route": "rules",
-            "fallback": error.reason_code,
-            "steps": [noted.model_dump(mode="json")],
-        }
-    # The cause stays out: a hostile endpoint may echo our key in its error, and causes enter the history.
-    raise ApplicationError(str(error), type=error.reason_code, next_retry_delay=error.retry_after) from None
+def _attempt() -> int:
+    """Return the number of this attempt. Outside of an activity nobody repeats it, so it is the last."""
+    return activity.info().attempt if activity.in_activity() else MODEL_ATTEMPTS

@@ -4,7 +4,7 @@ Judged by the log of the emulator and of the model's endpoint: while they refuse
 (amplification at most 1.1, what the breakers hold back counted as demand); afterwards what was held comes without a
 herd (at most twice the steady rate in any fifteen seconds); and nobody asks the model again before its Retry-After.
 
-    python -m proofs.error_storms [--storm 40] [--only 429]
+    python -m proofs.error_storms [--storm 30] [--only 429]
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def figures(met: Sequence[Met]) -> Iterable[Figure]:
 def main() -> int:
     """Let it storm, and say what arrived."""
     parser = arguments(__doc__)
-    parser.add_argument("--storm", type=float, default=40.0, help="seconds of each storm")
+    parser.add_argument("--storm", type=float, default=30.0, help="seconds of each storm")
     parser.add_argument("--only", type=Refusal, choices=list(Refusal), help="one kind of refusal")
     given = parser.parse_args()
     began = time.monotonic()

@@ -14,6 +14,7 @@ from activities.guardrail.activities import GuardActivities
 from adapters.opa.engine import OpaPolicyEngine
 from adapters.store import breakers
 from adapters.store.database import Database
+from agents.planners.openai import MODEL_ATTEMPTS
 from contracts.base import utc_now
 from contracts.messages import PassInput, PassResult
 from contracts.principal import SYSTEM
@@ -150,7 +151,7 @@ async def test_a_model_that_is_down_leaves_the_request_to_the_rules_planner(
             row = await stack.row(request)
             assert row.status == "asked"
             assert "because the language model does not answer" in row.answer
-            assert len(chat_server.calls) == 3
+            assert 1 <= len(chat_server.calls) <= MODEL_ATTEMPTS
             await nothing_happened(stack, local_fleet)
 
 
