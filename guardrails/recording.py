@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from contracts.base import Contract
 from contracts.errors import RecordUnreadable
@@ -33,6 +34,7 @@ WITHHELD = "withheld-from-records"
 """Stands for the salt of samples: nobody who proposes may know it, and records are read by more than its owner."""
 _DECLARED = "contracts.configuration"
 _RECORD = TypeAdapter(Record)
+_FACTS = TypeAdapter(Facts)
 
 
 def dump(record: Record) -> str:
@@ -41,26 +43,28 @@ def dump(record: Record) -> str:
     What an operator declared is recorded as it was written: there, a key that is left out can mean something else
     than its default.
     """
-    return json.dumps(_plain(record), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    facts = _without_salt(record.facts)
+    declared = {one.name: value for one in fields(facts) if _is_declared(value := getattr(facts, one.name))}
+    known = _FACTS.dump_json(facts, exclude=set(declared)).decode().removesuffix("}")
+    written = [f'"{name}":{value.model_dump_json(exclude_unset=True)}' for name, value in declared.items()]
+    return (
+        f'{{"facts":{",".join([known, *written])}}},"policy_input":{to_json(record.policy_input).decode()}}}'
+    )
 
 
-def _plain(record: Record) -> dict[str, Any]:
-    document: dict[str, Any] = _RECORD.dump_python(record, mode="json")
-    for one in fields(record.facts):
-        value = getattr(record.facts, one.name)
-        if isinstance(value, Contract) and type(value).__module__.startswith(_DECLARED):
-            document["facts"][one.name] = value.model_dump(mode="json", exclude_unset=True)
-    _withhold_salt(record.facts, document["facts"])
-    return document
+def _is_declared(value: object) -> bool:
+    return isinstance(value, Contract) and type(value).__module__.startswith(_DECLARED)
 
 
-def _withhold_salt(facts: Facts, document: dict[str, Any]) -> None:
+def _without_salt(facts: Facts) -> Facts:
     """Keep the lot that was drawn instead: whoever knew the salt could foresee who is not looked at."""
-    salt = facts.approval_limits.sample_salt
-    if salt:
-        document["approval_limits"]["sample_salt"] = WITHHELD
-        if facts.sample_draw is None:
-            document["sample_draw"] = draw_of(facts.draft, salt)
+    limits = facts.approval_limits
+    if not limits.sample_salt:
+        return facts
+    draw = draw_of(facts.draft, limits.sample_salt) if facts.sample_draw is None else facts.sample_draw
+    return replace(
+        facts, approval_limits=limits.model_copy(update={"sample_salt": WITHHELD}), sample_draw=draw
+    )
 
 
 def parse(document: Mapping[str, Any]) -> Record:
@@ -73,7 +77,7 @@ def parse(document: Mapping[str, Any]) -> Record:
         record = _RECORD.validate_json(json.dumps(document, allow_nan=False))
     except (ValidationError, ValueError) as error:
         raise RecordUnreadable("the record does not hold the facts that guardrails read") from error
-    lost = _lost(document, _plain(record))
+    lost = _lost(document, json.loads(dump(record)))
     if lost is not None:
         raise RecordUnreadable(f"this version does not know the recorded fact {lost}")
     return record

@@ -99,8 +99,7 @@ class Query:
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError: bare; `Database` makes them ours.
         """
-        driver = await driver_of(connection)
-        return await driver.fetch(self.sql, *self._values(parameters), record_class=Record)
+        return await driver_of(connection).fetch(self.sql, *self._values(parameters), record_class=Record)
 
     def _values(self, parameters: Mapping[str, object]) -> list[object]:
         return [parameters[name] if name in parameters else self.constants[name] for name in self.names]
@@ -141,19 +140,21 @@ async def first_row(connection: AsyncConnection, sql: str, values: Sequence[obje
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError: bare; `Database` makes them ours.
     """
-    driver = await driver_of(connection)
-    return await driver.fetchrow(sql, *values, record_class=Record)
+    return await driver_of(connection).fetchrow(sql, *values, record_class=Record)
 
 
-async def driver_of(connection: AsyncConnection) -> Driver:
-    """Return the asyncpg connection beneath."""
-    return cast("Driver", (await connection.get_raw_connection()).driver_connection)
+def driver_of(connection: AsyncConnection) -> Driver:
+    """Return the asyncpg connection beneath: found without the switch of stacks that `get_raw_connection` takes."""
+    opened = connection.sync_connection
+    if opened is None:
+        raise LookupError("the connection was not opened")
+    return cast("Driver", opened.connection.driver_connection)
 
 
 @asynccontextmanager
 async def sound(connection: AsyncConnection) -> AsyncIterator[None]:
     """See to it that the pool never gets back a connection that is lost, silent, or still inside a transaction."""
-    driver = await driver_of(connection)
+    driver = driver_of(connection)
     try:
         yield
     except TimeoutError:
@@ -167,7 +168,7 @@ async def sound(connection: AsyncConnection) -> AsyncIterator[None]:
 @asynccontextmanager
 async def begun(connection: AsyncConnection, *, readonly: bool = False) -> AsyncIterator[None]:
     """Run a transaction of the driver on a connection that SQLAlchemy has in AUTOCOMMIT: it begins and ends nothing."""
-    driver = await driver_of(connection)
+    driver = driver_of(connection)
     transaction = driver.transaction(isolation="read_committed", readonly=readonly)
     await transaction.start()
     try:
