@@ -1,6 +1,7 @@
 """`make bench`: every benchmark, or those that are named, one after the other; a table at the end.
 
-Exit status 0 when each of them measured what it set out to. A missed target is published, and ends nothing.
+Each one's figures are kept as it ends, so that a run that is broken off loses nothing. Exit status 0 when each of them
+measured what it set out to. A missed target is published, and ends nothing.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.catalogue import BENCHMARKS
-from benchmarks.page import FIGURES, publish
+from benchmarks.page import FIGURES, PAGE, publish, unexplained
 from proofs.catalogue import Size
-from proofs.figures import keep
+from proofs.figures import keeping
 from proofs.report import say
 from proofs.suite import end_as_by_keyboard, run, summary
 
@@ -29,12 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [one for one in BENCHMARKS if not given.names or one.name in given.names]
     given.scratch.mkdir(parents=True, exist_ok=True)
     end_as_by_keyboard()
-    outcomes = asyncio.run(run(chosen, given.scratch, lanes=1, size=Size.QUICK if given.quick else Size.FULL))
+    size = Size.QUICK if given.quick else Size.FULL
+    keep = keeping(given.figures, FIGURES, publish)
+    outcomes = asyncio.run(run(chosen, given.scratch, lanes=1, size=size, keep=keep))
     say(f"\n{summary(outcomes)}")
-    if given.figures is not None:
-        keep(given.figures, outcomes)
-        if given.figures.resolve() == FIGURES:
-            publish()
+    for one in unexplained():
+        say(f"no reason yet in {PAGE.name}: {one}")
     return 0 if all(one.report is not None for one in outcomes) else 1
 
 

@@ -36,7 +36,7 @@ from adapters.store.database import Database
 from adapters.store.schema import evaluations, proposals
 from api.server import server_for
 from benchmarks.postgres import fresh_database
-from benchmarks.report import Result, arguments, at_most, conclude, exactly
+from benchmarks.report import Bar, Chart, Result, Spread, arguments, at_most, conclude, exactly, told
 from contracts.errors import PolicyUnavailable
 from contracts.proposal import ProposalState
 from guardrails.backtest.candidate import Candidate
@@ -199,7 +199,7 @@ async def measure(count: int = RECORDS) -> tuple[float, dict[str, Any]]:
     return found
 
 
-def told(took: float, report: dict[str, Any]) -> str:
+def said(took: float, report: dict[str, Any]) -> str:
     """Return the figures and what is accepted. The processor's time is that of the command and its OPA."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     lines = [
@@ -222,17 +222,32 @@ def main() -> int:
     given = parser.parse_args()
     count, began = BATCH if given.quick else RECORDS, time.monotonic()
     took, report = asyncio.run(measure(count))
-    print(told(took, report))
-    result = Result(
+    print(said(took, report))
+    again = "python -m benchmarks.backtest" + (" --quick" if given.quick else "")
+    return conclude(result(count, took, report, again, time.monotonic() - began), given.report)
+
+
+def result(count: int, took: float, report: dict[str, Any], again: str, seconds: float) -> Result:
+    """Return what is published."""
+    flips = [
+        Bar(f"{one['before']} → {one['after']}", Spread.of([float(one["count"])])) for one in report["flips"]
+    ]
+    whole = [Bar(f"{count:,} records", Spread.of([took]))]
+    return Result(
         promise=f"How long does a backtest of {count:,} recorded proposals take?",
         figures=(
             at_most("the whole command", took, ACCEPTED_SECONDS, " s"),
+            told("records per second", f"{count / took:,.0f}"),
             exactly("records replayed", report["replayed"], count),
+            told("verdicts that would change", len(report["flipped"])),
         ),
-        again="python -m benchmarks.backtest" + (" --quick" if given.quick else ""),
-        seconds=time.monotonic() - began,
+        again=again,
+        seconds=seconds,
+        charts=(
+            Chart("seconds", "Time of a backtest, stay below", "s", whole, ACCEPTED_SECONDS),
+            Chart("flips", "Verdicts that the candidate would change", "proposals", flips),
+        ),
     )
-    return conclude(result, given.report)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import asyncpg
 
+from benchmarks.floor.calm import settle
 from benchmarks.floor.ground import BenchGround
 from benchmarks.floor.load import PATH
 from benchmarks.floor.processor import spent
@@ -116,18 +117,22 @@ async def _sizes(pool: asyncpg.Pool) -> tuple[int, int]:
     return rows, await pool.fetchval("SELECT pg_database_size(current_database())")
 
 
-async def measure(count: int) -> dict[str, Paid]:
-    """Return what each kind costs."""
-    ground = BenchGround(2, (PRODUCTION, DEVELOPMENT))
-    plain, undone = ground.places(PRODUCTION)
-    alone = ground.places(DEVELOPMENT)[0]
-    places = dict(zip(KINDS, (plain, alone, alone, undone), strict=True))
+async def pay_for_each(sluice: Sluice, places: Sequence[Place], alone: Place, count: int) -> dict[str, Paid]:
+    """Return what each kind costs, at two places where one person approves and at one where nobody has to."""
+    plain, undone = places
     found = {}
-    async with sluice_alone(ground) as sluice:
-        for kind, place in places.items():
-            found[kind] = await pay(sluice, kind, place, count)
-            say(f"{kind}: {found[kind].history}, {found[kind].path_ms:.0f} ms")
+    for kind, place in zip(KINDS, (plain, alone, alone, undone), strict=True):
+        found[kind] = await pay(sluice, kind, place, count)
+        say(f"{kind}: {found[kind].history}, {found[kind].path_ms:.0f} ms")
     return found
+
+
+async def measure(count: int) -> dict[str, Paid]:
+    """Do so on a server and a stack of its own."""
+    ground = BenchGround(2, (PRODUCTION, DEVELOPMENT))
+    async with sluice_alone(ground) as sluice:
+        await settle([pid for pids in sluice.roles.values() for pid in pids])
+        return await pay_for_each(sluice, ground.slots, ground.places(DEVELOPMENT)[0], count)
 
 
 def figures(found: Mapping[str, Paid]) -> list[Figure]:
@@ -157,6 +162,32 @@ def figures(found: Mapping[str, Paid]) -> list[Figure]:
     return lines
 
 
+def result(found: Mapping[str, Paid], count: int, again: str, seconds: float) -> Result:
+    """Return the report."""
+    processor = [
+        Bar(kind, Spread.of([paid.path_ms]), {role: paid.processor_ms[role] for role in PATH})
+        for kind, paid in found.items()
+    ]
+    size = [Bar(kind, Spread.of([paid.row_bytes / 1024])) for kind, paid in found.items()]
+    events = [Bar(kind, Spread.of([float(paid.history.events)])) for kind, paid in found.items()]
+    return Result(
+        promise="What does one proposal cost?",
+        figures=figures(found),
+        again=again,
+        seconds=seconds,
+        charts=(
+            Chart("processor", "Processor time per proposal, one in flight", "ms", processor),
+            Chart("events", "Events of its history, stay below", "", events, MOST_EVENTS),
+            Chart("rows", "What its rows weigh", "KiB", size),
+        ),
+        notes=(
+            f"{count} proposals of each kind, one in flight; idle processes are in the processor time.",
+            "No model takes part once a proposal exists. What planning a request costs depends on the model, and is "
+            "kept per request.",
+        ),
+    )
+
+
 def main() -> int:
     """Read the arguments and measure."""
     parser = arguments(__doc__)
@@ -165,20 +196,8 @@ def main() -> int:
     began = time.monotonic()
     count = QUICK if given.quick else FULL
     found = asyncio.run(measure(count))
-    bars = [Bar(kind, Spread.of([paid.path_ms])) for kind, paid in found.items()]
-    report = Result(
-        promise="What does one proposal cost?",
-        figures=figures(found),
-        again="python -m benchmarks.cost" + (" --quick" if given.quick else ""),
-        seconds=time.monotonic() - began,
-        charts=(Chart("processor", "Processor time per proposal, one in flight", "ms", bars),),
-        notes=(
-            f"{count} proposals of each kind, one in flight; idle processes are in the processor time.",
-            "No model takes part once a proposal exists. What planning a request costs depends on the model, and is "
-            "kept per request.",
-        ),
-    )
-    return conclude(report, given.report)
+    again = "python -m benchmarks.cost" + (" --quick" if given.quick else "")
+    return conclude(result(found, count, again, time.monotonic() - began), given.report)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,36 @@
-"""Charts as SVG, written by hand: the same figures give the same bytes, so a diff shows what was measured anew."""
+"""Charts as SVG, written by hand: the same figures give the same bytes, so a diff shows what was measured anew.
+
+A picture follows the reader's light or dark, and each of its colours is named beside it.
+"""
 
 from __future__ import annotations
 
 from html import escape
 from typing import Any
 
-WIDTH = 720
-_LEFT, _RIGHT, _TOP, _ROW = 220, 110, 44, 30
+WIDTH = 760
+_LEFT, _RIGHT, _TOP, _ROW = 260, 130, 44, 28
+_LIGHT = ("#3e7cb1", "#81a4cd", "#2f5d50", "#8fb996", "#8a6d9e", "#c9a227")
+_DARK = ("#6aa9dd", "#a9c4e4", "#5fae98", "#b5d8ba", "#b79acb", "#e3c65b")
 _STYLE = (
-    "text{font:13px system-ui,sans-serif;fill:#1f2933}.title{font-weight:600}.bar{fill:#3e7cb1}"
-    ".range{stroke:#1f2933;stroke-width:1.5}.target{stroke:#b4432f;stroke-width:1.5;stroke-dasharray:5 4}"
-    ".paper{fill:#fff}.said{fill:#b4432f}"
+    "text{font:13px system-ui,sans-serif;fill:#1f2933}.title{font-weight:600}.small{font-size:12px}"
+    ".range{stroke:#1f2933;stroke-width:1.5;fill:none}"
+    ".target{stroke:#b4432f;stroke-width:1.5;stroke-dasharray:5 4}.paper{fill:#fff}"
+    ".said,.wrong{fill:#b4432f}"
+    + "".join(f".p{place}{{fill:{colour}}}" for place, colour in enumerate(_LIGHT))
+    + "@media(prefers-color-scheme:dark){text{fill:#e6e9ed}.paper{fill:#14181d}.range{stroke:#e6e9ed}"
+    ".target{stroke:#ff8a73}.said,.wrong{fill:#ff8a73}"
+    + "".join(f".p{place}{{fill:{colour}}}" for place, colour in enumerate(_DARK))
+    + "}"
 )
 
 
 def svg(chart: dict[str, Any]) -> str:
     """Return the picture of a chart, given as in the file of figures."""
     bars, target, unit = chart["bars"], chart["target"], chart["unit"]
-    height = _TOP + _ROW * len(bars) + (30 if target is not None else 12)
+    parts = list(dict.fromkeys(name for one in bars for name in one["parts"]))
+    bottom = _TOP + _ROW * len(bars)
+    height = bottom + (30 if target is not None else 12) + (24 if parts else 0)
     most = max([one["spread"]["most"] for one in bars] + ([target] if target is not None else []))
     scale = (WIDTH - _LEFT - _RIGHT) / (most or 1.0)
     lines = [
@@ -28,23 +41,37 @@ def svg(chart: dict[str, Any]) -> str:
         f'<text class="title" x="12" y="24">{escape(chart["title"])}</text>',
     ]
     for place, bar in enumerate(bars):
-        lines += _bar(bar, _TOP + _ROW * place, scale, unit)
+        lines += _bar(bar, parts, _TOP + _ROW * place, scale, unit)
     if target is not None:
-        lines += _target(target, _TOP + _ROW * len(bars), scale, unit)
+        lines += _target(target, bottom, scale, unit)
+    lines += _legend(parts, height - 12)
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def _bar(bar: dict[str, Any], top: int, scale: float, unit: str) -> list[str]:
-    spread = bar["spread"]
-    width, middle = spread["median"] * scale, top + _ROW // 2
+def _bar(bar: dict[str, Any], parts: list[str], top: int, scale: float, unit: str) -> list[str]:
+    spread, middle = bar["spread"], top + _ROW // 2
     least, most = _LEFT + spread["least"] * scale, _LEFT + spread["most"] * scale
-    return [
-        f'<text x="{_LEFT - 10}" y="{middle + 4}" text-anchor="end">{escape(bar["name"])}</text>',
-        f'<rect class="bar" x="{_LEFT}" y="{top + 5}" width="{width:.1f}" height="{_ROW - 10}"/>',
-        f'<path class="range" d="M{least:.1f} {middle}H{most:.1f}'
-        f'M{least:.1f} {middle - 4}v8M{most:.1f} {middle - 4}v8"/>',
-        f'<text x="{max(most, _LEFT + width) + 8:.1f}" y="{middle + 4}">{spread["median"]:.3g} {escape(unit)}</text>',
-    ]
+    lines = [f'<text x="{_LEFT - 10}" y="{middle + 4}" text-anchor="end">{escape(bar["name"])}</text>']
+    end = float(_LEFT)
+    for name, value in (bar["parts"] or {"": spread["median"]}).items():
+        colour = "wrong" if bar["is_wrong"] else f"p{parts.index(name) % len(_LIGHT) if name else 0}"
+        lines.append(_piece(colour, end, top, value * scale))
+        end += value * scale
+    if spread["rounds"] > 1:
+        lines.append(
+            f'<path class="range" d="M{least:.1f} {middle}H{most:.1f}'
+            f'M{least:.1f} {middle - 4}v8M{most:.1f} {middle - 4}v8"/>'
+        )
+    said = escape(bar["said"] or f"{_number(spread['median'])} {unit}")
+    return [*lines, f'<text x="{max(most, end) + 8:.1f}" y="{middle + 4}">{said}</text>']
+
+
+def _piece(colour: str, left: float, top: int, width: float) -> str:
+    return f'<rect class="{colour}" x="{left:.1f}" y="{top + 5}" width="{width:.1f}" height="{_ROW - 10}"/>'
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
 
 
 def _target(target: float, bottom: int, scale: float, unit: str) -> list[str]:
@@ -52,5 +79,16 @@ def _target(target: float, bottom: int, scale: float, unit: str) -> list[str]:
     return [
         f'<path class="target" d="M{place:.1f} {_TOP}V{bottom + 4}"/>',
         f'<text class="said" x="{place:.1f}" y="{bottom + 20}" text-anchor="middle">'
-        f"target {target:g} {escape(unit)}</text>",
+        f"target {_number(target)} {escape(unit)}</text>",
     ]
+
+
+def _legend(parts: list[str], baseline: int) -> list[str]:
+    lines, left = [], 12
+    for place, name in enumerate(parts):
+        lines += [
+            f'<rect class="p{place % len(_LIGHT)}" x="{left}" y="{baseline - 10}" width="12" height="12"/>',
+            f'<text class="small" x="{left + 18}" y="{baseline}">{escape(name)}</text>',
+        ]
+        left += 34 + 8 * len(name)
+    return lines

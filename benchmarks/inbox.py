@@ -326,19 +326,38 @@ def main() -> int:
     began = time.monotonic()
     pages, weight = asyncio.run(measure(waiting, loads))
     print(report(pages, weight))
+    again = "python -m benchmarks.inbox" + (" --quick" if given.quick else "")
+    return conclude(result(waiting, pages, weight, again, time.monotonic() - began), given.report)
+
+
+def result(
+    waiting: int, pages: Sequence[Loaded], weight: dict[str, int], again: str, seconds: float
+) -> Result:
+    """Return what is published."""
     bars = [Bar(page.name, Spread.of([percentile(page.latencies, 0.95)])) for page in pages]
-    result = Result(
+    kinds = sorted({path.rpartition(".")[2] if "." in path else "page" for path in weight})
+    sent = [
+        Bar(kind, Spread.of([sum(size for path, size in weight.items() if _is(kind, path)) / 1024]))
+        for kind in kinds
+    ]
+    return Result(
         promise=f"How long does the inbox take with {waiting:,} waiting proposals, and what does it weigh?",
         figures=(
             at_most("first page: p95", percentile(pages[0].latencies, 0.95), ACCEPTED_MS, " ms"),
             at_most("first visit: KB sent", sum(weight.values()) / 1024, ACCEPTED_BYTES / 1024, " KB"),
             *(told(f"{page.name}: p95", f"{percentile(page.latencies, 0.95):.0f} ms") for page in pages[1:]),
         ),
-        again="python -m benchmarks.inbox" + (" --quick" if given.quick else ""),
-        seconds=time.monotonic() - began,
-        charts=(Chart("pages", "Time of a page, p95, stay below", "ms", bars, ACCEPTED_MS),),
+        again=again,
+        seconds=seconds,
+        charts=(
+            Chart("pages", "Time of a page, p95, stay below", "ms", bars, ACCEPTED_MS),
+            Chart("weight", "A first visit, as it is sent", "KB", sent),
+        ),
     )
-    return conclude(result, given.report)
+
+
+def _is(kind: str, path: str) -> bool:
+    return path.endswith(f".{kind}") or (kind == "page" and "." not in path)
 
 
 if __name__ == "__main__":

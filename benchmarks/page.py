@@ -9,19 +9,28 @@ from typing import Any
 
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.drawing import svg
-from proofs.figures import placed
+from proofs.figures import placed, rewrite
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs" / "figures" / "benchmarks.json"
 PAGE = ROOT / "docs" / "performance.md"
+_REASONS = "## Where a target is missed, and why\n"
 
 
-def sections(kept: dict[str, Any]) -> str:
-    """Return one section per kept report, in the order of the catalogue. A target that was missed says so."""
-    return "\n".join(_section(one.name, kept[one.name]) for one in BENCHMARKS if one.name in kept)
+def sections(kept: dict[str, Any], page: str) -> str:
+    """Return one section per kept report, in the order of the catalogue. A target that was missed says so, and where
+    the page tells why.
+    """
+    explained = _explained(page)
+    return "\n".join(
+        _section(one.name, kept[one.name], is_explained=one.name in explained)
+        for one in BENCHMARKS
+        if one.name in kept
+    )
 
 
-def _section(name: str, report: dict[str, Any]) -> str:
+def _section(name: str, report: dict[str, Any], *, is_explained: bool) -> str:
+    missed = "[**no**](#where-a-target-is-missed-and-why)" if is_explained else "**no**"
     lines = [f"### {report['promise']}", ""]
     lines += [
         f"`make bench-{name}`, which runs `{report['command']}`; {report['ended_at'][:10]}, "
@@ -30,7 +39,7 @@ def _section(name: str, report: dict[str, Any]) -> str:
         "| figure | measured | target | kept |",
         "|---|---|---|---|",
     ]
-    lines += [_row(one) for one in report["figures"]]
+    lines += [_row(one, missed) for one in report["figures"]]
     if report["notes"] or report["faults"]:
         lines += ["", *(f"- {one}" for one in (*report["notes"], *report["faults"]))]
     for chart in report["charts"]:
@@ -38,9 +47,27 @@ def _section(name: str, report: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _row(one: dict[str, Any]) -> str:
-    kept = ("yes" if one["holds"] else "**no**") if one["wanted"] else ""
+def _row(one: dict[str, Any], missed: str) -> str:
+    kept = ("yes" if one["holds"] else missed) if one["wanted"] else ""
     return f"| {one['name']} | {one['value']} | {one['wanted']} | {kept} |"
+
+
+def _explained(page: str) -> set[str]:
+    """Return the benchmarks that the page gives reasons for: a person writes those."""
+    reasons = page.partition(_REASONS)[2].partition("\n## ")[0]
+    return {one.name for one in BENCHMARKS if f"| `{one.name}` |" in reasons}
+
+
+def unexplained() -> list[str]:
+    """Return what misses its target and has no reason on the page yet."""
+    kept = json.loads(FIGURES.read_text(encoding="utf-8"))
+    explained = _explained(PAGE.read_text(encoding="utf-8"))
+    return [
+        f"{name}: {one['name']}"
+        for name, report in kept.items()
+        for one in report["figures"]
+        if not one["holds"] and name not in explained
+    ]
 
 
 def _machine(machine: dict[str, str]) -> str:
@@ -66,12 +93,15 @@ def written(page: str, kept: dict[str, Any]) -> str:
     Raises:
         ValueError: the page has no place for them.
     """
-    return placed(page, sections(kept))
+    return placed(page, sections(kept, page))
 
 
 def publish() -> None:
-    """Rewrite the page and the pictures from the file of figures."""
-    kept = json.loads(FIGURES.read_text(encoding="utf-8"))
-    for name, content in pictures(kept):
+    """Rewrite the page and the pictures from the file of figures. Pictures that no figure is behind any more go."""
+    drawn = dict(pictures(json.loads(FIGURES.read_text(encoding="utf-8"))))
+    for path in FIGURES.parent.glob("bench-*.svg"):
+        if path.name not in drawn:
+            path.unlink()
+    for name, content in drawn.items():
         (FIGURES.parent / name).write_text(content, encoding="utf-8")
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), kept), encoding="utf-8")
+    rewrite(PAGE, FIGURES, written)

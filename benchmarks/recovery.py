@@ -12,8 +12,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.floor.contenders import Poll
 from benchmarks.floor.ground import BenchGround
+from benchmarks.floor.news import told_of
 from benchmarks.floor.sluice import Sluice, sluice_alone
 from benchmarks.report import (
     Bar,
@@ -33,9 +33,10 @@ from tests.proposal_stack import eventually
 
 UPDATE_SECONDS, EFFECT_SECONDS = 3.0, 10.0
 FAILURES = 3
-LONG, SHORT = 120.0, 0.05
+LONG, SHORT = 240.0, 0.05
 """Seconds of a provider's operation."""
-_LEFT = "SELECT id FROM proposals WHERE id = ANY($1) AND state <> 'awaiting_approval'"
+OPERATION_TIMEOUT = "PT600S"
+_LEFT = "OLD.state = 'awaiting_approval' AND NEW.state <> 'awaiting_approval'"
 _OPENED = "SELECT opened_at FROM breakers WHERE state = 'open' ORDER BY opened_at LIMIT 1"
 
 
@@ -66,14 +67,13 @@ async def _waiting(sluice: Sluice, places: Sequence[Place], nodes: int) -> list[
 async def updates(sluice: Sluice, places: Sequence[Place]) -> list[float]:
     """Kill the worker that has the workflows in memory, approve at once, and time until each is applied."""
     ids = await _waiting(sluice, places, 2)
-    left = Poll(lambda asked: _left(sluice, asked))
-    async with sluice.second():
+    async with told_of(sluice.dsn, "proposals", _LEFT) as left, sluice.second():
         await sluice.kill()
         killed = time.monotonic()
 
         async def one(proposal_id: str) -> float:
             await sluice.approve(proposal_id)
-            await left.until(proposal_id)
+            await left.of(proposal_id)
             return time.monotonic() - killed
 
         found = list(await asyncio.gather(*(one(proposal_id) for proposal_id in ids)))
@@ -81,10 +81,6 @@ async def updates(sluice: Sluice, places: Sequence[Place]) -> list[float]:
             await sluice.ended(proposal_id)
         await sluice.revive()
     return found
-
-
-async def _left(sluice: Sluice, asked: list[str]) -> dict[str, None]:
-    return {row["id"]: None for row in await sluice.pool.fetch(_LEFT, asked)}
 
 
 async def effects(sluice: Sluice, places: Sequence[Place]) -> list[float]:
@@ -98,7 +94,7 @@ async def effects(sluice: Sluice, places: Sequence[Place]) -> list[float]:
     async def under_way() -> bool:
         return all(len(_accepted(sluice, place)) > before[place] for place in places)
 
-    await eventually(under_way, limit=60)
+    await eventually(under_way, limit=120)
     async with sluice.second():
         await sluice.kill()
         killed = time.time()
@@ -106,7 +102,7 @@ async def effects(sluice: Sluice, places: Sequence[Place]) -> list[float]:
         async def resumed() -> bool:
             return all(_asked_after(sluice, place, killed) for place in places)
 
-        await eventually(resumed, limit=60)
+        await eventually(resumed, limit=120)
         found = [_asked_after(sluice, place, killed)[0] - killed for place in places]
         for name in [one["name"] for one in await _operations(sluice)]:
             await sluice.emulator.admin.finish_operation(name)
@@ -152,15 +148,9 @@ async def breaker(sluice: Sluice, place: Place) -> tuple[int, float, float]:
         if failures > 2 * FAILURES:
             break
     opened = time.monotonic()
-    refused = await sluice.propose(place, 5)
-    judged = Poll(lambda asked: _judged(sluice, asked))
-    await judged.until(refused)
+    async with told_of(sluice.dsn, "evaluations", "true", "NEW.proposal_id", "INSERT") as judged:
+        await judged.of(await sluice.propose(place, 5))
     return failures, opened - began, time.monotonic() - opened
-
-
-async def _judged(sluice: Sluice, asked: list[str]) -> dict[str, None]:
-    rows = await sluice.pool.fetch("SELECT proposal_id FROM evaluations WHERE proposal_id = ANY($1)", asked)
-    return {row["proposal_id"]: None for row in rows}
 
 
 async def halt(sluice: Sluice, places: Sequence[Place]) -> tuple[float, float]:
@@ -172,7 +162,7 @@ async def halt(sluice: Sluice, places: Sequence[Place]) -> tuple[float, float]:
     async def begun() -> bool:
         return len(sluice.emulator.calls().accepted("SetNodePoolSize")) > before
 
-    await eventually(begun, limit=30)
+    await eventually(begun, limit=120)
     pressed = time.time()
     body = {"scope": {"environment": PRODUCTION.name}, "reason": "benchmark"}
     made = await sluice.http.post("/v1/halts", json=body, headers=sluice.header_of("operator"))
@@ -184,27 +174,31 @@ async def halt(sluice: Sluice, places: Sequence[Place]) -> tuple[float, float]:
         shown = await sluice.http.get(path, headers=sluice.header_of("viewer"))
         return bool(shown.json()["status"] == "effective")
 
-    await eventually(is_effective, limit=60)
+    await eventually(is_effective, limit=180)
     effective = time.time() - pressed
     await asyncio.sleep(1)
     last = max(call.ts.timestamp() for call in sluice.emulator.calls().accepted("SetNodePoolSize"))
     return last - pressed, effective
 
 
-async def measure(count: int) -> Recovered:
-    """Run all four, one after the other."""
-    ground = BenchGround(3 * count + 1, breaker={"failures": FAILURES})
-    places = ground.slots
-    async with sluice_alone(ground, SLUICE_GKE__OPERATION_TIMEOUT="PT300S") as sluice:
-        found_updates = await updates(sluice, places[:count])
-        say(f"updates: {max(found_updates):.1f} s")
-        found_effects = await effects(sluice, places[count : 2 * count])
-        say(f"effects: {max(found_effects):.1f} s")
-        last_effect, effective = await halt(sluice, places[2 * count : 3 * count])
-        say(f"halt: last effect after {last_effect:.2f} s")
-        await _end_halts(sluice)
-        failures, opened, refused = await breaker(sluice, places[-1])
+async def recover(sluice: Sluice, places: Sequence[Place], count: int) -> Recovered:
+    """Run all four, one after the other, with `count` proposals each and a place for each of them."""
+    found_updates = await updates(sluice, places[:count])
+    say(f"updates: {max(found_updates):.1f} s")
+    found_effects = await effects(sluice, places[count : 2 * count])
+    say(f"effects: {max(found_effects):.1f} s")
+    last_effect, effective = await halt(sluice, places[2 * count : 3 * count])
+    say(f"halt: last effect after {last_effect:.2f} s")
+    await _end_halts(sluice)
+    failures, opened, refused = await breaker(sluice, places[3 * count])
     return Recovered(found_updates, found_effects, failures, opened, refused, last_effect, effective)
+
+
+async def measure(count: int) -> Recovered:
+    """Do so on a server and a stack of its own."""
+    ground = BenchGround(3 * count + 1, breaker={"failures": FAILURES})
+    async with sluice_alone(ground, SLUICE_GKE__OPERATION_TIMEOUT=OPERATION_TIMEOUT) as sluice:
+        return await recover(sluice, ground.slots, count)
 
 
 async def _end_halts(sluice: Sluice) -> None:
@@ -218,6 +212,9 @@ def result(found: Recovered, again: str, seconds: float) -> Result:
     bars = [
         Bar("Updates answered", Spread.of(found.updates)),
         Bar("effects resumed", Spread.of(found.effects)),
+        Bar("open breaker: next refused", Spread.of([found.refused_after])),
+        Bar("halt: last effect", Spread.of([max(0.0, found.halt_last_effect)])),
+        Bar("halt: effective", Spread.of([found.halt_effective])),
     ]
     return Result(
         promise="How soon does it go on, stop, or refuse?",
@@ -235,7 +232,7 @@ def result(found: Recovered, again: str, seconds: float) -> Result:
         ),
         again=again,
         seconds=seconds,
-        charts=(Chart("killed", "After SIGKILL of a worker", "s", bars),),
+        charts=(Chart("times", "From a killed worker, an open breaker, a halt", "s", bars),),
         notes=(
             f"{len(found.updates)} workflows and as many effects at once; a second worker was already running.",
             "Until it is effective, a halt lets calls end whose intent was committed before it. It is effective once "

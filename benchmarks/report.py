@@ -7,8 +7,8 @@ that was missed is a figure that does not hold; it is published like every other
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Self
 
 from proofs.report import Figure, Report, arguments, at_least, at_most, conclude, exactly, say, told
@@ -67,6 +67,22 @@ class Bar:
 
     name: str
     spread: Spread
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """What the bar is made of, in the order in which it is drawn; empty: one piece."""
+    said: str = ""
+    """Stands behind the bar in place of the number."""
+    is_wrong: bool = False
+    """Drawn in the colour of what must not be."""
+
+
+def up_to_p99(values: Sequence[float]) -> Spread:
+    """Return the median of single values, with a range from the least to the 99th percentile."""
+    return Spread(percentile(values, 0.5), min(values), percentile(values, 0.99), len(values))
+
+
+def tails(values: Sequence[float]) -> str:
+    """Return `p50 / p99 (n = …)`."""
+    return f"{percentile(values, 0.5):,.0f} / {percentile(values, 0.99):,.0f} (n = {len(values):,})"
 
 
 @dataclass(frozen=True, slots=True)

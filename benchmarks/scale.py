@@ -2,8 +2,9 @@
 
 On Sluice as shipped over a real Temporal server. *Pending*: 1,000 proposals that wait in workflows of their own, and
 9,000 more in the tables alone (copies of rows), so that lists find 10,000; then the list is loaded, and proposals
-spread over all that wait are approved. *Stored*: throughput and processor time per proposal with 1,000, 10,000 and
-100,000 closed proposals in the tables. *Workers*: the same load on one and on two.
+spread over all that wait are approved. *Stored*: with 1,000, 10,000 and 100,000 closed proposals in the tables, the
+times of a list, an intake and a decision, what all of it weighs, and the processor time per proposal. *Workers*: the
+same load on one and on two.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from dataclasses import dataclass
 
 from benchmarks.copies import copy_closed, copy_waiting
 from benchmarks.floor.ground import BenchGround
-from benchmarks.floor.load import Measured, drive
+from benchmarks.floor.load import PATH, Measured, drive
 from benchmarks.floor.processor import resident_mib
-from benchmarks.floor.sluice import Sluice, sluice_alone
+from benchmarks.floor.server import bench_server
+from benchmarks.floor.sluice import Sluice, sluice_on
 from benchmarks.report import (
     Bar,
     Chart,
+    Figure,
     Result,
     Spread,
     arguments,
@@ -29,7 +32,9 @@ from benchmarks.report import (
     conclude,
     percentile,
     say,
+    tails,
     told,
+    up_to_p99,
 )
 from tests.e2e.practice_ground import Place
 
@@ -48,6 +53,8 @@ class Extent:
     """Rows that wait, in steps; as many as there are pools wait in a workflow."""
     approved: int
     stored: Sequence[int]
+    alone: int
+    """Changes one after the other, whose intake and decision are timed."""
     seconds: float
 
     @property
@@ -56,8 +63,8 @@ class Extent:
         return ["web", *(f"p{number:02}" for number in range(1, self.pools))]
 
 
-FULL = Extent(50, 20, (1_000, 10_000), 50, (1_000, 10_000, 100_000), 12.0)
-QUICK = Extent(4, 2, (8, 50), 4, (10, 50), 2.0)
+FULL = Extent(50, 20, (1_000, 10_000), 50, (1_000, 10_000, 100_000), 40, 12.0)
+QUICK = Extent(4, 2, (8, 50), 4, (10, 50), 3, 2.0)
 
 
 @dataclass(frozen=True)
@@ -70,36 +77,61 @@ class Pending:
 
 
 @dataclass(frozen=True)
+class Stored:
+    """With so many closed."""
+
+    measured: Measured
+    list_ms: list[float]
+    mib: float
+    """Of the whole database, indexes included."""
+
+    def intake_ms(self) -> list[float]:
+        """Until the intake of a change was acknowledged, one in flight."""
+        return [1_000 * one.taken for one in self.measured.alone]
+
+    def decide_ms(self) -> list[float]:
+        """Until a decision was, one in flight."""
+        return [1_000 * one.acknowledged for one in self.measured.alone]
+
+
+@dataclass(frozen=True)
 class Scaled:
     """What was measured."""
 
     pending: list[Pending]
     effect_ms: list[float]
-    stored: dict[int, Measured]
+    stored: dict[int, Stored]
     workers: dict[int, Measured]
 
 
 async def measure(extent: Extent) -> Scaled:
-    """Run all three parts, each on a stack of its own."""
-    pending, effects = await _pending(extent)
-    stored = await _stored(extent)
-    return Scaled(pending, effects, stored, await _workers(extent))
+    """Run all three parts on one server, each on a stack of its own."""
+    many = BenchGround(extent.clusters, pools=extent.names)
+    async with bench_server() as server:
+        async with sluice_on(server, many) as sluice:
+            found, effects = await pending(sluice, many.slots, extent)
+        async with sluice_on(server, ground := BenchGround(AT_ONCE)) as sluice:
+            await drive(sluice, ground.slots, warm_up=AT_ONCE, alone=0, seconds=extent.seconds / 2)
+            closed = await stored(sluice, ground.slots, extent)
+        async with sluice_on(server, ground := BenchGround(AT_ONCE)) as sluice:
+            return Scaled(found, effects, closed, await workers(sluice, ground.slots, extent))
 
 
-async def _pending(extent: Extent) -> tuple[list[Pending], list[float]]:
-    ground = BenchGround(extent.clusters, pools=extent.names)
-    async with sluice_alone(ground) as sluice:
-        waiting = await _fill(sluice, ground.slots, extent)
-        found = []
-        for count in extent.pending:
-            await copy_waiting(sluice.pool, count)
-            latencies = await _lists(sluice)
-            memory = resident_mib(sluice.roles["worker"][0])
-            found.append(Pending(count, latencies, memory))
-            say(f"{count:,} pending: list p95 {percentile(latencies, 0.95):.0f} ms, worker {memory:.0f} MiB")
-        # Of each cluster one, so that none waits for another's lease; not the newest pools only.
-        chosen = waiting[:: max(1, len(waiting) // extent.approved)][: extent.approved]
-        return found, [await _effect_ms(sluice, place, pool, one) for place, pool, one in chosen]
+async def pending(
+    sluice: Sluice, places: Sequence[Place], extent: Extent
+) -> tuple[list[Pending], list[float]]:
+    """Fill up what waits in steps, load the list at each; then approve some, and time their effects."""
+    waiting = await _fill(sluice, places, extent)
+    found = []
+    for count in extent.pending:
+        await copy_waiting(sluice.pool, count)
+        latencies = await _lists(sluice, state="awaiting_approval")
+        memory = resident_mib(sluice.roles["worker"][0])
+        found.append(Pending(count, latencies, memory))
+        say(f"{count:,} pending: list p95 {percentile(latencies, 0.95):.0f} ms, worker {memory:.0f} MiB")
+    # Of each cluster one, so that none waits for another's lease; not the newest pools only.
+    chosen = waiting[:: max(1, len(waiting) // extent.approved)][: extent.approved]
+    return found, [await _effect_ms(sluice, place, pool, one) for place, pool, one in chosen]
 
 
 async def _fill(sluice: Sluice, places: Sequence[Place], extent: Extent) -> list[tuple[Place, str, str]]:
@@ -119,13 +151,11 @@ async def _fill(sluice: Sluice, places: Sequence[Place], extent: Extent) -> list
     return made
 
 
-async def _lists(sluice: Sluice) -> list[float]:
+async def _lists(sluice: Sluice, **filters: str) -> list[float]:
     latencies = []
     for _ in range(LOADS):
         began = time.perf_counter()
-        answer = await sluice.http.get(
-            "/v1/proposals", params={"state": "awaiting_approval"}, headers=sluice.header_of("viewer")
-        )
+        answer = await sluice.http.get("/v1/proposals", params=filters, headers=sluice.header_of("viewer"))
         latencies.append(1_000 * (time.perf_counter() - began))
         answer.raise_for_status()
     return latencies[5:]
@@ -139,34 +169,52 @@ async def _effect_ms(sluice: Sluice, place: Place, pool: str, proposal_id: str) 
     return 1_000 * (calls[-1].ts.timestamp() - approved_at)
 
 
-async def _stored(extent: Extent) -> dict[int, Measured]:
-    ground = BenchGround(AT_ONCE)
+async def stored(sluice: Sluice, places: Sequence[Place], extent: Extent) -> dict[int, Stored]:
+    """Fill up what is closed in steps, and measure at each."""
     found = {}
-    async with sluice_alone(ground) as sluice:
-        await drive(sluice, ground.slots, warm_up=AT_ONCE, alone=0, seconds=extent.seconds / 2)
-        for count in extent.stored:
-            await copy_closed(sluice.pool, count)
-            measured = await drive(sluice, ground.slots, warm_up=4, alone=5, seconds=extent.seconds)
-            found[count] = measured
-            say(f"{count:,} stored: {measured.cpu_ms():.0f} ms per proposal")
+    for count in extent.stored:
+        await copy_closed(sluice.pool, count)
+        latencies = await _lists(sluice)
+        size = await sluice.pool.fetchval("SELECT pg_database_size(current_database())")
+        measured = await drive(sluice, places, warm_up=4, alone=extent.alone, seconds=extent.seconds)
+        found[count] = Stored(measured, latencies, size / 2**20)
+        say(f"{count:,} stored: {measured.cpu_ms():.0f} ms per proposal, {size / 2**20:.0f} MiB")
     return found
 
 
-async def _workers(extent: Extent) -> dict[int, Measured]:
-    ground = BenchGround(AT_ONCE)
-    async with sluice_alone(ground) as sluice:
-        alone = await drive(sluice, ground.slots, warm_up=AT_ONCE, alone=0, seconds=extent.seconds)
-        async with sluice.second():
-            both = await drive(sluice, ground.slots, warm_up=AT_ONCE, alone=0, seconds=extent.seconds)
+async def workers(sluice: Sluice, places: Sequence[Place], extent: Extent) -> dict[int, Measured]:
+    """Drive one worker, then two."""
+    alone = await drive(sluice, places, warm_up=len(places), alone=0, seconds=extent.seconds)
+    async with sluice.second():
+        both = await drive(sluice, places, warm_up=len(places), alone=0, seconds=extent.seconds)
     return {1: alone, 2: both}
 
 
 def result(found: Scaled, again: str, seconds: float) -> Result:
     """Return the report."""
+    return Result(
+        promise="Does it hold with many pending, many stored, and several workers?",
+        figures=figures(found),
+        again=again,
+        seconds=seconds,
+        charts=charts(found),
+        notes=(
+            "As many workflows wait as there are pools; what lists find beyond that are copies of rows. The worker "
+            "keeps 1,000 workflows in memory, so that more of them cost it no more.",
+            "Stored proposals are copies with their evaluations, decisions, intents and postings. The audit log is not "
+            "copied: its tree grows by one path of hashes per event.",
+            "Two workers share two cores with the server, the database and the provider.",
+        ),
+    )
+
+
+def figures(found: Scaled) -> list[Figure]:
+    """Return ratios first, then absolute figures by what is stored."""
     most = found.pending[-1]
     first, last = next(iter(found.stored.values())), list(found.stored.values())[-1]
     speeds = {count: measured.throughput() for count, measured in found.workers.items()}
-    figures = [
+    growth = last.measured.cpu_ms() / first.measured.cpu_ms()
+    lines = [
         *(
             at_most(f"{one.count:,} pending: list p95", percentile(one.list_ms, 0.95), LIST_MS, " ms")
             for one in found.pending
@@ -176,28 +224,54 @@ def result(found: Scaled, again: str, seconds: float) -> Result:
             f"{most.count:,} pending: approve → effect p99, one in flight",
             percentile(found.effect_ms, 0.99), EFFECT_MS, " ms",
         ),
-        at_most("processor time per proposal, most stored ÷ fewest", last.cpu_ms() / first.cpu_ms(), GROWTH, "×"),
-        *(
-            told(f"{count:,} stored: processor ms per proposal", f"{one.cpu_ms():.0f}")
-            for count, one in found.stored.items()
-        ),
+        at_most("processor time per proposal, most stored ÷ fewest", growth, GROWTH, "×"),
         told("throughput with 2 workers ÷ 1", f"{speeds[2] / max(speeds[1], 0.001):.2f}×"),
     ]  # fmt: skip
-    bars = [Bar(f"{count:,} stored", Spread.of([one.cpu_ms()])) for count, one in found.stored.items()]
-    return Result(
-        promise="Does it hold with many pending, many stored, and several workers?",
-        figures=figures,
-        again=again,
-        seconds=seconds,
-        charts=(Chart("stored", "Processor time per proposal by what is stored", "ms", bars),),
-        notes=(
-            "As many workflows wait as there are pools; what lists find beyond that are copies of rows. The worker "
-            "keeps 1,000 workflows in memory, so that more of them cost it no more.",
-            "Stored proposals are copies with their evaluations, decisions, intents and postings. The audit log is not "
-            "copied: its tree grows by one path of hashes per event.",
-            "Two workers share two cores with the server, the database and the provider.",
-        ),
-    )
+    for count, one in found.stored.items():
+        lines += [
+            told(f"{count:,} stored: processor ms per proposal", f"{one.measured.cpu_ms():.0f}"),
+            told(f"{count:,} stored: changes per second", f"{one.measured.throughput():.2f}"),
+            told(f"{count:,} stored: list, ms p50 / p99", tails(one.list_ms)),
+            told(f"{count:,} stored: intake, one in flight, ms p50 / p99", tails(one.intake_ms())),
+            told(f"{count:,} stored: decision, one in flight, ms p50 / p99", tails(one.decide_ms())),
+            told(f"{count:,} stored: MiB of the database", f"{one.mib:,.0f}"),
+        ]
+    return lines
+
+
+def charts(found: Scaled) -> list[Chart]:
+    """Return times and processor time by how much there is."""
+    lists = [Bar(f"{one.count:,} pending", up_to_p99(one.list_ms)) for one in found.pending]
+    answers = [
+        Bar(f"{count:,} stored: {name}", up_to_p99(values))
+        for name, of in (
+            ("list", lambda one: one.list_ms),
+            ("intake", Stored.intake_ms),
+            ("decision", Stored.decide_ms),
+        )
+        for count, one in found.stored.items()
+        if (values := of(one))
+    ]
+    costs = [
+        Bar(
+            f"{count:,} stored",
+            Spread.of([one.measured.cpu_ms()]),
+            {role: one.measured.cpu_ms(role) for role in PATH},
+        )
+        for count, one in found.stored.items()
+    ]
+    sizes = [Bar(f"{count:,} stored", Spread.of([one.mib])) for count, one in found.stored.items()]
+    speeds = [
+        Bar(f"{count} worker{'s' * (count > 1)}", Spread.of([measured.throughput()]))
+        for count, measured in found.workers.items()
+    ]
+    return [
+        Chart("pending", "A list of what waits: median, and up to p99", "ms", lists, LIST_MS),
+        Chart("answers", "Answers by what is stored: median, and up to p99", "ms", answers),
+        Chart("stored", "Processor time per proposal by what is stored", "ms", costs),
+        Chart("size", "The database by what is stored", "MiB", sizes),
+        Chart("workers", "Changes per second by workers", "/s", speeds),
+    ]
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -29,7 +29,7 @@ from adapters.store.database import Database
 from api.server import server_for
 from api.stream.feed import EventFeed, Limits
 from benchmarks.postgres import fresh_database
-from benchmarks.report import Result, Spread, arguments, at_most, conclude, percentile, told
+from benchmarks.report import Bar, Chart, Result, Spread, arguments, at_most, conclude, percentile, told
 from contracts.audit import AuditType
 from contracts.principal import SYSTEM
 from tests.api.serving import decision_on, serving
@@ -44,6 +44,8 @@ WORKER_EVENTS = 4
 """Audit events of one transaction of the pretended worker…"""
 WORKER_PAUSE = 0.2
 """…and the seconds between two of them."""
+RECEIVED_WITHIN = 60.0
+"""Seconds after which a stream has lost what it has not received."""
 ACCEPTED = 1.2
 
 
@@ -101,6 +103,7 @@ class Streams:
     writers: list[asyncio.StreamWriter]
     tasks: list[asyncio.Task[None]]
     received: list[int]
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     async def open(cls, count: int, served: Served) -> Streams:
@@ -123,9 +126,15 @@ class Streams:
                 greeted.set()
             elif line.startswith(b"event: "):
                 self.received[number] += 1
+                self.heard.set()
 
-    async def close(self) -> list[int]:
-        """Close them and return what each received."""
+    async def close(self, wanted: int) -> list[int]:
+        """Close them once each has received so much, and return what each has."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECEIVED_WITHIN):
+                while min(self.received) < wanted:
+                    self.heard.clear()
+                    await self.heard.wait()
         for writer in self.writers:
             writer.close()
         for task in self.tasks:
@@ -144,7 +153,7 @@ async def _read(url: str, served: Served, pipe: Connection) -> None:
     streams: Streams | None = None
     while isinstance(count := await asyncio.to_thread(pipe.recv), int):
         if streams is not None:
-            pipe.send(await streams.close())
+            pipe.send(await streams.close(DECISIONS))
             streams = None
         else:
             streams = await Streams.open(count, served)
@@ -228,7 +237,6 @@ async def _rounds(streams: int, served: Served, say: Say, count: int) -> list[tu
         async def with_streams() -> Half:
             await say(streams)
             latencies = await _decide(client, ballots)
-            await asyncio.sleep(1)
             received: list[int] = await say(0)
             if not received or min(received) < DECISIONS:
                 raise RuntimeError(
@@ -288,10 +296,24 @@ def main() -> int:
     began = time.monotonic()
     rounds = asyncio.run(measure(streams, count))
     print(report(rounds, streams))
+    again = "python -m benchmarks.streams" + (" --quick" if given.quick else "")
+    return conclude(result(rounds, streams, again, time.monotonic() - began), given.report)
+
+
+def result(rounds: Sequence[tuple[Half, Half]], streams: int, again: str, seconds: float) -> Result:
+    """Return what is published."""
     ratios = [percentile(busy.latencies, 0.95) / percentile(plain.latencies, 0.95) for plain, busy in rounds]
     plain = [one for without, _ in rounds for one in without.latencies]
     busy = [one for _, streamed in rounds for one in streamed.latencies]
-    result = Result(
+    bars = [
+        Bar(f"{name}, {share:.0%}", Spread.of([percentile(half.latencies, share) for half in halves]))
+        for share in (0.5, 0.95)
+        for name, halves in (
+            ("without streams", [without for without, _ in rounds]),
+            (f"{streams} streams", [streamed for _, streamed in rounds]),
+        )
+    ]
+    return Result(
         promise="What do open event streams cost those who decide?",
         figures=(
             at_most(
@@ -301,10 +323,10 @@ def main() -> int:
             told("the same, round by round", Spread.of(ratios).text("×")),
             told("p95 without, with", f"{percentile(plain, 0.95):.1f} ms, {percentile(busy, 0.95):.1f} ms"),
         ),
-        again="python -m benchmarks.streams" + (" --quick" if given.quick else ""),
-        seconds=time.monotonic() - began,
+        again=again,
+        seconds=seconds,
+        charts=(Chart("decisions", "Time of a decision, by round", "ms", bars),),
     )  # fmt: skip
-    return conclude(result, given.report)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from proofs.catalogue import PROOFS, Size
-from proofs.figures import keep
+from proofs.figures import keeping
 from proofs.page import FIGURES, publish
 from proofs.report import say
 from proofs.suite import end_as_by_keyboard, run, summary
@@ -28,12 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     given.scratch.mkdir(parents=True, exist_ok=True)
     end_as_by_keyboard()
-    outcomes = asyncio.run(run(chosen, given.scratch, lanes=given.lanes, size=given.size))
+    keep = keeping(given.figures, FIGURES, publish)
+    outcomes = asyncio.run(run(chosen, given.scratch, lanes=given.lanes, size=given.size, keep=keep))
     say(f"\n{summary(outcomes)}")
-    if given.figures is not None:
-        keep(given.figures, outcomes)
-        if given.figures.resolve() == FIGURES:
-            publish()
     return 0 if all(one.holds for one in outcomes) else 1
 
 

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from proofs.suite import Outcome
 from tools.machine import described
 
 _BEGIN, _END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
+
+
+def keeping(file: Path | None, published: Path, publish: Callable[[], None]) -> Callable[[Outcome], None]:
+    """Return what keeps each report in `file` as it comes, and publishes where that is the published file."""
+
+    def keep_one(outcome: Outcome) -> None:
+        if file is not None:
+            keep(file, [outcome])
+            if file.resolve() == published:
+                publish()
+
+    return keep_one
 
 
 def keep(file: Path, outcomes: Sequence[Outcome]) -> None:
@@ -34,3 +47,9 @@ def placed(page: str, figures: str) -> str:
     if not begin or not end:
         raise ValueError("the page has no place for the figures")
     return before + begin + figures + end + after
+
+
+def rewrite(page: Path, figures: Path, written: Callable[[str, dict[str, Any]], str]) -> None:
+    """Write a page anew from the file of figures; `written` takes the page's text and the reports by name."""
+    kept = json.loads(figures.read_text(encoding="utf-8"))
+    page.write_text(written(page.read_text(encoding="utf-8"), kept), encoding="utf-8")

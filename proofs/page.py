@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from proofs.catalogue import PROOFS, Proof
-from proofs.figures import placed
+from proofs.figures import placed, rewrite
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs" / "figures" / "proofs.json"
@@ -51,5 +50,4 @@ def written(page: str, kept: dict[str, Any]) -> str:
 
 def publish() -> None:
     """Rewrite the page from the file of figures."""
-    kept = json.loads(FIGURES.read_text(encoding="utf-8"))
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8"), kept), encoding="utf-8")
+    rewrite(PAGE, FIGURES, written)

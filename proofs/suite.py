@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,20 +48,35 @@ def end_as_by_keyboard() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-async def run(proofs: Sequence[Proof], scratch: Path, *, lanes: int, size: Size) -> list[Outcome]:
-    """Run the proofs that have this size, `lanes` at a time, in this order; those that measure time last, alone."""
+async def run(
+    proofs: Sequence[Proof],
+    scratch: Path,
+    *,
+    lanes: int,
+    size: Size,
+    keep: Callable[[Outcome], None] = lambda _: None,
+) -> list[Outcome]:
+    """Run the proofs that have this size, `lanes` at a time, in this order; those that measure time last, alone.
+
+    `keep` is told of each as it ends: a run that is broken off loses nothing of what it has found.
+    """
     turns = asyncio.Semaphore(lanes)
+
+    async def ended(proof: Proof) -> Outcome:
+        outcome = await _run(proof, scratch, size)
+        keep(outcome)
+        return outcome
 
     async def one(proof: Proof) -> Outcome:
         async with turns:
-            return await _run(proof, scratch, size)
+            return await ended(proof)
 
     proofs = [proof for proof in proofs if proof.arguments(size) is not None]
     together = [proof for proof in proofs if not proof.is_alone]
     found = dict(zip(together, await asyncio.gather(*map(one, together)), strict=True))
     for proof in proofs:
         if proof.is_alone:
-            found[proof] = await _run(proof, scratch, size)
+            found[proof] = await ended(proof)
     return [found[proof] for proof in proofs]
 
 

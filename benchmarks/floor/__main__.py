@@ -1,8 +1,9 @@
 """Processor time and throughput of the governed path beside its floor and beside what a user would write.
 
-`make bench-floor`. Four contenders take turns on one Temporal server over PostgreSQL (512 shards), three rounds:
+`make bench-floor`. Five contenders take turns beside one Temporal server over PostgreSQL (512 shards), three rounds:
 
 - floor: a workflow, one Update, one activity that does nothing;
+- floor-dev: the same on Temporal's dev server (one shard, SQLite in memory), as a second line;
 - sluice: `sluice up` as shipped, a production change proposed and approved over HTTP, on the GKE emulator;
 - naive: plain Temporal, one regular activity per gate, an Update, the same adapters, rows of ledger and audit;
 - langgraph: a graph with the PostgreSQL checkpointer and `interrupt()`, the same steps, a worker that claims threads.
@@ -14,11 +15,13 @@ stands by itself: for the others this program does what they have of it.
 from __future__ import annotations
 
 import asyncio
+import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from benchmarks.floor.contest import FULL, OPENINGS, QUICK, Effort, contest
+from benchmarks.floor.contest import FULL, OPENINGS, QUICK, Effort, Opening, contest
 from benchmarks.floor.load import PATH, Measured, Sample
 from benchmarks.floor.server import bench_server
 from benchmarks.report import (
@@ -32,6 +35,7 @@ from benchmarks.report import (
     percentile,
     spread_at_least,
     spread_at_most,
+    tails,
     told,
 )
 
@@ -64,6 +68,14 @@ def figures(found: Found) -> list[Figure]:
         told("throughput ÷ LangGraph", ratio(found, "sluice", "langgraph", speed).text("×")),
         told("processor time ÷ naive Temporal", ratio(found, "sluice", "naive", cpu).text("×")),
         told("processor time ÷ LangGraph", ratio(found, "sluice", "langgraph", cpu).text("×")),
+        told(
+            "second line, dev server: processor time of its floor ÷ floor",
+            ratio(found, "floor-dev", "floor", cpu).text("×"),
+        ),
+        told(
+            "second line, dev server: throughput of its floor ÷ floor",
+            ratio(found, "floor-dev", "floor", speed).text("×"),
+        ),
     ]  # fmt: skip
     for name, rounds in found.items():
         lines += _absolute(name, rounds)
@@ -88,15 +100,11 @@ def _absolute(name: str, rounds: Sequence[Measured]) -> list[Figure]:
         ("saturated", [(one, sample) for one in rounds for sample in one.together]),
     ):
         effects = [one.approve_to_effect([sample])[0] for one, sample in samples]
-        lines.append(told(f"{name}: approve → effect, {title}, ms p50 / p99", _tails(effects)))
-        if name != "floor":
+        lines.append(told(f"{name}: approve → effect, {title}, ms p50 / p99", tails(effects)))
+        if not name.startswith("floor"):
             verdicts = [1_000 * sample.verdict for _, sample in samples]
-            lines.append(told(f"{name}: intake → verdict, {title}, ms p50 / p99", _tails(verdicts)))
+            lines.append(told(f"{name}: intake → verdict, {title}, ms p50 / p99", tails(verdicts)))
     return lines
-
-
-def _tails(values: Sequence[float]) -> str:
-    return f"{percentile(values, 0.5):,.0f} / {percentile(values, 0.99):,.0f} (n = {len(values):,})"
 
 
 def charts(found: Found) -> list[Chart]:
@@ -109,15 +117,16 @@ def charts(found: Found) -> list[Chart]:
         samples: list[Sample] = one.alone
         return percentile(one.approve_to_effect(samples), 0.5)
 
+    def split(bar: Bar) -> Bar:
+        rounds = found[bar.name]
+        roles = [role for role in PATH if role in rounds[0].processor]
+        parts = {role: statistics.median(one.cpu_ms(role) for one in rounds) for role in roles}
+        return replace(bar, parts=parts)
+
     floor = Spread.of([one.cpu_ms() for one in found["floor"]]).median
+    processor = [split(bar) for bar in bars(Measured.cpu_ms)]
     return [
-        Chart(
-            "processor",
-            "Processor time per change, stay below",
-            "ms",
-            bars(Measured.cpu_ms),
-            CPU_TARGET * floor,
-        ),
+        Chart("processor", "Processor time per change, stay below", "ms", processor, CPU_TARGET * floor),
         Chart("throughput", "Changes per second at saturation", "/s", bars(Measured.throughput)),
         Chart("latency", "Approve → effect, one in flight, median", "ms", bars(latency)),
     ]
@@ -133,21 +142,27 @@ def main() -> int:
     given = parser.parse_args()
     effort = QUICK if given.quick else FULL
     began = time.monotonic()
-    found = asyncio.run(_measure(effort, given.only or list(OPENINGS)))
+    openings = {name: one for name, one in OPENINGS.items() if name in (given.only or OPENINGS)}
+    found = asyncio.run(_measure(effort, openings))
     if given.only:
         for name, rounds in found.items():
             for line in _absolute(name, rounds):
                 print(f"{line.name}: {line.value}")
         return 0
-    report = Result(
+    again = "python -m benchmarks.floor" + (" --quick" if given.quick else "")
+    return conclude(result(found, again, time.monotonic() - began), given.report)
+
+
+def result(found: Found, again: str, seconds: float) -> Result:
+    """Return the report."""
+    return Result(
         promise="What does governing a change cost, beside the least and beside what a user would write?",
         figures=figures(found),
-        again="python -m benchmarks.floor" + (" --quick" if given.quick else ""),
-        seconds=time.monotonic() - began,
+        again=again,
+        seconds=seconds,
         charts=charts(found),
         notes=NOTES,
     )
-    return conclude(report, given.report)
 
 
 NOTES = (
@@ -155,14 +170,16 @@ NOTES = (
     "not promise is shown by `make bench-survival`.",
     "The floor touches neither a provider nor a database of its own, so the ratio counts every gate, row and call of a "
     "governed change against it.",
+    "The second line is Temporal's dev server: one history shard on one SQLite connection in memory. It has no "
+    "database beside it, keeps nothing, and says nothing about capacity.",
     "Provider calls go to the emulator, which shares the machine; its processor time is in nobody's sum, but it takes "
-    "from everybody's throughput except the floor's.",
+    "from everybody's throughput except that of the floors.",
 )
 
 
-async def _measure(effort: Effort, names: list[str]) -> dict[str, list[Measured]]:
+async def _measure(effort: Effort, openings: Mapping[str, Opening]) -> dict[str, list[Measured]]:
     async with bench_server() as server:
-        return await contest(server, effort, names)
+        return await contest(server, effort, openings)
 
 
 if __name__ == "__main__":

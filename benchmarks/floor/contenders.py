@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from benchmarks.floor.bare_workflow import QUEUE as FLOOR_QUEUE
 from benchmarks.floor.bare_workflow import FloorWorkflow
 from benchmarks.floor.naive_workflow import QUEUE as NAIVE_QUEUE
 from benchmarks.floor.naive_workflow import NaiveWorkflow
+from benchmarks.floor.news import News
 from benchmarks.floor.server import BenchServer
 from contracts.base import new_id
 from local.bound import bound_command
@@ -29,43 +29,8 @@ from tests.gke_fixtures import RunningEmulator
 from tests.proposal_stack import eventually
 
 REVIEWER = "ben"
-POLL_EVERY = 0.01
-"""Seconds between two looks for rows; the error of a verdict's time."""
-_AWAITING = "SELECT id FROM changes WHERE id = ANY($1) AND state = 'awaiting'"
-_OVER = "SELECT thread AS id FROM runs WHERE thread = ANY($1) AND status IN ('done', 'denied')"
-
-
-class Poll:
-    """Many who wait for rows, and one statement that asks for all of them."""
-
-    def __init__(
-        self, ask: Callable[[list[str]], Awaitable[Mapping[str, Any]]], every: float = POLL_EVERY
-    ) -> None:
-        """`ask` takes ids and returns those that are there, each with what to hand to its waiter."""
-        self._ask, self._every = ask, every
-        self._waiting: dict[str, asyncio.Future[Any]] = {}
-        self._asking: asyncio.Task[None] | None = None
-
-    async def until(self, one: str) -> Any:
-        """Return what was found, once it was."""
-        waiting = self._waiting[one] = asyncio.get_running_loop().create_future()
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._follow())
-        return await waiting
-
-    async def _follow(self) -> None:
-        while self._waiting:
-            try:
-                found = await self._ask(list(self._waiting))
-            except Exception as error:  # noqa: BLE001 -- whoever waits is told
-                for waiting in self._waiting.values():
-                    waiting.set_exception(error)
-                self._waiting = {}
-                return
-            for one, value in found.items():
-                if not (waiting := self._waiting.pop(one)).done():
-                    waiting.set_result(value)
-            await asyncio.sleep(self._every)
+START_WITHIN = 180.0
+"""Seconds in which a worker begins to work, also on a machine that does much else."""
 
 
 class Contender(Protocol):
@@ -138,7 +103,7 @@ class WorkerProcess:
                 raise RuntimeError((self.directory / "worker.log").read_text(encoding="utf-8")[-3_000:])
             return ready.exists()
 
-        await eventually(is_ready, limit=60)
+        await eventually(is_ready, limit=START_WITHIN)
 
     @asynccontextmanager
     async def another(self) -> AsyncIterator[None]:
@@ -197,11 +162,13 @@ class Floor(Working):
     client: Client
     name: str = "floor"
     emulator: RunningEmulator | None = None
+    has_database: bool = True
 
     @property
     def roles(self) -> Mapping[str, Sequence[int]]:
-        """Without policies."""
-        return _roles(self.server, self.worker.pids)
+        """Without policies. A dev server has its database in itself."""
+        roles = _roles(self.server, self.worker.pids)
+        return {role: pids for role, pids in roles.items() if self.has_database or role != "database"}
 
     async def propose(self, place: Place, node_count: int) -> str:
         """Start the workflow. `place` is not touched."""
@@ -225,19 +192,13 @@ class Floor(Working):
 
 
 @dataclass
-class Naive(Working):
-    """Plain Temporal: one regular activity per gate."""
+class HomeMade(Working):
+    """What a user would write: a table of changes, a worker with the gates, OPA, a provider."""
 
-    client: Client
     pool: asyncpg.Pool
+    waiting: News
     opa_pid: int
     emulator: RunningEmulator | None
-    name: str = "naive"
-    _judged: Poll = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Ask for all at once."""
-        self._judged = Poll(partial(_found, self.pool, _AWAITING))
 
     @property
     def roles(self) -> Mapping[str, Sequence[int]]:
@@ -245,19 +206,43 @@ class Naive(Working):
         return _roles(self.server, self.worker.pids) | {"policy": [self.opa_pid]}
 
     async def propose(self, place: Place, node_count: int) -> str:
-        """Store the change and start the workflow."""
+        """Store the change and have it begun."""
         change_id = new_id("chg")
         await change.intend(self.pool, change_id, place.resize(node_count), place.name)
-        await self.client.start_workflow(NaiveWorkflow.run, change_id, id=change_id, task_queue=NAIVE_QUEUE)
+        await self.begin(change_id)
         return change_id
 
     async def judged(self, change_id: str) -> None:
-        """Ask the table."""
-        await self._judged.until(change_id)
+        """Hear of it from the table."""
+        await self.waiting.of(change_id)
 
     async def approve(self, change_id: str) -> None:
-        """Store the vote and send the Update."""
+        """Store the vote and pass it on."""
         await change.record_vote(self.pool, change_id, REVIEWER)
+        await self.tell(change_id)
+
+    async def begin(self, change_id: str) -> None:
+        """Have a stored change run."""
+        raise NotImplementedError
+
+    async def tell(self, change_id: str) -> None:
+        """Pass a stored vote on."""
+        raise NotImplementedError
+
+
+@dataclass
+class Naive(HomeMade):
+    """Plain Temporal: one regular activity per gate."""
+
+    client: Client
+    name: str = "naive"
+
+    async def begin(self, change_id: str) -> None:
+        """Start the workflow."""
+        await self.client.start_workflow(NaiveWorkflow.run, change_id, id=change_id, task_queue=NAIVE_QUEUE)
+
+    async def tell(self, change_id: str) -> None:
+        """Send the Update."""
         await self._handle(change_id).execute_update(NaiveWorkflow.approve, REVIEWER)
 
     async def ended(self, change_id: str) -> float:
@@ -270,56 +255,33 @@ class Naive(Working):
 
 
 @dataclass
-class Graph(Working):
+class Graph(HomeMade):
     """LangGraph with its PostgreSQL checkpointer and a table of threads."""
 
-    pool: asyncpg.Pool
-    opa_pid: int
-    emulator: RunningEmulator | None
+    over: News
     name: str = "langgraph"
-    _judged: Poll = field(init=False)
-    _over: Poll = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Ask for all at once."""
-        self._judged = Poll(partial(_found, self.pool, _AWAITING))
-        self._over = Poll(partial(_found, self.pool, _OVER))
 
     @property
     def roles(self) -> Mapping[str, Sequence[int]]:
         """Temporal runs beside it and is no part of it."""
-        roles = dict(_roles(self.server, self.worker.pids)) | {"policy": [self.opa_pid]}
-        del roles["temporal"]
-        return roles
+        return {role: pids for role, pids in super().roles.items() if role != "temporal"}
 
-    async def propose(self, place: Place, node_count: int) -> str:
-        """Store the change and the thread."""
-        change_id = new_id("chg")
-        await change.intend(self.pool, change_id, place.resize(node_count), place.name)
+    async def begin(self, change_id: str) -> None:
+        """Store the thread."""
         await graph.submit(self.pool, change_id)
-        return change_id
 
-    async def judged(self, change_id: str) -> None:
-        """Ask the table."""
-        await self._judged.until(change_id)
-
-    async def approve(self, change_id: str) -> None:
-        """Store the vote and the answer."""
-        await change.record_vote(self.pool, change_id, REVIEWER)
+    async def tell(self, change_id: str) -> None:
+        """Store the answer."""
         await graph.resume(self.pool, change_id, "approve")
 
     async def ended(self, change_id: str) -> float:
         """Wait until a worker has left the thread for good."""
-        await self._over.until(change_id)
+        await self.over.of(change_id)
         return 0.0
 
 
 def _roles(server: BenchServer, workers: Sequence[int]) -> dict[str, Sequence[int]]:
     return {"worker": workers, "temporal": [server.temporal_pid], "database": [server.postgres_pid]}
-
-
-async def _found(pool: asyncpg.Pool, statement: str, ids: list[str]) -> Mapping[str, Any]:
-    return {row["id"]: None for row in await pool.fetch(statement, ids)}
 
 
 @asynccontextmanager

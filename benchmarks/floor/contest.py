@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import asyncpg
 
 from benchmarks.floor import change
+from benchmarks.floor.calm import settle
 from benchmarks.floor.contenders import Contender, Floor, Graph, Naive, WorkerProcess, working
 from benchmarks.floor.graph import TABLES as RUNS
 from benchmarks.floor.ground import BenchGround
 from benchmarks.floor.load import Measured, drive
+from benchmarks.floor.news import told_of
 from benchmarks.floor.programs import opa_program
 from benchmarks.floor.server import BenchServer, scratch
 from benchmarks.floor.sluice import sluice
+from benchmarks.floor.temporal import dev_server
 from contracts.base import new_id
 from proofs.report import say
 from tests.gke_fixtures import EmulatorProcess
@@ -37,7 +40,7 @@ class Effort:
     warm_up: int = 4
 
 
-FULL = Effort(rounds=3, slots=16, alone=10, seconds=20.0)
+FULL = Effort(rounds=3, slots=16, alone=10, seconds=15.0)
 QUICK = Effort(rounds=1, slots=4, alone=2, seconds=3.0, warm_up=1)
 
 
@@ -48,6 +51,20 @@ async def open_floor(server: BenchServer, directory: Path, _: BenchGround) -> As
     given = change.Addresses(server.address, client.namespace, "", "", "", "")
     async with working(WorkerProcess("benchmarks.floor.bare", given, directory)) as worker:
         yield Floor(worker, server, client)
+
+
+@asynccontextmanager
+async def open_dev_floor(
+    server: BenchServer, directory: Path, ground: BenchGround
+) -> AsyncIterator[Contender]:
+    """Run the floor on a dev server of its own, as a second line. The real server stands idle meanwhile."""
+    async with dev_server(directory) as temporal:
+        await settle([temporal.pid])
+        own = replace(server, address=temporal.address, temporal_pid=temporal.pid)
+        client = await own.namespace()
+        given = change.Addresses(own.address, client.namespace, "", "", "", "")
+        async with working(WorkerProcess("benchmarks.floor.bare", given, directory)) as worker:
+            yield Floor(worker, own, client, name="floor-dev", has_database=False)
 
 
 @asynccontextmanager
@@ -67,12 +84,13 @@ async def open_plain(
                 server.address, client.namespace, database, opa, emulator.address, emulator.compute_url
             )
             module = "benchmarks.floor.naive" if name == "naive" else "benchmarks.floor.graph"
-            async with working(WorkerProcess(module, given, directory)) as worker:
-                yield (
-                    Naive(worker, server, client, pool, opa_pid, emulator)
-                    if name == "naive"
-                    else Graph(worker, server, pool, opa_pid, emulator)
-                )
+            async with (
+                told_of(database, "changes", "NEW.state = 'awaiting'") as waiting,
+                told_of(database, "runs", "NEW.status IN ('done', 'denied')", "NEW.thread") as over,
+                working(WorkerProcess(module, given, directory)) as worker,
+            ):
+                common = (worker, server, pool, waiting, opa_pid, emulator)
+                yield Naive(*common, client) if name == "naive" else Graph(*common, over)
             await _close(pool)
     finally:
         await emulator.stop()
@@ -91,20 +109,23 @@ async def open_sluice(server: BenchServer, directory: Path, ground: BenchGround)
 
 OPENINGS: dict[str, Opening] = {
     "floor": open_floor,
+    "floor-dev": open_dev_floor,
     "sluice": open_sluice,
     "naive": partial(open_plain, "naive"),
     "langgraph": partial(open_plain, "langgraph"),
 }
 
 
-async def contest(server: BenchServer, effort: Effort, names: list[str]) -> dict[str, list[Measured]]:
+async def contest(
+    server: BenchServer, effort: Effort, openings: Mapping[str, Opening]
+) -> dict[str, list[Measured]]:
     """Run every contender once per round, every second round in the opposite order; return what each did."""
-    found: dict[str, list[Measured]] = {name: [] for name in names}
+    found: dict[str, list[Measured]] = {name: [] for name in openings}
     for number in range(effort.rounds):
-        for name in names if number % 2 == 0 else reversed(names):
+        for name in openings if number % 2 == 0 else reversed(list(openings)):
             ground = BenchGround(effort.slots)
             with scratch(name) as directory:
-                async with OPENINGS[name](server, directory, ground) as contender:
+                async with openings[name](server, directory, ground) as contender:
                     measured = await drive(
                         contender,
                         ground.slots,

@@ -23,10 +23,13 @@ class Sample:
     """One change. Seconds; moments are of the epoch."""
 
     place: Place
+    taken: float
+    """Until the intake was acknowledged."""
     verdict: float
+    """Until it waited for a person."""
     approved_at: float
     acknowledged: float
-    whole: float
+    """Until the decision was."""
     effect_at: float
     """0 where only the provider knows."""
 
@@ -105,10 +108,11 @@ class Slot:
         """Run one change from its beginning to its end."""
         began = time.monotonic()
         change_id = await self._contender.propose(self._place, next(self._sizes))
+        taken = time.monotonic() - began
         await self._contender.judged(change_id)
         verdict = time.monotonic() - began
         approved_at, asked = time.time(), time.monotonic()
         await self._contender.approve(change_id)
         acknowledged = time.monotonic() - asked
         effect_at = await self._contender.ended(change_id)
-        return Sample(self._place, verdict, approved_at, acknowledged, time.monotonic() - began, effect_at)
+        return Sample(self._place, taken, verdict, approved_at, acknowledged, effect_at)

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from settings import Settings
-from tools.catalogue import OPA, Program, Version
+from tools.catalogue import OPA, TEMPORAL, Program, Version
 from tools.programs import explicit_path, resolve
 
 _PINNED = "1.31.2"
@@ -48,8 +48,18 @@ def found(program: Program) -> Path:
 
 def opa_program() -> Path:
     """Return OPA as every part of Sluice finds it."""
+    return _shipped(OPA)
+
+
+def dev_server_program() -> Path:
+    """Return Temporal's command, which has the dev server, as every part of Sluice finds it."""
+    return _shipped(TEMPORAL)
+
+
+def _shipped(program: Program) -> Path:
     settings = Settings()
-    return resolve(OPA, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, OPA)).path
+    explicit = explicit_path(settings.programs, program)
+    return resolve(program, state_dir=settings.state_dir, explicit=explicit).path
 
 
 def _say(text: str) -> None:

@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import asyncpg
 import httpx
 from temporalio.client import Client
 
-from benchmarks.floor.contenders import Poll
+from benchmarks.floor.news import News, told_of
 from benchmarks.floor.programs import opa_program
 from benchmarks.floor.server import BenchServer, bench_server, scratch
 from contracts.messages import Standing, proposal_workflow_id
@@ -25,7 +25,8 @@ from tests.e2e.practice_ground import Ground, Place
 from tests.e2e.stack import Programs, Stack, running_stack
 from tests.gke_fixtures import RunningEmulator
 
-_AWAITING = "SELECT id, digest, revision FROM proposals WHERE id = ANY($1) AND state = 'awaiting_approval'"
+_SHOWN = "NEW.id || ' ' || NEW.digest || ' ' || NEW.revision"
+"""What a reviewer must be shown to decide."""
 
 
 @dataclass
@@ -37,13 +38,9 @@ class Sluice:
     client: Client
     pool: asyncpg.Pool
     http: httpx.AsyncClient
+    waiting: News
+    dsn: str
     name: str = "sluice"
-    _judged: Poll = field(init=False)
-    _shown: dict[str, tuple[str, int]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Ask for all at once."""
-        self._judged = Poll(self._awaiting)
 
     @property
     def emulator(self) -> RunningEmulator:
@@ -69,13 +66,13 @@ class Sluice:
         return str(answer.json()["proposal_id"])
 
     async def judged(self, change_id: str) -> None:
-        """Ask the table, and keep what a reviewer is shown."""
-        self._shown[change_id] = await self._judged.until(change_id)
+        """Hear of it from the table."""
+        await self.waiting.of(change_id)
 
     async def approve(self, change_id: str) -> None:
         """POST a decision."""
-        digest, revision = self._shown[change_id]
-        body = {"decision": "approve", "revision": revision, "digest": digest, "reason": "looked at it"}
+        digest, revision = await self.waiting.of(change_id)
+        body = {"decision": "approve", "revision": int(revision), "digest": digest, "reason": "looked at it"}
         path = f"/v1/proposals/{change_id}/decisions"
         answer = await self.http.post(path, json=body, headers=self.header_of("approver"))
         answer.raise_for_status()
@@ -123,10 +120,6 @@ class Sluice:
         """Return what makes a call somebody's, by local identity."""
         return {"Authorization": f"Bearer {self.stack.tokens[name]}"}
 
-    async def _awaiting(self, ids: list[str]) -> Mapping[str, tuple[str, int]]:
-        rows = await self.pool.fetch(_AWAITING, ids)
-        return {row["id"]: (row["digest"], row["revision"]) for row in rows}
-
 
 @asynccontextmanager
 async def sluice(
@@ -146,9 +139,10 @@ async def sluice(
         _told_why(directory),
         running_stack(directory, programs, ground, **settings) as stack,
         asyncpg.create_pool(dsn, min_size=1, max_size=4) as pool,
+        told_of(dsn, "proposals", "NEW.state = 'awaiting_approval'", _SHOWN) as waiting,
         httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http,
     ):
-        yield Sluice(stack, server, client, pool, http)
+        yield Sluice(stack, server, client, pool, http, waiting, dsn)
 
 
 @asynccontextmanager
@@ -161,9 +155,15 @@ async def _told_why(directory: Path) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def sluice_on(server: BenchServer, ground: Ground, **changes: str) -> AsyncIterator[Sluice]:
+    """The same in a directory that is thrown away."""
+    with scratch("sluice") as directory:
+        async with sluice(server, directory, ground, **changes) as running:
+            yield running
+
+
+@asynccontextmanager
 async def sluice_alone(ground: Ground, **changes: str) -> AsyncIterator[Sluice]:
     """The same on a server of its own."""
-    async with bench_server() as server:
-        with scratch("sluice") as directory:
-            async with sluice(server, directory, ground, **changes) as running:
-                yield running
+    async with bench_server() as server, sluice_on(server, ground, **changes) as running:
+        yield running

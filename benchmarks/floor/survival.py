@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,8 +21,8 @@ from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
 from benchmarks.floor.contenders import Contender
 from benchmarks.floor.contest import OPENINGS
 from benchmarks.floor.ground import BenchGround
-from benchmarks.floor.server import BenchServer, bench_server, scratch
-from benchmarks.report import Figure, Result, arguments, conclude, say, told
+from benchmarks.floor.server import bench_server, scratch
+from benchmarks.report import Bar, Chart, Figure, Result, Spread, arguments, conclude, say, told
 from emulators.gke.faults import FaultKind
 from emulators.gke.log import Calls
 from tests.e2e.practice_ground import Place
@@ -32,6 +32,7 @@ from tests.proposal_stack import eventually
 READS_BEFORE_CALL = {"sluice": 0, "naive": 1, "langgraph": 1}
 """Looks at the pool between an approval and the one right before the call: the second policy gate of the plain ones."""
 OVER_WITHIN = 60.0
+SERVED_WITHIN = 120.0
 SLOW = 3.0
 PATIENCE = 3.0
 """Seconds that the approver's client waits."""
@@ -65,7 +66,7 @@ class Ordeal:
         async def taken() -> bool:
             return len(self.calls(method)) >= count
 
-        await eventually(taken, limit=40)
+        await eventually(taken, limit=SERVED_WITHIN)
 
     async def before_the_call(self) -> None:
         """Approve, and return while the worker reads the pool right before its call."""
@@ -175,24 +176,56 @@ async def _over(one: Ordeal) -> bool:
     return False
 
 
-async def survive(server: BenchServer, names: list[str]) -> dict[str, dict[str, Outcome]]:
-    """Put every contender through every fault."""
-    found: dict[str, dict[str, Outcome]] = {}
-    for name in names:
-        ground = BenchGround(len(FAULTS))
-        with scratch(name) as directory:
-            async with OPENINGS[name](server, directory, ground) as contender:
-                found[name] = {}
-                for place, (title, fault) in zip(ground.slots, FAULTS.items(), strict=True):
-                    found[name][title] = await undergo(contender, place, fault)
-                    say(f"{name}, {title}: {found[name][title].text}")
+async def survive(
+    contender: Contender, places: Sequence[Place], faults: Sequence[str] = tuple(FAULTS)
+) -> dict[str, Outcome]:
+    """Put a contender through these faults, each at a place of its own."""
+    found = {}
+    for place, title in zip(places, faults, strict=True):
+        found[title] = await undergo(contender, place, FAULTS[title])
+        say(f"{contender.name}, {title}: {found[title].text}")
     return found
 
 
-async def measure(names: list[str]) -> dict[str, dict[str, Outcome]]:
-    """Run all of it on one server."""
+async def measure(names: Sequence[str]) -> dict[str, dict[str, Outcome]]:
+    """Put each of these contenders through all of them, on one server."""
+    found = {}
     async with bench_server() as server:
-        return await survive(server, names)
+        for name in names:
+            ground = BenchGround(len(FAULTS))
+            with scratch(name) as directory:
+                async with OPENINGS[name](server, directory, ground) as contender:
+                    found[name] = await survive(contender, ground.slots)
+    return found
+
+
+def result(found: Mapping[str, Mapping[str, Outcome]], again: str, seconds: float) -> Result:
+    """Return the report."""
+    figures = [
+        Figure(f"{name}: {title}", one.text, "1 effect, over", one.is_right)
+        if name == "sluice"
+        else told(f"{name}: {title}", one.text)
+        for name, outcomes in found.items()
+        for title, one in outcomes.items()
+    ]
+    titles = list(dict.fromkeys(title for outcomes in found.values() for title in outcomes))
+    bars = [
+        Bar(f"{title}: {name}", Spread.of([one.seconds]), said=one.text, is_wrong=not one.is_right)
+        for title in titles
+        for name, outcomes in found.items()
+        if (one := outcomes.get(title))
+    ]
+    return Result(
+        promise="What survives a killed worker, two resumers, and an approval whose sender gave up?",
+        figures=figures,
+        again=again,
+        seconds=seconds,
+        charts=(Chart("faults", "From the fault to the end of the change, and its effects", "s", bars),),
+        notes=(
+            "A second effect here sets the same size again. With an action that is not absolute, or with a "
+            "change by somebody else in between, it would not be harmless.",
+        ),
+    )
 
 
 def main() -> int:
@@ -204,24 +237,8 @@ def main() -> int:
     names = ["sluice"] if given.quick else (given.only or list(READS_BEFORE_CALL))
     began = time.monotonic()
     found = asyncio.run(measure(names))
-    figures = [
-        Figure(f"{name}: {title}", one.text, "1 effect, over", one.is_right)
-        if name == "sluice"
-        else told(f"{name}: {title}", one.text)
-        for name, outcomes in found.items()
-        for title, one in outcomes.items()
-    ]
-    report = Result(
-        promise="What survives a killed worker, two resumers, and an approval whose sender gave up?",
-        figures=figures,
-        again="python -m benchmarks.floor.survival" + (" --quick" if given.quick else ""),
-        seconds=time.monotonic() - began,
-        notes=(
-            "A second effect here sets the same size again. With an action that is not absolute, or with a "
-            "change by somebody else in between, it would not be harmless.",
-        ),
-    )
-    return conclude(report, given.report)
+    again = "python -m benchmarks.floor.survival" + (" --quick" if given.quick else "")
+    return conclude(result(found, again, time.monotonic() - began), given.report)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -11,6 +14,9 @@ from benchmarks.catalogue import BENCHMARKS
 from benchmarks.drawing import svg
 from benchmarks.page import FIGURES, PAGE, pictures, sections, written
 from benchmarks.report import Bar, Chart, Result, Spread, at_most, spread_at_least, spread_at_most, told
+from proofs.catalogue import Proof, Size
+from proofs.figures import keeping
+from proofs.suite import Outcome
 
 CHART = Chart("speed", "Speed & <more>", "/s", (Bar("floor", Spread(10.0, 8.0, 12.0, 3)),), 6.0)
 REPORT = Result(
@@ -38,12 +44,27 @@ def test_every_picture_of_the_page_is_drawn_from_the_kept_figures() -> None:
 
 
 def test_a_missed_target_is_shown_as_such_beside_its_command() -> None:
-    shown = sections(KEPT)
+    shown = sections(KEPT, "")
     assert "| p95 | 210 ms | at most 200 ms | **no** |" in shown
     assert "| rounds | 3 |  |  |" in shown
     assert "`make bench-floor`, which runs `python -m benchmarks.floor`; 2026-01-02, 1.5 minutes" in shown
     assert "- Read this." in shown
     assert "![Speed & <more>](figures/bench-floor-speed.svg)" in shown
+
+
+def test_a_missed_target_leads_to_its_reason_where_the_page_gives_one() -> None:
+    page = "## Where a target is missed, and why\n| `floor` | p95 | slow |\n## More\n| `cost` | |\n"
+    assert "| [**no**](#where-a-target-is-missed-and-why) |" in sections(KEPT, page)
+    assert "| **no** |" in sections(KEPT, page.replace("floor", "cost"))
+
+
+def test_the_figures_of_a_benchmark_are_kept_as_it_ends(tmp_path: Path) -> None:
+    file, published = tmp_path / "figures.json", []
+    keep = keeping(file, file, lambda: published.append(json.loads(file.read_text())))
+    for name in ("floor", "cost"):
+        one = Proof(name, f"benchmarks.{name}")
+        keep(Outcome(one, Size.FULL, f"python -m {one.module}", 1.0, REPORT.document(), ""))
+    assert [sorted(one) for one in published] == [["floor"], ["cost", "floor"]]
 
 
 def test_a_page_without_a_place_for_figures_is_refused() -> None:
@@ -58,6 +79,25 @@ def test_a_picture_is_well_formed_and_always_the_same() -> None:
     root = ElementTree.fromstring(picture)  # noqa: S314 -- our own
     assert root.attrib["aria-label"] == "Speed & <more>"
     assert "target 6 /s" in picture
+
+
+def test_a_bar_is_drawn_of_its_parts_which_are_named_below() -> None:
+    made_of = Bar("sluice", Spread.of([5.0]), {"worker": 2.0, "database": 3.0})
+    picture = svg(_as_kept(Chart("cost", "Cost", "ms", (made_of,))))
+    assert picture.count('class="p0" x="260.0"') == 1
+    assert ">worker</text>" in picture
+    assert ">database</text>" in picture
+
+
+def test_what_must_not_be_stands_out_and_says_what_it_is() -> None:
+    twice = Bar("naive", Spread.of([5.0]), said="2 effects", is_wrong=True)
+    picture = svg(_as_kept(Chart("faults", "Faults", "s", (twice,))))
+    assert 'class="wrong"' in picture
+    assert ">2 effects</text>" in picture
+
+
+def _as_kept(chart: Chart) -> Any:
+    return json.loads(json.dumps(asdict(chart)))
 
 
 def test_a_spread_is_judged_by_its_median_and_tells_its_range() -> None:
