@@ -82,7 +82,7 @@ async def seed(database: Database, engine: OpaBatch, count: int = RECORDS) -> No
     """Write proposals and their first passes, as the live policies and limits judge them."""
     live = Candidate(parse(CONFIGURATION))
     for first in range(0, count, BATCH):
-        records = [recorded(place, live) for place in range(first, first + BATCH)]
+        records = [recorded(place, live) for place in range(first, min(first + BATCH, count))]
         answers = await engine.evaluate_many([one.policy_input or {} for one in records])
         rows = [_rows(record, answer) for record, answer in zip(records, answers, strict=True)]
         async with database.transaction() as connection:

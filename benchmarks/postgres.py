@@ -17,7 +17,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from adapters.store.migrate import upgrade
 from local.postgres import PostgresServer, is_ready, server_in
 
-_START_WITHIN = 30.0
+_START_WITHIN = 90.0
 
 
 @asynccontextmanager

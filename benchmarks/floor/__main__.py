@@ -15,6 +15,7 @@ stands by itself: for the others this program does what they have of it.
 from __future__ import annotations
 
 import asyncio
+import math
 import statistics
 import sys
 import time
@@ -47,7 +48,7 @@ Found = Mapping[str, Sequence[Measured]]
 
 def ratio(found: Found, one: str, other: str, of: Callable[[Measured], float]) -> Spread:
     """Return the spread of a ratio, each round by itself: both met the same machine then."""
-    return Spread.of([of(a) / of(b) for a, b in zip(found[one], found[other], strict=True)])
+    return Spread.of([of(a) / (of(b) or math.nan) for a, b in zip(found[one], found[other], strict=True)])
 
 
 def figures(found: Found) -> list[Figure]:

@@ -1,0 +1,136 @@
+"""Every benchmark runs, gives every figure, and its pictures can be drawn. So small a run says nothing about speed.
+
+The real Temporal server is built for figures alone: here all of them share a dev server, a PostgreSQL and a stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import pytest_asyncio
+
+from benchmarks import backtest, cost, inbox, recovery, scale, streams
+from benchmarks.catalogue import BENCHMARKS
+from benchmarks.drawing import svg
+from benchmarks.floor import __main__ as floor
+from benchmarks.floor import survival
+from benchmarks.floor.contenders import Contender
+from benchmarks.floor.contest import OPENINGS, Effort, contest
+from benchmarks.floor.ground import BenchGround
+from benchmarks.floor.server import BenchServer, scratch
+from benchmarks.floor.sluice import Sluice, sluice_on
+from benchmarks.floor.temporal import dev_server
+from benchmarks.postgres import running_postgres
+from benchmarks.report import Result
+from proofs.catalogue import Size
+from proofs.suite import run
+from tests.e2e.practice_ground import DEVELOPMENT, PRODUCTION
+from tests.side_by_side import ends_with_its_unit
+
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]
+
+FAST_AND_LOOSE = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
+PATIENT = {"SLUICE_GKE__OPERATION_TIMEOUT": recovery.OPERATION_TIMEOUT, "SLUICE_GKE__CALL_TIMEOUT": "PT20S"}
+"""A busy machine is no lost call."""
+GROUND = BenchGround(14, (PRODUCTION, DEVELOPMENT), breaker={"failures": recovery.FAILURES})
+FLOOR, SURVIVAL, COST = GROUND.slots[0:1], GROUND.slots[1:2], GROUND.slots[2:4]
+SCALE, RECOVERY = GROUND.slots[4:6], GROUND.slots[6:10]
+EXTENT = scale.Extent(
+    clusters=2, pools=1, pending=(2, 20), approved=1, stored=(50, 100), alone=1, seconds=0.0
+)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server() -> AsyncIterator[BenchServer]:
+    async with running_postgres(FAST_AND_LOOSE) as (postgres, postgres_pid):
+        with scratch() as directory:
+            async with dev_server(directory) as temporal:
+                yield BenchServer(temporal.address, postgres, temporal.pid, postgres_pid)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def sluice(server: BenchServer) -> AsyncIterator[Sluice]:
+    async with sluice_on(server, GROUND, **PATIENT) as running:
+        ends_with_its_unit(running.stack.ask_to_stop)
+        yield running
+
+
+def complete(found: Result) -> list[str]:
+    """Return the names of the figures of a report that is whole, and whose pictures can be drawn."""
+    document = found.document()
+    for chart in document["charts"]:
+        assert chart["bars"]
+        ElementTree.fromstring(svg(chart))  # noqa: S314 -- our own
+    assert document["charts"]
+    assert all(one.value for one in found.figures)
+    return [one.name for one in found.figures]
+
+
+async def test_every_contender_governs_changes_beside_its_floor(server: BenchServer, sluice: Sluice) -> None:
+    @asynccontextmanager
+    async def shared(_: BenchServer, __: Path, ___: BenchGround) -> AsyncIterator[Contender]:
+        yield sluice
+
+    effort = Effort(rounds=1, slots=len(FLOOR), alone=1, seconds=0.0, warm_up=0)
+    found = await contest(server, effort, OPENINGS | {"sluice": shared})
+    names = complete(floor.result(found, "", 0.0))
+    for name in OPENINGS:
+        assert f"{name}: changes per second" in names
+        assert f"{name}: approve → effect, saturated, ms p50 / p99" in names
+
+
+async def test_a_change_survives_a_killed_worker(sluice: Sluice) -> None:
+    title = "killed after the effect"
+    found = await survival.survive(sluice, SURVIVAL, [title])
+    assert complete(survival.result({"sluice": found}, "", 0.0)) == [f"sluice: {title}"]
+
+
+async def test_the_cost_of_each_kind_of_proposal_is_told(sluice: Sluice) -> None:
+    found = await cost.pay_for_each(sluice, COST, GROUND.places(DEVELOPMENT)[0], 1)
+    names = complete(cost.result(found, 1, "", 0.0))
+    for kind in cost.KINDS:
+        assert {f"{kind}: rows", f"{kind}: processor ms", f"{kind}: LLM tokens"} <= set(names)
+
+
+async def test_what_much_of_everything_does_is_told(sluice: Sluice) -> None:
+    pending, effects = await scale.pending(sluice, SCALE, EXTENT)
+    stored = await scale.stored(sluice, SCALE, EXTENT)
+    workers = await scale.workers(sluice, SCALE, EXTENT)
+    names = complete(scale.result(scale.Scaled(pending, effects, stored, workers), "", 0.0))
+    for count in EXTENT.pending:
+        assert f"{count} pending: list p95" in names
+    for count in EXTENT.stored:
+        assert f"{count} stored: decision, one in flight, ms p50 / p99" in names
+
+
+async def test_what_follows_a_killed_worker_an_open_breaker_and_a_halt_is_told(sluice: Sluice) -> None:
+    """The last one on the shared stack: it leaves an open breaker."""
+    found = await recovery.recover(sluice, RECOVERY, 1)
+    assert "halt → effective" in complete(recovery.result(found, "", 0.0))
+
+
+async def test_a_guard_pass_is_timed(tmp_path: Path) -> None:
+    guard = [one for one in BENCHMARKS if one.name == "guard"]
+    [outcome] = await run(guard, tmp_path, lanes=1, size=Size.QUICK)
+    assert outcome.report is not None, outcome.last_words
+
+
+async def test_pages_of_the_inbox_are_timed_and_weighed() -> None:
+    pages, weight = await inbox.measure(waiting=20, loads=2)
+    assert "first page: p95" in complete(inbox.result(20, pages, weight, "", 0.0))
+
+
+async def test_decisions_beside_open_streams_are_timed() -> None:
+    rounds = await streams.measure(3, 1)
+    assert "p95 without, with" in complete(streams.result(rounds, 3, "", 0.0))
+
+
+async def test_a_backtest_is_timed() -> None:
+    took, report = await backtest.measure(50)
+    result = backtest.result(50, took, report, "", 0.0)
+    assert complete(result)
+    assert report["replayed"] == 50
