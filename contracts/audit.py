@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from contracts.base import Contract, canonical_json
+from contracts.canonical import canonical_bytes
 from contracts.principal import Principal
 
 MAX_NUMBER = 2**63 - 1
@@ -77,6 +78,14 @@ class AuditEvent(Contract):
     payload: dict[str, Any]
     at: datetime
 
-    def leaf_bytes(self) -> bytes:
-        """Return the RFC 8785 bytes that are hashed into the tree."""
-        return canonical_json(self)
+    def leaf_bytes(self, payload: str | None = None) -> bytes:
+        """Return the RFC 8785 bytes that are hashed into the tree.
+
+        `payload` is its canonical form, where the caller has it already: the greater part of the work.
+        """
+        if payload is None:
+            return canonical_json(self)
+        plain = self.model_dump(mode="json", exclude={"payload"})
+        before = canonical_bytes({name: plain[name] for name in plain if name < "payload"})
+        after = canonical_bytes({name: plain[name] for name in plain if name > "payload"})
+        return b'%b,"payload":%b,%b' % (before[:-1], payload.encode(), after[1:])

@@ -33,8 +33,10 @@ def treated(verdict: Verdict, facts: Facts, declared: frozenset[str] = frozenset
 
     `declared`: reason codes that a guardrail of one's own lets a grant bypass; of a shipped one they say nothing.
     """
+    if verdict.outcome is Outcome.ALLOW or not facts.grants:
+        return verdict
     gate = _gate_of(verdict)
-    if verdict.outcome is Outcome.ALLOW or gate is None:
+    if gate is None:
         return verdict
     grant = next((one for one in facts.grants if _opens(one, gate, facts)), None)
     if grant is None:

@@ -83,16 +83,15 @@ async def settle(
     batch = Batch()
     kept = sealed(evaluation)
     batch.add(guard_pass.storing(evaluation, kept, result, beside))
-    batch.audit(
-        audit_log.event(
-            AuditType.PROPOSAL_EVALUATED,
-            tenant=locked.row.tenant,
-            subject=locked.row.id,
-            actor=SYSTEM,
-            payload=kept.document,
-            at=facts.now,
-        )
+    evaluated = audit_log.event(
+        AuditType.PROPOSAL_EVALUATED,
+        tenant=locked.row.tenant,
+        subject=locked.row.id,
+        actor=SYSTEM,
+        payload=kept.document,
+        at=facts.now,
     )
+    batch.audit_sealed(evaluated, kept)
     _add_postings(batch, standing, facts, evaluation, locked, purse)
     if standing.admitted:
         _add_admission(batch, facts, place)

@@ -53,8 +53,11 @@ _INSERT = """
     ORDER BY position"""
 
 
-def inserting(events: Sequence[AuditEvent]) -> Write:
-    """Return the write that inserts events in this order. A `Batch` carries it along with others."""
+def inserting(events: Sequence[AuditEvent], leaves: Sequence[bytes] | None = None) -> Write:
+    """Return the write that inserts events in this order. A `Batch` carries it along with others.
+
+    `leaves`: the leaf of each, where they are made already.
+    """
     return Write(
         _INSERT,
         {
@@ -63,7 +66,7 @@ def inserting(events: Sequence[AuditEvent]) -> Write:
             "tenant": [one.tenant for one in events],
             "subject": [one.subject for one in events],
             "actor": [f"{one.actor.issuer}/{one.actor.subject}" for one in events],
-            "leaf": [one.leaf_bytes() for one in events],
+            "leaf": [one.leaf_bytes() for one in events] if leaves is None else leaves,
             "created_at": [one.at for one in events],
         },
     )

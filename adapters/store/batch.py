@@ -7,6 +7,7 @@ see the same snapshot, so no two statements of a batch may write the same row.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -19,7 +20,15 @@ from adapters.store.driver import only_row
 from adapters.store.outbox import OUTBOX_CHANNEL, OutboxKind
 from adapters.store.writes import Write, numbered
 from contracts.audit import AuditEvent
+from contracts.base import Sealed
 from contracts.errors import SluiceError
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    write: Write
+    otherwise: SluiceError | None = None
+    channel: str | None = None
 
 
 class Batch:
@@ -27,17 +36,23 @@ class Batch:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._steps: list[tuple[Write, SluiceError | None]] = []
+        self._steps: list[_Step] = []
         self._events: list[AuditEvent] = []
-        self._queued = False
+        self._leaves: list[bytes] = []
 
     def add(self, write: Write, *, otherwise: SluiceError | None = None) -> None:
         """Add a write. `otherwise` is raised by `send` unless it writes exactly one row."""
-        self._steps.append((write, otherwise))
+        self._steps.append(_Step(write, otherwise=otherwise))
 
     def audit(self, *events: AuditEvent) -> None:
         """Add audit events; they keep this order."""
         self._events.extend(events)
+        self._leaves.extend(one.leaf_bytes() for one in events)
+
+    def audit_sealed(self, event: AuditEvent, kept: Sealed) -> None:
+        """Add an audit event whose payload is `kept.document`: its canonical form is not made a second time."""
+        self._events.append(event)
+        self._leaves.append(event.leaf_bytes(kept.text))
 
     def queue(
         self,
@@ -48,8 +63,11 @@ class Batch:
         due_at: datetime | None = None,
     ) -> None:
         """Add an outbox row, for now or for later."""
-        self._steps.append((outbox.inserting(kind, subject, payload, due_at=due_at), None))
-        self._queued = True
+        self.put(outbox.inserting(kind, subject, payload, due_at=due_at))
+
+    def put(self, write: Write) -> None:
+        """Add a write of outbox rows, or of none."""
+        self._steps.append(_Step(write, channel=OUTBOX_CHANNEL))
 
     async def send(self, connection: AsyncConnection) -> None:
         """Run everything in the caller's transaction; announce events and outbox rows at its commit.
@@ -58,29 +76,36 @@ class Batch:
             SluiceError: the `otherwise` of a statement that did not write exactly one row.
         """
         steps = list(self._steps)
-        announced = []
         if self._events:
-            steps.append((audit_log.inserting(self._events), None))
-            announced.append(AUDIT_CHANNEL)
-        if self._queued:
-            announced.append(OUTBOX_CHANNEL)
+            steps.append(_Step(audit_log.inserting(self._events, self._leaves), channel=AUDIT_CHANNEL))
         if not steps:
             return
-        query = _joined(tuple((write.sql, *write.values) for write, _ in steps), tuple(announced))
-        values = tuple(value for write, _ in steps for value in write.values.values())
+        shapes = tuple((one.write.sql, *one.write.values) for one in steps)
+        query = _joined(shapes, tuple(one.channel for one in steps))
+        values = tuple(value for one in steps for value in one.write.values.values())
         row = await only_row(connection, query, values)
-        for (_, otherwise), count in zip(steps, row, strict=False):
-            if otherwise is not None and count != 1:
-                raise otherwise
+        for one, count in zip(steps, row, strict=False):
+            if one.otherwise is not None and count != 1:
+                raise one.otherwise
 
 
 @lru_cache(512)
-def _joined(shapes: tuple[tuple[str, ...], ...], announced: tuple[str, ...]) -> str:
-    """Return one query of these writes, each a text and the names of its values, that says how many rows each wrote."""
+def _joined(shapes: tuple[tuple[str, ...], ...], channels: tuple[str | None, ...]) -> str:
+    """Return one query of these writes, each a text and the names of its values, that says how many rows each wrote.
+
+    A channel is told of it when one of its writes wrote any.
+    """
     steps, after = [], 0
     for index, (sql, *names) in enumerate(shapes):
         steps.append(f"step_{index} AS ({numbered(sql, tuple(names), after)} RETURNING 1)")
         after += len(names)
     counts = [f"(SELECT count(*) FROM step_{index})" for index in range(len(shapes))]  # noqa: S608  a number
-    notices = [f"pg_notify('{channel}', '')" for channel in announced]
+    notices = [
+        f"CASE WHEN {' + '.join(_of(channel, counts, channels))} > 0 THEN pg_notify('{channel}', '') END"
+        for channel in dict.fromkeys(filter(None, channels))
+    ]
     return f"WITH {', '.join(steps)} SELECT {', '.join(counts + notices)}"
+
+
+def _of(channel: str | None, counts: list[str], channels: tuple[str | None, ...]) -> list[str]:
+    return [count for count, one in zip(counts, channels, strict=True) if one == channel]
