@@ -110,13 +110,13 @@ def facts_of(
         turn=_turn(locked) if admitting else None,
         halts=contended.halts,
         windows=windows,
-        overrides=contended.overrides if admitting else (),
+        overrides=contended.overrides,
         grants=contended.grants,
         break_glass=configuration.break_glass,
         lease_owner=contended.lease_owner,
         ahead=contended.ahead,
         owners=configuration.owners_of(draft.authors),
-        approvers=contended.approvers if admitting else (),
+        approvers=contended.approvers,
     )
 
 

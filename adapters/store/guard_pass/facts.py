@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from types import ModuleType
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.driver import Query
 from adapters.store.guard_pass import (
     approvals,
     breakers,
@@ -34,8 +37,16 @@ _STORED = Fragment(
     "SELECT result FROM evaluations WHERE proposal_id = :proposal_id AND revision = :revision"
     " AND pass_number = :pass_number",
 )
-_AREAS = (budgets, halts, breakers, queue, rates, storms, approvals, overrides, grants)
-_FACTS = joined((_STORED, *(area.FRAGMENT for area in _AREAS)))
+_AREAS = (budgets, halts, breakers, queue, rates, storms, grants)
+_OF_PEOPLE = (approvals, overrides)
+"""What people have said of the revision: only the admitting pass asks. The first is before them."""
+
+
+def _statement(areas: Iterable[ModuleType]) -> Query:
+    return joined((_STORED, *(area.FRAGMENT for area in areas)))
+
+
+_FIRST, _ADMITTING = _statement(_AREAS), _statement((*_AREAS, *_OF_PEOPLE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +62,21 @@ class Contended:
     rates: Rates
     storms: Storms
     approvers: tuple[Principal, ...]
+    """Read by an admitting pass alone, like the overrides."""
     overrides: tuple[GateOverride, ...]
     grants: tuple[BreakGlass, ...]
 
 
 async def contended_facts(connection: AsyncConnection, asked: Question) -> Contended:
     """Lock the budget windows of the question and read what others can change."""
+    facts = _ADMITTING if asked.admitting else _FIRST
     parameters = asked.given.model_dump()
-    for area in _AREAS:
+    for area in (*_AREAS, *_OF_PEOPLE):
         parameters |= area.parameters(asked)
-    found = await _FACTS.only_row(connection, parameters)
+    found = await facts.only_row(connection, parameters)
     balances = budgets.parse(found["budgets"])
     while not budgets.is_complete(balances, asked.windows):
-        found = await _FACTS.only_row(connection, parameters)
+        found = await facts.only_row(connection, parameters)
         balances = budgets.after(balances, budgets.parse(found["budgets"]))
     queued = queue.parse(found["queue"])
     return Contended(
@@ -74,8 +87,8 @@ async def contended_facts(connection: AsyncConnection, asked: Question) -> Conte
         lease_owner=queued.lease_owner,
         ahead=queued.ahead,
         rates=rates.parse(found["rates"]),
-        storms=storms.parse(found["storms"]),
-        approvers=approvals.parse(found["approvals"]),
-        overrides=overrides.parse(found["overrides"]),
+        storms=await storms.by_whom(connection, asked, storms.parse(found["storms"])),
+        approvers=approvals.parse(found["approvals"]) if asked.admitting else (),
+        overrides=overrides.parse(found["overrides"]) if asked.admitting else (),
         grants=grants.parse(found["grants"]),
     )
