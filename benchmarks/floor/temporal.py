@@ -7,10 +7,8 @@ shard on one SQLite connection in memory: it says how little a change can cost, 
 from __future__ import annotations
 
 import asyncio
-import random
-import socket
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from temporalio.service import RPCError
 from benchmarks.floor.programs import TEMPORAL_SERVER, TEMPORAL_SQL_TOOL, dev_server_program, found
 from local.bound import bound_command
 from local.environment import foreign_environment
+from local.ports import free_port
 from local.postgres import SUPERUSER, PostgresServer, ensure_database
 from local.temporal import dev_server_command, is_ready
 from tests.proposal_stack import eventually
@@ -52,7 +51,7 @@ async def real_server(
         if everything or name != _VISIBILITY:
             await ensure_database(postgres, name)
             await asyncio.to_thread(_lay_out, tool, postgres, name, schema)
-    port = _port()
+    port = free_port()
     configuration = directory / "server.yaml"
     configuration.write_text(yaml.safe_dump(_configuration(postgres, port, everything=everything)))
     command = [str(server), "--config-file", str(configuration), "--allow-no-auth", "start"]
@@ -63,7 +62,7 @@ async def real_server(
 @asynccontextmanager
 async def dev_server(directory: Path) -> AsyncIterator[Temporal]:
     """Run the dev server that comes with Temporal's command, in memory."""
-    port = _port()
+    port = free_port()
     command = dev_server_command(await asyncio.to_thread(dev_server_program), port=port)
     async with _running(command, directory / "dev-server.log", port, is_ready) as running:
         yield running
@@ -117,17 +116,16 @@ def _lay_out(tool: Path, postgres: PostgresServer, database: str, schema: str) -
             raise RuntimeError(f"the schema of Temporal: {(done.stderr or done.stdout)[-2_000:]}")
 
 
-def _port() -> int:
-    """Return a free port that fits where the server keeps it: in a signed 16-bit number."""
+def _other_ports(taken: int) -> Iterator[int]:
+    chosen = [taken]
     while True:
-        with socket.socket() as probe, suppress(OSError):
-            port = random.randrange(20_000, 2**15)  # noqa: S311  no secret
-            probe.bind(("127.0.0.1", port))
-            return port
+        chosen.append(free_port(chosen))
+        yield chosen[-1]
 
 
 def _configuration(postgres: PostgresServer, port: int, *, everything: bool) -> dict[str, Any]:
-    ports = {"frontend": port} | {name: _port() for name in ("matching", "history", "worker")}
+    others = _other_ports(port)
+    ports = {"frontend": port} | {name: next(others) for name in ("matching", "history", "worker")}
     stores: dict[str, Any] = {
         name: {
             "sql": {
@@ -169,7 +167,7 @@ def _configuration(postgres: PostgresServer, port: int, *, everything: bool) -> 
         },
         "global": {"membership": {"maxJoinDuration": "30s", "broadcastAddress": "127.0.0.1"}},
         "services": {
-            name: {"rpc": {"grpcPort": grpc, "membershipPort": _port(), "bindOnLocalHost": True}}
+            name: {"rpc": {"grpcPort": grpc, "membershipPort": next(others), "bindOnLocalHost": True}}
             for name, grpc in ports.items()
         },
         "clusterMetadata": {

@@ -29,7 +29,6 @@ from benchmarks.report import Result
 from proofs.catalogue import Size
 from proofs.suite import run
 from tests.e2e.practice_ground import DEVELOPMENT, PRODUCTION
-from tests.side_by_side import ends_with_its_unit
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]
 
@@ -55,7 +54,6 @@ async def server() -> AsyncIterator[BenchServer]:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def sluice(server: BenchServer) -> AsyncIterator[Sluice]:
     async with sluice_on(server, GROUND, **PATIENT) as running:
-        ends_with_its_unit(running.stack.ask_to_stop)
         yield running
 
 
@@ -68,6 +66,29 @@ def complete(found: Result) -> list[str]:
     assert document["charts"]
     assert all(one.value for one in found.figures)
     return [one.name for one in found.figures]
+
+
+async def test_a_guard_pass_is_timed(tmp_path: Path) -> None:
+    guard = [one for one in BENCHMARKS if one.name == "guard"]
+    [outcome] = await run(guard, tmp_path, lanes=1, size=Size.QUICK)
+    assert outcome.report is not None, outcome.last_words
+
+
+async def test_pages_of_the_inbox_are_timed_and_weighed() -> None:
+    pages, weight = await inbox.measure(waiting=20, loads=2)
+    assert "first page: p95" in complete(inbox.result(20, pages, weight, "", 0.0))
+
+
+async def test_decisions_beside_open_streams_are_timed() -> None:
+    rounds = await streams.measure(3, 1)
+    assert "p95 without, with" in complete(streams.result(rounds, 3, "", 0.0))
+
+
+async def test_a_backtest_is_timed() -> None:
+    took, report = await backtest.measure(50)
+    result = backtest.result(50, took, report, "", 0.0)
+    assert complete(result)
+    assert report["replayed"] == 50
 
 
 async def test_every_contender_governs_changes_beside_its_floor(server: BenchServer, sluice: Sluice) -> None:
@@ -111,26 +132,3 @@ async def test_what_follows_a_killed_worker_an_open_breaker_and_a_halt_is_told(s
     """The last one on the shared stack: it leaves an open breaker."""
     found = await recovery.recover(sluice, RECOVERY, 1)
     assert "halt → effective" in complete(recovery.result(found, "", 0.0))
-
-
-async def test_a_guard_pass_is_timed(tmp_path: Path) -> None:
-    guard = [one for one in BENCHMARKS if one.name == "guard"]
-    [outcome] = await run(guard, tmp_path, lanes=1, size=Size.QUICK)
-    assert outcome.report is not None, outcome.last_words
-
-
-async def test_pages_of_the_inbox_are_timed_and_weighed() -> None:
-    pages, weight = await inbox.measure(waiting=20, loads=2)
-    assert "first page: p95" in complete(inbox.result(20, pages, weight, "", 0.0))
-
-
-async def test_decisions_beside_open_streams_are_timed() -> None:
-    rounds = await streams.measure(3, 1)
-    assert "p95 without, with" in complete(streams.result(rounds, 3, "", 0.0))
-
-
-async def test_a_backtest_is_timed() -> None:
-    took, report = await backtest.measure(50)
-    result = backtest.result(50, took, report, "", 0.0)
-    assert complete(result)
-    assert report["replayed"] == 50
