@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 import uuid
 from collections.abc import Iterator
@@ -43,6 +44,13 @@ class Reply:
     body: Any
 
 
+def _trusted(url: str) -> ssl.SSLContext:
+    """Whom the system trusts; nobody for plain HTTP, where to read all certificates would be half of a command."""
+    if httpx.URL(url).scheme == "http":
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.create_ssl_context()
+
+
 class ApiClient:
     """Blocking calls under one identity. A POST carries an `Idempotency-Key`, so it can be repeated."""
 
@@ -53,7 +61,9 @@ class ApiClient:
         self._url = url
         # Proxies of the environment never see a token.
         try:
-            self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False)
+            self._http = httpx.Client(
+                base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False, verify=_trusted(url)
+            )
         except httpx.InvalidURL as error:
             raise CommandFailed(f"{harmless(url, 120)!r} is not a URL", ExitCode.USAGE) from error
 

@@ -101,8 +101,12 @@ async def _link_of(ready: Ready, token: str) -> str | None:
     """A one-time link for the pages; None where this stack has none, for example behind another address."""
     import httpx
 
+    from local.probes import PLAIN
+
     headers = {"Authorization": f"Bearer {token}"}
-    async with httpx.AsyncClient(base_url=ready.url, headers=headers, timeout=10, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=ready.url, headers=headers, timeout=10, trust_env=False, verify=PLAIN
+    ) as http:
         made = await http.post("/v1/login-links")
         return str(made.json()["url"]) if made.is_success else None
 
@@ -137,13 +141,16 @@ async def _tell_seeded(ready: Ready, token: str, seeded: Mapping[str, str]) -> N
     """Show the four proposals of the first minute as they come to rest; say so when one takes longer."""
     import httpx
 
+    from local.probes import PLAIN
     from local.seed import SCENES
 
     say("\nFour proposals arrive:")
     open_scenes = {scene.name: scene for scene in SCENES if scene.name in seeded}
     headers = {"Authorization": f"Bearer {token}"}
     deadline = asyncio.get_running_loop().time() + _REST_WITHIN
-    async with httpx.AsyncClient(base_url=ready.url, headers=headers, timeout=10, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=ready.url, headers=headers, timeout=10, trust_env=False, verify=PLAIN
+    ) as http:
         while open_scenes and asyncio.get_running_loop().time() < deadline:
             for name, scene in list(open_scenes.items()):
                 found = (await http.get(f"/v1/proposals/{seeded[name]}")).raise_for_status().json()

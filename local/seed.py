@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 
+from local.probes import PLAIN
+
 _DEV = {"project": "acme-dev", "location": "us-central1", "cluster": "dev"}
 _PROD = {"project": "acme-prod", "location": "europe-west4", "cluster": "serving"}
 
@@ -62,7 +64,9 @@ async def seed_demo(url: str, token: str) -> dict[str, str]:
     """
     headers = {"Authorization": f"Bearer {token}"}
     proposals: dict[str, str] = {}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30, trust_env=False) as http:
+    async with httpx.AsyncClient(
+        base_url=url, headers=headers, timeout=30, trust_env=False, verify=PLAIN
+    ) as http:
         for scene in SCENES:
             answer = await http.post(
                 "/v1/proposals",

@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect
 
 from local.environment import ROOT
+from tests.waiting import WITHIN
 
 AXE = ROOT / "api" / "web" / "assets" / "node_modules" / "axe-core" / "axe.min.js"
 DESKTOP = (1280, 800)
 PHONE = (390, 844)
 Theme = Literal["light", "dark"]
+
+_PATIENCE = WITHIN * 1_000
+"""Milliseconds, for whatever is waited for in a page."""
+expect.set_options(timeout=_PATIENCE)
 
 CUT = ("net::ERR_", "Failed to fetch", "network error")
 """What Chromium logs when a page loses its connection: which of them, and how often, is a matter of moments."""
@@ -84,13 +89,13 @@ async def visiting(
         is_mobile=size == PHONE,
         has_touch=size == PHONE,
     )
+    context.set_default_timeout(_PATIENCE)
     await context.add_init_script(_REPORT)
     if cookies:
         await context.add_cookies(list(cookies))
     visit = Visit(await context.new_page(), context)
     context.on("page", lambda page: _watch(page, visit))
     _watch(visit.page, visit)
-    visit.page.set_default_timeout(15_000)
     try:
         yield visit
     finally:

@@ -33,7 +33,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+import structlog
+from hypothesis import HealthCheck, settings
 
 from adapters.store.migrate import upgrade
 from local import ports
@@ -51,12 +52,24 @@ _EMBEDDED = "embedded"
 _DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 _GIVEN = "SLUICE_TESTS_POSTGRES"
 """Names the directory of a server that runs already; its template is kept for the next session (proofs/mutants)."""
-_START_LIMIT = 30.0
+_START_LIMIT = 90.0
 
 _IN_MEMORY = keep_in_memory()
 
-settings.register_profile("house", deadline=None)  # how long an example takes says nothing on a busy machine
+# How long an example takes says nothing on a busy machine, and one run tries what the run before it tried.
+settings.register_profile(
+    "house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("house")
+
+# By default structlog lets Rich draw the values of all variables into each traceback, which takes up to seconds.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,7 +13,9 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,7 +75,7 @@ class EmulatorProcess(RunningEmulator):
             cwd=ROOT, stderr=asyncio.subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert self.process.stderr is not None
-        line = (await asyncio.wait_for(self.process.stderr.readline(), 30)).decode()
+        line = (await asyncio.wait_for(self.process.stderr.readline(), 90)).decode()
         ready = _READY.search(line)
         assert ready, f"the emulator did not start: {line}"
         self.address, self.compute_url = ready["grpc"], ready["http"]
@@ -93,7 +95,7 @@ class EmulatorProcess(RunningEmulator):
         await self.admin.close()
         with contextlib.suppress(ProcessLookupError):
             self.process.kill() if kill else self.process.terminate()
-        await asyncio.wait_for(self.process.wait(), 10)
+        await asyncio.wait_for(self.process.wait(), 60)
         self.process = None
 
 
@@ -107,13 +109,21 @@ async def practice_fleet(tmp_path: Path) -> AsyncIterator[EmulatorProcess]:
     await emulator.stop()
 
 
-@pytest.fixture
-async def local_fleet(tmp_path: Path) -> AsyncIterator[RunningEmulator]:
-    """The same in this process: starts in milliseconds, cannot be killed."""
-    emulator = await Emulator.start(Options(log=tmp_path / "gke.jsonl"))
-    running = RunningEmulator(tmp_path / "gke.jsonl", emulator.address, emulator.compute_url)
+@asynccontextmanager
+async def emulated(log: Path, clock: Callable[[], float] = time.time) -> AsyncIterator[RunningEmulator]:
+    """Run the practice fleet in this process, in the time of `clock`."""
+    emulator = await Emulator.start(Options(log=log))
+    emulator.service.cloud._clock = clock
+    running = RunningEmulator(log, emulator.address, emulator.compute_url)
     running.admin = EmulatorAdmin(running.compute_url)
     await running.admin.settings(**FAST)
     yield running
     await running.admin.close()
     await emulator.stop()
+
+
+@pytest.fixture
+async def local_fleet(tmp_path: Path) -> AsyncIterator[RunningEmulator]:
+    """The same in this process: starts in milliseconds, cannot be killed."""
+    async with emulated(tmp_path / "gke.jsonl") as running:
+        yield running

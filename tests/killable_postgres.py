@@ -14,7 +14,7 @@ from typing import Self
 
 from local.postgres import PostgresServer, server_in
 
-_LIMIT = 30.0
+_LIMIT = 60.0
 
 
 class KillablePostgres:

@@ -45,7 +45,7 @@ def opa_process(binary: Path, source: Path = POLICIES) -> Iterator[tuple[str, in
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         try:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while not is_listening(address):
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError("OPA did not start")

@@ -135,7 +135,7 @@ async def running_stack(
     *,
     max_steps: int = 4,
     model_worker: bool = True,
-    model_timeout: timedelta = timedelta(seconds=1),
+    model_timeout: timedelta = timedelta(seconds=3),
     model_wait: timedelta = MODEL_WAIT,
     queue: str | None = None,
 ) -> AsyncIterator[RequestStack]:

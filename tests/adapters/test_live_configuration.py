@@ -267,13 +267,13 @@ async def audited(database: Database) -> list[tuple[str, dict[str, object]]]:
 
 
 async def until(reached: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not reached():  # noqa: ASYNC110 -- nobody tells
             await asyncio.sleep(0.01)
 
 
 async def story(database: Database, length: int) -> list[tuple[str, dict[str, object]]]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(found := await audited(database)) < length:  # noqa: ASYNC110 -- nobody tells
             await asyncio.sleep(0.01)
     return found

@@ -47,7 +47,7 @@ class Sluice:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
 
     def json(self, *arguments: str, by: str, expect: int = 0) -> Any:

@@ -77,7 +77,7 @@ def test_an_installed_new_guardrail_is_found_under_its_full_name(made: Path, tmp
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, str(tmp_path / "finding.py"), str(made / "src")],
-        env=environment, capture_output=True, text=True, timeout=60,
+        env=environment, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.stdout == "[('acme-rules/large_pools', '0.1.0')]\n", done.stderr
 

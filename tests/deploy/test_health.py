@@ -82,7 +82,7 @@ async def test_a_polling_worker_is_healthy_and_another_container_is_not(
     monkeypatch.setenv("SLUICE_TEMPORAL__ADDRESS", temporal_address)
     client = await Client.connect(temporal_address, identity="7@container-one")
     async with Worker(client, task_queue="health", activities=[nothing]):
-        deadline = asyncio.get_running_loop().time() + 20
+        deadline = asyncio.get_running_loop().time() + 60
         while True:
             try:
                 await check_worker("health", "container-one")

@@ -36,7 +36,7 @@ def opa(
 
 
 def _wait(client: httpx.Client) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             if client.get("/health").status_code == httpx.codes.OK:

@@ -142,7 +142,7 @@ async def revision(engine: OpaPolicyEngine) -> str:
 
 async def first_answer(engine: OpaPolicyEngine) -> str:
     """Wait until OPA has its first bundle. Before that it answers nothing, which is never an allow."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await revision(engine)

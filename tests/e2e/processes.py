@@ -49,7 +49,7 @@ def _read(pid: int, name: str) -> str:
         return ""
 
 
-async def end(process: asyncio.subprocess.Process, limit: float = 40) -> int:
+async def end(process: asyncio.subprocess.Process, limit: float = 60) -> int:
     """SIGTERM, and SIGKILL when that is not enough; return the exit status."""
     with contextlib.suppress(ProcessLookupError):
         process.terminate()

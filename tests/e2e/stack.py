@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from sqlalchemy import text
@@ -28,12 +28,13 @@ from emulators.gke.log import Calls
 from local.bound import bound_command
 from local.environment import ROOT, foreign_environment, module_command
 from local.postgres import server_in
+from local.probes import PLAIN
 from local.stack import DATABASE
 from tests.e2e import processes
 from tests.e2e.practice_ground import DEVELOPMENT, Environment, Ground, Place
 from tests.gke_fixtures import EmulatorProcess
-
-T = TypeVar("T")
+from tests.waiting import WITHIN
+from tests.waiting import eventually as eventually
 
 CALL_TIMEOUT = 2.0
 """Seconds of one mutating call. Its deadline is ten seconds later (`EffectTimings.call_margin`)."""
@@ -46,18 +47,6 @@ _SETTINGS = {
     "SLUICE_GKE__OPERATION_TIMEOUT": "PT60S",
     "SLUICE_TELEMETRY__LOG_FORMAT": "json",
 }
-
-
-async def eventually(ask: Callable[[], Awaitable[T]], *, limit: float = 30, pause: float = 0.1) -> T:
-    """Ask until the answer is true and return it. What `ask` raises of HTTP or the network means: not yet."""
-    end = asyncio.get_running_loop().time() + limit
-    while True:
-        with contextlib.suppress(httpx.HTTPError, OSError):
-            if answer := await ask():
-                return answer
-        if asyncio.get_running_loop().time() > end:
-            raise TimeoutError(f"not within {limit} s: {ask}")
-        await asyncio.sleep(pause)
 
 
 @dataclass
@@ -97,8 +86,9 @@ class Stack:
         client = httpx.AsyncClient(
             base_url=url or self.url,
             headers={"Authorization": f"Bearer {token}"},
-            timeout=30,
+            timeout=WITHIN,
             trust_env=False,
+            verify=PLAIN,
             limits=httpx.Limits(max_keepalive_connections=0),
         )
         self.people[name] = client
@@ -133,7 +123,7 @@ class Stack:
         shown: dict[str, Any] = answer.json()
         return shown
 
-    async def until(self, proposal_id: str, *states: str, limit: float = 45) -> dict[str, Any]:
+    async def until(self, proposal_id: str, *states: str, limit: float = 2 * WITHIN) -> dict[str, Any]:
         """Follow until it is in one of the states; fail at once when it ended in another."""
         shown: dict[str, Any] = {}
 
@@ -142,7 +132,7 @@ class Stack:
             return shown["state"] in states or shown["is_final"]
 
         try:
-            await eventually(there, limit=limit)
+            await eventually(there, limit=limit, pause=0.1)
         except TimeoutError as error:
             said = {name: shown.get(name) for name in ("state", "reason_code", "message", "held_on")}
             raise TimeoutError(f"{proposal_id} did not reach {states}: {said}") from error
@@ -227,9 +217,9 @@ class Stack:
         """SIGKILL; the supervisor will start it again."""
         await self.end(part, signal.SIGKILL)
 
-    async def back(self, part: str, limit: float = 90) -> None:
+    async def back(self, part: str, limit: float = 2 * WITHIN) -> None:
         """Wait until the supervisor has the part running and ready again."""
-        await eventually(lambda: self._is_ready(part), limit=limit)
+        await eventually(lambda: self._is_ready(part), limit=limit, pause=0.1)
 
     async def restart(self, part: str) -> None:
         """SIGKILL, and wait until the supervisor has brought it back."""
@@ -279,7 +269,7 @@ class Stack:
             return ready.exists() if part == "worker" else await _is_ok(f"{url}/readyz")
 
         try:
-            await eventually(is_ready, limit=60)
+            await eventually(is_ready, limit=START_WITHIN)
             yield process, url
         finally:
             await processes.end(process)
@@ -378,5 +368,5 @@ async def _ready(
 
 
 async def _is_ok(url: str) -> bool:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=PLAIN) as client:
         return (await client.get(url)).status_code == 200

@@ -162,5 +162,5 @@ async def test_a_true_signature_counts_only_for_what_was_signed(stack: Stack) ->
 @pytest.fixture(scope="module")
 def hasty_configuration(tmp_path_factory: pytest.TempPathFactory) -> str:
     directory = tmp_path_factory.mktemp("hasty")
-    _, configuration = Ground().write(directory, decide_within="3s", execute_within="60s")
+    _, configuration = Ground().write(directory, decide_within="8s", execute_within="60s")
     return str(configuration)

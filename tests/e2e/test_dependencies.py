@@ -83,7 +83,7 @@ async def test_an_approved_change_that_could_not_start_in_time_never_starts(
 @pytest.fixture(scope="module")
 def hasty_configuration(tmp_path_factory: pytest.TempPathFactory) -> str:
     directory = tmp_path_factory.mktemp("hasty")
-    _, configuration = Ground().write(directory, decide_within="7s", execute_within="2s")
+    _, configuration = Ground().write(directory, decide_within="12s", execute_within="5s")
     return str(configuration)
 
 
@@ -138,7 +138,7 @@ async def test_a_halt_drains_then_holds_everything_it_covers_until_it_ends(stack
         held = await stack.show(waits)
         assert (held["state"], held["reason_code"]) == ("ready", "halted")
         assert stack.calls(second).of(RESIZE) == []
-    await stack.until(waits, "succeeded", limit=20)
+    await stack.until(waits, "succeeded")
     assert (stack.sizes_set(first), stack.sizes_set(second)) == ([2], [2])
     since = datetime.fromisoformat(now_effective["effective_at"])
     before, after = (stack.calls(place).accepted(RESIZE)[0] for place in (first, second))

@@ -144,7 +144,7 @@ async def proposals_are_not_doubled(stack: Stack, answered: list[Ask]) -> None:
     assert sorted(row.request_id for row in made) == sorted(one.request_id for one in wanted)
     for row in made:
         ends = "succeeded" if row.environment == "development" else "awaiting_approval"
-        await stack.until(row.id, ends, limit=90)
+        await stack.until(row.id, ends)
     for place in {one.place for one in wanted if one.place is not None}:
         expected = [2] if place.environment is DEVELOPMENT else []
         assert stack.sizes_set(place) == expected

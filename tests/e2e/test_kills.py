@@ -31,7 +31,7 @@ async def served(stack: ProposalStack, method: str, count: int) -> None:
     async def taken() -> bool:
         return len(stack.fleet.calls().of(method, target="acme-prod/europe-west4/serving/web")) >= count
 
-    await eventually(taken, limit=30)
+    await eventually(taken)
 
 
 async def propose(stack: ProposalStack) -> tuple[Any, str]:
@@ -51,7 +51,7 @@ async def kill_and_restart(worker: WorkerProcess) -> None:
 
 async def ends_well(worker: WorkerProcess, handle: Any, proposal_id: str) -> None:
     stack = worker.stack
-    closed = await asyncio.wait_for(handle.result(), 60)
+    closed = await asyncio.wait_for(handle.result(), 120)
     assert closed.state is S.SUCCEEDED
     assert (await stack.row(proposal_id)).state == S.SUCCEEDED
     assert stack.sizes_set() == [3]
@@ -118,7 +118,7 @@ async def test_killed_while_the_operation_runs(worker: WorkerProcess) -> None:
         intent = await worker.stack.intent(proposal_id)
         return intent is not None and intent.operation is not None
 
-    await eventually(issued, limit=30)
+    await eventually(issued)
     await kill_and_restart(worker)
     await ends_well(worker, handle, proposal_id)
 

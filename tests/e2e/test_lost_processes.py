@@ -49,7 +49,7 @@ async def waiting(stack: Stack) -> tuple[Place, str]:
 
 
 async def succeeded_once(stack: Stack, place: Place, proposal_id: str) -> None:
-    await stack.until(proposal_id, "succeeded", limit=90)
+    await stack.until(proposal_id, "succeeded")
     assert stack.sizes_set(place) == [2]
     assert (await stack.budget(place))[0] == 0
 

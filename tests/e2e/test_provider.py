@@ -92,7 +92,7 @@ async def test_an_operation_that_runs_when_it_is_proposed_is_waited_for_and_not_
     await asyncio.sleep(1.5)
     assert stack.calls(place).of(RESIZE) == []
     await stack.admin.finish_operation(foreign)
-    await stack.until(proposal_id, "succeeded", limit=15)
+    await stack.until(proposal_id, "succeeded")
     assert stack.sizes_set(place) == [2]
 
 
@@ -242,7 +242,7 @@ async def test_a_dirty_target_stays_locked_until_an_operator_resolves_it(stack: 
     assert (answer.status_code, answer.json()["state"]) == (200, "rolled_back")
     again = await stack.people["operator"].post(f"/v1/proposals/{dirty}/resolve", json=how)
     assert (again.status_code, again.json()["reason_code"]) == (409, "not_dirty")
-    await stack.until(next_one, "succeeded", limit=20)
+    await stack.until(next_one, "succeeded")
     assert stack.sizes_set(place) == [3, 2]
     assert (await stack.budget(place))[0] == 0
     resolved = [one for one in await stack.audit(dirty) if one["type"] == "proposal.moved"][-1]

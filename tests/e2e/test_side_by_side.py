@@ -112,7 +112,7 @@ async def test_two_workers_take_each_effect_once(pair: Stack) -> None:
         )
     )
     for proposal_id in ids:
-        await pair.until(proposal_id, "succeeded", "stale", limit=90)
+        await pair.until(proposal_id, "succeeded", "stale")
     assert [pair.sizes_set(place) for place in own] == [[2]] * 8
     assert len(pair.sizes_set(shared)) in (1, 2)
     assert pair.calls(shared).refused("SetNodePoolSize") == []
@@ -123,6 +123,6 @@ async def test_either_worker_may_die_and_the_other_goes_on(pair: Stack) -> None:
     ids = [await pair.propose(place.resize(2)) for place in places]
     await pair.kill("worker")
     for proposal_id in ids:
-        await pair.until(proposal_id, "succeeded", limit=90)
+        await pair.until(proposal_id, "succeeded")
     assert [pair.sizes_set(place) for place in places] == [[2]] * 3
     await pair.back("worker")

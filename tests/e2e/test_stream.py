@@ -44,7 +44,7 @@ class Follower:
             "Last-Event-ID": str(self.last_id),
         }
         async with (
-            httpx.AsyncClient(base_url=stack.url, timeout=30, trust_env=False) as client,
+            httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as client,
             client.stream("GET", "/v1/stream", headers=headers) as response,
         ):
             if response.status_code != 200:

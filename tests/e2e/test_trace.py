@@ -46,7 +46,7 @@ async def spans_of(
                 spans[span.span_id] = (process, span)
         return wanted <= {(process, span.name) for process, span in spans.values()}
 
-    await eventually(is_whole, limit=20)
+    await eventually(is_whole)
     return spans
 
 

@@ -29,7 +29,7 @@ async def test_a_worker_without_a_gke_mode_refuses_to_start_and_says_what_is_mis
     if mode is not None:
         environment["SLUICE_GKE__MODE"] = mode
     run = await asyncio.to_thread(
-        subprocess.run, WORKER, env=environment, capture_output=True, text=True, timeout=30
+        subprocess.run, WORKER, env=environment, capture_output=True, text=True, timeout=120
     )
     assert run.returncode not in (0, None)
     assert "GKE" in run.stderr.upper()

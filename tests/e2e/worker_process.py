@@ -16,7 +16,7 @@ from local.bound import bound_command
 from tests.proposal_stack import KEY, ProposalStack
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_LIMIT = 60.0
+START_LIMIT = 120.0
 
 
 @dataclass

@@ -21,7 +21,7 @@ def name_of(place: Place, pool: str = "web") -> str:
 
 async def state_is(page: Page, words: str) -> None:
     """The page tells the state, without being loaded again."""
-    await expect(page.locator("#proposal")).to_contain_text(re.compile(words, re.IGNORECASE), timeout=45_000)
+    await expect(page.locator("#proposal")).to_contain_text(re.compile(words, re.IGNORECASE))
 
 
 async def test_an_approver_decides_from_the_inbox_in_two_clicks_and_follows_it_to_the_end(
@@ -182,13 +182,13 @@ async def test_a_request_in_chat_becomes_a_proposal_that_only_its_page_decides(o
         await composer.fill(f"scale {target} to 2 nodes per zone")
         await composer.press("Enter")
         card = page.locator('main a[href^="/proposals/prp_"]').first
-        await card.wait_for(timeout=45_000)
+        await card.wait_for()
         proposal_id = (await card.get_attribute("href") or "").rsplit("/", 1)[-1]
         await office.stack.until(proposal_id, "awaiting_approval")
         await composer.fill("approve")
         await composer.press("Enter")
         said = "Nothing that is written here decides"
-        await expect(page.locator("#transcript")).to_contain_text(said, timeout=45_000)
+        await expect(page.locator("#transcript")).to_contain_text(said)
         await card.click()
         await page.wait_for_url(f"**/proposals/{proposal_id}")
     shown = await office.stack.show(proposal_id)

@@ -43,7 +43,7 @@ async def test_the_printed_link_opens_the_inbox_of_a_stack_that_has_something_to
             async with visiting(browser, url) as visit:
                 await sign_in(visit.page, link)
                 row = visit.page.get_by_role("link", name=re.compile("inference"))
-                await row.first.click(timeout=60_000)
+                await row.first.click()
                 await expect(visit.page.get_by_role("heading", name=re.compile("inference"))).to_be_visible()
                 assert await facts_seen(visit.page) == list(range(1, 11))
                 visit.expect_fault("status of 4")

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import until
 
 Eventually = Callable[[Callable[[], bool]], Awaitable[None]]
 
@@ -36,12 +36,4 @@ def is_alive() -> Callable[[int], bool]:
 
 @pytest.fixture(scope="session")
 def eventually() -> Eventually:
-    """Returns as soon as a condition holds; fails when it does not within 20 s."""
-
-    async def wait(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < deadline, "did not become true in time"
-            await asyncio.sleep(0.02)
-
-    return wait
+    return until

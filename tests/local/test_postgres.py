@@ -63,7 +63,7 @@ async def test_what_was_committed_is_there_after_a_kill_and_after_a_restart(
         killed = supervisor.pids()["postgres"]
         os.kill(killed, signal.SIGKILL)
         await eventually(lambda: supervisor.pids().get("postgres", killed) != killed)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     after_kill = await ask(server, "SELECT answer FROM kept")

@@ -54,7 +54,7 @@ def part(name: str, here: Path, *flags: str, program: str = _PROGRAM, **changes:
         "is_ready": is_ready,
         "prepare": forget,
         "restart": RestartPolicy(first_delay=timedelta(milliseconds=20)),
-        "start_limit": timedelta(seconds=20),
+        "start_limit": timedelta(seconds=60),
     }
     return Part(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -146,7 +146,7 @@ async def test_the_status_of_every_part_that_is_killed_is_known(tmp_path: Path) 
 
 async def test_a_second_request_to_stop_cuts_the_grace_short(tmp_path: Path) -> None:
     deaf = part("worker", tmp_path, "deaf", grace=timedelta(hours=1))
-    async with asyncio.timeout(20), running(tmp_path, (deaf,)) as run:
+    async with asyncio.timeout(60), running(tmp_path, (deaf,)) as run:
         run.supervisor.hurry()
 
 

@@ -21,7 +21,7 @@ from adapters.store.database import Database
 from adapters.store.migrate import upgrade
 from contracts.base import utc_now
 from contracts.decision import DecisionKind
-from contracts.messages import DECIDE_SIGNAL, WAKE_SIGNAL
+from contracts.messages import DECIDE_SIGNAL, WAKE_SIGNAL, PassInput
 from contracts.proposal import Draft, ProposalState
 from emulators.gke.faults import FaultKind
 from tests.contracts.samples import ANA, BEN
@@ -120,7 +120,16 @@ async def edited(stack: ProposalStack) -> Any:
         row = await stack.row(proposal_id)
         return (row.revision, row.state) == (2, WAITING)
 
-    await eventually(waits_again, limit=30)
+    await eventually(waits_again)
+    await stack.decide(proposal_id, BEN)
+    return handle
+
+
+async def voted_ahead(stack: ProposalStack) -> Any:
+    """An edit was made and judged while nobody told the workflow: the vote on it waits until it has looked."""
+    handle, proposal_id = await waiting(stack)
+    assert isinstance(await edit(stack.database, proposal_id, CAROL, node_count=4), Draft)
+    await stack.guard.check_proposal(PassInput(proposal_id=proposal_id, revision=2, pass_number=1))
     await stack.decide(proposal_id, BEN)
     return handle
 
@@ -153,6 +162,7 @@ PATHS: dict[str, Run] = {
         held_and_cancelled,
         sent_back_by_a_foreign_operation,
         edited,
+        voted_ahead,
         vote_withdrawn,
         vote_changed,
     )

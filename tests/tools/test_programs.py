@@ -157,7 +157,7 @@ def test_many_processes_at_once_build_once_and_all_get_it(
         subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         for _ in range(4)
     ]
-    answers = [racer.communicate(timeout=60)[0] for racer in racers]
+    answers = [racer.communicate(timeout=120)[0] for racer in racers]
     assert [racer.returncode for racer in racers] == [0] * 4
     assert set(answers) == {f"opa\t{cached_path(OPA, state / 'programs')}\n"}
     assert (tmp_path / "builds").read_text().count("build") == 1

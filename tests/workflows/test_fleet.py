@@ -80,7 +80,7 @@ async def test_the_schedule_is_made_once_looks_at_once_and_stays_paused(client: 
     try:
         await schedules.ensure(client)
         async with worker(client, looking, QUEUE_MAIN):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await looking.looked.wait()
         await handle.pause(note="maintenance")
         await schedules.ensure(client)

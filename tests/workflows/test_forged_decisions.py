@@ -115,7 +115,7 @@ async def test_a_decision_whose_time_has_no_offset_cannot_stop_the_workflow(stac
         assert await code_of_update(handle, message) == "malformed_decision"
         await handle.signal(DECIDE_SIGNAL, message)
         await stack.decide(proposal_id)
-        assert (await asyncio.wait_for(handle.result(), 20)).state is S.SUCCEEDED
+        assert (await asyncio.wait_for(handle.result(), 60)).state is S.SUCCEEDED
 
 
 async def test_a_signed_decision_that_the_api_never_stored_does_not_count(stack: ProposalStack) -> None:

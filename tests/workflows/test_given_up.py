@@ -54,7 +54,7 @@ async def test_what_a_failed_workflow_leaves_waiting_is_expired_by_housekeeping(
 ) -> None:
     breaks(monkeypatch, "close_proposal")
     async with stack.working():
-        handle = await stack.propose(decide_by=utc_now() + timedelta(seconds=1.5))
+        handle = await stack.propose(decide_by=utc_now() + timedelta(seconds=4))
         with pytest.raises(WorkflowFailureError):
             await handle.result()
     assert (await stack.row(id_of(handle))).state == S.AWAITING_APPROVAL
@@ -67,7 +67,7 @@ async def test_what_a_failed_workflow_leaves_waiting_is_expired_by_housekeeping(
 
 async def test_a_terminated_workflow_leaves_nothing_open_past_its_time(stack: ProposalStack) -> None:
     async with stack.working():
-        waiting = await stack.propose(decide_by=utc_now() + timedelta(seconds=3))
+        waiting = await stack.propose(decide_by=utc_now() + timedelta(seconds=30))
         await stack.until(id_of(waiting), S.AWAITING_APPROVAL)
         await waiting.terminate("by an operator of Temporal")
     sweep = OverdueProposals(stack.database, CONFIGURATION, grace=timedelta(seconds=-60))

@@ -94,7 +94,7 @@ async def test_the_schedule_is_made_once_sweeps_at_once_and_stays_paused(client:
     try:
         await schedules.ensure(client)
         async with worker(client, sweeping.activity, QUEUE_MAIN):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await sweeping.swept.wait()
         await handle.pause(note="maintenance")
         await schedules.ensure(client)

@@ -48,7 +48,7 @@ async def answers(address: str) -> bool:
 async def test_a_long_hold_continues_as_new_and_ends_with_one_effect(
     impatient_temporal: str, database: Database, local_fleet: RunningEmulator
 ) -> None:
-    await eventually(lambda: answers(impatient_temporal), limit=30)
+    await eventually(lambda: answers(impatient_temporal))
     async with proposal_stack(impatient_temporal, database, local_fleet) as stack:
         stack.guard.quorums, stack.guard.holds = [0], 12
         async with stack.working():

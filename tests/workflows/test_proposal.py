@@ -103,13 +103,13 @@ async def test_a_rejection_ends_it(stack: ProposalStack) -> None:
 
 async def test_nobody_deciding_in_time_rejects(stack: ProposalStack) -> None:
     async with stack.working():
-        handle = await stack.propose(decide_by=utc_now() + timedelta(seconds=1.5))
+        handle = await stack.propose(decide_by=utc_now() + timedelta(seconds=4))
         closed = await handle.result()
     assert (closed.state, closed.reason_code) == (S.EXPIRED, "decide_by_passed")
 
 
 async def test_a_decision_accepted_in_time_wins_although_it_is_applied_late(stack: ProposalStack) -> None:
-    decide_by = utc_now() + timedelta(seconds=3)
+    decide_by = utc_now() + timedelta(seconds=8)
     async with stack.working():
         handle = await stack.propose(decide_by=decide_by)
         await stack.until(id_of(handle), S.AWAITING_APPROVAL)
@@ -128,7 +128,7 @@ async def test_an_applied_decision_wins_although_its_result_was_lost_with_a_work
     stack: ProposalStack,
 ) -> None:
     async with stack.working():
-        handle = await stack.propose(decide_by=utc_now() + timedelta(seconds=2))
+        handle = await stack.propose(decide_by=utc_now() + timedelta(seconds=8))
         await stack.until(id_of(handle), S.AWAITING_APPROVAL)
         signed = await stack.signed(id_of(handle))
         await stack.record(signed)
@@ -213,7 +213,7 @@ async def test_a_hold_that_lasts_too_long_expires(stack: ProposalStack) -> None:
     now = utc_now()
     async with stack.working():
         handle = await stack.propose(
-            decide_by=now + timedelta(seconds=1), execute_by=now + timedelta(seconds=2)
+            decide_by=now + timedelta(seconds=5), execute_by=now + timedelta(seconds=6)
         )
         closed = await handle.result()
     assert (closed.state, closed.reason_code) == (S.EXPIRED, "execute_by_passed")

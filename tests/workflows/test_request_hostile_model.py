@@ -38,7 +38,7 @@ WORDS = "the queue of inference grows, do something"
 async def stack(
     temporal_address: str, database: Database, local_fleet: RunningEmulator, chat_server: ChatServer
 ) -> AsyncIterator[RequestStack]:
-    timeout = timedelta(seconds=0.5)
+    timeout = timedelta(seconds=2)
     async with running_stack(
         temporal_address, database, local_fleet, chat_server, model_timeout=timeout
     ) as running:

@@ -180,8 +180,8 @@ async def test_few_reads_run_at_a_time_and_a_provider_that_hangs_ends_the_look_i
 ) -> None:
     reader = ScriptedReader(names=[f"pool-{number}" for number in range(20)], hanging={"pool-3"})
     began = asyncio.get_running_loop().time()
-    assert await look(database, reader, within=1) == FleetLook(seen=19, failed=1, gone=0)
-    assert asyncio.get_running_loop().time() - began < 5
+    assert await look(database, reader, within=3) == FleetLook(seen=19, failed=1, gone=0)
+    assert asyncio.get_running_loop().time() - began < 30
     assert reader.most == AT_ONCE
     assert (await pools(database))["pool-3"].reason_code == "provider_unavailable"
 

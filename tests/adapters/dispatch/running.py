@@ -16,6 +16,7 @@ from adapters.store import outbox
 from adapters.store.database import Database
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import outbox as outbox_table
+from tests.waiting import eventually as eventually
 
 QUICK = Backoff(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50))
 
@@ -29,13 +30,6 @@ async def running(*loops: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]], within: float = 15) -> None:
-    deadline = asyncio.get_running_loop().time() + within
-    while not await holds():
-        assert asyncio.get_running_loop().time() < deadline, "it never came"
-        await asyncio.sleep(0.02)
 
 
 async def put(database: Database, kind: OutboxKind, subject: str, **payload: str) -> int:

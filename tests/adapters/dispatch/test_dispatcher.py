@@ -41,9 +41,14 @@ from tests.killable_postgres import KillablePostgres
 KEYS = {"key-1": "base64"}
 
 
-def dispatcher(database: Database, gateway: RecordingGateway, backoff: Backoff = QUICK) -> Dispatcher:
+def dispatcher(
+    database: Database,
+    gateway: RecordingGateway,
+    backoff: Backoff = QUICK,
+    lease: timedelta = timedelta(minutes=2),
+) -> Dispatcher:
     deliveries = WorkflowDeliveries(database, gateway, KEYS).by_kind()
-    return Dispatcher(database, deliveries, backoff, lease=timedelta(seconds=3))
+    return Dispatcher(database, deliveries, backoff, lease=lease)
 
 
 async def stored_decision(database: Database) -> SignedDecision:
@@ -221,7 +226,7 @@ async def test_two_dispatchers_share_the_work_and_deliver_each_row_once(database
 async def test_a_claim_of_a_dispatcher_that_died_is_delivered_by_another(database: Database) -> None:
     row_id = await put(database, OutboxKind.WAKE, "prp_1")
     async with database.transaction() as connection:
-        lease = timedelta(milliseconds=300)
+        lease = timedelta(seconds=2)
         assert len(await outbox_queue.claim(connection, [OutboxKind.WAKE], limit=1, lease=lease)) == 1
         assert await outbox_queue.claim(connection, [OutboxKind.WAKE], limit=1, lease=lease) == []
     gateway = RecordingGateway()
@@ -279,7 +284,10 @@ async def test_a_killed_database_loses_no_row_and_all_loops_come_back(
         loop
         for _ in range(2)
         for loop in background_loops(
-            database, Sequencer(database, SIGNER), (dispatcher(database, gateway),), settle_halts
+            database,
+            Sequencer(database, SIGNER),
+            (dispatcher(database, gateway, lease=timedelta(seconds=3)),),
+            settle_halts,
         )
     ]
     async with running(*loops):
@@ -298,7 +306,7 @@ async def test_a_killed_database_loses_no_row_and_all_loops_come_back(
                 except StoreUnavailable:
                     return False
 
-            await eventually(is_back, within=30)
+            await eventually(is_back)
         halts_before = settled["halts"]
 
         async def halts_settle() -> bool:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from pydantic import AnyHttpUrl, SecretBytes
 from sqlalchemy import text
 
+from adapters.dispatch import webhooks
 from adapters.dispatch.delivery import Backoff
 from adapters.dispatch.dispatcher import Dispatcher
 from adapters.dispatch.webhooks import WebhookDeliveries, read_secret, signature
@@ -60,6 +62,24 @@ def test_the_signature_is_that_of_the_specification() -> None:
     secret = SecretBytes(base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
     signed = signature(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
     assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+async def test_certificates_are_read_once_for_all_deliveries(
+    database: Database, receiver: Receiver, secret_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, make = [], ssl.create_default_context
+
+    def counted(*arguments: object, **named: object) -> ssl.SSLContext:
+        made.append(arguments)
+        return make(*arguments, **named)  # type: ignore[arg-type]
+
+    webhooks._trusted.cache_clear()
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    for subject in ("kind:x", "kind:y"):
+        await put(database, OutboxKind.NOTIFY, subject, event="breaker_open")
+    await deliver(database, notification(f"{receiver.url}/a", secret_file))
+    assert len(receiver.received) == 2
+    assert len(made) == 1
 
 
 async def test_a_waiting_proposal_is_told_to_every_url_signed(

@@ -17,7 +17,7 @@ __all__ = ["local_fleet", "practice_fleet"]
 @pytest.fixture
 async def reader(local_fleet: RunningEmulator) -> AsyncIterator[GkeNodePoolReader]:
     found = GkeNodePoolReader.to_endpoint(
-        local_fleet.address, local_fleet.compute_url, timeout=timedelta(seconds=1)
+        local_fleet.address, local_fleet.compute_url, timeout=timedelta(seconds=4)
     )
     yield found
     await found.close()

@@ -26,7 +26,7 @@ from tests.gke_fixtures import RunningEmulator
 SERVING = {"project": "acme-prod", "location": "europe-west4", "cluster": "serving"}
 INFERENCE = NodePoolTarget(**SERVING, node_pool="inference")
 BATCH = NodePoolTarget(**SERVING, node_pool="batch-autoscaled")
-TIMEOUT = timedelta(seconds=0.5)
+TIMEOUT = timedelta(seconds=3)
 
 
 async def test_a_size_is_set_per_zone_by_one_call_under_the_effects_identity(

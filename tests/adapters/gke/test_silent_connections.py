@@ -29,7 +29,7 @@ async def test_after_a_connection_fell_silent_the_provider_is_reached_again(
     local_fleet: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "PING_AFTER", timedelta(seconds=1))
-    monkeypatch.setattr(connection, "PING_ANSWERED_WITHIN", timedelta(seconds=1))
+    monkeypatch.setattr(connection, "PING_ANSWERED_WITHIN", timedelta(seconds=4))
     async with relay_to(local_fleet.address) as relay:
         reader = GkeNodePoolReader.to_endpoint(
             relay.address, local_fleet.compute_url, timeout=timedelta(seconds=3)

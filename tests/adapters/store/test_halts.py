@@ -53,11 +53,12 @@ async def test_with_nothing_in_flight_it_is_effective_at_once(database: Database
 
 
 async def test_it_drains_until_the_calls_it_covers_are_past_their_deadline(database: Database) -> None:
-    await intend(database, await stored_proposal(database), 0.5)
+    await intend(database, await stored_proposal(database), 600)
     made = await halt(database)
     assert made.status is HaltStatus.DRAINING
     assert await settle(database) == []
-    await asyncio.sleep(0.6)
+    async with database.transaction() as connection:
+        await connection.execute(update(intents).values(call_deadline=await database_now(connection)))
     assert await settle(database) == [made.id]
     assert await settle(database) == []
 
@@ -87,7 +88,7 @@ async def test_a_halt_of_an_agent_drains_what_that_agent_had_a_hand_in(database:
 async def test_a_new_halt_waits_for_the_intents_that_are_being_written(database: Database) -> None:
     proposal = await stored_proposal(database)
     async with database.transaction() as connection:
-        await halts.share_halt_lock(connection)
+        await halts.lock_out(connection, proposal.id)
         assert await halts.open_halts(connection) == ()
         creating = asyncio.create_task(halt(database))
         await asyncio.sleep(0.2)
@@ -99,9 +100,10 @@ async def test_a_new_halt_waits_for_the_intents_that_are_being_written(database:
 
 
 async def test_intents_do_not_keep_each_other_out(database: Database) -> None:
+    one, another = await stored_proposal(database), await stored_proposal(database)
     async with database.transaction() as first, database.transaction() as second:
-        await halts.share_halt_lock(first)
-        await asyncio.wait_for(halts.share_halt_lock(second), 2)
+        await halts.lock_out(first, one.id)
+        await asyncio.wait_for(halts.lock_out(second, another.id), 60)
 
 
 async def test_the_oldest_halt_that_covers_an_effect_is_named(database: Database) -> None:
@@ -110,7 +112,7 @@ async def test_the_oldest_halt_that_covers_an_effect_is_named(database: Database
     await halt(database)
     proposal = await stored_proposal(database)
     async with database.transaction() as connection:
-        found = await halts.covering(connection, await lock(connection, proposal.id))
+        found = halts.covering(await halts.open_halts(connection), await lock(connection, proposal.id))
     assert found == made
 
 
@@ -120,7 +122,7 @@ async def test_a_halt_that_still_drains_stops_what_comes_next_already(database: 
     made = await halt(database)
     assert made.status is HaltStatus.DRAINING
     async with database.transaction() as connection:
-        assert await halts.covering(connection, await lock(connection, proposal.id)) == made
+        assert halts.covering(await halts.open_halts(connection), await lock(connection, proposal.id)) == made
 
 
 async def test_its_end_wakes_everything_it_held_and_is_ended_once(database: Database) -> None:

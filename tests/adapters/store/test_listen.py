@@ -21,7 +21,7 @@ async def test_what_is_committed_is_heard_and_what_is_rolled_back_is_not(databas
             raise RuntimeError
     async with database.transaction() as connection:
         await connection.execute(text("select pg_notify('one', 'committed'), pg_notify('other', 'else')"))
-    assert await asyncio.wait_for(heard.get(), 5) == "committed"
+    assert await asyncio.wait_for(heard.get(), 60) == "committed"
     listening.cancel()
     with pytest.raises(asyncio.CancelledError):
         await listening
@@ -36,7 +36,7 @@ async def test_a_broken_connection_ends_the_listening(database: Database) -> Non
             text("select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%'")
         )
     with pytest.raises(StoreUnavailable):
-        await asyncio.wait_for(listening, 5)
+        await asyncio.wait_for(listening, 60)
 
 
 async def test_a_listener_that_was_cancelled_leaves_no_listening_connection_behind(

@@ -21,6 +21,7 @@ from contracts.audit import AuditEvent, AuditType
 from contracts.errors import StoreUnavailable
 from contracts.principal import SYSTEM
 from tests.killable_postgres import KillablePostgres
+from tests.waiting import until
 
 SIGNER = CheckpointSigner(Ed25519PrivateKey.from_private_bytes(b"a" * 32), "sluice.test/audit")
 
@@ -189,7 +190,7 @@ async def test_new_events_are_announced_numbered_and_announced_again(
     assert await heard.get() == ""
     await asyncio.sleep(0.1)
     await write(database, 3)
-    assert await asyncio.wait_for(heard.get(), 30) == "2"
+    assert await asyncio.wait_for(heard.get(), 60) == "2"
     for task in (listening, running):
         task.cancel()
     await asyncio.gather(listening, running, return_exceptions=True)
@@ -206,7 +207,7 @@ async def test_a_sequencer_that_is_woken_and_cancelled_at_the_same_moment_ends(
     for _ in range(steps):
         await asyncio.sleep(0)
     running.cancel()
-    await asyncio.wait([running], timeout=5)
+    await asyncio.wait([running], timeout=60)
     assert running.cancelled()
 
 
@@ -235,18 +236,17 @@ async def test_a_killed_database_loses_no_event_and_numbers_none_twice(
         asyncio.create_task(_persistently(work, stop))
         for work in (write_some, *(s.advance for s in sequencers))
     ]
-    for _ in range(4):
-        await asyncio.sleep(0.4)
+    for crashes in range(1, 5):
+        await until(lambda enough=15 * crashes: len(written) >= enough)  # type: ignore[misc]
         await asyncio.to_thread(killable_postgres.crash)
         await asyncio.to_thread(killable_postgres.start)
-    await asyncio.sleep(0.4)
+    await until(lambda: len(written) >= 75)
     stop.set()
     await asyncio.gather(*tasks)
     size = (await sequencers[0].checkpoint()).size
     async with database.reading() as connection:
         stored = set((await connection.execute(select(audit_events.c.id))).scalars())
     assert written <= stored
-    assert len(written) > 50
     assert size == len(stored)
     await assert_sound(database, size)
     await database.close()

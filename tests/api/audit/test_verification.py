@@ -25,7 +25,7 @@ async def verified(api: Api, body: Any = None) -> dict[str, Any]:
 
 
 async def ended(api: Api, path: str) -> dict[str, Any]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             run: dict[str, Any] = (await api.get(path)).json()
             if run["status"] != "running":
@@ -196,7 +196,7 @@ def runs_of(api: Api, gated: Gated, **changes: Any) -> Verifications:
 
 
 async def finish(runs: Verifications, run_id: str) -> Any:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             found = runs.find(run_id)
             if found is None or found.status != "running":

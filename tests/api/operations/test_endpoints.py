@@ -60,6 +60,6 @@ async def test_background_loops_run_with_the_application_and_are_started_again(a
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://sluice.test") as http:
             assert (await http.get("/healthz")).status_code == 200
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await runs.acquire()
             await runs.acquire()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from api.requests.watching import RequestWatches, WatchLimits
 from contracts.progress import ProgressStep, RequestProgress, StepState
 from contracts.request import RequestStatus
 from tests.api.serving import Api
+from tests.waiting import WITHIN, until
 
 READING = ProgressStep(
     kind="tool", name="read_node_pool", state=StepState.RUNNING, arguments={"node_pool": "web"}
@@ -75,7 +76,7 @@ class Reader:
         self._news.set()
 
     async def until(self, name: str, count: int = 1) -> list[Event]:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(WITHIN):
             while sum(event == name for event, _ in self.events) < count:
                 self._news.clear()
                 await self._news.wait()
@@ -93,14 +94,6 @@ async def reading(api: Api, request_id: str, by: str = "ana") -> AsyncIterator[R
         yield reader
     finally:
         await reader.leave()
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    for _ in range(250):
-        if holds():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come to that")
 
 
 def watches(api: Api) -> RequestWatches:
@@ -148,7 +141,7 @@ async def test_ten_readers_of_one_request_cost_one_poller_and_none_is_left_behin
     request_id = await asked(api)
     watches(api).limits = WatchLimits(per_reader=10, soonest=0.1, latest=0.2)
     readers = [Reader(api, request_id) for _ in range(10)]
-    await eventually(lambda: watches(api).watched == 1 and api.gateway.looked > 2)
+    await until(lambda: watches(api).watched == 1 and api.gateway.looked > 2)
     looked = api.gateway.looked
     await asyncio.sleep(0.5)
     assert api.gateway.looked - looked <= 8
@@ -164,12 +157,12 @@ async def test_one_person_watches_a_bounded_number_at_a_time(api: Api) -> None:
     request_id = await asked(api)
     async with reading(api, request_id), reading(api, request_id), reading(api, request_id) as third:
         async with reading(api, request_id) as fourth:
-            await eventually(lambda: third.status == fourth.status == 200)
+            await until(lambda: third.status == fourth.status == 200)
             await asyncio.sleep(0.1)
             refused = await api.get(f"/v1/requests/{request_id}/progress", by="ana")
             assert (refused.status_code, refused.json()["reason_code"]) == (429, "too_many_streams")
         async with reading(api, request_id) as again:
-            await eventually(lambda: again.status == 200)
+            await until(lambda: again.status == 200)
 
 
 async def test_while_temporal_is_down_the_stream_waits_for_the_outcome(api: Api) -> None:
@@ -185,9 +178,9 @@ async def test_while_temporal_is_down_the_stream_waits_for_the_outcome(api: Api)
 async def test_a_stream_ends_when_the_process_stops(api: Api) -> None:
     request_id = await asked(api)
     async with reading(api, request_id) as reader:
-        await eventually(lambda: watches(api).watched == 1)
+        await until(lambda: watches(api).watched == 1)
         watches(api).feed.close()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(WITHIN):
             await reader.task
     assert "closed" not in [name for name, _ in reader.events]
 

@@ -142,7 +142,7 @@ async def test_a_grant_is_shown_while_somebody_acts_on_it(api: Api) -> None:
     vera = Principal(kind=PrincipalKind.HUMAN, subject="vera")
     async with api.database.transaction() as acting:
         assert await store.lock(acting, api.parts.tenant, made["id"]) is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             shown = await api.get(f"/v1/break-glass/{made['id']}")
             assert (await grant_for(api.parts, made["id"], vera)).view.id == made["id"]
     assert shown.json()["status"] == "awaiting_second"

@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from tests.waiting import WITHIN
+
 
 @dataclass(frozen=True)
 class Event:
@@ -51,7 +53,7 @@ class Reading:
                     yield Event(name, self.last_id, json.loads(data))
                 name = data = ""
 
-    async def take(self, count: int, within: float = 10) -> list[Event]:
+    async def take(self, count: int, within: float = WITHIN) -> list[Event]:
         """Return the next events; fewer when the stream ends."""
         taken: list[Event] = []
         async with asyncio.timeout(within):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,10 +22,11 @@ from api.server import server_for
 from api.stream.feed import EventFeed, Limits
 from contracts.audit import AuditType
 from contracts.principal import SYSTEM
-from tests.adapters.dispatch.running import eventually
+from local.probes import PLAIN
 from tests.adapters.store.test_sequencer import SIGNER
 from tests.api.serving import Api, serving
 from tests.api.stream.reading import Reading
+from tests.waiting import until as until
 
 
 @dataclass
@@ -50,7 +51,7 @@ class StreamingApi:
         if last_event_id is not None:
             headers["Last-Event-ID"] = str(last_event_id)
         async with (
-            httpx.AsyncClient(base_url=self.url, timeout=20, trust_env=False) as client,
+            httpx.AsyncClient(base_url=self.url, timeout=60, trust_env=False, verify=PLAIN) as client,
             client.stream("GET", "/v1/stream", headers=headers, params=params) as response,
         ):
             if response.status_code != 200:
@@ -84,13 +85,6 @@ async def write(database: Database, count: int, subject: str = "prp_1", tenant: 
         await audit_log.append(connection, *events)
 
 
-async def until(holds: Callable[[], bool], within: float = 10) -> None:
-    async def holds_now() -> bool:
-        return holds()
-
-    await eventually(holds_now, within)
-
-
 @asynccontextmanager
 async def streaming(
     database_url: str, limits: Limits | None = None, *, send_buffer: int | None = None
@@ -114,7 +108,7 @@ async def streaming(
                 yield StreamingApi(api, f"http://{host}:{port}", server, feed, served)
             finally:
                 server.should_exit = True
-                await asyncio.wait_for(served, 15)
+                await asyncio.wait_for(served, 60)
     finally:
         listening.close()
         await beside.close()

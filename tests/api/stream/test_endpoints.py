@@ -149,7 +149,7 @@ async def test_a_quiet_clients_id_moves_on_with_the_pings(streamed: StreamingApi
 @pytest.mark.parametrize("how", ["revoked", "expired"])
 async def test_a_stream_ends_with_its_token(streamed: StreamingApi, how: str) -> None:
     mia = Principal(kind=PrincipalKind.HUMAN, subject="mia", roles=(Role.VIEWER,))
-    expires_at = utc_now() + timedelta(seconds=1.5) if how == "expired" else None
+    expires_at = utc_now() + timedelta(seconds=5) if how == "expired" else None
     async with streamed.database.transaction() as connection:
         token = await tokens.issue(connection, mia, actor=SYSTEM, expires_at=expires_at)
     async with streamed.stream(token=token) as reading:
@@ -225,7 +225,7 @@ async def test_many_that_come_at_the_same_moment_are_no_more_than_may(migrated_d
     async with streaming(migrated_database_url, Limits(per_reader=3)) as streamed, AsyncExitStack() as stack:
         asked = [stack.enter_async_context(streamed.stream()) for _ in range(12)]
         readings = [one for one in await asyncio.gather(*asked) if one.response.status_code == 200]
-        greeted = await asyncio.gather(*(one.take(1, within=2) for one in readings))
+        greeted = await asyncio.gather(*(one.take(1) for one in readings))
         assert sum(bool(events) for events in greeted) == 3
         assert streamed.feed.open_streams == 3
 
@@ -239,14 +239,14 @@ async def test_a_client_that_does_not_read_is_cut_off_and_resumes(migrated_datab
             [hello] = await attentive.take(1)
             for _ in range(20):
                 await streamed.write(100)
-            seen = await attentive.take(2_000, within=30)
+            seen = await attentive.take(2_000)
             await until(lambda: streamed.feed.open_streams == 1)
         assert [event.id for event in seen] == list(range(hello.id + 1, hello.id + 2_001))
         read = await asyncio.to_thread(drain, slow)
         last = max(int(line[4:]) for line in whole_events(read) if line.startswith("id: "))
         assert last < hello.id + 2_000
         async with streamed.stream(last_event_id=last) as again:
-            rest = (await again.take(hello.id + 2_001 - last, within=30))[1:]
+            rest = (await again.take(hello.id + 2_001 - last))[1:]
         assert [event.id for event in rest] == list(range(last + 1, hello.id + 2_001))
 
 
@@ -285,7 +285,7 @@ async def test_a_stopping_process_ends_twenty_streams_at_once(migrated_database_
         streamed.server.handle_exit(signal.SIGTERM, None)
         ends = await asyncio.gather(*(reading.take(1) for reading in readings))
         await streamed.served
-        assert time.monotonic() - began < STOP_WITHIN / 2
+        assert time.monotonic() - began < STOP_WITHIN
         assert ends == [[]] * 20
 
 
@@ -301,5 +301,5 @@ async def test_a_client_that_does_not_read_does_not_hold_up_the_stop(migrated_da
         began = time.monotonic()
         streamed.server.handle_exit(signal.SIGTERM, None)
         await streamed.served
-        assert time.monotonic() - began < STOP_WITHIN / 2
+        assert time.monotonic() - began < STOP_WITHIN
         stalled.close()

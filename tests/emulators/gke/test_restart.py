@@ -118,6 +118,6 @@ def test_a_fleet_file_is_checked_when_it_is_read(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs its zones"):
         load_fleet(str(path))
     command = [sys.executable, "-m", "emulators.gke", "--fleet", str(path)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 2
     assert "needs its zones" in ended.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -13,7 +12,7 @@ from google.cloud.container_v1 import types
 from tests.gke_fixtures import RunningEmulator
 
 if TYPE_CHECKING:
-    from tests.emulators.gke.conftest import Client
+    from tests.emulators.gke.conftest import Client, Clock
 
 INFERENCE = "acme-prod/europe-west4/serving/inference"
 WEB = "acme-prod/europe-west4/serving/web"
@@ -29,12 +28,13 @@ def name_of(pool: str, part: str = "") -> str:
     return whole.split(part)[0] if part else whole
 
 
-async def ended(client: Client, pool: str, name: str) -> Any:
+async def ended(client: Client, clock: Clock, pool: str, name: str) -> Any:
+    """Let time pass until the operation is over, and no longer."""
     for _ in range(100):
         operation = await client.operation(pool, name)
         if operation.status == Status.DONE:
             return operation
-        await asyncio.sleep(0.05)
+        clock.passes(0.05)
     raise AssertionError(f"{name} did not end")
 
 
@@ -60,7 +60,7 @@ async def test_the_fleet_has_regional_and_zonal_clusters_with_every_kind_of_pool
 
 
 async def test_a_resize_is_an_operation_and_nodes_come_up_over_time(
-    local_fleet: RunningEmulator, client: Client
+    local_fleet: RunningEmulator, client: Client, clock: Clock
 ) -> None:
     await local_fleet.admin.settings(pending=0.3, node_start=0.3)
     started = await client.set_size(INFERENCE, 4)
@@ -68,25 +68,25 @@ async def test_a_resize_is_an_operation_and_nodes_come_up_over_time(
     assert started.operation_type == types.Operation.Type.SET_NODE_POOL_SIZE
     assert started.target_link.endswith("/clusters/serving/nodePools/inference")
     assert await sizes(local_fleet, INFERENCE) == [(2, 2)] * 3
-    await asyncio.sleep(0.35)
+    clock.passes(0.35)
     assert await sizes(local_fleet, INFERENCE) == [(4, 2)] * 3
     pool = await client.call("get_node_pool", name=name_of(INFERENCE))
     assert pool.status == types.NodePool.Status.RECONCILING
-    done = await ended(client, INFERENCE, started.name)
+    done = await ended(client, clock, INFERENCE, started.name)
     assert done.error.code == 0
     assert done.end_time > done.start_time
     assert await sizes(local_fleet, INFERENCE) == [(4, 4)] * 3
 
 
-async def test_initial_node_count_does_not_follow_a_resize(client: Client) -> None:
-    await ended(client, INFERENCE, (await client.set_size(INFERENCE, 3)).name)
+async def test_initial_node_count_does_not_follow_a_resize(client: Client, clock: Clock) -> None:
+    await ended(client, clock, INFERENCE, (await client.set_size(INFERENCE, 3)).name)
     assert (await client.call("get_node_pool", name=name_of(INFERENCE))).initial_node_count == 2
 
 
 async def test_a_resize_to_the_present_size_is_still_an_operation(
-    local_fleet: RunningEmulator, client: Client
+    local_fleet: RunningEmulator, client: Client, clock: Clock
 ) -> None:
-    await ended(client, INFERENCE, (await client.set_size(INFERENCE, 2)).name)
+    await ended(client, clock, INFERENCE, (await client.set_size(INFERENCE, 2)).name)
     assert len(local_fleet.calls().accepted("SetNodePoolSize", target=INFERENCE)) == 1
 
 
@@ -119,12 +119,12 @@ async def test_a_foreign_operation_keeps_others_out_until_it_ends(
 
 
 async def test_an_upgrade_can_be_cancelled_and_a_resize_cannot(
-    local_fleet: RunningEmulator, client: Client
+    local_fleet: RunningEmulator, client: Client, clock: Clock
 ) -> None:
     name = await local_fleet.admin.start_operation("acme-prod/europe-west4/serving", type="UPGRADE_NODES")
     path = "projects/acme-prod/locations/europe-west4/operations/"
     await client.call("cancel_operation", name=path + name)
-    done = await ended(client, INFERENCE, name)
+    done = await ended(client, clock, INFERENCE, name)
     assert done.error.code == 0
     resize = await client.set_size(INFERENCE, 3)
     with pytest.raises(exceptions.FailedPrecondition):
@@ -132,78 +132,78 @@ async def test_an_upgrade_can_be_cancelled_and_a_resize_cannot(
 
 
 async def test_scarce_machines_end_in_a_stockout_and_the_group_keeps_trying(
-    local_fleet: RunningEmulator, client: Client
+    local_fleet: RunningEmulator, client: Client, clock: Clock
 ) -> None:
-    done = await ended(client, SCARCE, (await client.set_size(SCARCE, 3)).name)
+    done = await ended(client, clock, SCARCE, (await client.set_size(SCARCE, 3)).name)
     assert done.error.code == 8
     assert done.nodepool_conditions[0].code == types.StatusCondition.Code.GCE_STOCKOUT
     assert await sizes(local_fleet, SCARCE) == [(3, 3), (3, 1)]
     pool = await client.call("get_node_pool", name=name_of(SCARCE))
     assert pool.status == types.NodePool.Status.RUNNING_WITH_ERROR
     await local_fleet.admin.change_pool(SCARCE, stock={"us-central1-b": None})
-    await asyncio.sleep(0.2)
+    clock.passes(0.2)
     assert await sizes(local_fleet, SCARCE) == [(3, 3), (3, 3)]
 
 
 async def test_resizing_back_after_a_stockout_leaves_nothing_behind(
-    local_fleet: RunningEmulator, client: Client
+    local_fleet: RunningEmulator, client: Client, clock: Clock
 ) -> None:
-    await ended(client, SCARCE, (await client.set_size(SCARCE, 3)).name)
-    back = await ended(client, SCARCE, (await client.set_size(SCARCE, 1)).name)
+    await ended(client, clock, SCARCE, (await client.set_size(SCARCE, 3)).name)
+    back = await ended(client, clock, SCARCE, (await client.set_size(SCARCE, 1)).name)
     assert back.error.code == 0
     await local_fleet.admin.change_pool(SCARCE, stock={"us-central1-b": None})
-    await asyncio.sleep(0.2)
+    clock.passes(0.2)
     assert await sizes(local_fleet, SCARCE) == [(1, 1), (1, 1)]
 
 
 async def test_a_planned_stockout_hits_the_zones_it_names_and_may_recover(
-    local_fleet: RunningEmulator, client: Client
+    local_fleet: RunningEmulator, client: Client, clock: Clock
 ) -> None:
     await local_fleet.admin.add_fault(
         "SetNodePoolSize", "stockout", zones=["europe-west4-b"], arrives=1, recovers_after=1.0
     )
-    done = await ended(client, INFERENCE, (await client.set_size(INFERENCE, 4)).name)
+    done = await ended(client, clock, INFERENCE, (await client.set_size(INFERENCE, 4)).name)
     assert done.error.code == 8
     assert await sizes(local_fleet, INFERENCE) == [(4, 4), (4, 3), (4, 4)]
-    await asyncio.sleep(1.0)
+    clock.passes(1.0)
     assert await sizes(local_fleet, INFERENCE) == [(4, 4), (4, 4), (4, 4)]
 
 
 async def test_a_partial_success_ends_without_an_error_while_nodes_are_missing(
-    local_fleet: RunningEmulator, client: Client
+    local_fleet: RunningEmulator, client: Client, clock: Clock
 ) -> None:
     await local_fleet.admin.add_fault("SetNodePoolSize", "partial")
-    done = await ended(client, INFERENCE, (await client.set_size(INFERENCE, 4)).name)
+    done = await ended(client, clock, INFERENCE, (await client.set_size(INFERENCE, 4)).name)
     assert done.error.code == 0
     assert await sizes(local_fleet, INFERENCE) == [(4, 4), (4, 4), (4, 2)]
 
 
 async def test_an_operation_can_fail_although_it_was_carried_out(
-    local_fleet: RunningEmulator, client: Client
+    local_fleet: RunningEmulator, client: Client, clock: Clock
 ) -> None:
     await local_fleet.admin.add_fault("SetNodePoolSize", "operation_error")
-    done = await ended(client, INFERENCE, (await client.set_size(INFERENCE, 3)).name)
+    done = await ended(client, clock, INFERENCE, (await client.set_size(INFERENCE, 3)).name)
     assert done.error.code == 13
     assert await sizes(local_fleet, INFERENCE) == [(3, 3)] * 3
 
 
 async def test_a_stuck_operation_runs_until_it_is_told_to_end(
-    local_fleet: RunningEmulator, client: Client
+    local_fleet: RunningEmulator, client: Client, clock: Clock
 ) -> None:
     await local_fleet.admin.add_fault("SetNodePoolSize", "stuck")
     started = await client.set_size(INFERENCE, 3)
-    await asyncio.sleep(0.8)
+    clock.passes(0.8)
     assert (await client.operation(INFERENCE, started.name)).status == Status.RUNNING
     await local_fleet.admin.finish_operation(started.name)
     assert (await client.operation(INFERENCE, started.name)).status == Status.DONE
 
 
 async def test_an_operation_has_its_effect_although_nobody_looked_before_it_was_finished(
-    local_fleet: RunningEmulator, client: Client
+    local_fleet: RunningEmulator, client: Client, clock: Clock
 ) -> None:
     await local_fleet.admin.add_fault("SetNodePoolSize", "stuck")
     started = await client.set_size(INFERENCE, 3)
-    await asyncio.sleep(0.5)
+    clock.passes(0.5)
     await local_fleet.admin.finish_operation(started.name)
     assert await sizes(local_fleet, INFERENCE) == [(3, 3)] * 3
 
@@ -224,7 +224,7 @@ async def test_a_timeout_before_the_effect_changes_nothing(
 ) -> None:
     await local_fleet.admin.add_fault("SetNodePoolSize", "timeout_before_effect")
     with pytest.raises(exceptions.DeadlineExceeded):
-        await client.set_size(INFERENCE, 3, timeout=0.3)
+        await client.set_size(INFERENCE, 3, timeout=2)
     assert local_fleet.calls().accepted() == []
     assert await sizes(local_fleet, INFERENCE) == [(2, 2)] * 3
     await client.set_size(INFERENCE, 3)
@@ -238,14 +238,14 @@ async def test_a_timeout_before_the_effect_changes_nothing(
     ],
 )
 async def test_an_answer_can_be_lost_although_the_change_was_accepted(
-    local_fleet: RunningEmulator, client: Client, kind: str, error: type[Exception]
+    local_fleet: RunningEmulator, client: Client, clock: Clock, kind: str, error: type[Exception]
 ) -> None:
     await local_fleet.admin.add_fault("SetNodePoolSize", kind)
     with pytest.raises(error):
-        await client.set_size(INFERENCE, 3, timeout=0.3)
+        await client.set_size(INFERENCE, 3, timeout=2)
     (call,) = local_fleet.calls().accepted("SetNodePoolSize", target=INFERENCE)
     assert (call.effect, call.fault) == (1, kind)
-    await ended(client, INFERENCE, call.operation)
+    await ended(client, clock, INFERENCE, call.operation)
     assert await sizes(local_fleet, INFERENCE) == [(3, 3)] * 3
 
 
@@ -313,22 +313,24 @@ async def test_a_method_that_is_not_modelled_is_unimplemented_and_logged(
     assert [call.outcome for call in local_fleet.calls().of("DeleteCluster")] == ["UNIMPLEMENTED"]
 
 
-async def test_the_autoscaler_fights_a_manual_resize(local_fleet: RunningEmulator, client: Client) -> None:
-    await ended(client, BATCH, (await client.set_size(BATCH, 4)).name)
+async def test_the_autoscaler_fights_a_manual_resize(
+    local_fleet: RunningEmulator, client: Client, clock: Clock
+) -> None:
+    await ended(client, clock, BATCH, (await client.set_size(BATCH, 4)).name)
     assert await sizes(local_fleet, BATCH) == [(4, 4)] * 3
-    await asyncio.sleep(0.8)
+    clock.passes(0.8)
     assert await sizes(local_fleet, BATCH) == [(1, 1)] * 3
 
 
 async def test_new_bounds_are_reported_and_the_floor_is_applied(
-    local_fleet: RunningEmulator, client: Client
+    local_fleet: RunningEmulator, client: Client, clock: Clock
 ) -> None:
     bounds = {"enabled": True, "min_node_count": 2, "max_node_count": 8}
     started = await client.call("set_node_pool_autoscaling", name=name_of(BATCH), autoscaling=bounds)
-    await ended(client, BATCH, started.name)
+    await ended(client, clock, BATCH, started.name)
     pool = await client.call("get_node_pool", name=name_of(BATCH))
     assert (pool.autoscaling.min_node_count, pool.autoscaling.max_node_count) == (2, 8)
-    await asyncio.sleep(0.8)
+    clock.passes(0.8)
     assert await sizes(local_fleet, BATCH) == [(2, 2)] * 3
 
 

@@ -12,10 +12,8 @@ from playwright.async_api import Browser
 
 from adapters.temporal.gateway import TemporalGateway
 from contracts.messages import QUEUE_MAIN
-from emulators.gke.client import EmulatorAdmin
-from emulators.gke.server import Emulator, Options
 from settings import TemporalSettings
-from tests.gke_fixtures import FAST, RunningEmulator
+from tests.gke_fixtures import RunningEmulator, emulated
 from tests.openai_server import ChatServer, serving_chat
 from tests.request_stack import RequestStack, running_stack
 from tests.web.site import Site, serving_site
@@ -33,13 +31,8 @@ class Talk:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def fleet(tmp_path: Path) -> AsyncIterator[RunningEmulator]:
-    emulator = await Emulator.start(Options(log=tmp_path / "gke.jsonl"))
-    running = RunningEmulator(tmp_path / "gke.jsonl", emulator.address, emulator.compute_url)
-    running.admin = EmulatorAdmin(running.compute_url)
-    await running.admin.settings(**FAST)
-    yield running
-    await running.admin.close()
-    await emulator.stop()
+    async with emulated(tmp_path / "gke.jsonl") as running:
+        yield running
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -32,7 +32,7 @@ async def ask(page: Page, text: str) -> None:
 async def outcome(page: Page, name: str, turn: int = -1) -> None:
     """Wait until a turn has come to an outcome of this name."""
     last = page.locator(".turn").nth(turn)
-    await expect(last.locator(".planner-about .badge")).to_have_text(name, timeout=30_000)
+    await expect(last.locator(".planner-about .badge")).to_have_text(name)
 
 
 async def accessible(page: Page) -> None:
@@ -80,7 +80,7 @@ async def test_a_proposal_becomes_a_card_that_follows_its_state_and_opens_its_pa
         await expect(card).to_contain_text("to 4 per zone")
         proposal_id = str(await card.get_attribute("href")).removeprefix("/proposals/")
         await talk.site.api.observe(proposal_id)
-        await expect(card).to_contain_text("Awaiting approval", timeout=10_000)
+        await expect(card).to_contain_text("Awaiting approval")
         await expect(card).to_contain_text("2,744.80 USD")
         await expect(card.locator("[data-countdown]")).to_be_visible()
         async with talk.site.api.database.transaction() as connection:
@@ -88,7 +88,7 @@ async def test_a_proposal_becomes_a_card_that_follows_its_state_and_opens_its_pa
             await proposals.move(
                 connection, row, ProposalState.REJECTED, actor=SYSTEM, reason_code="rejected"
             )
-        await expect(card).to_contain_text("A reviewer rejected it. Nothing ran.", timeout=10_000)
+        await expect(card).to_contain_text("A reviewer rejected it. Nothing ran.")
         await card.click()
         await page.wait_for_url(f"**/proposals/{proposal_id}")
 

@@ -42,9 +42,7 @@ async def test_a_budget_that_changes_is_drawn_anew_and_its_numbers_stay_open(sta
         await card.get_by_text("Numbers").click()
         await expect(page.locator("[data-connection=live]")).to_be_attached()
         await stage.spend("1000", 0, reserved=True)
-        await expect(card.get_by_role("table").get_by_role("row").last).to_contain_text(
-            "13,827.77 USD", timeout=15_000
-        )
+        await expect(card.get_by_role("table").get_by_role("row").last).to_contain_text("13,827.77 USD")
         await expect(card.get_by_role("table")).to_be_visible()
         await expect(card.locator(".chart-canvas canvas")).to_be_visible()
 

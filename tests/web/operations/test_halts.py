@@ -66,7 +66,7 @@ async def test_a_halt_is_made_in_two_steps_drains_becomes_effective_and_is_ended
         await expect(page.get_by_text("Draining: no new effect starts")).to_be_visible()
         await expect(page.get_by_text("1 call may still reach the provider.")).to_be_visible()
         # Nobody touches anything: the deadline passes, and the page says so.
-        await expect(page.get_by_text("Effective: no covered effect can start")).to_be_visible(timeout=25_000)
+        await expect(page.get_by_text("Effective: no covered effect can start")).to_be_visible()
         await page.get_by_role("button", name="End this halt…").click()
         dialog = page.get_by_role("dialog", name="End this halt?")
         await expect(dialog.get_by_text("Nothing waits for it.")).to_be_visible()
