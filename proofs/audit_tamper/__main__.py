@@ -15,13 +15,11 @@ An export is made by the exporter's own code. Then, in this order of strength:
 from __future__ import annotations
 
 import functools
-import multiprocessing
 import os
 import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from proofs.audit_tamper import flips, rearranging
@@ -29,6 +27,7 @@ from proofs.audit_tamper.command import command_on
 from proofs.audit_tamper.flips import Flip
 from proofs.audit_tamper.log import Log, made
 from proofs.report import Report, Stopwatch, arguments, at_least, conclude, exactly, told
+from proofs.spread import spread
 
 EVERY = 1_000
 """Entries between two checkpoints, as the sequencer signs them."""
@@ -169,18 +168,10 @@ def pieces(entries: int, commands: int, rearranged: int, seed: int) -> list[Piec
 def prove(work_to_do: list[Piece], jobs: int) -> Found:
     """Do all of it, `jobs` processes at a time."""
     found, watch = Found(), Stopwatch(len(work_to_do), "pieces")
-    for done, one in enumerate(_results(work_to_do, jobs), start=1):
+    for done, one in enumerate(spread(work, work_to_do, jobs), start=1):
         found.add(one)
         watch.at(done)
     return found
-
-
-def _results(work_to_do: list[Piece], jobs: int) -> Iterable[Found]:
-    if jobs == 1:
-        yield from map(work, work_to_do)
-        return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap_unordered(work, work_to_do)
 
 
 def replayed(only: str, entries: int, seed: int) -> Found:
@@ -238,4 +229,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # By its own name: a spawned process finds nothing in `__main__`.
+    from proofs.audit_tamper.__main__ import main
+
     sys.exit(main())

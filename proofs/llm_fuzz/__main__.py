@@ -13,14 +13,13 @@ An output is replayed by its seed and its name.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import random
 import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from contracts.errors import ModelRefused, ModelUnavailable
@@ -30,6 +29,7 @@ from proofs.llm_fuzz import ground, hostile_model, mutation
 from proofs.llm_fuzz.judge import faults
 from proofs.llm_fuzz.rig import Rig, Taken, assembled
 from proofs.report import Report, Stopwatch, arguments, at_least, conclude, exactly, say, told
+from proofs.spread import spread
 
 BATCH = 2_000
 MAX_FAULTS = 20
@@ -143,19 +143,11 @@ def prove(pieces: list[Batch], jobs: int) -> Found:
     """Run everything, `jobs` processes at a time."""
     found, done = Found(), 0
     watch = Stopwatch(sum(len(one.numbers) for one in pieces), "outputs")
-    for one in _results(pieces, jobs):
+    for one in spread(work, pieces, jobs):
         found.add(one)
         done += sum(one.outputs.values())
         watch.at(done)
     return found
-
-
-def _results(pieces: list[Batch], jobs: int) -> Iterable[Found]:
-    if jobs == 1:
-        yield from map(work, pieces)
-        return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap_unordered(work, pieces)
 
 
 def _show(seed: int, only: str) -> int:
@@ -209,4 +201,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # By its own name: a spawned process finds nothing in `__main__`.
+    from proofs.llm_fuzz.__main__ import main
+
     sys.exit(main())

@@ -11,12 +11,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from multiprocessing import get_context
-from multiprocessing.queues import SimpleQueue
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -36,9 +34,12 @@ from proofs.mutants.trial import (
 )
 from proofs.mutants.working_copy import ROOT, MutantInvalid, copy_repository, mutated
 from proofs.report import Report, conclude, exactly, told
+from proofs.spread import lane, spread
 
 _ALL_MAY_ENTER = 0o755
 _ROOM = 4 * 1024**3
+_LONGEST = 3 * LONGEST
+"""A mutant's tests run twice at most: its killer, then all of them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,56 +100,48 @@ def misfits_among(mutants: Sequence[Mutant], root: Path = ROOT) -> list[str]:
 def run(mutants: Sequence[Mutant], jobs: int = 1) -> list[Trial] | None:
     """Try mutants in copies, `jobs` at a time; None when their tests are red without any mutant."""
     with _scratch() as scratch, running_server(scratch / "pg") as server:
-        preload()
-        first = Place(scratch / "copy-0", scratch / "scratch-0", server)
-        copy_repository(first.copy)
-        if not _is_healthy(mutants, first):
+        places = tuple(
+            Place(scratch / f"copy-{number}", scratch / f"scratch-{number}", server) for number in range(jobs)
+        )
+        copy_repository(places[0].copy)
+        libraries = _libraries(mutants, places[0])
+        if libraries is None:
             return None
-        forking = get_context("fork")
-        places = forking.SimpleQueue()
-        for number in range(jobs):
-            place = Place(scratch / f"copy-{number}", scratch / f"scratch-{number}", server)
-            if number:
-                shutil.copytree(first.copy, place.copy)
-            places.put(place)
+        for other in places[1:]:
+            shutil.copytree(places[0].copy, other.copy)
         trials = []
-        with ProcessPoolExecutor(jobs, forking, _take_place, (places,)) as pool:
-            for trial in pool.map(_tried, mutants):
-                _tell(
-                    f"{trial.result:<9}{trial.seconds:6.1f} s {trial.processor_seconds:6.1f} s cpu  {trial.mutant}\n"
-                )
-                trials.append(trial)
+        for trial in spread(
+            partial(_tried, places, libraries, known_killers()), mutants, jobs, longest=_LONGEST
+        ):
+            _tell(
+                f"{trial.result:<9}{trial.seconds:6.1f} s {trial.processor_seconds:6.1f} s cpu  {trial.mutant}\n"
+            )
+            trials.append(trial)
         return trials
 
 
-def _is_healthy(mutants: Sequence[Mutant], place: Place) -> bool:
-    """Run the tests without a mutant, and load what they had to load for the forks to come."""
+def _libraries(mutants: Sequence[Mutant], place: Place) -> tuple[str, ...] | None:
+    """Run the tests without a mutant. Return what they had to load; None where one is red."""
     tests = list(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
     _tell(f"{len(tests)} files or tests, without a mutant ...\n")
+    preload()
     healthy = run_tests(tests, place, LONGEST * 10, keep_byte_code=True)
     if healthy.status != 0:
         _tell(f"RED\n{healthy.output[-4000:]}\n")
-        return False
-    preload(healthy.libraries)
-    return True
+        return None
+    return healthy.libraries
 
 
 def _costs(trials: Sequence[Trial]) -> list[float]:
     return [one.processor_seconds for one in trials]
 
 
-_mine: list[Place] = []
-"""The copy of this process."""
-_killers = known_killers()
-
-
-def _take_place(places: SimpleQueue[Place]) -> None:
-    _mine.append(places.get())
-
-
-def _tried(mutant: Mutant) -> Trial:
-    (place,) = _mine
-    return try_mutant(mutant, place, killer_of(mutant, _killers))
+def _tried(
+    places: Sequence[Place], libraries: tuple[str, ...], killers: Mapping[str, str], mutant: Mutant
+) -> Trial:
+    """Try one in the copy of this process, which loads the libraries before its first."""
+    preload(libraries)
+    return try_mutant(mutant, places[lane()], killer_of(mutant, killers))
 
 
 def _tell(text: str) -> None:
@@ -201,4 +194,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    # By its own name: a spawned process finds nothing in `__main__`.
+    from proofs.mutants.__main__ import main
+
     sys.exit(main())

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -62,7 +63,8 @@ class Place:
     """Directory of a PostgreSQL that is shared; None: the tests start their own."""
 
 
-def preload(libraries: Sequence[str] = ()) -> None:
+@cache
+def preload(libraries: tuple[str, ...] = ()) -> None:
     """Load libraries, so that no fork has to. A fork shares the memory of what is loaded by now."""
     for name in libraries:
         with suppress(ImportError):  # A part of a library that only another part of it may import.

@@ -15,12 +15,12 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from functools import partial
 
 from proofs.report import Figure, Report, Stopwatch, arguments, at_least, conclude, exactly, say, told
 from proofs.simulation.plants import PLANTS
 from proofs.simulation.running import Tally, boundaries, simulate
+from proofs.spread import lane, spread
 
 MAX_FAULTS = 50
 SHARE = 1_000
@@ -91,13 +91,13 @@ def _run(seeds: Sequence[int], plant: str | None, jobs: int) -> Tally:
         simulate(seeds, plant, done=take)
         return total
     shares = [seeds[first : first + SHARE] for first in range(0, len(seeds), SHARE)]
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        running = [
-            pool.submit(simulate, share, plant, core=number % jobs) for number, share in enumerate(shares)
-        ]
-        for one in as_completed(running):
-            take(one.result())
+    for one in spread(partial(_simulate, plant), shares, jobs):
+        take(one)
     return total
+
+
+def _simulate(plant: str | None, seeds: Sequence[int]) -> Tally:
+    return simulate(seeds, plant, core=lane())
 
 
 def _planted(plant: str | None) -> str:
@@ -117,4 +117,7 @@ def _parsed() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    # By its own name: a spawned process finds nothing in `__main__`.
+    from proofs.simulation.__main__ import main
+
     sys.exit(main())

@@ -24,6 +24,7 @@ from proofs.simulation.plants import FATES, PLANTS
 from proofs.simulation.store import Clock, SimulatedDatabase, prepare
 from proofs.simulation.wiring import Present, wired
 from proofs.simulation.world import Fate
+from proofs.spread import at
 
 BATCH = 200
 """Seeds between two judgements; the tables are emptied after each."""
@@ -161,6 +162,7 @@ async def _batch(
 ) -> Tally:
     tally, courses = Tally(), list[Course]()
     for seed in seeds:
+        at(f"seed {seed}")
         run = Run(seed, database, fate or fate_of(seed))
         present.world = run.world
         try:

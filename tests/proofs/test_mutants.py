@@ -26,7 +26,8 @@ from proofs.mutants.__main__ import run
 from proofs.mutants.catalogue import MUTANTS
 from proofs.mutants.mutant import Mutant, Promise
 
-proof._killers = json.loads(sys.argv[1])
+killers = json.loads(sys.argv[1])
+proof.known_killers = lambda: killers
 first, tests = "from __future__ import annotations", "tests/guardrails/halt/test_decision.py"
 
 def planted(name, addition, tests=tests):
