@@ -82,6 +82,11 @@ class Ballot:
         """The last moment to decide, while decisions are taken."""
         return self._rules.decide_by if self._rules else None
 
+    @property
+    def revision(self) -> int:
+        """The revision that is decided on; 0 before any."""
+        return self._rules.revision if self._rules else 0
+
     def open(self, rules: DecisionRules) -> None:
         """Take decisions by these rules, under the keys of the workflow's input. Votes of a new revision start anew."""
         if self._rules is not None and self._rules.revision != rules.revision:

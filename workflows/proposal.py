@@ -18,7 +18,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from contracts.decision import DecisionResult, SignedDecision
     from contracts.effect import EffectResult, Step
-    from contracts.eligibility import ALREADY_VOTED
+    from contracts.eligibility import ALREADY_VOTED, STALE_REVISION
     from contracts.messages import (
         DECIDE_SIGNAL,
         DECIDE_UPDATE,
@@ -46,6 +46,8 @@ VOTE_CHANGE = "newest-vote-of-a-person-counts"
 """Patch: asked only where it makes a difference, so that other histories hold no marker."""
 BEHIND = "rules-of-a-lost-pass-are-asked-for"
 """Patch: asked only where a pass was lost with its worker."""
+AHEAD = "decisions-on-a-newer-revision-wait"
+"""Patch: asked only where a decision comes before its workflow has heard of the edit it is about."""
 
 _S = ProposalState
 _FAILED = (ActivityError, ApplicationError)
@@ -191,6 +193,8 @@ class ProposalWorkflow:
             if self._ballot.knows(signed):
                 return
             self._validate(signed)
+            if self._is_ahead(signed) and not workflow.patched(AHEAD):
+                refuse(STALE_REVISION)
             self._require_newest_counts(signed)
         except ApplicationError as refusal:
             await self._record_refusal(parts, refusal.type or "")
@@ -204,11 +208,19 @@ class ProposalWorkflow:
         self._woken = True
 
     def _validate(self, signed: SignedDecision) -> None:
-        """Pure. While a guard pass runs its rules are not known yet; the handler then checks them."""
-        if self._in_pass:
+        """Pure. While a guard pass runs its rules are not known yet, nor are those of an edit that nobody told of.
+
+        The handler then waits for them: an Update is answered once, and a refusal would lose the vote.
+        """
+        if self._in_pass or self._is_ahead(signed):
             self._ballot.authenticate(signed)
         else:
             self._check_vote(signed, workflow.now())
+
+    def _is_ahead(self, signed: SignedDecision) -> bool:
+        """Tell whether a decision is about an edit of which this workflow has not heard yet."""
+        is_waiting = self._state is _S.AWAITING_APPROVAL and not self._in_pass
+        return is_waiting and signed.decision.revision > self._ballot.revision
 
     def _check_vote(self, signed: SignedDecision, now: datetime) -> None:
         if self._state is not _S.AWAITING_APPROVAL:
@@ -223,6 +235,24 @@ class ProposalWorkflow:
     async def _apply(self, signed: SignedDecision) -> DecisionResult:
         """Apply one decision after the other. In time is what was accepted in time."""
         accepted_at = workflow.now()
+        try:
+            await self._catch_up(signed)
+            return await self._count(signed, accepted_at)
+        except _FAILED as failure:
+            refuse(_code_of(failure))
+
+    async def _catch_up(self, signed: SignedDecision) -> None:
+        """Wait for the rules of an edit that the database knows of and this workflow does not."""
+        if self._in_pass:
+            await workflow.wait_condition(lambda: not self._in_pass)
+        if not self._is_ahead(signed) or not workflow.patched(AHEAD):
+            return
+        standing = await stages.read_state(self.start.proposal_id)
+        if standing.revision >= signed.decision.revision:
+            self._woken = True
+            await workflow.wait_condition(lambda: not self._in_pass and not self._is_ahead(signed))
+
+    async def _count(self, signed: SignedDecision, accepted_at: datetime) -> DecisionResult:
         self._applying += 1
         try:
             async with self._one_decision:
@@ -233,8 +263,6 @@ class ProposalWorkflow:
                 self._ballot.take(signed, accepted_at)
                 self._state = ProposalState(result.state)
                 return result
-        except _FAILED as failure:
-            refuse(_code_of(failure))
         finally:
             self._applying -= 1
 
