@@ -35,7 +35,7 @@ from adapters.opa.sources import POLICIES
 from adapters.store.database import Database
 from adapters.store.schema import evaluations, proposals
 from api.server import server_for
-from benchmarks.postgres import fresh_database
+from benchmarks.postgres import OpenDatabase, fresh_database
 from benchmarks.report import Bar, Chart, Result, Spread, arguments, at_most, conclude, exactly, told
 from contracts.errors import PolicyUnavailable
 from contracts.proposal import ProposalState
@@ -179,15 +179,17 @@ async def backtest(served: Served, policies: Path, declared: Path) -> tuple[floa
     return took, report
 
 
-async def measure(count: int = RECORDS) -> tuple[float, dict[str, Any]]:
+async def measure(
+    count: int = RECORDS, database: OpenDatabase = fresh_database
+) -> tuple[float, dict[str, Any]]:
     """Seed, serve, run."""
     opa = resolve(OPA, state_dir=Settings().state_dir).path
     context = multiprocessing.get_context("spawn")
-    async with fresh_database() as url:
-        database = Database(url)
+    async with database() as url:
+        store = Database(url)
         async with candidate_policy(opa, POLICIES) as live:
-            await seed(database, live.engine, count)
-        await database.close()
+            await seed(store, live.engine, count)
+        await store.close()
         pipe, other = context.Pipe()
         api = context.Process(target=serve, args=(url, other), daemon=True)
         api.start()

@@ -32,7 +32,7 @@ from adapters.store.database import Database
 from adapters.store.schema import decisions, evaluations, proposals
 from adapters.store.sessions import SignInMethod
 from api.server import server_for
-from benchmarks.postgres import fresh_database
+from benchmarks.postgres import OpenDatabase, fresh_database
 from benchmarks.report import Bar, Chart, Result, Spread, arguments, at_most, conclude, percentile, told
 from contracts.action import ResizeNodePool
 from contracts.base import new_id, utc_now
@@ -231,10 +231,12 @@ class Loaded:
     size: int
 
 
-async def measure(waiting: int = WAITING, loads: int = LOADS) -> tuple[list[Loaded], dict[str, int]]:
+async def measure(
+    waiting: int = WAITING, loads: int = LOADS, database: OpenDatabase = fresh_database
+) -> tuple[list[Loaded], dict[str, int]]:
     """Return every page, and the weight of the first by file."""
     context = multiprocessing.get_context("spawn")
-    async with fresh_database() as url:
+    async with database() as url:
         pipe, other = context.Pipe()
         api = context.Process(target=serve, args=(url, other, waiting), daemon=True)
         api.start()

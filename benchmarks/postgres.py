@@ -7,8 +7,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -17,6 +17,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, w
 from adapters.store.migrate import upgrade
 from local.postgres import PostgresServer, is_ready, server_in
 
+OpenDatabase = Callable[[], AbstractAsyncContextManager[str]]
+"""Gives the URL of a migrated database meanwhile."""
 _START_WITHIN = 90.0
 
 

@@ -39,7 +39,8 @@ from benchmarks.report import (
 from tests.e2e.practice_ground import Place
 
 LIST_MS, MEMORY_MIB, EFFECT_MS, GROWTH = 200.0, 2_048.0, 1_000.0, 1.1
-LOADS = 60
+WARM_UP = 5
+"""Loads of a list that are not counted."""
 AT_ONCE = 16
 
 
@@ -55,6 +56,8 @@ class Extent:
     stored: Sequence[int]
     alone: int
     """Changes one after the other, whose intake and decision are timed."""
+    loads: int
+    """Of each list."""
     seconds: float
 
     @property
@@ -63,8 +66,8 @@ class Extent:
         return ["web", *(f"p{number:02}" for number in range(1, self.pools))]
 
 
-FULL = Extent(50, 20, (1_000, 10_000), 50, (1_000, 10_000, 100_000), 40, 12.0)
-QUICK = Extent(4, 2, (8, 50), 4, (10, 50), 3, 2.0)
+FULL = Extent(50, 20, (1_000, 10_000), 50, (1_000, 10_000, 100_000), 40, 60, 12.0)
+QUICK = Extent(4, 2, (8, 50), 4, (10, 50), 3, 20, 2.0)
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ async def pending(
     found = []
     for count in extent.pending:
         await copy_waiting(sluice.pool, count)
-        latencies = await _lists(sluice, state="awaiting_approval")
+        latencies = await _lists(sluice, extent.loads, state="awaiting_approval")
         memory = resident_mib(sluice.roles["worker"][0])
         found.append(Pending(count, latencies, memory))
         say(f"{count:,} pending: list p95 {percentile(latencies, 0.95):.0f} ms, worker {memory:.0f} MiB")
@@ -151,14 +154,14 @@ async def _fill(sluice: Sluice, places: Sequence[Place], extent: Extent) -> list
     return made
 
 
-async def _lists(sluice: Sluice, **filters: str) -> list[float]:
+async def _lists(sluice: Sluice, loads: int, **filters: str) -> list[float]:
     latencies = []
-    for _ in range(LOADS):
+    for _ in range(WARM_UP + loads):
         began = time.perf_counter()
         answer = await sluice.http.get("/v1/proposals", params=filters, headers=sluice.header_of("viewer"))
         latencies.append(1_000 * (time.perf_counter() - began))
         answer.raise_for_status()
-    return latencies[5:]
+    return latencies[WARM_UP:]
 
 
 async def _effect_ms(sluice: Sluice, place: Place, pool: str, proposal_id: str) -> float:
@@ -174,7 +177,7 @@ async def stored(sluice: Sluice, places: Sequence[Place], extent: Extent) -> dic
     found = {}
     for count in extent.stored:
         await copy_closed(sluice.pool, count)
-        latencies = await _lists(sluice)
+        latencies = await _lists(sluice, extent.loads)
         size = await sluice.pool.fetchval("SELECT pg_database_size(current_database())")
         measured = await drive(sluice, places, warm_up=4, alone=extent.alone, seconds=extent.seconds)
         found[count] = Stored(measured, latencies, size / 2**20)

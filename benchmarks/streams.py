@@ -28,7 +28,7 @@ from adapters.store import audit_log, halts
 from adapters.store.database import Database
 from api.server import server_for
 from api.stream.feed import EventFeed, Limits
-from benchmarks.postgres import fresh_database
+from benchmarks.postgres import OpenDatabase, fresh_database
 from benchmarks.report import Bar, Chart, Result, Spread, arguments, at_most, conclude, percentile, told
 from contracts.audit import AuditType
 from contracts.principal import SYSTEM
@@ -63,17 +63,17 @@ class Served:
 # The API's process
 
 
-def serve(url: str, pipe: Connection, rounds: int) -> None:
-    """Serve until told to stop."""
-    asyncio.run(_serve(url, pipe, rounds))
+def serve(url: str, pipe: Connection, waiting: int) -> None:
+    """Serve until told to stop, with so many proposals that wait."""
+    asyncio.run(_serve(url, pipe, waiting))
 
 
-async def _serve(url: str, pipe: Connection, rounds: int) -> None:
+async def _serve(url: str, pipe: Connection, waiting: int) -> None:
     listening = socket.create_server(("127.0.0.1", 0))
     async with serving(url) as api:
         loops = background_loops(api.database, api.parts.sequencer, (), halts.settle)
         ballots = []
-        for _ in range(2 * rounds * DECISIONS):
+        for _ in range(waiting):
             proposal_id = await api.propose()
             await api.observe(proposal_id)
             ballots.append((proposal_id, decision_on(await api.view(proposal_id))))
@@ -143,17 +143,17 @@ class Streams:
         return self.received
 
 
-def read(url: str, served: Served, pipe: Connection) -> None:
+def read(url: str, served: Served, pipe: Connection, decisions: int) -> None:
     """Hold as many streams as told, 0 to close them; any other word ends it."""
-    asyncio.run(_read(url, served, pipe))
+    asyncio.run(_read(url, served, pipe, decisions))
 
 
-async def _read(url: str, served: Served, pipe: Connection) -> None:
+async def _read(url: str, served: Served, pipe: Connection, decisions: int) -> None:
     working = asyncio.create_task(_work(url))
     streams: Streams | None = None
     while isinstance(count := await asyncio.to_thread(pipe.recv), int):
         if streams is not None:
-            pipe.send(await streams.close(DECISIONS))
+            pipe.send(await streams.close(decisions))
             streams = None
         else:
             streams = await Streams.open(count, served)
@@ -199,23 +199,28 @@ Say = Callable[[object], Awaitable[Any]]
 """Sends a word to the readers and returns their answer."""
 
 
-async def measure(streams: int, rounds: int = ROUNDS) -> list[tuple[Half, Half]]:
+async def measure(
+    streams: int,
+    rounds: int = ROUNDS,
+    decisions: int = DECISIONS,
+    database: OpenDatabase = fresh_database,
+) -> list[tuple[Half, Half]]:
     """Return rounds of (without, with); every second round starts with the streams."""
     context = multiprocessing.get_context("spawn")
-    async with fresh_database() as url:
+    async with database() as url:
         to_api, at_api = context.Pipe()
-        api = context.Process(target=serve, args=(url, at_api, rounds), daemon=True)
+        api = context.Process(target=serve, args=(url, at_api, 2 * rounds * decisions), daemon=True)
         api.start()
         served: Served = await asyncio.to_thread(to_api.recv)
         to_readers, at_readers = context.Pipe()
-        readers = context.Process(target=read, args=(url, served, at_readers), daemon=True)
+        readers = context.Process(target=read, args=(url, served, at_readers, decisions), daemon=True)
         readers.start()
 
         async def say(word: object) -> Any:
             to_readers.send(word)
             return await asyncio.to_thread(to_readers.recv)
 
-        halves = await _rounds(streams, served, say, rounds)
+        halves = await _rounds(streams, served, say, rounds, decisions)
         to_readers.send("end")
         to_api.send("end")
         for process in (readers, api):
@@ -223,7 +228,9 @@ async def measure(streams: int, rounds: int = ROUNDS) -> list[tuple[Half, Half]]
         return halves
 
 
-async def _rounds(streams: int, served: Served, say: Say, count: int) -> list[tuple[Half, Half]]:
+async def _rounds(
+    streams: int, served: Served, say: Say, count: int, decisions: int
+) -> list[tuple[Half, Half]]:
     ballots = iter(served.ballots)
     base = f"http://127.0.0.1:{served.port}"
     rounds = []
@@ -232,13 +239,13 @@ async def _rounds(streams: int, served: Served, say: Say, count: int) -> list[tu
     ) as client:
 
         async def without() -> Half:
-            return Half(await _decide(client, ballots))
+            return Half(await _decide(client, ballots, decisions))
 
         async def with_streams() -> Half:
             await say(streams)
-            latencies = await _decide(client, ballots)
+            latencies = await _decide(client, ballots, decisions)
             received: list[int] = await say(0)
-            if not received or min(received) < DECISIONS:
+            if not received or min(received) < decisions:
                 raise RuntimeError(
                     f"streams received {min(received)} to {max(received)} updates: not measured"
                 )
@@ -253,10 +260,10 @@ async def _rounds(streams: int, served: Served, say: Say, count: int) -> list[tu
     return rounds
 
 
-async def _decide(client: httpx.AsyncClient, ballots: Any) -> list[float]:
+async def _decide(client: httpx.AsyncClient, ballots: Any, count: int) -> list[float]:
     await asyncio.sleep(1)
     latencies = []
-    for _ in range(DECISIONS):
+    for _ in range(count):
         proposal_id, body = next(ballots)
         began = time.perf_counter()
         answer = await client.post(f"/v1/proposals/{proposal_id}/decisions", json=body)

@@ -8,8 +8,8 @@ import time
 
 from temporalio import activity
 
+from benchmarks.floor.addresses import Addresses
 from benchmarks.floor.bare_workflow import QUEUE, FloorWorkflow
-from benchmarks.floor.change import Addresses
 from benchmarks.floor.serving import serve
 
 

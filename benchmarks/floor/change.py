@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 
 import asyncpg
 from temporalio import activity
@@ -22,6 +21,7 @@ from activities.guardrail.policy_input import policy_input
 from adapters.gke.effector import GkeNodePoolEffector
 from adapters.gke.reader import GkeNodePoolReader
 from adapters.opa.engine import OpaPolicyEngine
+from benchmarks.floor.addresses import Addresses
 from contracts.action import ResizeNodePool
 from contracts.base import utc_now
 from contracts.configuration import Target
@@ -69,27 +69,6 @@ REQUESTER = Principal(kind=PrincipalKind.HUMAN, subject="requester", roles=(Role
 
 class DeniedError(Exception):
     """A gate said no; the message names it."""
-
-
-@dataclass(frozen=True)
-class Addresses:
-    """What a contender's worker is given, as JSON on its command line."""
-
-    temporal: str
-    namespace: str
-    database: str
-    opa: str
-    gke: str
-    compute: str
-
-    def text(self) -> str:
-        """Return it as JSON."""
-        return json.dumps(vars(self))
-
-    @classmethod
-    def parsed(cls, given: str) -> Self:
-        """Return what `text` wrote."""
-        return cls(**json.loads(given))
 
 
 async def open_pool(database: str) -> asyncpg.Pool:

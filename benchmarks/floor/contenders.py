@@ -15,6 +15,7 @@ import asyncpg
 from temporalio.client import Client, WorkflowHandle
 
 from benchmarks.floor import change, graph
+from benchmarks.floor.addresses import Addresses
 from benchmarks.floor.bare_workflow import QUEUE as FLOOR_QUEUE
 from benchmarks.floor.bare_workflow import FloorWorkflow
 from benchmarks.floor.naive_workflow import QUEUE as NAIVE_QUEUE
@@ -82,7 +83,7 @@ class WorkerProcess:
     """A contender's worker, which can be killed and started again."""
 
     module: str
-    given: change.Addresses
+    given: Addresses
     directory: Path
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
 

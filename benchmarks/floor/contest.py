@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 
 from benchmarks.floor import change
+from benchmarks.floor.addresses import Addresses
 from benchmarks.floor.calm import settle
 from benchmarks.floor.contenders import Contender, Floor, Graph, Naive, WorkerProcess, working
 from benchmarks.floor.graph import TABLES as RUNS
@@ -48,7 +49,7 @@ QUICK = Effort(rounds=1, slots=4, alone=2, seconds=3.0, warm_up=1)
 async def open_floor(server: BenchServer, directory: Path, _: BenchGround) -> AsyncIterator[Contender]:
     """Run the floor's worker."""
     client = await server.namespace()
-    given = change.Addresses(server.address, client.namespace, "", "", "", "")
+    given = Addresses(server.address, client.namespace, "", "", "", "")
     async with working(WorkerProcess("benchmarks.floor.bare", given, directory)) as worker:
         yield Floor(worker, server, client)
 
@@ -62,7 +63,7 @@ async def open_dev_floor(
         await settle([temporal.pid])
         own = replace(server, address=temporal.address, temporal_pid=temporal.pid)
         client = await own.namespace()
-        given = change.Addresses(own.address, client.namespace, "", "", "", "")
+        given = Addresses(own.address, client.namespace, "", "", "", "")
         async with working(WorkerProcess("benchmarks.floor.bare", given, directory)) as worker:
             yield Floor(worker, own, client, name="floor-dev", has_database=False)
 
@@ -80,7 +81,7 @@ async def open_plain(
         with opa_process(opa_program()) as (opa, opa_pid):
             pool = await change.open_pool(database)
             await pool.execute(change.TABLES + RUNS)
-            given = change.Addresses(
+            given = Addresses(
                 server.address, client.namespace, database, opa, emulator.address, emulator.compute_url
             )
             module = "benchmarks.floor.naive" if name == "naive" else "benchmarks.floor.graph"

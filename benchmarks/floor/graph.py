@@ -26,7 +26,8 @@ from langgraph.types import Command, interrupt
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
-from benchmarks.floor.change import Addresses, DeniedError, Gates, open_pool
+from benchmarks.floor.addresses import Addresses
+from benchmarks.floor.change import DeniedError, Gates, open_pool
 from benchmarks.floor.steps import AFTERWARDS, GATES
 
 TABLES = """

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from benchmarks.floor.change import Addresses, Gates, open_pool
+from benchmarks.floor.addresses import Addresses
+from benchmarks.floor.change import Gates, open_pool
 from benchmarks.floor.naive_workflow import QUEUE, NaiveWorkflow
 from benchmarks.floor.serving import serve
 from benchmarks.floor.steps import AFTERWARDS, GATES

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from benchmarks.floor.change import Addresses
+from benchmarks.floor.addresses import Addresses
 
 
 async def serve(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -24,7 +25,7 @@ from benchmarks.floor.ground import BenchGround
 from benchmarks.floor.server import BenchServer, scratch
 from benchmarks.floor.sluice import Sluice, sluice_on
 from benchmarks.floor.temporal import dev_server
-from benchmarks.postgres import running_postgres
+from benchmarks.postgres import OpenDatabase, running_postgres
 from benchmarks.report import Result
 from proofs.catalogue import Size
 from proofs.suite import run
@@ -35,11 +36,11 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900
 FAST_AND_LOOSE = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
 PATIENT = {"SLUICE_GKE__OPERATION_TIMEOUT": recovery.OPERATION_TIMEOUT, "SLUICE_GKE__CALL_TIMEOUT": "PT20S"}
 """A busy machine is no lost call."""
-GROUND = BenchGround(14, (PRODUCTION, DEVELOPMENT), breaker={"failures": recovery.FAILURES})
+GROUND = BenchGround(9, (PRODUCTION, DEVELOPMENT), breaker={"failures": recovery.FAILURES})
 FLOOR, SURVIVAL, COST = GROUND.slots[0:1], GROUND.slots[1:2], GROUND.slots[2:4]
-SCALE, RECOVERY = GROUND.slots[4:6], GROUND.slots[6:10]
+SCALE, RECOVERY = GROUND.slots[4:5], GROUND.slots[5:9]
 EXTENT = scale.Extent(
-    clusters=2, pools=1, pending=(2, 20), approved=1, stored=(50, 100), alone=1, seconds=0.0
+    clusters=1, pools=1, pending=(1, 20), approved=1, stored=(50, 100), alone=1, loads=1, seconds=0.0
 )
 
 
@@ -57,6 +58,15 @@ async def sluice(server: BenchServer) -> AsyncIterator[Sluice]:
         yield running
 
 
+@pytest.fixture
+def database(migrated_database_url: str) -> OpenDatabase:
+    @asynccontextmanager
+    async def shared() -> AsyncIterator[str]:
+        yield migrated_database_url
+
+    return shared
+
+
 def complete(found: Result) -> list[str]:
     """Return the names of the figures of a report that is whole, and whose pictures can be drawn."""
     document = found.document()
@@ -69,23 +79,23 @@ def complete(found: Result) -> list[str]:
 
 
 async def test_a_guard_pass_is_timed(tmp_path: Path) -> None:
-    guard = [one for one in BENCHMARKS if one.name == "guard"]
-    [outcome] = await run(guard, tmp_path, lanes=1, size=Size.QUICK)
+    [guard] = [replace(one, quick=("--rounds", "3")) for one in BENCHMARKS if one.name == "guard"]
+    [outcome] = await run([guard], tmp_path, lanes=1, size=Size.QUICK)
     assert outcome.report is not None, outcome.last_words
 
 
-async def test_pages_of_the_inbox_are_timed_and_weighed() -> None:
-    pages, weight = await inbox.measure(waiting=20, loads=2)
+async def test_pages_of_the_inbox_are_timed_and_weighed(database: OpenDatabase) -> None:
+    pages, weight = await inbox.measure(waiting=20, loads=2, database=database)
     assert "first page: p95" in complete(inbox.result(20, pages, weight, "", 0.0))
 
 
-async def test_decisions_beside_open_streams_are_timed() -> None:
-    rounds = await streams.measure(3, 1)
+async def test_decisions_beside_open_streams_are_timed(database: OpenDatabase) -> None:
+    rounds = await streams.measure(3, 1, decisions=4, database=database)
     assert "p95 without, with" in complete(streams.result(rounds, 3, "", 0.0))
 
 
-async def test_a_backtest_is_timed() -> None:
-    took, report = await backtest.measure(50)
+async def test_a_backtest_is_timed(database: OpenDatabase) -> None:
+    took, report = await backtest.measure(50, database)
     result = backtest.result(50, took, report, "", 0.0)
     assert complete(result)
     assert report["replayed"] == 50
