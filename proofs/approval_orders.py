@@ -14,7 +14,6 @@ import itertools
 import random
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -40,16 +39,14 @@ from emulators.gke.client import EmulatorAdmin
 from emulators.gke.server import Emulator, Options
 from local.bound import bound_command
 from local.temporal import SEARCH_ATTRIBUTES, dev_server_command
-from proofs.report import Report, Stopwatch, arguments, conclude, exactly, told
-from settings import Settings
+from proofs.report import Report, Stopwatch, arguments, exactly, told
+from proofs.workplace import programs, workplace
 from tests.contracts.ballots import CAROL, DECIDED, OLGA, QUORUM, Happening, ends_as
 from tests.contracts.samples import ANA, BEN
 from tests.e2e.processes import free_port
 from tests.editing import edit
 from tests.gke_fixtures import RunningEmulator
 from tests.proposal_stack import ProposalStack, eventually, proposal_stack
-from tools.catalogue import TEMPORAL
-from tools.programs import explicit_path, resolve
 
 AT_ONCE = 12
 FIRST_WINDOW = timedelta(seconds=8)
@@ -207,11 +204,7 @@ def sample(count: int, seed: int = SEED) -> list[Order]:
 
 @asynccontextmanager
 async def _temporal() -> AsyncIterator[str]:
-    settings = Settings()
-    binary = resolve(
-        TEMPORAL, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, TEMPORAL)
-    ).path
-    port = free_port()
+    binary, port = programs().temporal, free_port()
     address = f"127.0.0.1:{port}"
     process = await asyncio.create_subprocess_exec(
         *bound_command(dev_server_command(binary, port=port)),
@@ -235,20 +228,19 @@ async def _temporal() -> AsyncIterator[str]:
         await process.wait()
 
 
-async def run(count: int, seed: int) -> Judged:
+async def run(directory: Path, count: int, seed: int) -> Judged:
     """Start the parts and run a sample of the orders."""
-    with tempfile.TemporaryDirectory(prefix="sluice-proof-") as directory:
-        log = Path(directory) / "gke.jsonl"
-        emulator = await Emulator.start(Options(log=log))
-        fleet = RunningEmulator(log, emulator.address, emulator.compute_url)
-        fleet.admin = EmulatorAdmin(fleet.compute_url)
-        async with _temporal() as address, fresh_database() as url:
-            database = Database(url)
-            async with proposal_stack(address, database, fleet) as stack, stack.working():
-                judged = await prove(stack, sample(count, seed))
-            await database.close()
-        await fleet.admin.close()
-        await emulator.stop()
+    log = directory / "gke.jsonl"
+    emulator = await Emulator.start(Options(log=log))
+    fleet = RunningEmulator(log, emulator.address, emulator.compute_url)
+    fleet.admin = EmulatorAdmin(fleet.compute_url)
+    async with _temporal() as address, fresh_database() as url:
+        database = Database(url)
+        async with proposal_stack(address, database, fleet) as stack, stack.working():
+            judged = await prove(stack, sample(count, seed))
+        await database.close()
+    await fleet.admin.close()
+    await emulator.stop()
     return judged
 
 
@@ -259,19 +251,20 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=SEED)
     given = parser.parse_args()
     began = time.monotonic()
-    judged = asyncio.run(run(given.sample, given.seed))
-    report = Report(
-        promise="Whatever happens to a waiting proposal, in whatever order, it ends in the one state it must (I2, I4).",
-        figures=(
-            exactly("orders that ended as the model says", judged.ends.total(), given.sample),
-            *(told(str(state), number) for state, number in sorted(judged.ends.items())),
-            told("orders run again with more time", judged.again),
-        ),
-        faults=judged.faults,
-        again=f"python -m proofs.approval_orders --sample {given.sample} --seed {given.seed}",
-        seconds=time.monotonic() - began,
-    )
-    return conclude(report, given.report)
+    with workplace("orders") as place:
+        judged = asyncio.run(run(place.directory, given.sample, given.seed))
+        report = Report(
+            promise="Whatever happens to a waiting proposal, in any order, it ends in the one state it must (I2, I4).",
+            figures=(
+                exactly("orders that ended as the model says", judged.ends.total(), given.sample),
+                *(told(str(state), number) for state, number in sorted(judged.ends.items())),
+                told("orders run again with more time", judged.again),
+            ),
+            faults=judged.faults,
+            again=f"python -m proofs.approval_orders --sample {given.sample} --seed {given.seed}",
+            seconds=time.monotonic() - began,
+        )
+        return place.conclude(report, given.report)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -20,12 +18,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from proofs.report import Report, arguments, at_least, conclude, exactly, say, told
-from settings import Settings
+from proofs.report import Report, arguments, at_least, exactly, say, told
+from proofs.workplace import programs, workplace
 from tests.e2e.practice_ground import STAGING, Environment, Ground, Place
-from tests.e2e.stack import Programs, Stack, eventually, running_stack
-from tools.catalogue import OPA, TEMPORAL
-from tools.programs import explicit_path, resolve
+from tests.e2e.stack import Stack, eventually, running_stack
 
 AT_ONCE = 16
 """Requests of people under way at the same time."""
@@ -157,29 +153,18 @@ def _is_at(target: str, places: Sequence[Place]) -> bool:
     return target in {place.pool() for place in places}
 
 
-async def prove(rounds: int, proposals: int, seed: int) -> list[Round]:
+async def prove(directory: Path, rounds: int, proposals: int, seed: int) -> list[Round]:
     """Run the rounds on a stack of their own and say each."""
-    settings = Settings()
-    found = [
-        resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
-        for one in (TEMPORAL, OPA)
-    ]
     chance, met = random.Random(seed), []  # noqa: S311  a drawn moment, no secret
-    directory = Path(tempfile.mkdtemp(prefix="sluice-halts-"))
-    try:
-        ground = HaltGround(proposals)
-        async with running_stack(
-            directory, Programs(*found), ground, SLUICE_GKE__CALL_TIMEOUT="PT10S"
-        ) as stack:
-            for number in range(1, rounds + 1):
-                one = await run_round(stack, ground.places(STAGING), 2 + number % 2, chance)
-                met.append(one)
-                say(
-                    f"round {number} of {rounds}: {one.calls_before} changed before, {one.calls_under_halt} under the "
-                    f"halt, {one.calls_after} after it; {one.held} were held"
-                )
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    ground = HaltGround(proposals)
+    async with running_stack(directory, programs(), ground, SLUICE_GKE__CALL_TIMEOUT="PT10S") as stack:
+        for number in range(1, rounds + 1):
+            one = await run_round(stack, ground.places(STAGING), 2 + number % 2, chance)
+            met.append(one)
+            say(
+                f"round {number} of {rounds}: {one.calls_before} changed before, {one.calls_under_halt} under the "
+                f"halt, {one.calls_after} after it; {one.held} were held"
+            )
     return met
 
 
@@ -191,28 +176,29 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     began = time.monotonic()
-    met = asyncio.run(prove(given.rounds, given.proposals, given.seed))
-    again = (
-        f"python -m proofs.halts --rounds {given.rounds} --proposals {given.proposals} --seed {given.seed}"
-    )
-    report = Report(
-        promise="No covered call comes once a halt is effective, and what it held runs after it, once (I8).",
-        figures=(
-            exactly("halts", len(met), given.rounds),
-            exactly("calls under an effective halt", sum(one.calls_under_halt for one in met), 0),
-            at_least("proposals held", sum(one.held for one in met), 1),
-            exactly(
-                "proposals succeeded",
-                sum(one.states["succeeded"] for one in met),
-                given.rounds * given.proposals,
+    with workplace("halts") as place:
+        met = asyncio.run(prove(place.directory, given.rounds, given.proposals, given.seed))
+        again = f"python -m proofs.halts --rounds {given.rounds} --proposals {given.proposals} --seed {given.seed}"
+        report = Report(
+            promise="No covered call comes once a halt is effective, and what it held runs after it, once (I8).",
+            figures=(
+                exactly("halts", len(met), given.rounds),
+                exactly("calls under an effective halt", sum(one.calls_under_halt for one in met), 0),
+                at_least("proposals held", sum(one.held for one in met), 1),
+                exactly(
+                    "proposals succeeded",
+                    sum(one.states["succeeded"] for one in met),
+                    given.rounds * given.proposals,
+                ),
+                told("changed before their halt", sum(one.calls_before for one in met)),
             ),
-            told("changed before their halt", sum(one.calls_before for one in met)),
-        ),
-        faults=[f"round {number}: {fault}" for number, one in enumerate(met, 1) for fault in one.faults()],
-        again=again,
-        seconds=time.monotonic() - began,
-    )
-    return conclude(report, given.report)
+            faults=[
+                f"round {number}: {fault}" for number, one in enumerate(met, 1) for fault in one.faults()
+            ],
+            again=again,
+            seconds=time.monotonic() - began,
+        )
+        return place.conclude(report, given.report)
 
 
 if __name__ == "__main__":

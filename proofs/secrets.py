@@ -11,9 +11,7 @@ import asyncio
 import contextlib
 import json
 import secrets
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,16 +21,14 @@ from pathlib import Path
 from benchmarks.postgres import running_postgres
 from emulators.gke.faults import FaultKind
 from local.bound import bound_command
-from proofs.report import Report, arguments, at_least, conclude, exactly, told
-from settings import Settings
+from proofs.report import Report, arguments, at_least, exactly, told
+from proofs.workplace import programs, workplace
 from tests import openai_server
 from tests.e2e import processes
 from tests.e2e.outsiders import tells_the_key
 from tests.e2e.practice_ground import PRODUCTION
-from tests.e2e.stack import Programs, Stack, eventually
+from tests.e2e.stack import Stack, eventually
 from tests.e2e.watched import DATABASE_PASSWORD, LLM_KEY, TEMPORAL_KEY, Watched, watching
-from tools.catalogue import OPA, TEMPORAL
-from tools.programs import explicit_path, resolve
 
 REFUSED_WITHIN = 15.0
 """Seconds in which a worker tells that it does not reach Temporal."""
@@ -208,43 +204,40 @@ SEARCHES: Mapping[str, Callable[[Watched], Awaitable[Search]]] = {
 }
 
 
-async def prove() -> tuple[int, dict[str, Search]]:
+async def prove(directory: Path) -> tuple[int, dict[str, Search]]:
     """Run a watched stack, live, and search. Return how many secrets there were, and what each search found."""
-    settings = Settings()
-    programs = [
-        resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
-        for one in (TEMPORAL, OPA)
-    ]
-    directory = Path(tempfile.mkdtemp(prefix="sluice-secrets-"))
-    try:
-        async with (
-            running_postgres() as (server, _),
-            watching(Programs(*programs), server.url(), directory) as watched,
-        ):
-            await live(watched)
-            return len(watched.secrets()), {name: await search(watched) for name, search in SEARCHES.items()}
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    async with (
+        running_postgres() as (server, _),
+        watching(programs(), server.url(), directory) as watched,
+    ):
+        await live(watched)
+        return len(watched.secrets()), {name: await search(watched) for name, search in SEARCHES.items()}
 
 
 def main() -> int:
     """Prove."""
     given = arguments(__doc__).parse_args()
     began = time.monotonic()
-    marked, found = asyncio.run(prove())
-    report = Report(
-        promise="No secret comes out in a history, log, table, answer, prompt, trace, webhook or command line (I9).",
-        figures=(
-            at_least("marked secrets", marked, 12),
-            *(at_least(f"searched, {name}", search.looked_at.total(), 1) for name, search in found.items()),
-            exactly("hits", sum(len(search.leaks) for search in found.values()), 0),
-            told("workflows of", ", ".join(sorted(found["workflow histories"].looked_at))),
-        ),
-        faults=[leak for search in found.values() for leak in search.leaks],
-        again="python -m proofs.secrets",
-        seconds=time.monotonic() - began,
-    )
-    return conclude(report, given.report)
+    with workplace("secrets") as place:
+        marked, found = asyncio.run(prove(place.directory))
+        report = Report(
+            promise=(
+                "No secret comes out in a history, log, table, answer, prompt, trace, webhook or command line (I9)."
+            ),
+            figures=(
+                at_least("marked secrets", marked, 12),
+                *(
+                    at_least(f"searched, {name}", search.looked_at.total(), 1)
+                    for name, search in found.items()
+                ),
+                exactly("hits", sum(len(search.leaks) for search in found.values()), 0),
+                told("workflows of", ", ".join(sorted(found["workflow histories"].looked_at))),
+            ),
+            faults=[leak for search in found.values() for leak in search.leaks],
+            again="python -m proofs.secrets",
+            seconds=time.monotonic() - began,
+        )
+        return place.conclude(report, given.report)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ import json
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -54,22 +53,21 @@ class ServedApi:
 
 
 @asynccontextmanager
-async def served_api() -> AsyncIterator[ServedApi]:
-    """Start PostgreSQL and the API; stop both at the end."""
-    with tempfile.TemporaryDirectory(prefix="sluice-api-") as folder:
-        log = Path(folder) / "log"
-        async with fresh_database() as database_url:
-            with log.open("wb") as output:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "proofs.served_api", database_url,
-                    stdout=asyncio.subprocess.PIPE, stderr=output, cwd=ROOT,
-                )  # fmt: skip
-            try:
-                yield await _begun(process, database_url, log)
-            finally:
-                if process.returncode is None:
-                    process.send_signal(signal.SIGTERM)
-                    await asyncio.wait_for(process.wait(), _STOPS_WITHIN)
+async def served_api(directory: Path) -> AsyncIterator[ServedApi]:
+    """Start PostgreSQL and the API, which writes its log in `directory`; stop both at the end."""
+    log = directory / "api.log"
+    async with fresh_database() as database_url:
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "proofs.served_api", database_url,
+                stdout=asyncio.subprocess.PIPE, stderr=output, cwd=ROOT,
+            )  # fmt: skip
+        try:
+            yield await _begun(process, database_url, log)
+        finally:
+            if process.returncode is None:
+                process.send_signal(signal.SIGTERM)
+                await asyncio.wait_for(process.wait(), _STOPS_WITHIN)
 
 
 async def _begun(process: asyncio.subprocess.Process, database_url: str, log: Path) -> ServedApi:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import shutil
 import sys
-import tempfile
 import time
 import uuid
 from collections import Counter
@@ -21,12 +19,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from proofs.report import Report, arguments, conclude, exactly, say, told
-from settings import Settings
+from proofs.report import Report, arguments, exactly, say, told
+from proofs.workplace import programs, workplace
 from tests.e2e.practice_ground import DEVELOPMENT, Environment, Ground, Place
-from tests.e2e.stack import Programs, Stack, eventually, running_stack
-from tools.catalogue import OPA, TEMPORAL
-from tools.programs import explicit_path, resolve
+from tests.e2e.stack import Stack, eventually, running_stack
 
 SIZES = (3, 3, 3, 4)
 """Nodes per zone that alerts ask for, in turn: one of four disagrees."""
@@ -197,47 +193,39 @@ def _say(outcome: Outcome) -> None:
             say(f"{count:>7}  {told_as}")
 
 
-async def prove(storm: Storm = FULL) -> Outcome:
+async def prove(directory: Path, storm: Storm = FULL) -> Outcome:
     """Run a stack, let the storm loose on it, and return what came of it."""
-    settings = Settings()
-    found = [
-        resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
-        for one in (TEMPORAL, OPA)
-    ]
-    directory = Path(tempfile.mkdtemp(prefix="sluice-storm-"))
-    try:
-        async with running_stack(
-            directory, Programs(*found), StormGround(storm), SLUICE_GKE__CALL_TIMEOUT="PT10S"
-        ) as stack:
-            return await blow(stack, storm)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    async with running_stack(
+        directory, programs(), StormGround(storm), SLUICE_GKE__CALL_TIMEOUT="PT10S"
+    ) as stack:
+        return await blow(stack, storm)
 
 
 def main() -> int:
     """Let the storm loose and say what it did."""
     given = arguments(__doc__).parse_args()
     began = time.monotonic()
-    outcome = asyncio.run(prove(FULL))
-    _say(outcome)
-    report = Report(
-        promise=(
-            f"{FULL.alerts:,} alerts in {FULL.seconds:g} s over {FULL.targets} targets: one change at a time per "
-            "target, the execution budget kept exactly, the fleet stable (I1)."
-        ),
-        figures=(
-            exactly("alerts with one outcome", outcome.requests.total(), FULL.alerts),
-            exactly("changes in the provider's log", outcome.changes, FULL.tokens),
-            exactly("tokens taken", outcome.tokens_taken, FULL.tokens),
-            exactly("calls while another change was under way", outcome.refused_calls, 0),
-            exactly("changes after all was at rest", outcome.changed_while_resting, 0),
-            told("proposals", outcome.proposals.total()),
-        ),
-        faults=outcome.faults(FULL),
-        again="python -m proofs.storm",
-        seconds=time.monotonic() - began,
-    )
-    return conclude(report, given.report)
+    with workplace("storm") as place:
+        outcome = asyncio.run(prove(place.directory))
+        _say(outcome)
+        report = Report(
+            promise=(
+                f"{FULL.alerts:,} alerts in {FULL.seconds:g} s over {FULL.targets} targets: one change at a time per "
+                "target, the execution budget kept exactly, the fleet stable (I1)."
+            ),
+            figures=(
+                exactly("alerts with one outcome", outcome.requests.total(), FULL.alerts),
+                exactly("changes in the provider's log", outcome.changes, FULL.tokens),
+                exactly("tokens taken", outcome.tokens_taken, FULL.tokens),
+                exactly("calls while another change was under way", outcome.refused_calls, 0),
+                exactly("changes after all was at rest", outcome.changed_while_resting, 0),
+                told("proposals", outcome.proposals.total()),
+            ),
+            faults=outcome.faults(FULL),
+            again="python -m proofs.storm",
+            seconds=time.monotonic() - began,
+        )
+        return place.conclude(report, given.report)
 
 
 if __name__ == "__main__":

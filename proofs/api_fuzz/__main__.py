@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -37,8 +38,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from proofs.report import Report, Stopwatch, arguments, at_least, conclude, exactly, told
+from proofs.report import Report, Stopwatch, arguments, at_least, exactly, told
 from proofs.served_api import ROOT, ServedApi, served_api
+from proofs.workplace import workplace
 
 CALLERS = ("vera", "rita", "ben", "olga", "ada", "bot", "bell", "nobody", "")
 """One person per role, an agent, a service, somebody without a role, and nobody."""
@@ -183,9 +185,9 @@ def _shown(response: requests.Response, failure: Any = None) -> str:
     return shown.replace("\n", " ")[:_SHOWN]
 
 
-async def prove(examples: int, seed: int, only: str | None) -> Found:
+async def prove(directory: Path, examples: int, seed: int, only: str | None) -> Found:
     """Start the API, and call it."""
-    async with served_api() as api:
+    async with served_api(directory) as api:
         return await asyncio.to_thread(Fuzzer(api, examples, seed).run, only)
 
 
@@ -207,25 +209,30 @@ def main() -> int:
     parser.add_argument("--only", metavar="OPERATION", help='one, for example "POST /v1/halts"')
     given = parser.parse_args()
     began = time.monotonic()
-    found = asyncio.run(prove(given.examples, given.seed, given.only))
-    report = Report(
-        promise="The API answers any call as its own description says, and never with a server error.",
-        figures=(
-            at_least("operations", len(found.operations), 1 if given.only else 50),
-            told("callers", len(CALLERS)),
-            at_least("calls", found.calls, len(found.operations) * len(CALLERS)),
-            exactly("server errors", sum(n for status, n in found.statuses.items() if status >= 500), 0),
-            exactly("answers that are not as described", found.fault_count, 0),
-            at_least(
-                "operations that answered with success", len(found.reached), len(found.operations) * 2 // 3
+    with workplace("api") as place:
+        found = asyncio.run(prove(place.directory, given.examples, given.seed, given.only))
+        report = Report(
+            promise="The API answers any call as its own description says, and never with a server error.",
+            figures=(
+                at_least("operations", len(found.operations), 1 if given.only else 50),
+                told("callers", len(CALLERS)),
+                at_least("calls", found.calls, len(found.operations) * len(CALLERS)),
+                exactly("server errors", sum(n for status, n in found.statuses.items() if status >= 500), 0),
+                exactly("answers that are not as described", found.fault_count, 0),
+                at_least(
+                    "operations that answered with success",
+                    len(found.reached),
+                    len(found.operations) * 2 // 3,
+                ),
+                told(
+                    "answers", ", ".join(f"{status}: {n:,}" for status, n in sorted(found.statuses.items()))
+                ),
             ),
-            told("answers", ", ".join(f"{status}: {n:,}" for status, n in sorted(found.statuses.items()))),
-        ),
-        faults=faults_of(found),
-        again=f"python -m proofs.api_fuzz --examples {given.examples} --seed {given.seed}",
-        seconds=time.monotonic() - began,
-    )
-    return conclude(report, given.report)
+            faults=faults_of(found),
+            again=f"python -m proofs.api_fuzz --examples {given.examples} --seed {given.seed}",
+            seconds=time.monotonic() - began,
+        )
+        return place.conclude(report, given.report)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Sequence
 
 from proofs.error_storms.course import RETRY_AFTER, Met, Refusal, Storm, run
 from proofs.error_storms.judging import LARGEST_PEAK, MOST_AMPLIFIED, Weather, impatient, weather
-from proofs.report import Figure, Report, arguments, at_least, at_most, conclude, exactly, say, told
+from proofs.report import Figure, Report, arguments, at_least, at_most, exactly, say, told
+from proofs.workplace import workplace
 
 
 def storm_of(refusal: Refusal, lasts: float) -> Storm:
@@ -70,23 +71,24 @@ def main() -> int:
     given = parser.parse_args()
     began = time.monotonic()
     kinds = [given.only] if given.only else list(Refusal)
-    met = asyncio.run(run([storm_of(kind, given.storm) for kind in kinds]))
-    for one in met:
-        for name, arrived in _endpoints(one):
-            say(f"{one.refusal}: {name}: {weather(arrived, one.phases)}")
-        say(f"{one.refusal}: {dict(one.ends)} {dict(one.answers)}")
-    again = f"python -m proofs.error_storms --storm {given.storm:g}"
-    report = Report(
-        promise=(
-            "While the provider or the model refuses everything, no more arrives there than in calm times, and "
-            "afterwards there is no herd."
-        ),
-        figures=tuple(figures(met)),
-        faults=[fault for one in met for fault in faults(one)],
-        again=f"{again} --only {given.only}" if given.only else again,
-        seconds=time.monotonic() - began,
-    )
-    return conclude(report, given.report)
+    with workplace("weather") as place:
+        met = asyncio.run(run(place.directory, [storm_of(kind, given.storm) for kind in kinds]))
+        for one in met:
+            for name, arrived in _endpoints(one):
+                say(f"{one.refusal}: {name}: {weather(arrived, one.phases)}")
+            say(f"{one.refusal}: {dict(one.ends)} {dict(one.answers)}")
+        again = f"python -m proofs.error_storms --storm {given.storm:g}"
+        report = Report(
+            promise=(
+                "While the provider or the model refuses everything, no more arrives there than in calm times, and "
+                "afterwards there is no herd."
+            ),
+            figures=tuple(figures(met)),
+            faults=[fault for one in met for fault in faults(one)],
+            again=f"{again} --only {given.only}" if given.only else again,
+            seconds=time.monotonic() - began,
+        )
+        return place.conclude(report, given.report)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-import shutil
-import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Sequence
@@ -23,12 +21,10 @@ from aiohttp import web
 from emulators.gke.faults import FaultKind
 from proofs.error_storms.judging import Phases
 from proofs.report import say
-from settings import Settings
+from proofs.workplace import programs
 from tests.e2e.practice_ground import DEVELOPMENT, STAGING, Environment, Ground, Place
-from tests.e2e.stack import Programs, Stack, eventually, running_stack
+from tests.e2e.stack import Stack, eventually, running_stack
 from tests.openai_server import Body, ChatServer, calling, request_shown_to, respond, serving_chat
-from tools.catalogue import OPA, TEMPORAL
-from tools.programs import explicit_path, resolve
 
 RETRY_AFTER = 3
 """Seconds that the model's endpoint asks for with each refusal."""
@@ -249,27 +245,15 @@ async def _counted(stack: Stack, statement: str) -> Counter[str]:
     )
 
 
-async def run(storms: Sequence[Storm]) -> list[Met]:
+async def run(directory: Path, storms: Sequence[Storm]) -> list[Met]:
     """Run the storms one after the other on one stack."""
-    settings = Settings()
-    found = [
-        resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
-        for one in (TEMPORAL, OPA)
-    ]
-    directory = Path(tempfile.mkdtemp(prefix="sluice-weather-"))
-    ground, met = StormGround(storms), []
-    try:
-        async with serving_chat() as server:
-            model = Model(server)
-            async with running_stack(
-                directory,
-                Programs(*found),
-                ground,
-                SLUICE_LLM__BASE_URL=server.base_url,
-                SLUICE_LLM__API_KEY="sk-weather",
-            ) as stack:
-                for storm in storms:
-                    met.append(await weather_over(stack, model, storm))
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-    return met
+    async with serving_chat() as server:
+        model = Model(server)
+        async with running_stack(
+            directory,
+            programs(),
+            StormGround(storms),
+            SLUICE_LLM__BASE_URL=server.base_url,
+            SLUICE_LLM__API_KEY="sk-weather",
+        ) as stack:
+            return [await weather_over(stack, model, storm) for storm in storms]

@@ -18,14 +18,16 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from proofs.hostile import model, neighbours
 from proofs.hostile.judge import ids_in, is_below_the_application, of_answer, of_store
 from proofs.hostile.neighbours import Round
 from proofs.hostile.poison import ALERT, API, CHAT, Poison, caller_at, everything, kinds_at
 from proofs.hostile.wire import send
-from proofs.report import Figure, Report, Stopwatch, arguments, at_least, at_most, conclude, exactly, told
+from proofs.report import Figure, Report, Stopwatch, arguments, at_least, at_most, exactly, told
 from proofs.served_api import ServedApi, served_api
+from proofs.workplace import workplace
 
 KINDS = 200
 """Wanted at each entrance."""
@@ -130,10 +132,10 @@ def _medians(measured: Sequence[Round]) -> str:
     return f"{ordinary[middle]:.1f} and {poison[middle]:.1f}" if measured else "not measured"
 
 
-async def prove(rounds: int, seconds: float, only: str | None) -> Outcome:
+async def prove(directory: Path, rounds: int, seconds: float, only: str | None) -> Outcome:
     """Send everything, then measure."""
     calls = [one for one in everything() if only in (None, one.name)]
-    async with served_api() as api:
+    async with served_api(directory) as api:
         found = await poisoned(api, calls)
         measured = [] if only else await neighbours.rounds(api, rounds, seconds)
     return Outcome(found, await model.judged(), measured)
@@ -147,15 +149,16 @@ def main() -> int:
     parser.add_argument("--only", metavar="NAME", help="one call, by the name that a fault gives it")
     given = parser.parse_args()
     began = time.monotonic()
-    outcome = asyncio.run(prove(given.rounds, given.seconds, given.only))
-    report = Report(
-        promise="Poison at any entrance is refused or handled, changes nothing, and slows nobody else (I5, I9).",
-        figures=outcome.figures(),
-        faults=outcome.faults(),
-        again=f"python -m proofs.hostile --rounds {given.rounds} --seconds {given.seconds:g}",
-        seconds=time.monotonic() - began,
-    )
-    return conclude(report, given.report)
+    with workplace("hostile") as place:
+        outcome = asyncio.run(prove(place.directory, given.rounds, given.seconds, given.only))
+        report = Report(
+            promise="Poison at any entrance is refused or handled, changes nothing, and slows nobody else (I5, I9).",
+            figures=outcome.figures(),
+            faults=outcome.faults(),
+            again=f"python -m proofs.hostile --rounds {given.rounds} --seconds {given.seconds:g}",
+            seconds=time.monotonic() - began,
+        )
+        return place.conclude(report, given.report)
 
 
 if __name__ == "__main__":

@@ -10,39 +10,17 @@ moments again; what real processes do between them is their own.
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
-import tempfile
 import time
-from pathlib import Path
 
 from proofs.kills.course import Outcome, Plan, run
 from proofs.kills.killing import ENOUGH
 from proofs.kills.points import POINTS
-from proofs.report import Figure, Report, arguments, at_least, at_most, conclude, exactly, say, told
-from settings import Settings
-from tests.e2e.stack import Programs
-from tools.catalogue import OPA, TEMPORAL
-from tools.programs import explicit_path, resolve
+from proofs.report import Figure, Report, arguments, at_least, at_most, exactly, say, told
+from proofs.workplace import programs, workplace
 
 WITHIN = 30.0
 """Seconds within which the path must go on after a kill."""
-
-
-def prove(plan: Plan) -> Outcome:
-    """Run a course in a directory of its own, kept when something broke."""
-    settings = Settings()
-    found = [
-        resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
-        for one in (TEMPORAL, OPA)
-    ]
-    directory = Path(tempfile.mkdtemp(prefix="sluice-kills-"))
-    outcome = asyncio.run(run(plan, Programs(*found), directory))
-    if any(outcome.verdicts.values()):
-        say(f"what was left behind is in {directory}")
-    else:
-        shutil.rmtree(directory, ignore_errors=True)
-    return outcome
 
 
 def figures(plan: Plan, outcome: Outcome, points: int) -> list[Figure]:
@@ -87,21 +65,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     began, plan = time.monotonic(), Plan(given.kills, given.others, given.crew, given.seed)
-    outcome = prove(plan)
-    for point in POINTS:
-        say(f"{outcome.killer.by_point()[point]:>6}  {point}")
-    again = (
-        f"python -m proofs.kills --kills {plan.workers} --others {plan.others} --points {given.points} "
-        f"--crew {plan.crew} --seed {plan.seed}"
-    )
-    report = Report(
-        promise="Wherever a process dies, the path goes on in 30 s, nothing acknowledged is lost, I1 to I7 hold.",
-        figures=figures(plan, outcome, given.points),
-        faults=[f"{name}: {one}" for name, found in outcome.verdicts.items() for one in found],
-        again=again,
-        seconds=time.monotonic() - began,
-    )
-    return conclude(report, given.report)
+    with workplace("kills") as place:
+        outcome = asyncio.run(run(plan, programs(), place.directory))
+        for point in POINTS:
+            say(f"{outcome.killer.by_point()[point]:>6}  {point}")
+        again = (
+            f"python -m proofs.kills --kills {plan.workers} --others {plan.others} --points {given.points} "
+            f"--crew {plan.crew} --seed {plan.seed}"
+        )
+        report = Report(
+            promise="Wherever a process dies, the path goes on in 30 s, nothing acknowledged is lost, I1 to I7 hold.",
+            figures=figures(plan, outcome, given.points),
+            faults=[f"{name}: {one}" for name, found in outcome.verdicts.items() for one in found],
+            again=again,
+            seconds=time.monotonic() - began,
+        )
+        return place.conclude(report, given.report)
 
 
 if __name__ == "__main__":

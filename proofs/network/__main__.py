@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -28,12 +26,9 @@ from proofs.network.faults import FAULTS, Fault
 from proofs.network.lost_answers import Losses
 from proofs.network.stack import DEPENDENCIES, proxied
 from proofs.network.toxiproxy import program
-from proofs.report import Figure, Report, arguments, at_least, at_most, conclude, exactly, say, told
-from settings import Settings
+from proofs.report import Figure, Report, arguments, at_least, at_most, exactly, say, told
+from proofs.workplace import programs, workplace
 from tests.e2e.practice_ground import Ground
-from tests.e2e.stack import Programs
-from tools.catalogue import OPA, TEMPORAL
-from tools.programs import explicit_path, resolve
 
 _PROMISE = (
     "However the network fails, a change is made once or not at all, what is told of it is true, and everything "
@@ -41,17 +36,13 @@ _PROMISE = (
 )
 
 
-async def strike(chosen: Sequence[tuple[Fault, str]], seed: int) -> tuple[list[Cell], Judgement]:
+async def strike(
+    directory: Path, chosen: Sequence[tuple[Fault, str]], seed: int
+) -> tuple[list[Cell], Judgement]:
     """Run these cells, one after the other, on one stack, and judge what they left behind."""
-    settings, met = Settings(), list[Cell]()
-    found = [
-        resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
-        for one in (TEMPORAL, OPA)
-    ]
-    # Not below the private directory of anybody: root's PostgreSQL runs under another account.
-    directory = Path(tempfile.mkdtemp(prefix="sluice-network-"))
+    met = list[Cell]()
     ground = Ground(3 * cells.SPOTS, limits=dict(LIMITS))
-    async with proxied(directory, Programs(*found), program(), ground) as running:
+    async with proxied(directory, programs(), program(), ground) as running:
         await running.stack.admin.settings(operation=OPERATION_SECONDS)
         for number, (fault, dependency) in enumerate(chosen):
             one = await cells.run(running, fault, dependency, cells.spot(ground, number), seed)
@@ -59,12 +50,7 @@ async def strike(chosen: Sequence[tuple[Fault, str]], seed: int) -> tuple[list[C
             say(f"{number + 1} of {len(chosen)}, {one.name}: {one.said()}")
         taken = [one for cell in met for one in cell.proposals]
         asked = [one for cell in met for one in cell.requests]
-        judgement = await judge(running.stack, taken, asked)
-    if any(judgement.verdicts.values()):
-        say(f"what was left behind is in {directory}")
-    else:
-        shutil.rmtree(directory, ignore_errors=True)
-    return met, judgement
+        return met, await judge(running.stack, taken, asked)
 
 
 def figures_of_cells(met: Sequence[Cell], judgement: Judgement, wanted: int) -> list[Figure]:
@@ -118,25 +104,29 @@ def main() -> int:
         if given.only in f"{fault.name} at {dependency}"
     ]
     figures, faults = list[Figure](), list[str]()
-    if given.answers:
-        losses = asyncio.run(lost_answers.run(given.answers, program()))
-        figures += figures_of_answers(losses, given.wanted)
-        faults += losses.faults
-    if chosen:
-        met, judgement = asyncio.run(strike(chosen, given.seed))
-        say(cells.table(met))
-        figures = figures_of_cells(met, judgement, len(chosen)) + figures
-        faults += [fault for one in met for fault in one.faults()]
-        faults += [f"{name}: {one}" for name, found in judgement.verdicts.items() for one in found]
-    only = f' --only "{given.only}"' if given.only else ""
-    report = Report(
-        promise=_PROMISE,
-        figures=figures,
-        faults=faults,
-        again=f"python -m proofs.network --answers {given.answers} --wanted {given.wanted} --seed {given.seed}{only}",
-        seconds=time.monotonic() - began,
-    )
-    return conclude(report, given.report)
+    with workplace("network") as place:
+        if given.answers:
+            losses = asyncio.run(lost_answers.run(place.directory, given.answers, program()))
+            figures += figures_of_answers(losses, given.wanted)
+            faults += losses.faults
+        if chosen:
+            met, judgement = asyncio.run(strike(place.directory, chosen, given.seed))
+            say(cells.table(met))
+            figures = figures_of_cells(met, judgement, len(chosen)) + figures
+            faults += [fault for one in met for fault in one.faults()]
+            faults += [f"{name}: {one}" for name, found in judgement.verdicts.items() for one in found]
+        only = f' --only "{given.only}"' if given.only else ""
+        report = Report(
+            promise=_PROMISE,
+            figures=figures,
+            faults=faults,
+            again=(
+                f"python -m proofs.network --answers {given.answers} --wanted {given.wanted} "
+                f"--seed {given.seed}{only}"
+            ),
+            seconds=time.monotonic() - began,
+        )
+        return place.conclude(report, given.report)
 
 
 def _parsed() -> argparse.Namespace:

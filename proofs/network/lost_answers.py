@@ -8,7 +8,6 @@ attempt that failed is begun again, as it would.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -161,15 +160,14 @@ class Lane:
         return Attempt(number, passes, outcome.result)
 
 
-async def run(cases: int, binary: Path, lanes: int = LANES) -> Losses:
+async def run(directory: Path, cases: int, binary: Path, lanes: int = LANES) -> Losses:
     """Run so many cases and judge them by the emulator's log and the database."""
-    with quiet(), tempfile.TemporaryDirectory(prefix="sluice-lost-") as directory, postgres() as url:
+    with quiet(), postgres() as url:
         await upgrade(url)
-        ground = Ground(lanes)
-        fleet, _ = ground.write(Path(directory))
-        emulator = EmulatorProcess(
-            Path(directory) / "gke.jsonl", fleet=str(fleet), state_path=Path(directory) / "gke.json"
-        )
+        ground, place = Ground(lanes), directory / "lost-answers"
+        place.mkdir()
+        fleet, _ = ground.write(place)
+        emulator = EmulatorProcess(place / "gke.jsonl", fleet=str(fleet), state_path=place / "gke.json")
         await emulator.start()
         await emulator.admin.settings(**FAST)
         try:

@@ -21,11 +21,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from adapters.store.migrate import upgrade
 from proofs.last_unit import postgres
 from proofs.races.course import BATCH, Tally, run
-from proofs.report import Figure, Report, arguments, at_least, conclude, exactly, say, told
+from proofs.report import Figure, Report, arguments, at_least, exactly, say, told
+from proofs.workplace import workplace
 
 SEED = 20_261_122
 
@@ -47,11 +49,11 @@ def on_one_core() -> Iterator[None]:
         os.sched_setaffinity(0, allowed)
 
 
-async def _prove(url: str, races: int, seed: int, only: int | None) -> Tally:
+async def _prove(directory: Path, url: str, races: int, seed: int, only: int | None) -> Tally:
     await upgrade(url)
     if only is not None:
-        return await run(url, iter([[only]]), races=None, seed=seed)
-    return await run(url, batches(), races=races, seed=seed)
+        return await run(directory, url, iter([[only]]), races=None, seed=seed)
+    return await run(directory, url, batches(), races=races, seed=seed)
 
 
 def figures(tally: Tally, races: int) -> tuple[Figure, ...]:
@@ -77,21 +79,22 @@ def main() -> int:
     parser.add_argument("--only", type=int, help="number of one proposal")
     given = parser.parse_args()
     began = time.monotonic()
-    with on_one_core(), postgres() as url:
-        tally = asyncio.run(_prove(url, given.races, given.seed, given.only))
-    for proposal_id, steps in tally.stories.items():
-        say("\n  ".join((f"\n{proposal_id}", *steps)))
-    report = Report(
-        promise=(
-            "Whoever acts on one proposal at the same moment: it ends once and legally, the audit log says so, and "
-            "nothing goes on without enough people at the newest digest (I1, I2, I4)."
-        ),
-        figures=figures(tally, 0 if given.only is not None else given.races),
-        faults=[_replayable(one, given.seed) for one in tally.faults],
-        again=f"python -m proofs.races --races {given.races} --seed {given.seed}",
-        seconds=time.monotonic() - began,
-    )
-    return conclude(report, given.report)
+    with workplace("races") as place:
+        with on_one_core(), postgres() as url:
+            tally = asyncio.run(_prove(place.directory, url, given.races, given.seed, given.only))
+        for proposal_id, steps in tally.stories.items():
+            say("\n  ".join((f"\n{proposal_id}", *steps)))
+        report = Report(
+            promise=(
+                "Whoever acts on one proposal at the same moment: it ends once and legally, the audit log says so, and "
+                "nothing goes on without enough people at the newest digest (I1, I2, I4)."
+            ),
+            figures=figures(tally, 0 if given.only is not None else given.races),
+            faults=[_replayable(one, given.seed) for one in tally.faults],
+            again=f"python -m proofs.races --races {given.races} --seed {given.seed}",
+            seconds=time.monotonic() - began,
+        )
+        return place.conclude(report, given.report)
 
 
 def _replayable(fault: str, seed: int) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -207,27 +206,32 @@ class Course:
 
 
 async def run(
-    url: str, numbers: Iterable[Sequence[int]], *, races: int | None, seed: int, plant: str = ""
+    directory: Path,
+    url: str,
+    numbers: Iterable[Sequence[int]],
+    *,
+    races: int | None,
+    seed: int,
+    plant: str = "",
 ) -> Tally:
     """Race on an empty, migrated database, batch after batch, until there are enough races or no more numbers.
 
-    A planted bug ends the run as soon as it was found.
+    The processes write the provider's calls into `directory`. A planted bug ends the run as soon as it was found.
     """
     database = Database(url, pool_size=AT_ONCE)
-    with tempfile.TemporaryDirectory(prefix="sluice-races-") as directory:
-        logs = [Path(directory) / f"{place}.jsonl" for place in range(PROCESSES)]
-        for log in logs:
-            log.touch()
-        try:
-            async with racers(url, logs, plant) as processes:
-                course, wanted = Course(database, processes, seed), races or 1
-                watch = Stopwatch(wanted, "races")
-                for batch in numbers:
-                    await course.batch(batch, logs)
-                    watch.at(min(course.tally.races, wanted))
-                    is_enough = races is not None and course.tally.races >= races
-                    if is_enough or (plant and course.tally.faults):
-                        break
-                return await course.finish()
-        finally:
-            await database.close()
+    logs = [directory / f"{place}.jsonl" for place in range(PROCESSES)]
+    for log in logs:
+        log.touch()
+    try:
+        async with racers(url, logs, plant) as processes:
+            course, wanted = Course(database, processes, seed), races or 1
+            watch = Stopwatch(wanted, "races")
+            for batch in numbers:
+                await course.batch(batch, logs)
+                watch.at(min(course.tally.races, wanted))
+                is_enough = races is not None and course.tally.races >= races
+                if is_enough or (plant and course.tally.faults):
+                    break
+            return await course.finish()
+    finally:
+        await database.close()

@@ -11,10 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -29,14 +27,12 @@ from emulators.gke.log import ServedCall
 from local.bound import bound_command
 from local.environment import module_command
 from proofs.judgement.records import Records, read
-from proofs.report import Report, arguments, at_least, conclude, exactly, say
+from proofs.report import Report, arguments, at_least, exactly, say
+from proofs.workplace import programs, workplace
 from proofs.zombie.worker import INSIDE, MARK, POINT, POINTS
-from settings import Settings
 from tests.e2e import processes
 from tests.e2e.practice_ground import DEVELOPMENT, Ground, Place
-from tests.e2e.stack import Programs, Stack, eventually, running_stack
-from tools.catalogue import OPA, TEMPORAL
-from tools.programs import explicit_path, resolve
+from tests.e2e.stack import Stack, eventually, running_stack
 
 AT_ONCE = 6
 """Proposals that both workers share in one round: the zombie gets some of them."""
@@ -203,32 +199,24 @@ async def _are_over(stack: Stack, ids: Iterable[str]) -> bool:
     return all([(await stack.show(one))["is_final"] for one in ids])
 
 
-async def prove(points: Sequence[tuple[str, bool]]) -> list[Round]:
+async def prove(directory: Path, points: Sequence[tuple[str, bool]]) -> list[Round]:
     """Run a round for each point on one stack, and say each."""
-    settings, found = Settings(), []
-    programs = [
-        resolve(one, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, one)).path
-        for one in (TEMPORAL, OPA)
-    ]
-    directory = Path(tempfile.mkdtemp(prefix="sluice-zombie-"))
+    found = []
     limits = {
         "max_share": 10.0,
         "breaker": {"failures": 100},
         "effects_per_hour": 10_000,
         "repeats": {"proposals": 1000},
     }
-    try:
-        for number, (point, is_verifying) in enumerate(points, 1):
-            place = directory / str(number)
-            place.mkdir()
-            async with running_stack(place, Programs(*programs), Ground(AT_ONCE, limits=limits)) as stack:
-                one = await run_round(stack, point, 2, is_verifying=is_verifying)
-            found.append(one)
-            say(
-                f"{number} of {len(points)}, «{point}»: {len(one.calls)} calls after it woke, {one.late} told as late"
-            )
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    for number, (point, is_verifying) in enumerate(points, 1):
+        place = directory / str(number)
+        place.mkdir()
+        async with running_stack(place, programs(), Ground(AT_ONCE, limits=limits)) as stack:
+            one = await run_round(stack, point, 2, is_verifying=is_verifying)
+        found.append(one)
+        say(
+            f"{number} of {len(points)}, «{point}»: {len(one.calls)} calls after it woke, {one.late} told as late"
+        )
     return found
 
 
@@ -245,28 +233,31 @@ def main() -> int:
     chosen = [(point, False) for point in POINTS] + [(INSIDE, True)]
     chosen = [one for one in chosen if given.only in _named(*one)] * given.rounds
     began = time.monotonic()
-    found = asyncio.run(prove(chosen))
-    inside = [one for one in found if one.point == INSIDE]
-    outside = [one for one in found if one.point != INSIDE]
-    late = sum(call.accepted for one in inside for call in one.calls)
-    only = f" --only '{given.only}'" if given.only else ""
-    report = Report(
-        promise=(
-            "A worker that slept makes no call once it was given up; one it was stopped in the midst of is found, "
-            "paged, and no success (I1, I7)."
-        ),
-        figures=(
-            exactly("workers stopped and woken", sum(one.stops for one in found), len(chosen)),
-            exactly("calls after the wake, outside the window", sum(len(one.calls) for one in outside), 0),
-            *([at_least("late effects, inside the window", late, 1)] if inside else ()),
-            exactly("late effects found", sum(one.late for one in found), late),
-            exactly("late effects paged", sum(one.paged for one in found), late),
-        ),
-        faults=[fault for one in found for fault in one.faults()],
-        again=f"python -m proofs.zombie --rounds {given.rounds}{only}",
-        seconds=time.monotonic() - began,
-    )
-    return conclude(report, given.report)
+    with workplace("zombie") as place:
+        found = asyncio.run(prove(place.directory, chosen))
+        inside = [one for one in found if one.point == INSIDE]
+        outside = [one for one in found if one.point != INSIDE]
+        late = sum(call.accepted for one in inside for call in one.calls)
+        only = f" --only '{given.only}'" if given.only else ""
+        report = Report(
+            promise=(
+                "A worker that slept makes no call once it was given up; one it was stopped in the midst of is found, "
+                "paged, and no success (I1, I7)."
+            ),
+            figures=(
+                exactly("workers stopped and woken", sum(one.stops for one in found), len(chosen)),
+                exactly(
+                    "calls after the wake, outside the window", sum(len(one.calls) for one in outside), 0
+                ),
+                *([at_least("late effects, inside the window", late, 1)] if inside else ()),
+                exactly("late effects found", sum(one.late for one in found), late),
+                exactly("late effects paged", sum(one.paged for one in found), late),
+            ),
+            faults=[fault for one in found for fault in one.faults()],
+            again=f"python -m proofs.zombie --rounds {given.rounds}{only}",
+            seconds=time.monotonic() - began,
+        )
+        return place.conclude(report, given.report)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -20,8 +21,8 @@ def run_both(api: ServedApi) -> tuple[Found, Found]:
     return honest, Fuzzer(api, 2, 1).run(OPERATION, document)
 
 
-async def test_an_operation_answers_as_described_and_a_missing_status_is_found() -> None:
-    async with served_api() as api:
+async def test_an_operation_answers_as_described_and_a_missing_status_is_found(tmp_path: Path) -> None:
+    async with served_api(tmp_path) as api:
         honest, lied_to = await asyncio.to_thread(run_both, api)
     assert faults_of(honest) == []
     assert honest.calls >= 2 * len(CALLERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -29,10 +30,12 @@ def test_there_are_200_kinds_at_each_entrance(entrance: str) -> None:
     assert kinds_at(entrance, everything()) >= 200
 
 
-async def test_poison_is_refused_or_handled_and_what_is_forbidden_in_the_store_is_found() -> None:
+async def test_poison_is_refused_or_handled_and_what_is_forbidden_in_the_store_is_found(
+    tmp_path: Path,
+) -> None:
     calls = everything()
     named = [one for one in calls if "year 9999" in one.kind or "Upgrade" in one.kind]
-    async with served_api() as api:
+    async with served_api(tmp_path) as api:
         found = await poisoned(api, [*calls[::23], *named])
         assert found.faults == []
         assert found.handled

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -30,16 +31,18 @@ async def repeated_unread(activities: EffectActivities, work: Work) -> None:
         await intents.withdraw(connection, work.key, work.proposal.id, intent.fence)
 
 
-async def test_each_way_of_losing_an_answer_leaves_one_effect_that_is_told() -> None:
-    losses = await lost_answers.run(CASES, program(), lanes=len(LOSSES))
+async def test_each_way_of_losing_an_answer_leaves_one_effect_that_is_told(tmp_path: Path) -> None:
+    losses = await lost_answers.run(tmp_path, CASES, program(), lanes=len(LOSSES))
     assert losses.faults == []
     assert losses.states == Counter(succeeded=CASES)
     assert sum(losses.lost.values()) >= len(LOSSES)
 
 
-async def test_a_call_that_is_repeated_unread_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_call_that_is_repeated_unread_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(EffectActivities, "_recover", repeated_unread)
-    losses = await lost_answers.run(len(LOSSES), program(), lanes=len(LOSSES))
+    losses = await lost_answers.run(tmp_path, len(LOSSES), program(), lanes=len(LOSSES))
     assert any("belongs to no proposal" in fault for fault in losses.faults)
 
 

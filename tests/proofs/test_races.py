@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,16 +30,18 @@ from tests.contracts.samples import proposal
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
-async def test_races_of_sound_code_have_no_fault(migrated_database_url: str) -> None:
-    tally = await run(migrated_database_url, islice(batches(15), 1), races=None, seed=SEED)
+async def test_races_of_sound_code_have_no_fault(tmp_path: Path, migrated_database_url: str) -> None:
+    tally = await run(tmp_path, migrated_database_url, islice(batches(15), 1), races=None, seed=SEED)
     assert tally.faults == []
     assert (tally.proposals, tally.ends.total(), tally.deadlocks) == (15, 15, 0)
     assert tally.across > 0
 
 
 @pytest.mark.parametrize("plant", [name for name in PLANTS if name])
-async def test_a_planted_bug_is_found(migrated_database_url: str, plant: str) -> None:
-    tally = await run(migrated_database_url, islice(batches(20), 6), races=None, seed=SEED, plant=plant)
+async def test_a_planted_bug_is_found(tmp_path: Path, migrated_database_url: str, plant: str) -> None:
+    tally = await run(
+        tmp_path, migrated_database_url, islice(batches(20), 6), races=None, seed=SEED, plant=plant
+    )
     assert tally.faults
     assert tally.stories
 
