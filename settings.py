@@ -160,7 +160,7 @@ class GkeSettings(Group):
     """host:port, plaintext gRPC."""
     compute_endpoint: str | None = None
     """http URL of the Compute API that serves the instance groups."""
-    call_timeout: timedelta = timedelta(seconds=45)
+    call_timeout: timedelta = Field(default=timedelta(seconds=45), gt=timedelta(0), le=timedelta(seconds=100))
     """Time-out of one mutating call. The call deadline of an intent is longer than this."""
     operation_timeout: timedelta = timedelta(minutes=30)
     poll_interval: timedelta = timedelta(seconds=5)

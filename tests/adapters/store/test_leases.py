@@ -4,12 +4,15 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import select, update
 
+from activities.execution.attempt import EffectTimings
 from adapters.store import leases
 from adapters.store.database import Database, database_now
 from adapters.store.schema import audit_events, outbox, proposals
 from contracts.errors import StaleFence
+from settings import GkeSettings
 from tests.adapters.store.samples import stored_proposal
 
 pytestmark = pytest.mark.postgres_15
@@ -91,6 +94,25 @@ async def test_a_successor_is_told_how_long_the_call_before_it_may_be_in_flight(
         third = await leases.raise_fence(connection, DOMAIN, "prp_2", deadline)
     assert second.wait_until == deadline
     assert third.wait_until == deadline
+
+
+async def test_a_deadline_from_before_the_clock_went_back_is_waited_for_no_longer_than_a_call_lasts(
+    database: Database,
+) -> None:
+    await take(database, "prp_1")
+    async with database.transaction() as connection:
+        now = await database_now(connection)
+        await leases.raise_fence(connection, DOMAIN, "prp_1", now + timedelta(hours=1))
+        waits = [
+            (await leases.raise_fence(connection, DOMAIN, "prp_1", now)).wait_until or now for _ in range(2)
+        ]
+        furthest = await database_now(connection) + leases.LONGEST_CALL
+    assert all(now < one <= furthest for one in waits)
+
+
+def test_no_call_may_be_set_to_last_longer_than_a_successor_waits_for_it() -> None:
+    with pytest.raises(ValidationError):
+        GkeSettings(call_timeout=leases.LONGEST_CALL - EffectTimings().call_margin)
 
 
 async def test_a_deadline_that_is_over_is_not_waited_for(database: Database) -> None:
