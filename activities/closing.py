@@ -10,20 +10,31 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.costing import Outcome, commit_verified
 from activities.outcomes import effect_outcomes
 from adapters.store import breakers, leases, ledger, proposals
-from adapters.store.database import database_now
+from adapters.store.batch import Batch
 from contracts.configuration import BreakerLimits, Configuration
 from contracts.principal import SYSTEM
 from contracts.proposal import Draft, ProposalState
 
 
 async def close_without_effect(
-    connection: AsyncConnection, row: Row[Any], state: ProposalState, reason_code: str, message: str = ""
+    connection: AsyncConnection,
+    row: Row[Any],
+    state: ProposalState,
+    reason_code: str,
+    message: str = "",
+    *,
+    beside: Batch | None = None,
 ) -> None:
-    """Close a locked proposal that changed nothing: lease, breaker probe and budget are free again."""
-    await leases.release(connection, _domain(row), row.id)
+    """Close a locked proposal that changed nothing: lease, breaker probe and budget are free again.
+
+    `beside`: what else is to be written with it, by this and by the other endings.
+    """
+    batch = beside or Batch()
+    await leases.free(connection, batch, _domain(row), row.id)
     await breakers.release_probes(connection, row.id, tenant=row.tenant)
     await ledger.release_all(connection, row.id)
-    await proposals.move(connection, row, state, actor=SYSTEM, reason_code=reason_code, message=message)
+    proposals.add_move(batch, row, state, actor=SYSTEM, reason_code=reason_code, message=message)
+    await batch.send(connection)
 
 
 async def close_after_success(
@@ -32,24 +43,36 @@ async def close_after_success(
     reason_code: str,
     configuration: Configuration,
     outcome: Outcome,
+    *,
+    beside: Batch | None = None,
 ) -> None:
     """Close a locked proposal whose effect was verified: what it costs from the effect on is money spent."""
-    await leases.release(connection, _domain(row), row.id)
+    batch = beside or Batch()
+    await leases.free(connection, batch, _domain(row), row.id)
     await _record(connection, row, ProposalState.SUCCEEDED, reason_code, configuration.limits.breaker)
-    await commit_verified(connection, row, configuration, outcome)
-    await proposals.move(connection, row, ProposalState.SUCCEEDED, actor=SYSTEM, reason_code=reason_code)
+    await commit_verified(connection, batch, row, configuration, outcome)
+    proposals.add_move(batch, row, ProposalState.SUCCEEDED, actor=SYSTEM, reason_code=reason_code)
+    await batch.send(connection)
 
 
 async def close_after_failure(
-    connection: AsyncConnection, row: Row[Any], state: ProposalState, reason_code: str, limits: BreakerLimits
+    connection: AsyncConnection,
+    row: Row[Any],
+    state: ProposalState,
+    reason_code: str,
+    limits: BreakerLimits,
+    *,
+    beside: Batch | None = None,
 ) -> None:
     """Close a locked proposal whose effect went wrong. `dirty` keeps lease and reservation for a person to resolve."""
+    batch = beside or Batch()
     if state is not ProposalState.DIRTY:
-        await leases.release(connection, _domain(row), row.id)
+        await leases.free(connection, batch, _domain(row), row.id)
     await _record(connection, row, state, reason_code, limits)
     if state is not ProposalState.DIRTY:
         await ledger.release_all(connection, row.id)
-    await proposals.move(connection, row, state, actor=SYSTEM, reason_code=reason_code)
+    proposals.add_move(batch, row, state, actor=SYSTEM, reason_code=reason_code)
+    await batch.send(connection)
 
 
 async def _record(
@@ -60,7 +83,7 @@ async def _record(
     limits: BreakerLimits,
 ) -> None:
     outcomes = effect_outcomes(row, state, reason_code)
-    await breakers.record(connection, outcomes, limits, await database_now(connection), tenant=row.tenant)
+    await breakers.record(connection, outcomes, limits, row.now, tenant=row.tenant)
 
 
 def _domain(row: Row[Any]) -> str:

@@ -16,8 +16,9 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import intents, ledger
+from adapters.store.batch import Batch
 from adapters.store.database import database_now
-from adapters.store.ledger import Balance, Cap, Share, WindowKey, costs
+from adapters.store.ledger import Balance, Cap, Share, Subject, WindowKey, costs
 from contracts.action_cost import ActionCost
 from contracts.configuration import Budget, Configuration
 from contracts.effect import Receipt, Step, Verification, idempotency_key
@@ -40,13 +41,14 @@ class Outcome:
 
 
 async def commit_verified(
-    connection: AsyncConnection, row: Row[Any], configuration: Configuration, outcome: Outcome
+    connection: AsyncConnection, batch: Batch, row: Row[Any], configuration: Configuration, outcome: Outcome
 ) -> None:
     """Commit a locked proposal's verified cost, release the rest, and keep estimate and reality side by side.
 
-    Without an estimate (no pass knew a price) everything that is reserved is committed.
+    Without an estimate (no pass knew a price) everything that is reserved is committed, at once.
     """
-    estimate = await costs.estimate_of(connection, row.id)
+    known = await costs.known_of(connection, row.id)
+    estimate = known.estimate
     if estimate is None or row.document is None:
         await ledger.commit_all(connection, row.id)
         return
@@ -56,8 +58,9 @@ async def commit_verified(
         nodes = verified_delta(proposal.action, proposal.observation, outcome.verification)
     covering = covering_budgets(configuration, proposal)
     hourly = nodes * estimate.price_per_node_hour
-    await _settle(connection, row, covering, hourly, outcome.since)
-    await costs.record(connection, _cost(row, covering, estimate, nodes, await database_now(connection)))
+    now = await _settle(connection, batch, row, covering, hourly, outcome.since)
+    if not known.is_recorded:
+        costs.add_record(batch, _cost(row, covering, estimate, nodes, now))
 
 
 def covering_budgets(configuration: Configuration, draft: Draft) -> tuple[Budget, ...]:
@@ -90,16 +93,18 @@ def caps_of(windows: Sequence[tuple[Budget, str]]) -> Mapping[WindowKey, Cap]:
 
 async def _settle(
     connection: AsyncConnection,
+    batch: Batch,
     row: Row[Any],
     covering: tuple[Budget, ...],
     hourly: Decimal,
     since: datetime,
-) -> None:
+) -> datetime:
+    """Add the settlement, and return the moment that it is of."""
     positions = await ledger.positions_of(connection, row.id)
     opened: dict[WindowKey, Balance] = {}
-    since = min(since, await database_now(connection))
+    since, now = min(since, row.now), row.now
     while True:
-        shares = shares_of(covering, since=since, now=await database_now(connection))
+        shares = shares_of(covering, since=since, now=now)
         booked = [
             Share(one.budget.key, one.window, one.budget.currency, one.hours, one.whole, one.is_present)
             for one in shares
@@ -107,12 +112,13 @@ async def _settle(
         balances = await ledger.lock_windows(connection, row.tenant, ledger.windows_of(booked, positions))
         opened |= {one.key: one for one in balances}
         # Under the locks the clock must still name the windows that were locked.
-        if shares_of(covering, since=since, now=await database_now(connection)) == shares:
+        now = await database_now(connection)
+        if shares_of(covering, since=since, now=now) == shares:
             break
+    subject, balances = Subject(row.tenant, proposal_id=row.id), tuple(opened.values())
     caps = caps_of([(one.budget, one.window) for one in shares])
-    await ledger.settle(
-        connection, row.tenant, row.id, booked, hourly, balances=tuple(opened.values()), caps=caps
-    )
+    ledger.add_settlement(batch, subject, positions, booked, hourly, balances=balances, caps=caps)
+    return now
 
 
 def _cost(

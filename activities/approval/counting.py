@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import decisions
 from contracts import approval, eligibility
-from contracts.decision import Decision, DecisionKind, DecisionRules
+from contracts.decision import Decision, DecisionKind, DecisionRules, SignedDecision
 from contracts.evaluation import ApprovalRequirement
 from contracts.principal import Principal
 from contracts.proposal import Draft, Proposal, ProposalState
@@ -66,13 +66,18 @@ def rules_of(
 async def valid_votes(
     connection: AsyncConnection, proposal: Proposal, rules: DecisionRules, *, deciding: str | None = None
 ) -> Mapping[eligibility.Voter, Decision]:
-    """Return the newest applied decision of each person on a revision, unless they have said otherwise since.
+    """Return the newest applied decision of each person on a revision, unless they have said otherwise since."""
+    standing = await decisions.standing(connection, proposal.id, proposal.revision, deciding=deciding)
+    return _counted(standing, proposal, rules)
 
-    Stored votes are believed no more than messages are: each signature is checked again, that it came in time, and
-    that it is of somebody who may decide.
+
+def _counted(
+    standing: Iterable[SignedDecision], proposal: Proposal, rules: DecisionRules
+) -> Mapping[eligibility.Voter, Decision]:
+    """Stored votes are believed no more than messages are: each signature is checked again, that it came in time,
+    and that it is of somebody who may decide.
     """
     counted: dict[eligibility.Voter, Decision] = {}
-    standing = await decisions.standing(connection, proposal.id, proposal.revision, deciding=deciding)
     for signed in standing:
         at = signed.decision.at
         refusal = eligibility.vote_refusal(
@@ -83,12 +88,12 @@ async def valid_votes(
     return MappingProxyType(counted)
 
 
-async def valid_approvals(
-    connection: AsyncConnection,
+def valid_approvals(
+    standing: Iterable[SignedDecision],
     proposal: Proposal,
     requirement: ApprovalRequirement,
     public_keys: Mapping[str, str],
 ) -> tuple[Principal, ...]:
-    """Return who validly approves this revision, by their newest decision."""
-    votes = await valid_votes(connection, proposal, rules_of(proposal, requirement, public_keys))
+    """Return who validly approves this revision, by their newest decision: `standing`, as `decisions` returns them."""
+    votes = _counted(standing, proposal, rules_of(proposal, requirement, public_keys))
     return tuple(one.reviewer for one in votes.values() if one.kind is DecisionKind.APPROVE)

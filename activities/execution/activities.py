@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
 
 import structlog
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.execution.admission import Admission, standing_outcome
-from activities.execution.attempt import EffectTimings, Granted, Issued, Work
+from activities.execution.attempt import BUSY, TOO_LATE, EffectTimings, Granted, Issued, Withdrawn, Work
 from activities.execution.conclusion import Conclusion
 from activities.execution.lateness import Lateness
 from activities.execution.recognition import (
@@ -27,7 +26,7 @@ from activities.execution.recognition import (
 )
 from activities.heartbeat import Pulse, beating
 from adapters.store import intents, leases, proposals
-from adapters.store.database import Database, database_now
+from adapters.store.database import Database
 from contracts.action import ResizeNodePool
 from contracts.configuration import ConfigurationSource
 from contracts.effect import EffectResult, Intent, ReceiptOutcome, Step, idempotency_key
@@ -95,14 +94,12 @@ class EffectActivities:
     async def _is_overdue(self, given: EffectInput) -> bool:
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, given.proposal_id)
-            stood: timedelta = await database_now(connection) - row.state_since
-        return stood > self._timings.operation_timeout
+        return bool(row.now - row.state_since > self._timings.operation_timeout)
 
     async def _execute(self, given: EffectInput, pulse: Pulse) -> EffectOutcome:
-        async with self._database.transaction() as connection:
-            row = await proposals.lock(connection, given.proposal_id)
-            key = idempotency_key(given.proposal_id, given.revision, given.step)
-            record = await intents.find(connection, key)
+        key = idempotency_key(given.proposal_id, given.revision, given.step)
+        async with self._database.single() as connection:
+            row = await intents.look(connection, given.proposal_id, key)
         state = ProposalState(row.state)
         expected = (
             (ProposalState.READY, ProposalState.EXECUTING)
@@ -111,13 +108,13 @@ class EffectActivities:
         )
         if state not in expected or row.revision != given.revision:
             return standing_outcome(row)
-        if record is not None and record.receipt is not None:
+        if row.receipt is not None:
             return EffectOutcome(result=EffectResult.ISSUED, state=state, reason_code=row.reason_code or "")
         proposal = Proposal.model_validate(row.document)
         work = _work(proposal, given, key)
         if work is None:
             return await self._conclusion.abandon(given.proposal_id, "not_reversible")
-        has_begun = record is not None and record.settled_at is None
+        has_begun = row.effect is not None and row.settled_at is None
         barred = self._barred(proposal) if has_begun or given.step is Step.COMPENSATION else None
         if barred is not None:
             return await self._conclusion.abandon(given.proposal_id, barred)
@@ -144,8 +141,7 @@ class EffectActivities:
         """Find what an older attempt may have begun. None: nothing was, and nothing can be in flight any more."""
         try:
             async with self._database.transaction() as connection:
-                await proposals.lock(connection, work.proposal.id)
-                now = await database_now(connection)
+                now = (await proposals.lock(connection, work.proposal.id)).now
                 grant = await leases.raise_fence(connection, work.domain, work.proposal.id, now)
                 await intents.take_over(connection, work.key, grant.fence)
                 record = await intents.find(connection, work.key)
@@ -155,20 +151,21 @@ class EffectActivities:
             raise StaleFence(f"{work.key}: a newer attempt acts")
         intent = Intent.model_validate(record.document).model_copy(update={"fence": grant.fence})
         if record.operation is not None:
-            return Issued(intent=intent, operation=record.operation, at=record.issued_at, adopted=True)
+            since = _clock() - (now - record.issued_at).total_seconds()
+            return Issued(intent, record.operation, record.issued_at, adopted=True, since=since)
         if grant.wait_until is not None:
             await asyncio.sleep(max(0.0, (grant.wait_until - now).total_seconds()))
         operations = await self._reader.list_operations(work.action.target)
         async with self._database.transaction() as connection:
-            await proposals.lock(connection, work.proposal.id)
+            at = (await proposals.lock(connection, work.proposal.id)).now
             names = [operation.name for operation in operations]
             strangers = await intents.operations_of_others(connection, work.key, names)
             found = own_operation(operations, work.action, since=record.created_at, strangers=strangers)
             if found is None:
                 await intents.withdraw(connection, work.key, work.proposal.id, grant.fence)
                 return None
-            at = await intents.issue(connection, intent, found.name, work.proposal.tenant, adopted=True)
-        return Issued(intent=intent, operation=found.name, at=at, adopted=True)
+            await intents.issue(connection, intent, found.name, work.proposal.tenant, at, adopted=True)
+        return Issued(intent, found.name, at, adopted=True, since=_clock())
 
     async def _begin(self, work: Work) -> Issued | EffectOutcome:
         """Write the intent, read the target, and make the one call. Busy targets are waited for."""
@@ -181,13 +178,15 @@ class EffectActivities:
             if granted is not None:
                 await asyncio.sleep(granted.wait)
                 begun = await self._act(work, granted)
-                if begun is not None:
+                if not isinstance(begun, Withdrawn):
                     return begun
-                await self._until_idle(work, give_up)
+                if begun is BUSY:
+                    await self._until_idle(work, give_up)
                 if work.step is Step.FORWARD:
-                    return await self._conclusion.step_back(work, granted.intent, "foreign_operation")
+                    return await self._conclusion.step_back(work, granted.intent, begun.reason_code)
                 if _clock() > give_up:
-                    return await self._conclusion.give_up(granted.intent, "target_stayed_busy")
+                    code = "target_stayed_busy" if begun is BUSY else begun.reason_code
+                    return await self._conclusion.give_up(granted.intent, code)
             await asyncio.sleep(self._timings.poll_interval.total_seconds())
 
     async def _admit(self, work: Work) -> Granted | EffectOutcome | None:
@@ -195,8 +194,8 @@ class EffectActivities:
             return await self._admission.forward(work)
         return await self._admission.compensation(work)
 
-    async def _act(self, work: Work, granted: Granted) -> Issued | EffectOutcome | None:
-        """Check, then act. None: the target is busy, nothing was called."""
+    async def _act(self, work: Work, granted: Granted) -> Issued | EffectOutcome | Withdrawn:
+        """Check, then act."""
         try:
             seen = await self._reader.observe(work.action.target)
         except ProviderRefused as refusal:
@@ -211,18 +210,18 @@ class EffectActivities:
             return await self._conclusion.changed(work, granted.intent)
         if finding is Finding.BUSY:
             await self._withdraw(granted.intent)
-            return None
+            return BUSY
         return await self._call(work, granted)
 
-    async def _call(self, work: Work, granted: Granted) -> Issued | EffectOutcome | None:
-        """Make the call. None: it came too late, or somebody else's operation got in first."""
+    async def _call(self, work: Work, granted: Granted) -> Issued | EffectOutcome | Withdrawn:
+        """Make the call, unless it would come too late or somebody else's operation got in first."""
         intent = granted.intent
         async with self._database.single() as connection:
             if not await intents.is_current(connection, intent.key, intent.fence):
                 raise StaleFence(f"{intent.key}: a newer attempt acts")
         if _clock() >= granted.expires:
             await self._withdraw(intent)
-            return None
+            return TOO_LATE
         try:
             operation = await self._send(work)
         except (ProviderAmbiguous, asyncio.CancelledError):
@@ -231,7 +230,7 @@ class EffectActivities:
             raise
         except ProviderConflict:
             await self._withdraw(intent)
-            return None
+            return BUSY
         except ProviderRefused as refusal:
             return await self._conclusion.refused(work, intent, refusal.reason_code)
         except ProviderError:
@@ -242,13 +241,13 @@ class EffectActivities:
     async def _record(self, work: Work, intent: Intent, operation: str) -> Issued:
         try:
             async with self._database.transaction() as connection:
-                await proposals.lock(connection, work.proposal.id)
-                at = await intents.issue(connection, intent, operation, work.proposal.tenant, adopted=False)
+                at = (await proposals.lock(connection, work.proposal.id)).now
+                await intents.issue(connection, intent, operation, work.proposal.tenant, at, adopted=False)
         except (SluiceError, asyncio.CancelledError):
             # A newer attempt acts; or nobody can say whether one does, before the database answers again.
             await self._lateness.look(work, intent, operation)
             raise
-        return Issued(intent=intent, operation=operation, at=at, adopted=False)
+        return Issued(intent, operation, at, adopted=False, since=_clock())
 
     async def _send(self, work: Work) -> str:
         """Send it. The time-out holds for connecting too: after the call deadline nothing may go out any more."""
@@ -266,9 +265,7 @@ class EffectActivities:
     async def _follow(self, work: Work, issued: Issued, pulse: Pulse) -> EffectOutcome:
         """Poll the operation to its end and write the receipt."""
         pulse.detail = issued.operation
-        async with self._database.single() as connection:
-            spent = await database_now(connection) - issued.at
-        give_up = _clock() + (self._timings.operation_timeout - spent).total_seconds()
+        give_up = issued.since + self._timings.operation_timeout.total_seconds()
         while True:
             operation = await self._look_up(work, issued.operation)
             if operation is None or not operation.is_running:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -17,23 +17,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.approval.counting import valid_approvals
 from activities.closing import close_without_effect
 from activities.execution.attempt import PASS_LASTS, EffectTimings, Granted, Work
-from adapters.store import break_glass, breakers, decisions, halts, intents, leases, outbox, proposals
-from adapters.store.database import Database, database_now
-from adapters.store.driver import query
+from adapters.store import admitting, breakers, halts, intents, leases, outbox, proposals
+from adapters.store.admitting import Facts
+from adapters.store.batch import Batch
+from adapters.store.database import Database
 from adapters.store.outbox import OutboxKind
 from contracts import eligibility
 from contracts.effect import EffectResult, Intent, Step
 from contracts.errors import StaleFence
-from contracts.messages import EffectOutcome, PassResult
+from contracts.messages import EffectOutcome
 from contracts.principal import SYSTEM
 from contracts.proposal import DRY_RUN, ProposalState
 from contracts.safety import Halt
 
 _S = ProposalState
-_NEWEST_PASS = query("""
-    SELECT pass_number, result, created_at, clock_timestamp() AS now FROM evaluations
-    WHERE proposal_id = :proposal_id AND revision = :revision
-    ORDER BY pass_number DESC LIMIT 1""")
 
 
 class Admission:
@@ -55,24 +52,25 @@ class Admission:
             StaleFence: another attempt was admitted since this one looked; only a newer one may go on.
         """
         async with self._database.transaction() as connection:
-            row = await proposals.lock(connection, work.proposal.id)
+            row = await halts.lock_out(connection, work.proposal.id)
             is_due = ProposalState(row.state) in (_S.READY, _S.EXECUTING)
             if not is_due or row.revision != work.proposal.revision:
                 return standing_outcome(row)
-            await intents.require_none_open(connection, work.key)
-            await halts.share_halt_lock(connection)
-            refusal = await self._refusal(connection, row, work)
+            began, facts = _clock(), await _facts(connection, row, work)
+            refusal = self._refusal(row, work, facts)
             if refusal is not None:
                 return await self._close(connection, row, *refusal)
-            waiting_for = await self._waiting_for(connection, row, work)
+            waiting_for = self._waiting_for(row, work, facts)
             if waiting_for is not None:
                 return await step_back(connection, row, work, waiting_for)
+            batch = Batch()
             try:
-                granted = await self._grant(connection, work)
+                granted = await self._grant(connection, batch, work, facts.now, began)
             except StaleFence:
                 return await step_back(connection, row, work, "lease_lost")
             if ProposalState(row.state) is _S.READY:
-                await proposals.move(connection, row, _S.EXECUTING, actor=SYSTEM, reason_code="executing")
+                proposals.add_move(batch, row, _S.EXECUTING, actor=SYSTEM, reason_code="executing")
+            await batch.send(connection)
             return granted
 
     async def compensation(self, work: Work) -> Granted | EffectOutcome | None:
@@ -82,54 +80,53 @@ class Admission:
             StaleFence: as `forward`.
         """
         async with self._database.transaction() as connection:
-            row = await proposals.lock(connection, work.proposal.id)
+            row = await halts.lock_out(connection, work.proposal.id)
             if ProposalState(row.state) is not _S.ROLLING_BACK:
                 return standing_outcome(row)
-            await intents.require_none_open(connection, work.key)
-            await halts.share_halt_lock(connection)
-            halt = await halts.covering(connection, row)
+            began, facts = _clock(), await _facts(connection, row, work)
+            halt = halts.covering(facts.halts, row)
             if halt is not None:
                 await _page_once(connection, row, halt)
                 return None
-            return await self._grant(connection, work)
+            batch = Batch()
+            granted = await self._grant(connection, batch, work, facts.now, began)
+            await batch.send(connection)
+            return granted
 
-    async def _refusal(
-        self, connection: AsyncConnection, row: Row[Any], work: Work
-    ) -> tuple[ProposalState, str] | None:
+    def _refusal(self, row: Row[Any], work: Work, facts: Facts) -> tuple[ProposalState, str] | None:
         """What ends the proposal here, as the state and reason code it ends with."""
         proposal = work.proposal
-        if await database_now(connection) >= proposal.execute_by:
+        if facts.now >= proposal.execute_by:
             return _S.EXPIRED, "execute_by_passed"
         refused = _S.DENIED if ProposalState(row.state) is _S.READY else _S.FAILED
         if proposal.dry_run:
             return refused, DRY_RUN
         if proposal.mode != self._mode:
             return refused, "mode_mismatch"
-        wanted = await decisions.requirement(connection, proposal.id, proposal.revision)
-        approvers = await valid_approvals(connection, proposal, wanted, self._public_keys)
+        wanted = facts.requirement
+        approvers = valid_approvals(facts.standing, proposal, wanted, self._public_keys)
         return None if eligibility.is_met(wanted, approvers) else (refused, "approvals_invalid")
 
-    async def _waiting_for(self, connection: AsyncConnection, row: Row[Any], work: Work) -> str | None:
+    def _waiting_for(self, row: Row[Any], work: Work, facts: Facts) -> str | None:
         """What only a new pass can cure, as a reason code."""
-        if await halts.covering(connection, row) is not None:
+        if halts.covering(facts.halts, row) is not None:
             return "halted"
-        last = await _NEWEST_PASS.first_row(connection, {"proposal_id": row.id, "revision": row.revision})
-        if last is None or last.pass_number != work.pass_number:
+        last = facts.newest
+        if last is None or last.number != work.pass_number:
             return "pass_superseded"
-        if not PassResult.model_validate(last.result).admitted:
+        if not last.result.admitted:
             return "pass_not_admitted"
-        if await break_glass.is_any_over(connection, row.id, row.revision, work.pass_number):
+        if not all(one.counts_at(facts.now) for one in facts.grants):
             return "break_glass_over"
         # One that seems to come from later was judged before the clock went back: how old it is, nobody knows.
-        age = last.now - last.created_at
+        age = facts.now - last.at
         return None if timedelta(0) <= age <= PASS_LASTS else "pass_too_old"
 
-    async def _grant(self, connection: AsyncConnection, work: Work) -> Granted:
-        """Raise the fence and write the intent. The deadline is counted from before the database's clock is read."""
-        lasts = self._timings.call_timeout + self._timings.call_margin
-        began = asyncio.get_running_loop().time()
-        now = await database_now(connection)
-        deadline = now + lasts
+    async def _grant(
+        self, connection: AsyncConnection, batch: Batch, work: Work, now: datetime, began: float
+    ) -> Granted:
+        """Raise the fence and add the intent. `began`: our clock before `now`, the database's, was read."""
+        deadline = now + self._timings.call_timeout + self._timings.call_margin
         grant = await leases.raise_fence(connection, work.domain, work.proposal.id, deadline)
         intent = Intent(
             key=work.key,
@@ -142,7 +139,7 @@ class Admission:
             fence=grant.fence,
             call_deadline=deadline,
         )
-        await intents.write(connection, intent, work.proposal.tenant)
+        intents.add_intent(batch, intent, work.proposal.tenant)
         wait = (grant.wait_until - now).total_seconds() if grant.wait_until else 0.0
         begins_within = self._timings.call_margin
         if work.step is Step.FORWARD:
@@ -158,6 +155,18 @@ class Admission:
     ) -> EffectOutcome:
         await close_without_effect(connection, row, state, reason_code)
         return EffectOutcome(result=EffectResult.CLOSED, state=state, reason_code=reason_code)
+
+
+async def _facts(connection: AsyncConnection, row: Row[Any], work: Work) -> Facts:
+    """Return what this attempt is judged by. It goes on only when no call of another one can be under way.
+
+    Raises:
+        StaleFence: another attempt wrote its intent meanwhile. The next attempt finds out what became of it.
+    """
+    facts = await admitting.read(connection, work.key, row, work.pass_number)
+    if facts.is_open:
+        raise StaleFence(f"{work.key}: another attempt acts")
+    return facts
 
 
 async def step_back(
@@ -192,3 +201,7 @@ async def _page_once(connection: AsyncConnection, row: Row[Any], halt: Halt) -> 
     await outbox.put(
         connection, OutboxKind.NOTIFY, row.id, {"event": "dirty", "proposal_id": row.id, "reason_code": code}
     )
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()

@@ -55,6 +55,19 @@ class Granted:
 
 
 @dataclass(frozen=True)
+class Withdrawn:
+    """Nothing was called, and nothing will be under this intent."""
+
+    reason_code: str
+
+
+BUSY = Withdrawn("foreign_operation")
+"""Somebody else's operation runs, or got in first."""
+TOO_LATE = Withdrawn("call_too_late")
+"""This worker was too slow: its right to begin a call was over."""
+
+
+@dataclass(frozen=True)
 class Issued:
     """An operation of ours at the provider."""
 
@@ -62,3 +75,5 @@ class Issued:
     operation: str
     at: datetime
     adopted: bool
+    since: float
+    """`at`, as a moment of the event loop's clock."""

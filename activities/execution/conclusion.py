@@ -14,7 +14,7 @@ from activities.execution.attempt import Issued, Work
 from activities.execution.recognition import compensation_of
 from adapters.store import audit_log, breakers, intents, outbox, proposals
 from adapters.store.batch import Batch
-from adapters.store.database import Database, database_now
+from adapters.store.database import Database
 from adapters.store.outbox import OutboxKind
 from contracts.audit import AuditType
 from contracts.circuit_breaker import UNREACHABLE, Outcome, provider_breaker
@@ -27,8 +27,6 @@ from contracts.proposal import TRANSITIONS, ProposalState
 
 _S = ProposalState
 logger = structlog.get_logger(__name__)
-
-LATE_CALL = "late_call"
 
 
 class Conclusion:
@@ -55,7 +53,7 @@ class Conclusion:
         """Write the receipt of an effect that took place, or was not needed, and move on."""
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, work.proposal.id)
-            batch = await self._receipt(connection, row, intent, outcome, issued, error_code)
+            batch = self._receipt(row, intent, outcome, issued, error_code)
             reason = error_code or outcome.value
             failed = outcome is ReceiptOutcome.OPERATION_FAILED
             if work.step is Step.FORWARD and not failed:
@@ -76,7 +74,7 @@ class Conclusion:
         """The provider refused the call; nothing was changed by it."""
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, work.proposal.id)
-            batch = await self._receipt(connection, row, intent, ReceiptOutcome.REFUSED, None, reason_code)
+            batch = self._receipt(row, intent, ReceiptOutcome.REFUSED, None, reason_code)
             await batch.send(connection)
             if work.step is Step.COMPENSATION:
                 return await self._dirty(connection, row, reason_code)
@@ -113,8 +111,11 @@ class Conclusion:
         """A person must look: no call may be made for this effect any more."""
         return await self._mark_dirty(proposal_id, reason_code, None)
 
-    async def late(self, intent: Intent, operation: str | None) -> None:
-        """A call was made too late, beside that of a newer attempt: no success is told of it, and somebody is paged."""
+    async def late(self, intent: Intent, operation: str | None, reason_code: str) -> None:
+        """A call was made too late, beside that of a newer attempt, or nobody can tell that it was not.
+
+        No success is told of it, and somebody is paged.
+        """
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, intent.proposal_id)
             payload = intent.model_dump(mode="json", include={"key", "proposal_id", "step", "fence"})
@@ -123,16 +124,16 @@ class Conclusion:
                 tenant=row.tenant,
                 subject=row.id,
                 actor=SYSTEM,
-                payload=payload | {"operation": operation},
+                payload=payload | {"operation": operation, "reason_code": reason_code},
             )
             await audit_log.append(connection, event)
             state = ProposalState(row.state)
             if _S.DIRTY in TRANSITIONS.get(state, ()):
-                await self._dirty(connection, row, LATE_CALL)
+                await self._dirty(connection, row, reason_code)
                 return
             if state is _S.READY:
-                await close_without_effect(connection, row, _S.STALE, LATE_CALL)
-            told = {"event": "dirty", "proposal_id": row.id, "reason_code": LATE_CALL}
+                await close_without_effect(connection, row, _S.STALE, reason_code)
+            told = {"event": "dirty", "proposal_id": row.id, "reason_code": reason_code}
             await outbox.put(connection, OutboxKind.NOTIFY, row.id, told)
 
     async def count_unreachable(self, proposal_id: str, reason_code: str) -> None:
@@ -142,9 +143,8 @@ class Conclusion:
         try:
             async with self._database.transaction() as connection:
                 row = await proposals.lock(connection, proposal_id)
-                now, breaker = await database_now(connection), provider_breaker(row.action_kind)
-                outcome = Outcome(breaker, False, reason_code, owner=proposal_id)
-                await breakers.record(connection, [outcome], self._breaker, now, tenant=row.tenant)
+                outcome = Outcome(provider_breaker(row.action_kind), False, reason_code, owner=proposal_id)
+                await breakers.record(connection, [outcome], self._breaker, row.now, tenant=row.tenant)
         except SluiceError:
             logger.warning("breaker.not_counted", reason_code=reason_code, exc_info=True)
 
@@ -173,9 +173,8 @@ class Conclusion:
             await close_without_effect(connection, row, state, reason_code)
             return _closed(state, reason_code)
 
-    async def _receipt(
+    def _receipt(
         self,
-        connection: AsyncConnection,
         row: Row[Any],
         intent: Intent,
         outcome: ReceiptOutcome,
@@ -194,7 +193,7 @@ class Conclusion:
             error_code=error_code,
             mode=self._mode,
             issued_at=issued.at if issued else None,
-            finished_at=await database_now(connection),
+            finished_at=row.now,
         )
         batch = Batch()
         intents.add_receipt(batch, receipt, row.tenant)

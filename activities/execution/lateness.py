@@ -2,7 +2,7 @@
 
 Between the last look at the fence and the call lies a moment that no check can close: whoever is stopped in it wakes up
 and calls. Such a call cannot be prevented, so it is found: by the attempt that made it, which looks again when its
-answer comes, or does not come. What it cannot find out counts as such a call: people look.
+answer comes, or does not come. What it cannot find out is told too, by a reason code of its own: people look.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ from contracts.ports import NodePoolReader
 logger = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+LATE_CALL = "late_call"
+LATENESS_UNKNOWN = "lateness_unknown"
+"""A newer attempt acts, and nobody can tell whether this one called beside it."""
+
 PAUSE = 0.5
 """Seconds between two looks at what the newer attempt found, or at a database that is away."""
 FINDS_WITHIN = 600.0
-"""Seconds in which it finds what this one began, or that this one began nothing. Then nobody is waited for,
-and no database that is away."""
+"""Seconds in which a newer attempt finds what this one began, or that this one began nothing. The attempt waits no
+longer for the look; the look goes on, for as long as the database is away."""
 
 
 class Lateness:
@@ -48,40 +52,39 @@ class Lateness:
     async def look(self, work: Work, intent: Intent, operation: str | None) -> None:
         """Look whether a newer attempt acts, and this one called beside it. `operation`: the answer, where one came.
 
-        Goes on when the attempt is cancelled meanwhile: Temporal does that to a worker that was away. Raises nothing of
-        its own: the attempt has an error to raise already.
+        Goes on when the attempt is cancelled meanwhile, as Temporal does to a worker that was away, or waits no longer.
+        Raises nothing of its own: the attempt has an error to raise already.
         """
         task = asyncio.create_task(self._look(work, intent, operation))
         self._looking.add(task)
         task.add_done_callback(self._looking.discard)
-        await asyncio.shield(task)
+        _, looking = await asyncio.wait({task}, timeout=FINDS_WITHIN)
+        if looking:
+            logger.critical("effect.lateness_unknown", key=intent.key, operation=operation)
 
     async def _look(self, work: Work, intent: Intent, operation: str | None) -> None:
         try:
-            late, name = await self._judged(work, intent, operation)
-            if late:
-                await _patiently(partial(self._conclusion.late, intent, name))
-        except Exception:
-            # Nothing can be written: a line in the log is all that is left to say.
-            logger.critical("effect.lateness_unknown", key=intent.key, operation=operation, exc_info=True)
-
-    async def _judged(self, work: Work, intent: Intent, operation: str | None) -> tuple[bool, str | None]:
-        """Whether there was such a call, and its operation.
-
-        Raises:
-            StoreUnavailable: the database stayed away.
-        """
-        try:
-            if await _patiently(partial(self._is_current, intent)):
-                return False, None
-            await self._concluded(intent)
-            return await self._find(work, intent, operation)
-        except StoreUnavailable:
-            raise
+            code, name = await self._judged(work, intent, operation)
         except Exception:
             # Whatever broke: a late call must not go unseen for it.
             logger.error("effect.lateness_unknown", key=intent.key, operation=operation, exc_info=True)
-            return True, operation
+            code, name = LATENESS_UNKNOWN, operation
+        if code is None:
+            return
+        try:
+            await _patiently(partial(self._conclusion.late, intent, name, code))
+        except Exception:
+            # Nothing can be written: a line in the log is all that is left to say.
+            logger.critical("effect.late_untold", key=intent.key, operation=name, exc_info=True)
+
+    async def _judged(
+        self, work: Work, intent: Intent, operation: str | None
+    ) -> tuple[str | None, str | None]:
+        """The reason code of what is to be told, None where nothing is, and the operation of the call."""
+        if await _patiently(partial(self._is_current, intent)):
+            return None, None
+        await self._concluded(intent)
+        return await self._find(work, intent, operation)
 
     async def _is_current(self, intent: Intent) -> bool:
         async with self._database.reading() as connection:
@@ -99,12 +102,11 @@ class Lateness:
         async with self._database.reading() as connection:
             return await intents.find(connection, intent.key)
 
-    async def _find(self, work: Work, intent: Intent, operation: str | None) -> tuple[bool, str | None]:
-        """Whether there was such a call, and its operation. What cannot be read counts as one."""
+    async def _find(self, work: Work, intent: Intent, operation: str | None) -> tuple[str | None, str | None]:
         try:
             found = await self._reader.list_operations(work.action.target)
         except ProviderError:
-            return True, operation
+            return LATENESS_UNKNOWN, operation
         # The newer attempt has looked by now: a call that went out in time is its own.
         owned = await _patiently(partial(self._owned, [one.name for one in found]))
         mine = [one for one in found if one.name == operation] if operation else found
@@ -114,8 +116,8 @@ class Lateness:
             if is_like(one, work.action) and _is_late(one, intent) and one.name not in owned
         ]
         if operation and not mine:
-            return True, operation
-        return bool(late), late[0].name if late else None
+            return LATENESS_UNKNOWN, operation
+        return (LATE_CALL, late[0].name) if late else (None, None)
 
     async def _owned(self, operations: list[str]) -> set[str]:
         async with self._database.reading() as connection:
@@ -123,20 +125,12 @@ class Lateness:
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask again while the database is away.
-
-    Raises:
-        StoreUnavailable: it stayed away for `FINDS_WITHIN`.
-    """
-    clock = asyncio.get_running_loop().time
-    give_up = clock() + FINDS_WITHIN
+    """Ask again for as long as the database is away."""
     while True:
         try:
             return await ask()
         except StoreUnavailable:
-            if clock() >= give_up:
-                raise
-        await asyncio.sleep(PAUSE)
+            await asyncio.sleep(PAUSE)
 
 
 def _is_late(operation: ProviderOperation, intent: Intent) -> bool:

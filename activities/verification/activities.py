@@ -19,7 +19,8 @@ from activities.execution.recognition import compensation_of
 from activities.heartbeat import beating
 from activities.verification.judgement import Judgement, expected_of, judge
 from adapters.store import intents, proposals
-from adapters.store.database import Database, database_now
+from adapters.store.batch import Batch
+from adapters.store.database import Database
 from contracts.action import Action
 from contracts.configuration import BreakerLimits, ConfigurationSource
 from contracts.effect import Receipt, ReceiptOutcome, Step, Verification, idempotency_key
@@ -74,20 +75,18 @@ class VerificationActivities:
 
     async def _verify(self, given: EffectInput) -> VerifyOutcome:
         key = idempotency_key(given.proposal_id, given.revision, given.step)
-        async with self._database.transaction() as connection:
-            row = await proposals.lock(connection, given.proposal_id)
-            record = await intents.find(connection, key)
-            now = await database_now(connection)
+        async with self._database.single() as connection:
+            row = await intents.look(connection, given.proposal_id, key)
         if ProposalState(row.state) is not _verified_in(given.step):
             return _standing(row)
-        if record is None or record.receipt is None:
+        if row.receipt is None:
             raise NotFound(f"{key} has no receipt")
-        receipt = Receipt.model_validate(record.receipt)
+        receipt = Receipt.model_validate(row.receipt)
         proposal = Proposal.model_validate(row.document)
         if proposal.mode != self._mode:
             return await self._abandon(proposal, given.step, "mode_mismatch")
         action = _action(proposal, given.step)
-        left = receipt.finished_at + self._timings.operation_timeout - now
+        left = receipt.finished_at + self._timings.operation_timeout - row.now
         try:
             seen, judgement, ready = await self._wait(action, given.step, left)
         except ProviderError as error:
@@ -148,16 +147,17 @@ class VerificationActivities:
             row = await proposals.lock(connection, proposal.id)
             if ProposalState(row.state) is not _verified_in(receipt.step):
                 return _standing(row)
-            now = await database_now(connection)
-            found = _verification(receipt, action, seen, judgement, ready, now)
+            found = _verification(receipt, action, seen, judgement, ready, row.now)
             state = _next_state(proposal, receipt, judgement)
-            await self._close(connection, row, receipt, state, found)
-            await intents.verify(connection, found, proposal.tenant)
+            batch = Batch()
+            intents.add_verification(batch, found, proposal.tenant)
+            await self._close(connection, batch, row, receipt, state, found)
         return VerifyOutcome(state=state, reason_code=judgement.reason_code)
 
     async def _close(
         self,
         connection: AsyncConnection,
+        batch: Batch,
         row: Row[Any],
         receipt: Receipt,
         state: ProposalState,
@@ -165,14 +165,16 @@ class VerificationActivities:
     ) -> None:
         reason_code = found.reason_code
         if state is _S.ROLLING_BACK:
-            await proposals.move(connection, row, state, actor=SYSTEM, reason_code=reason_code)
+            proposals.add_move(batch, row, state, actor=SYSTEM, reason_code=reason_code)
+            await batch.send(connection)
         elif state is not _S.SUCCEEDED:
-            await close_after_failure(connection, row, state, reason_code, self._breaker)
+            await close_after_failure(connection, row, state, reason_code, self._breaker, beside=batch)
         elif receipt.outcome is ReceiptOutcome.NO_OP:
-            await close_without_effect(connection, row, state, ReceiptOutcome.NO_OP.value)
+            await close_without_effect(connection, row, state, ReceiptOutcome.NO_OP.value, beside=batch)
         else:
             outcome = Outcome(since=receipt.issued_at or receipt.finished_at, verification=found)
-            await close_after_success(connection, row, reason_code, self._configuration.current, outcome)
+            current = self._configuration.current
+            await close_after_success(connection, row, reason_code, current, outcome, beside=batch)
 
 
 def _verified_in(step: Step) -> ProposalState:

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log, halts, outbox
 from adapters.store.database import database_now
-from adapters.store.driver import fixed
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import break_glass, break_glass_uses, proposals
 from contracts.audit import AuditType
@@ -136,7 +135,7 @@ async def uses(connection: AsyncConnection, grant_ids: list[str]) -> Mapping[str
     return {grant_id: tuple(found) for grant_id, found in by_grant.items()}
 
 
-_USED = fixed(
+USED = (
     select(break_glass.c.document)
     .join(break_glass_uses, break_glass_uses.c.grant_id == break_glass.c.id)
     .where(
@@ -147,16 +146,7 @@ _USED = fixed(
     .order_by(break_glass.c.id)
     .with_for_update(read=True, of=break_glass)
 )
-
-
-async def is_any_over(connection: AsyncConnection, proposal_id: str, revision: int, pass_number: int) -> bool:
-    """Tell whether a pass let a proposal through by a grant that counts no more. Nobody ends one of them meanwhile."""
-    of_pass = {"proposal_id": proposal_id, "revision": revision, "pass_number": pass_number}
-    grants = [BreakGlass.model_validate(one.document) for one in await _USED.rows(connection, of_pass)]
-    if not grants:
-        return False
-    now = await database_now(connection)
-    return not all(one.counts_at(now) for one in grants)
+"""The grants by which a pass let a proposal through. Nobody ends one of them meanwhile."""
 
 
 async def count_by_status(connection: AsyncConnection) -> Mapping[str, int]:

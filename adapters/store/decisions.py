@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
-from adapters.store.driver import Query, Record, fixed, query
+from adapters.store.driver import Record, fixed, query
 from adapters.store.schema import decisions, proposals
 from contracts.audit import AuditEvent, AuditType
 from contracts.decision import Decision, DecisionKind, DecisionStatus, SignedDecision
@@ -263,7 +263,7 @@ async def standing(
     return tuple(SignedDecision.model_validate(row.document) for row in found)
 
 
-def _standing() -> Query:
+def _standing() -> Select[Any]:
     newer = decisions.alias("newer")
     is_changed = (
         select(newer.c.id)
@@ -277,7 +277,7 @@ def _standing() -> Query:
         )
         .exists()
     )
-    return fixed(
+    return (
         select(decisions.c.document)
         .where(
             decisions.c.proposal_id == bindparam("proposal_id"),
@@ -289,7 +289,9 @@ def _standing() -> Query:
     )
 
 
-_STANDING = _standing()
+STANDING = _standing()
+"""What `standing` reads."""
+_STANDING = fixed(STANDING)
 _REQUIREMENT = query("""
     SELECT document -> 'requirement' AS requirement FROM evaluations
     WHERE proposal_id = :proposal_id AND revision = :revision

@@ -6,6 +6,7 @@ intent either saw the halt and refused, or is visible to the halt, which waits o
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from sqlalchemy import func, insert, select, update
@@ -15,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import audit_log
 from adapters.store.advisory_locks import AdvisoryLock
 from adapters.store.database import database_now
-from adapters.store.driver import fixed
-from adapters.store.proposals import wake_held
+from adapters.store.driver import fixed, query
+from adapters.store.proposals import lock, wake_held
 from adapters.store.schema import halts, intents, proposals
 from contracts.audit import AuditType
 from contracts.base import new_id
@@ -32,12 +33,21 @@ def held_on(halt_id: str) -> str:
     return f"halt:{halt_id}"
 
 
-_SHARE = fixed(select(func.pg_advisory_xact_lock_shared(HALT_LOCK)))
+_LOCK_OUT = query(f"""
+    WITH locked AS MATERIALIZED (SELECT * FROM proposals WHERE id = :proposal_id FOR UPDATE),
+    shared AS MATERIALIZED (SELECT locked.*, pg_advisory_xact_lock_shared({HALT_LOCK:d}) FROM locked)
+    SELECT shared.*, clock_timestamp() AS now FROM shared""")  # noqa: S608  a number
 
 
-async def share_halt_lock(connection: AsyncConnection) -> None:
-    """Keep new halts out until the transaction ends. The intent transaction takes it before it reads halts."""
-    await _SHARE.first_row(connection, {})
+async def lock_out(connection: AsyncConnection, proposal_id: str) -> Row[Any]:
+    """Lock a proposal as `proposals.lock` does, and then keep new halts out until the transaction ends.
+
+    The intent transaction begins with it; halts are read by a statement of its own, afterwards.
+
+    Raises:
+        NotFound: there is no such proposal.
+    """
+    return await lock(connection, proposal_id, _LOCK_OUT)
 
 
 async def lock_out_intents(connection: AsyncConnection) -> None:
@@ -132,9 +142,9 @@ async def end(connection: AsyncConnection, halt_id: str, *, actor: Principal) ->
     return halt
 
 
-_OPEN = fixed(
-    select(halts).where(halts.c.status != HaltStatus.ENDED.value).order_by(halts.c.created_at, halts.c.id)
-)
+OPEN = select(halts).where(halts.c.status != HaltStatus.ENDED.value).order_by(halts.c.created_at, halts.c.id)
+"""Every halt that has not ended, oldest first."""
+_OPEN = fixed(OPEN)
 
 
 async def open_halts(connection: AsyncConnection) -> tuple[Halt, ...]:
@@ -142,9 +152,9 @@ async def open_halts(connection: AsyncConnection) -> tuple[Halt, ...]:
     return tuple(halt_of(cast("Row[Any]", row)) for row in await _OPEN.rows(connection, {}))
 
 
-async def covering(connection: AsyncConnection, proposal: Row[Any]) -> Halt | None:
-    """Return the oldest open halt that stops the effect of this row of `proposals`, or None."""
-    return next((halt for halt in await open_halts(connection) if covers(halt.scope, proposal)), None)
+def covering(found: Iterable[Halt], proposal: Row[Any]) -> Halt | None:
+    """Return the first of these halts that stops the effect of this row of `proposals`, or None."""
+    return next((halt for halt in found if covers(halt.scope, proposal)), None)
 
 
 async def _effects_in_flight(connection: AsyncConnection) -> list[Row[Any, Any, Any, Any, Any]]:

@@ -18,17 +18,14 @@ from adapters.store.schema import intents, leases
 from adapters.store.writes import NOW, Write, inserting, updating
 from contracts.audit import AuditType
 from contracts.effect import Intent, Receipt, Verification
-from contracts.errors import StaleFence
+from contracts.errors import NotFound, StaleFence
 from contracts.principal import SYSTEM
 
 _FIND = fixed(select(intents).where(intents.c.key == bindparam("key")))
-_OPEN = query("SELECT key FROM intents WHERE key = :key AND settled_at IS NULL")
+_LOOK = query("""
+    SELECT p.*, i.key AS effect, i.receipt, i.settled_at, clock_timestamp() AS now FROM proposals p
+    LEFT JOIN intents i ON i.key = :key WHERE p.id = :proposal_id""")
 _CURRENT = query("SELECT key FROM intents WHERE key = :key AND fence = :fence AND receipt IS NULL")
-_ISSUE = query("""
-    UPDATE intents SET operation = :operation, issued_at = clock_timestamp(), call_deadline = clock_timestamp()
-    WHERE key = :key AND fence = :fence AND receipt IS NULL
-    RETURNING issued_at""")
-
 # A newer attempt writes over an older one's row, never over a receipt.
 _NEWER = """
     ON CONFLICT (key) DO UPDATE SET
@@ -36,6 +33,9 @@ _NEWER = """
         fence = excluded.fence, call_deadline = excluded.call_deadline, operation = excluded.operation,
         issued_at = excluded.issued_at, settled_at = excluded.settled_at, created_at = excluded.created_at
     WHERE intents.fence < excluded.fence AND intents.receipt IS NULL"""
+_ISSUE = """
+    UPDATE intents SET operation = {operation}, issued_at = {at}, call_deadline = clock_timestamp()
+    WHERE key = {key} AND fence = {fence} AND receipt IS NULL"""
 _CONCLUDE = """
     UPDATE intents SET receipt = CAST({receipt} AS jsonb), call_deadline = clock_timestamp()
     WHERE key = {key} AND fence = {fence} AND receipt IS NULL"""
@@ -49,14 +49,19 @@ async def find(connection: AsyncConnection, key: str) -> Record | None:
     return await _FIND.first_row(connection, {"key": key})
 
 
-async def require_none_open(connection: AsyncConnection, key: str) -> None:
-    """Let an attempt go on only when no call of another one can be under way. Asked under the proposal's lock.
+async def look(connection: AsyncConnection, proposal_id: str, key: str) -> Record:
+    """Return a proposal's row and how far one effect of it is, unlocked, in one statement.
+
+    Beside the columns of `proposals`: `effect` (the key, or None while there is no intent), its `receipt` and
+    `settled_at`, and `now`, the database's clock.
 
     Raises:
-        StaleFence: another attempt wrote its intent meanwhile. The next attempt finds out what became of it.
+        NotFound: there is no such proposal.
     """
-    if await _OPEN.first_row(connection, {"key": key}) is not None:
-        raise StaleFence(f"{key}: another attempt acts")
+    row = await _LOOK.first_row(connection, {"proposal_id": proposal_id, "key": key})
+    if row is None:
+        raise NotFound(f"there is no proposal {proposal_id}")
+    return row
 
 
 def add_intent(batch: Batch, intent: Intent, tenant: str) -> None:
@@ -108,18 +113,16 @@ async def is_current(connection: AsyncConnection, key: str, fence: int) -> bool:
 
 
 async def issue(
-    connection: AsyncConnection, intent: Intent, operation: str, tenant: str, *, adopted: bool
-) -> datetime:
-    """Record the provider's operation, with its audit event; the call is over. Return the moment.
+    connection: AsyncConnection, intent: Intent, operation: str, tenant: str, at: datetime, *, adopted: bool
+) -> None:
+    """Record the provider's operation, with its audit event; the call is over.
 
     Raises:
         StaleFence: a newer attempt acts. It finds the operation by reading.
     """
-    given = {"key": intent.key, "fence": intent.fence, "operation": operation}
-    issued = await _ISSUE.first_row(connection, given)
-    if issued is None:
-        raise _stale(intent.key)
+    issued = {"operation": operation, "at": at, "key": intent.key, "fence": intent.fence}
     batch = Batch()
+    batch.add(Write(_ISSUE, issued), otherwise=_stale(intent.key))
     batch.add(_ending_deadline(intent.proposal_id, intent.fence))
     event = audit_log.event(
         AuditType.EFFECT_ISSUED,
@@ -137,8 +140,6 @@ async def issue(
     )
     batch.audit(event)
     await batch.send(connection)
-    moment: datetime = issued.issued_at
-    return moment
 
 
 async def withdraw(connection: AsyncConnection, key: str, proposal_id: str, fence: int) -> None:
@@ -174,10 +175,9 @@ async def conclude(connection: AsyncConnection, receipt: Receipt, tenant: str) -
     await batch.send(connection)
 
 
-async def verify(connection: AsyncConnection, verification: Verification, tenant: str) -> None:
-    """Write what was found after the effect, with its audit event."""
+def add_verification(batch: Batch, verification: Verification, tenant: str) -> None:
+    """Add what was found after the effect, and its audit event."""
     found = {"verification": verification.model_dump(mode="json"), "settled_at": NOW}
-    batch = Batch()
     batch.add(updating(intents, found, where={"key": verification.key}))
     event = audit_log.event(
         AuditType.VERIFICATION_RECORDED,
@@ -187,7 +187,6 @@ async def verify(connection: AsyncConnection, verification: Verification, tenant
         payload=verification,
     )
     batch.audit(event)
-    await batch.send(connection)
 
 
 async def operations_of_others(connection: AsyncConnection, key: str, names: Collection[str]) -> set[str]:

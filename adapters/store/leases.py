@@ -7,9 +7,9 @@ clock can take away cannot be taken from somebody who is merely slow.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import BindParameter, bindparam, case, func, literal_column, select, update
+from sqlalchemy import BindParameter, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -105,26 +105,19 @@ async def release(connection: AsyncConnection, domain: str, owner: str) -> bool:
     return True
 
 
-LONGEST_CALL = timedelta(minutes=2)
-"""No call deadline is set further ahead: one that seems to be was set before the database's clock went back."""
-_LONGEST = literal_column(f"interval '{LONGEST_CALL.total_seconds():.0f} seconds'")
-
-
 def _raising() -> Query:
     domain: BindParameter[str] = bindparam("domain")
     owner: BindParameter[str] = bindparam("owned_by")
     call_deadline = bindparam("call_deadline", type_=leases.c.call_deadline.type)
     before = select(leases).where(leases.c.domain == domain).with_for_update().cte("before")
-    furthest = func.clock_timestamp() + _LONGEST
-    older = case((before.c.call_deadline > furthest, furthest), else_=before.c.call_deadline)
     return fixed(
         update(leases)
         .where(leases.c.domain == before.c.domain, before.c.owner == owner)
         .values(
             fence=before.c.fence + 1,
-            call_deadline=func.greatest(older, call_deadline),
+            call_deadline=func.greatest(before.c.call_deadline, call_deadline),
         )
-        .returning(leases.c.fence, older.label("older"), func.clock_timestamp().label("now"))
+        .returning(leases.c.fence, before.c.call_deadline.label("older"), func.clock_timestamp().label("now"))
     )
 
 

@@ -65,6 +65,21 @@ def inserting(
     )
 
 
+_WAKE = """
+    INSERT INTO outbox (kind, subject, payload, trace_context)
+    SELECT {kind}, id, CAST({payload} AS jsonb), CAST({trace_context} AS jsonb) FROM proposals
+    WHERE held_on = {held_on} AND state = 'ready'
+    ORDER BY priority, created_at, id LIMIT CAST({most} AS bigint)"""
+
+
+def waking(held_on: str, most: int | None) -> Write:
+    """Return the write that wakes what `held_on` holds: by priority, then first come; without `most` all of it."""
+    carrier: dict[str, str] = {}
+    inject(carrier)
+    values = {"kind": OutboxKind.WAKE.value, "payload": json.dumps({"held_on": held_on})}
+    return Write(_WAKE, values | {"trace_context": json.dumps(carrier), "held_on": held_on, "most": most})
+
+
 async def put(
     connection: AsyncConnection,
     kind: OutboxKind,

@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from pydantic import JsonValue
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log, outbox
 from adapters.store.batch import Batch
-from adapters.store.driver import fixed
+from adapters.store.driver import Query, query
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import proposals
 from adapters.store.writes import NOW, Write, execute, updating
@@ -59,16 +59,20 @@ async def create(connection: AsyncConnection, draft: Draft) -> None:
     )
 
 
-_LOCK = fixed(select(proposals).where(proposals.c.id == bindparam("proposal_id")).with_for_update())
+_LOCK = query("""
+    WITH locked AS MATERIALIZED (SELECT * FROM proposals WHERE id = :proposal_id FOR UPDATE)
+    SELECT locked.*, clock_timestamp() AS now FROM locked""")
 
 
-async def lock(connection: AsyncConnection, proposal_id: str) -> Row[Any]:
+async def lock(connection: AsyncConnection, proposal_id: str, locking: Query = _LOCK) -> Row[Any]:
     """Return the proposal's row, locked until the transaction ends. First in the fixed order of locks.
+
+    Its `now` is the database's clock, read under the lock. `locking`: a statement that locks more with it.
 
     Raises:
         NotFound: there is no such proposal.
     """
-    row = await _LOCK.first_row(connection, {"proposal_id": proposal_id})
+    row = await locking.first_row(connection, {"proposal_id": proposal_id})
     if row is None:
         raise NotFound(f"there is no proposal {proposal_id}")
     return cast("Row[Any]", row)
@@ -200,15 +204,9 @@ def holding(
 
 async def wake_held(connection: AsyncConnection, held_on: str, *, limit: int | None = 1) -> None:
     """Queue a wake signal for what `held_on` holds: by priority, then first come; `limit=None` wakes all."""
-    waiting = (
-        select(proposals.c.id)
-        .where(proposals.c.held_on == held_on, proposals.c.state == ProposalState.READY.value)
-        .order_by(proposals.c.priority, proposals.c.created_at, proposals.c.id)
-    )
-    if limit is not None:
-        waiting = waiting.limit(limit)
-    for (proposal_id,) in (await connection.execute(waiting)).all():
-        await outbox.put(connection, OutboxKind.WAKE, proposal_id, {"held_on": held_on})
+    batch = Batch()
+    batch.put(outbox.waking(held_on, limit))
+    await batch.send(connection)
 
 
 TURNS_WITHIN = timedelta(minutes=10)

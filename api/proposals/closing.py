@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.costing import Outcome, commit_verified, effect_began
 from adapters.store import cancellation, leases, ledger, proposals
+from adapters.store.batch import Batch
 from api.idempotency import Answer, Claim
 from api.parts import ApiParts
 from api.problems import Problem, not_found
@@ -84,18 +85,20 @@ async def resolve(
             raise Problem(409, "not_dirty", f"Only a dirty proposal is resolved; this is {row.state}.")
         draft = Draft.model_validate(row.draft)
         await leases.release(connection, draft.action.target.serialisation_domain, proposal_id)
+        batch = Batch()
         if body.outcome is ResolvedAs.SUCCEEDED:
             outcome = Outcome(since=await effect_began(connection, row))
-            await commit_verified(connection, row, parts.configuration, outcome)
+            await commit_verified(connection, batch, row, parts.configuration, outcome)
         else:
             await ledger.release_all(connection, proposal_id)
-        await proposals.move(
-            connection,
+        proposals.add_move(
+            batch,
             row,
             _RESOLVED[body.outcome],
             actor=operator,
             reason_code="resolved_by_operator",
             message=body.reason,
         )
+        await batch.send(connection)
         moved = Moved(proposal_id=proposal_id, state=_RESOLVED[body.outcome])
         return await claim.keep(connection, Answer.of(200, moved))

@@ -6,10 +6,11 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+import adapters.store.admitting
+from adapters.store.admitting import Facts
 from sqlalchemy import update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,6 +24,7 @@ from activities.execution.admission import Admission
 from activities.execution.attempt import Granted
 from activities.guardrail.activities import GuardActivities
 from adapters.store import intents, leases, proposals
+from adapters.store.batch import Batch
 from adapters.store.leases import LeaseGrant
 from adapters.store.schema import decisions
 from contracts.decision import DecisionRules, SignedDecision
@@ -38,6 +40,7 @@ from proofs.simulation.world import Fate
 def fence_ignored() -> Iterator[None]:
     """An attempt acts although a newer one does, however late, and waits for nobody's call to end."""
     real, grant = leases.raise_fence, Admission._grant  # noqa: SLF001  a bug is planted where it would be
+    read = adapters.store.admitting.read
 
     async def grant_for_ever(*given: Any) -> Granted:
         return dataclasses.replace(await grant(*given), wait=0.0, expires=math.inf)
@@ -48,14 +51,14 @@ def fence_ignored() -> Iterator[None]:
     async def always(*_: object) -> bool:
         return True
 
-    async def never_open(*_: object) -> None:
-        return None
+    async def never_open(*given: Any) -> Facts:
+        return dataclasses.replace(await read(*given), is_open=False)
 
     with _all(
         replaced(adapters.store.leases, "raise_fence", raise_fence),
         replaced(Admission, "_grant", grant_for_ever),
         replaced(adapters.store.intents, "is_current", always),
-        replaced(adapters.store.intents, "require_none_open", never_open),
+        replaced(adapters.store.admitting, "read", never_open),
     ):
         yield
 
@@ -64,21 +67,23 @@ def fence_ignored() -> Iterator[None]:
 def intent_after_call() -> Iterator[None]:
     """The intent is written when the call has been answered, not before it."""
     kept: dict[str, tuple[Intent, str]] = {}
-    real_write, real_issue = intents.write, intents.issue
+    real_add, real_issue = intents.add_intent, intents.issue
 
-    async def write(connection: AsyncConnection, intent: Intent, tenant: str) -> None:
+    def keep(_: Batch, intent: Intent, tenant: str) -> None:
         kept[intent.key] = (intent, tenant)
 
-    async def issue(connection: AsyncConnection, intent: Intent, *given: Any, **named: Any) -> datetime:
+    async def issue(connection: AsyncConnection, intent: Intent, *given: Any, **named: Any) -> None:
         if intent.key in kept:
-            await real_write(connection, *kept.pop(intent.key))
-        return await real_issue(connection, intent, *given, **named)
+            batch = Batch()
+            real_add(batch, *kept.pop(intent.key))
+            await batch.send(connection)
+        await real_issue(connection, intent, *given, **named)
 
     async def always(*_: object) -> bool:
         return True
 
     with _all(
-        replaced(adapters.store.intents, "write", write),
+        replaced(adapters.store.intents, "add_intent", keep),
         replaced(adapters.store.intents, "issue", issue),
         replaced(adapters.store.intents, "is_current", always),
     ):
@@ -150,7 +155,7 @@ def second_pass_skipped() -> Iterator[None]:
             reason_code="admitted",
         )
 
-    async def nothing(*_: object) -> None:
+    def nothing(*_: object) -> None:
         return None
 
     with _all(

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from activities.costing import Outcome, commit_verified
 from adapters.configuration import parse
 from adapters.store import ledger, proposals
+from adapters.store.batch import Batch
 from adapters.store.database import Database, database_now
 from adapters.store.ledger import Amount, costs
 from adapters.store.ledger.costs import OVERALL
@@ -103,8 +104,9 @@ async def commit(database: Database, proposal: Proposal, *sizes: int) -> Decimal
     )
     async with database.transaction() as connection:
         row = await proposals.lock(connection, proposal.id)
-        since = await database_now(connection)
-        await commit_verified(connection, row, CONFIGURATION, Outcome(since, found if sizes else None))
+        since, batch = row.now, Batch()
+        await commit_verified(connection, batch, row, CONFIGURATION, Outcome(since, found if sizes else None))
+        await batch.send(connection)
     return window_at(BUDGET, since).hours_left
 
 

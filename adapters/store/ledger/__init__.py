@@ -18,6 +18,7 @@ from adapters.store.ledger.accounts import (
     WindowKey,
 )
 from adapters.store.ledger.changes import (
+    add_settlement,
     commit_all,
     lock_windows,
     release_all,
@@ -54,6 +55,7 @@ __all__ = [
     "Wanted",
     "WindowKey",
     "add_postings",
+    "add_settlement",
     "commit_all",
     "crossed",
     "lock_windows",

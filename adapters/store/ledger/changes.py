@@ -68,22 +68,34 @@ async def settle(
     shares: Sequence[Share],
     hourly: Decimal,
     *,
-    balances: Sequence[Balance] | None = None,
     caps: Mapping[WindowKey, Cap] = NO_CAPS,
 ) -> None:
     """Turn a reservation into what the verified change costs: `hourly`, negative when it saves. Once per proposal.
 
-    `shares` are the windows it runs in; `balances` are theirs and those of `positions_of`, if they are locked already.
+    `shares` are the windows it runs in.
     """
     positions = await positions_of(connection, proposal_id)
-    if balances is None:
-        balances = await windows.lock(connection, tenant, windows_of(shares, positions))
+    balances = await windows.lock(connection, tenant, windows_of(shares, positions))
+    batch, subject = Batch(), Subject(tenant, proposal_id=proposal_id)
+    add_settlement(batch, subject, positions, shares, hourly, balances=balances, caps=caps)
+    await batch.send(connection)
+
+
+def add_settlement(
+    batch: Batch,
+    subject: Subject,
+    positions: Sequence[Position],
+    shares: Sequence[Share],
+    hourly: Decimal,
+    *,
+    balances: Sequence[Balance],
+    caps: Mapping[WindowKey, Cap] = NO_CAPS,
+) -> None:
+    """Add what `settle` writes. `balances`: the windows of `shares` and of `positions`, locked by the caller."""
     known = {one.key: one for one in balances}
     held = [one for one in positions if one.reserved > 0 or one.key in {share.key for share in shares}]
     postings = plan_settlement(held, shares, known, hourly)
-    batch = Batch()
-    add_postings(batch, Subject(tenant, proposal_id=proposal_id), postings, balances, caps)
-    await batch.send(connection)
+    add_postings(batch, subject, postings, balances, caps)
 
 
 def windows_of(shares: Iterable[Share], positions: Iterable[Position]) -> list[Wanted]:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, Numeric, Text, column, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, Numeric, Text, column, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
 from adapters.store.batch import Batch
-from adapters.store.schema import action_costs, evaluations
+from adapters.store.driver import query
+from adapters.store.schema import action_costs
+from adapters.store.writes import inserting
 from contracts.action_cost import ActionCost
 from contracts.audit import AuditType
 from contracts.evaluation import CostEstimate
@@ -50,26 +51,34 @@ class Bias:
         return (self.verified / self.estimated - 1).quantize(Decimal("0.0001"))
 
 
-async def estimate_of(connection: AsyncConnection, proposal_id: str) -> CostEstimate | None:
-    """Return the cost that the last guard pass over a proposal showed, or None when it knew none."""
-    found = await connection.execute(
-        select(evaluations.c.document["cost"])
-        .where(evaluations.c.proposal_id == proposal_id)
-        .order_by(evaluations.c.revision.desc(), evaluations.c.pass_number.desc())
-        .limit(1)
-    )
-    document = found.scalar_one_or_none()
-    return None if document is None else CostEstimate.model_validate(document)
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was reckoned of a change."""
+
+    estimate: CostEstimate | None
+    """The cost that the last guard pass showed; None when it knew none."""
+    is_recorded: bool
+    """What it came to is on record already."""
 
 
-async def record(connection: AsyncConnection, cost: ActionCost) -> None:
-    """Keep what a change cost, with its audit event. The first record of a proposal stands."""
+_KNOWN = query("""
+    SELECT (
+        SELECT document -> 'cost' FROM evaluations WHERE proposal_id = :proposal_id
+        ORDER BY revision DESC, pass_number DESC LIMIT 1
+    ) AS estimate, EXISTS (SELECT FROM action_costs WHERE proposal_id = :proposal_id) AS is_recorded""")
+
+
+async def known_of(connection: AsyncConnection, proposal_id: str) -> Known:
+    """Return what was reckoned of a proposal, which the caller has locked."""
+    found = await _KNOWN.only_row(connection, {"proposal_id": proposal_id})
+    estimate = None if found.estimate is None else CostEstimate.model_validate(found.estimate)
+    return Known(estimate, found.is_recorded)
+
+
+def add_record(batch: Batch, cost: ActionCost) -> None:
+    """Add what a change cost, and its audit event. Once per proposal: the first record stands."""
     row = cost.model_dump(exclude={"schema_version", "at"})
-    statement = insert(action_costs).values(**{**row, "scopes": list(cost.scopes), "created_at": cost.at})
-    kept = await connection.execute(statement.on_conflict_do_nothing().returning(action_costs.c.proposal_id))
-    if kept.one_or_none() is None:
-        return
-    batch = Batch()
+    batch.add(inserting(action_costs, {**row, "scopes": list(cost.scopes), "created_at": cost.at}))
     batch.audit(
         audit_log.event(
             AuditType.COST_RECORDED,
@@ -80,7 +89,6 @@ async def record(connection: AsyncConnection, cost: ActionCost) -> None:
             at=cost.at,
         )
     )
-    await batch.send(connection)
 
 
 async def biases(connection: AsyncConnection, tenant: str, since: datetime) -> dict[str, Bias]:

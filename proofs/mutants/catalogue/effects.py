@@ -16,7 +16,7 @@ ADMISSION = Group(
     (_ADMISSION,),
     {
         "effect-after-its-last-moment": Change(
-            "if await database_now(connection) >= proposal.execute_by:",
+            "if facts.now >= proposal.execute_by:",
             "if False:",
             (f"{_ADMISSION}::test_after_execute_by_nothing_starts",),
         ),
@@ -41,26 +41,24 @@ ADMISSION = Group(
             (f"{_ADMISSION}::test_what_was_closed_since_an_attempt_looked_is_not_executed",),
         ),
         "effect-beside-another-attempt": Change(
-            "await intents.require_none_open(connection, work.key)\n"
-            "            await halts.share_halt_lock(connection)\n            refusal",
-            "await halts.share_halt_lock(connection)\n            refusal",
+            "if facts.is_open:",
+            "if facts.is_open and work.step is not Step.FORWARD:",
             (
                 f"{_ADMISSION}::test_an_attempt_that_comes_late_to_its_admission_touches_nothing_under_another_one",
             ),
         ),
         "way-back-beside-another-attempt": Change(
-            "await intents.require_none_open(connection, work.key)\n"
-            "            await halts.share_halt_lock(connection)\n            halt",
-            "await halts.share_halt_lock(connection)\n            halt",
+            "if facts.is_open:",
+            "if facts.is_open and work.step is Step.FORWARD:",
             (f"{_ADMISSION}::test_a_late_attempt_at_the_way_back_touches_nothing_under_another_one",),
         ),
         "effect-by-a-superseded-pass": Change(
-            "if last is None or last.pass_number != work.pass_number:",
+            "if last is None or last.number != work.pass_number:",
             "if last is None:",
             (f"{_ADMISSION}::test_a_pass_that_was_never_run_or_did_not_admit_admits_nothing",),
         ),
         "effect-by-a-pass-that-did-not-admit": Change(
-            "if not PassResult.model_validate(last.result).admitted:",
+            "if not last.result.admitted:",
             "if False:",
             (f"{_ADMISSION}::test_a_pass_that_was_never_run_or_did_not_admit_admits_nothing",),
         ),
@@ -75,7 +73,7 @@ ADMISSION = Group(
             (f"{_ADMISSION}::test_a_pass_of_a_moment_to_come_admits_nothing_when_the_clock_has_gone_back",),
         ),
         "effect-by-a-grant-that-is-over": Change(
-            "if await break_glass.is_any_over(connection, row.id, row.revision, work.pass_number):",
+            "if not all(one.counts_at(facts.now) for one in facts.grants):",
             "if False:",
             (f"{_HALTS}::test_a_grant_that_is_over_lets_nothing_through_that_a_pass_let_through_by_it",),
         ),
@@ -130,7 +128,7 @@ LEASES = Group(
         "fence-older-call-is-not-waited-for": Change(
             "wait_until=row.older if in_flight else None", "wait_until=None"
         ),
-        "lease-freed-wakes-nobody": Change("    await wake_held(connection, domain)\n", ""),
+        "lease-freed-wakes-nobody": Change("    batch.put(outbox.waking(domain, 1))\n", ""),
     },
 )
 INTENTS = Group(

@@ -18,24 +18,30 @@ LATENESS = Group(
     (_LATENESS,),
     {
         "late-call-is-not-looked-after": Change(
-            "            if late:\n                await _patiently",
-            "            if False:\n                await _patiently",
+            "        if code is None:\n            return\n",
+            "        return\n",
         ),
         "late-call-of-the-newest-attempt-is-one": Change(
             "if await _patiently(partial(self._is_current, intent)):", "if False:"
         ),
         "late-call-is-judged-before-the-newer-attempt-has-looked": Change(
-            "            await self._concluded(intent)\n", ""
+            "        await self._concluded(intent)\n", ""
         ),
         "late-call-that-cannot-be-read-is-none": Change(
-            "        except ProviderError:\n            return True, operation",
-            "        except ProviderError:\n            return False, operation",
+            "        except ProviderError:\n            return LATENESS_UNKNOWN, operation",
+            "        except ProviderError:\n            return None, operation",
         ),
         "late-call-that-cannot-be-judged-is-none": Change(
-            "exc_info=True)\n            return True, operation",
-            "exc_info=True)\n            return False, operation",
+            "code, name = LATENESS_UNKNOWN, operation",
+            "code, name = None, operation",
         ),
-        "late-call-is-forgotten-while-the-database-is-away": Change("if clock() >= give_up:", "if True:"),
+        "late-call-is-forgotten-while-the-database-is-away": Change(
+            "        except StoreUnavailable:\n            await asyncio.sleep(PAUSE)",
+            "        except StoreUnavailable:\n            raise",
+        ),
+        "late-call-is-looked-after-only-while-its-attempt-waits": Change(
+            "        if looking:\n", "        task.cancel()\n        if looking:\n"
+        ),
         "late-call-that-the-provider-forgot-is-none": Change("if operation and not mine:", "if False:"),
         "late-call-may-be-anybodys": Change("if is_like(one, work.action) and", "if"),
         "late-call-is-one-that-was-in-time": Change(
@@ -51,7 +57,7 @@ LATE = Group(
         "late-call-makes-nothing-dirty": Change("if _S.DIRTY in TRANSITIONS.get(state, ()):", "if False:"),
         "late-call-lets-what-stepped-back-go-on": Change("if state is _S.READY:", "if False:"),
         "late-call-after-the-end-pages-nobody": Change(
-            'told = {"event": "dirty", "proposal_id": row.id, "reason_code": LATE_CALL}\n'
+            'told = {"event": "dirty", "proposal_id": row.id, "reason_code": reason_code}\n'
             "            await outbox.put(connection, OutboxKind.NOTIFY, row.id, told)\n",
             "",
         ),

@@ -114,7 +114,7 @@ HALTS_STORED = Group(
     ("tests/adapters/store/test_halts.py",),
     {
         "halt-intents-do-not-lock-it-out": Change(
-            "select(func.pg_advisory_xact_lock_shared(HALT_LOCK))", "select(func.now())"
+            "pg_advisory_xact_lock_shared({HALT_LOCK:d})", "now() AS unlocked"
         ),
         "halt-does-not-wait-for-intents": Change(
             "select(func.pg_advisory_xact_lock(HALT_LOCK))", "select(func.now())"
@@ -147,13 +147,13 @@ HALTS_AT_THE_EFFECT = Group(
     (_ADMISSION,),
     {
         "halt-between-pass-and-effect-is-not-seen": Change(
-            "if await halts.covering(connection, row) is not None:",
+            "if halts.covering(facts.halts, row) is not None:",
             "if False:",
             (f"{_ADMISSION}::test_a_halt_between_pass_and_effect_stops_it",),
         ),
         "halt-and-intent-do-not-take-turns": Change(
-            "await halts.share_halt_lock(connection)\n            refusal",
-            "refusal",
+            "row = await halts.lock_out(connection, work.proposal.id)\n            is_due",
+            "row = await proposals.lock(connection, work.proposal.id)\n            is_due",
             (f"{_ADMISSION}::test_an_intent_waits_for_a_halt_that_is_being_written",),
         ),
         "halt-does-not-hold-the-way-back": Change(

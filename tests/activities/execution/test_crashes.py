@@ -168,7 +168,8 @@ async def test_an_attempt_that_slept_through_its_own_deadline_does_not_call(stac
     await paused.hangs.wait()
     await asyncio.sleep(stack.timings.call_margin.total_seconds() + 0.2)
     paused.go_on.set()
-    assert (await late).state is S.READY
+    outcome = await late
+    assert (outcome.state, outcome.reason_code) == (S.READY, "call_too_late")
     assert stack.sizes_set() == []
 
 

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from temporalio.exceptions import ApplicationError
 
 from activities.execution import lateness
+from activities.execution.conclusion import Conclusion
 from adapters.store.database import Database
 from contracts.action import NodePoolTarget
 from contracts.audit import AuditType
@@ -194,7 +195,7 @@ async def test_a_call_that_went_out_in_time_and_was_adopted_is_not_late(
     assert await pages(stack) == []
 
 
-async def test_what_cannot_be_read_counts_as_late(stack: EffectStack) -> None:
+async def test_a_call_that_nobody_can_judge_pages_as_such(stack: EffectStack) -> None:
     proposal_id = await stack.ready()
     effector = SleepingEffector(stack.effector, hears_the_answer=True)
     older = await asleep(stack, proposal_id, effector)
@@ -202,7 +203,11 @@ async def test_what_cannot_be_read_counts_as_late(stack: EffectStack) -> None:
     await stack.fleet.admin.add_fault("ListOperations", FaultKind.UNAVAILABLE, times=-1)
     await woken(effector, older)
     await stack.fleet.admin.clear_faults()
-    assert (await stack.row(proposal_id)).state == S.DIRTY
+    row = await stack.row(proposal_id)
+    assert (row.state, row.reason_code) == (S.DIRTY, "lateness_unknown")
+    assert await pages(stack) == ["lateness_unknown"]
+    [told] = [one for one in await stack.audit(proposal_id) if one["type"] == AuditType.EFFECT_LATE]
+    assert told["payload"]["reason_code"] == "lateness_unknown"
 
 
 async def test_a_late_call_of_a_proposal_that_stepped_back_lets_it_go_no_further(stack: EffectStack) -> None:
@@ -217,17 +222,22 @@ async def test_a_late_call_of_a_proposal_that_stepped_back_lets_it_go_no_further
 
 
 @pytest.mark.parametrize("hears", [True, False], ids=["answered", "unanswered"])
-async def test_a_defect_while_it_looks_counts_as_late(stack: EffectStack, *, hears: bool) -> None:
+async def test_a_defect_while_it_looks_pages_and_hides_no_error_of_the_attempt(
+    stack: EffectStack, *, hears: bool
+) -> None:
     proposal_id = await stack.ready()
     effector, reader = SleepingEffector(stack.effector, hears), BrokenReader(stack.reader)
     older = await asleep(stack, proposal_id, effector, reader=reader)
     await settled(stack)
     reader.is_broken = True
     with capture_logs() as told:
-        await woken(effector, older)
+        effector.wakes.set()
+        with pytest.raises(ApplicationError) as refused:
+            await older
+    assert refused.value.type == ("stale_fence" if hears else "provider_ambiguous")
     row = await stack.row(proposal_id)
-    assert (row.state, row.reason_code) == (S.DIRTY, "late_call")
-    assert await pages(stack) == ["late_call"]
+    assert (row.state, row.reason_code) == (S.DIRTY, "lateness_unknown")
+    assert await pages(stack) == ["lateness_unknown"]
     assert "effect.lateness_unknown" in [one["event"] for one in told]
 
 
@@ -280,7 +290,7 @@ async def test_an_attempt_that_is_still_the_newest_is_never_late_however_long_th
     assert len(stack.sizes_set()) == 1
 
 
-async def test_what_it_never_finds_out_is_told_loudly_and_hides_no_error_of_the_attempt(
+async def test_the_attempt_does_not_wait_for_ever_but_the_look_does_and_pages_in_the_end(
     stack: EffectStack, lost: LostDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lateness, "FINDS_WITHIN", 0.2)
@@ -288,12 +298,38 @@ async def test_what_it_never_finds_out_is_told_loudly_and_hides_no_error_of_the_
     proposal_id = await stack.ready()
     effector = SleepingEffector(stack.effector, hears_the_answer=True)
     older = await asleep(stack, proposal_id, effector, database=lost)
+    await settled(stack)
     lost.is_away = True
     effector.wakes.set()
     with capture_logs() as told, pytest.raises(ApplicationError) as refused:
         await older
     assert refused.value.type == "store_unavailable"
     assert ("effect.lateness_unknown", "critical") in [(one["event"], one["log_level"]) for one in told]
+    assert await pages(stack) == []
+    lost.is_away = False
+
+    async def is_paged() -> bool:
+        return await pages(stack) == ["late_call"]
+
+    await eventually(is_paged, limit=60)
+
+
+async def test_a_defect_while_it_tells_hides_no_error_of_the_attempt(
+    stack: EffectStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise KeyError("a defect of ours")
+
+    proposal_id = await stack.ready()
+    effector = SleepingEffector(stack.effector, hears_the_answer=True)
+    older = await asleep(stack, proposal_id, effector)
+    await settled(stack)
+    monkeypatch.setattr(Conclusion, "late", broken)
+    effector.wakes.set()
+    with capture_logs() as told, pytest.raises(ApplicationError) as refused:
+        await older
+    assert refused.value.type == "stale_fence"
+    assert ("effect.late_untold", "critical") in [(one["event"], one["log_level"]) for one in told]
 
 
 async def test_an_answer_that_the_provider_knows_nothing_of_counts_as_late(stack: EffectStack) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from adapters.store import fleet, intents, proposal_reads, proposals, requests
+from adapters.store.batch import Batch
 from adapters.store.database import database_now
 from adapters.store.fleet import Look
 from contracts.action import ResizeNodePool
@@ -249,7 +250,7 @@ class Stages:
                 await intents.write(connection, intent, parts.tenant)
                 if outcome is not ReceiptOutcome.NO_OP:
                     await intents.issue(
-                        connection, intent, f"operation-17{intent.fence}", parts.tenant, adopted=False
+                        connection, intent, f"operation-17{intent.fence}", parts.tenant, now, adopted=False
                     )
             if outcome is None:
                 return
@@ -266,7 +267,10 @@ class Stages:
             )
             await intents.conclude(connection, receipt, parts.tenant)
             if matches is not None:
-                await intents.verify(connection, verification(proposal, step, matches, now), parts.tenant)
+                batch = Batch()
+                found = verification(proposal, step, matches, now)
+                intents.add_verification(batch, found, parts.tenant)
+                await batch.send(connection)
 
     async def in_state(self, name: str) -> str:
         """A proposal in a state of the page, by its name in `STATES`."""

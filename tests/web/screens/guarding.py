@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import update
 
 from adapters.store import breakers, requests
+from adapters.store.batch import Batch
 from adapters.store.database import database_now
 from adapters.store.ledger import costs
 from adapters.store.schema import breakers as breaker_rows
@@ -107,4 +108,6 @@ async def _price(stage: Stage) -> None:
             verified_monthly=Decimal(9490),
             at=await database_now(connection),
         )
-        await costs.record(connection, cost)
+        batch = Batch()
+        costs.add_record(batch, cost)
+        await batch.send(connection)
