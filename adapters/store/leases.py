@@ -7,16 +7,15 @@ clock can take away cannot be taken from somebody who is merely slow.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import BindParameter, bindparam, func, select, update
+from sqlalchemy import BindParameter, bindparam, case, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import audit_log
+from adapters.store import audit_log, outbox
 from adapters.store.batch import Batch
 from adapters.store.driver import Query, fixed
-from adapters.store.proposals import wake_held
 from adapters.store.schema import leases, proposals
 from adapters.store.writes import Write
 from contracts.audit import AuditEvent, AuditType
@@ -90,6 +89,17 @@ async def release(connection: AsyncConnection, domain: str, owner: str) -> bool:
 
     The call deadline stays: a successor still waits out what may be in flight.
     """
+    batch = Batch()
+    freed = await free(connection, batch, domain, owner)
+    await batch.send(connection)
+    return freed
+
+
+async def free(connection: AsyncConnection, batch: Batch, domain: str, owner: str) -> bool:
+    """Do what `release` does: lock and free the lease now, in its place in the order of locks; add the rest.
+
+    Whom it held is found when the batch is sent: who was under way to be held has committed by then.
+    """
     freed = await _RELEASE.first_row(connection, {"domain": domain, "owned_by": owner})
     if freed is None:
         return False
@@ -100,9 +110,14 @@ async def release(connection: AsyncConnection, domain: str, owner: str) -> bool:
         actor=SYSTEM,
         payload={"domain": domain, "owner": owner},
     )
-    await audit_log.append(connection, event)
-    await wake_held(connection, domain)
+    batch.audit(event)
+    batch.put(outbox.waking(domain, 1))
     return True
+
+
+LONGEST_CALL = timedelta(minutes=2)
+"""No call deadline is set further ahead: one that seems to be was set before the database's clock went back."""
+_LONGEST = literal_column(f"interval '{LONGEST_CALL.total_seconds():.0f} seconds'")
 
 
 def _raising() -> Query:
@@ -110,14 +125,16 @@ def _raising() -> Query:
     owner: BindParameter[str] = bindparam("owned_by")
     call_deadline = bindparam("call_deadline", type_=leases.c.call_deadline.type)
     before = select(leases).where(leases.c.domain == domain).with_for_update().cte("before")
+    furthest = func.clock_timestamp() + _LONGEST
+    older = case((before.c.call_deadline > furthest, furthest), else_=before.c.call_deadline)
     return fixed(
         update(leases)
         .where(leases.c.domain == before.c.domain, before.c.owner == owner)
         .values(
             fence=before.c.fence + 1,
-            call_deadline=func.greatest(before.c.call_deadline, call_deadline),
+            call_deadline=func.greatest(older, call_deadline),
         )
-        .returning(leases.c.fence, before.c.call_deadline.label("older"), func.clock_timestamp().label("now"))
+        .returning(leases.c.fence, older.label("older"), func.clock_timestamp().label("now"))
     )
 
 
