@@ -232,7 +232,10 @@ class Loaded:
 
 
 async def measure(
-    waiting: int = WAITING, loads: int = LOADS, database: OpenDatabase = fresh_database
+    waiting: int = WAITING,
+    loads: int = LOADS,
+    warm_up: int = WARM_UP,
+    database: OpenDatabase = fresh_database,
 ) -> tuple[list[Loaded], dict[str, int]]:
     """Return every page, and the weight of the first by file."""
     context = multiprocessing.get_context("spawn")
@@ -251,7 +254,7 @@ async def measure(
         ) as client:
             refresh = await _refresh_of(client)
             pages = [
-                await _load(client, name, refresh if path == "refresh" else path, loads)
+                await _load(client, name, refresh if path == "refresh" else path, loads, warm_up)
                 for name, path in PAGES.items()
             ]
             weight = await _weigh(client)
@@ -268,15 +271,15 @@ async def _refresh_of(client: httpx.AsyncClient) -> str:
     return found.group(1).replace("&amp;", "&")
 
 
-async def _load(client: httpx.AsyncClient, name: str, path: str, loads: int) -> Loaded:
+async def _load(client: httpx.AsyncClient, name: str, path: str, loads: int, warm_up: int) -> Loaded:
     latencies, size = [], 0
-    for number in range(WARM_UP + loads):
+    for number in range(warm_up + loads):
         began = time.perf_counter()
         answer = await client.get(path)
         took = 1_000 * (time.perf_counter() - began)
         answer.raise_for_status()
         size = answer.num_bytes_downloaded
-        if number >= WARM_UP:
+        if number >= warm_up:
             latencies.append(took)
     return Loaded(name, latencies, size)
 

@@ -28,8 +28,9 @@ from benchmarks.report import (
     told,
 )
 from emulators.gke.faults import FaultKind
+from emulators.gke.log import Calls
 from tests.e2e.practice_ground import PRODUCTION, Place
-from tests.proposal_stack import eventually
+from tests.waiting import eventually
 
 UPDATE_SECONDS, EFFECT_SECONDS = 3.0, 10.0
 FAILURES = 3
@@ -94,16 +95,17 @@ async def effects(sluice: Sluice, places: Sequence[Place]) -> list[float]:
     async def under_way() -> bool:
         return all(len(_accepted(sluice, place)) > before[place] for place in places)
 
-    await eventually(under_way, limit=120)
+    await eventually(under_way, limit=120, pause=0.1)
     async with sluice.second():
         await sluice.kill()
         killed = time.time()
 
-        async def resumed() -> bool:
-            return all(_asked_after(sluice, place, killed) for place in places)
+        async def resumed() -> list[float]:
+            calls = sluice.emulator.calls()
+            asked = [_asked_after(calls, place, killed) for place in places]
+            return [moments[0] - killed for moments in asked] if all(asked) else []
 
-        await eventually(resumed, limit=120)
-        found = [_asked_after(sluice, place, killed)[0] - killed for place in places]
+        found = await eventually(resumed, limit=120, pause=0.1)
         for name in [one["name"] for one in await _operations(sluice)]:
             await sluice.emulator.admin.finish_operation(name)
         for proposal_id in ids:
@@ -122,12 +124,15 @@ def _accepted(sluice: Sluice, place: Place) -> Sequence[object]:
     return sluice.emulator.calls().accepted("SetNodePoolSize", target=place.pool())
 
 
-def _asked_after(sluice: Sluice, place: Place, moment: float) -> list[float]:
+def _asked_after(calls: Calls, place: Place, moment: float) -> list[float]:
     """Return when the provider was asked about an operation of a cluster after a moment. Looks ask something else."""
-    calls = sluice.emulator.calls().of("GetOperation")
-    own = {one.operation for one in sluice.emulator.calls().accepted(target=place.cluster)}
-    asked = [one for one in calls if str(one.request.get("name")).rpartition("/")[2] in own]
-    return [one.ts.timestamp() for one in asked if one.ts.timestamp() > moment]
+    own = {one.operation for one in calls.accepted(target=place.cluster)}
+    moments = [
+        one.ts.timestamp()
+        for one in calls.of("GetOperation")
+        if str(one.request.get("name")).rpartition("/")[2] in own
+    ]
+    return [one for one in moments if one > moment]
 
 
 async def breaker(sluice: Sluice, place: Place) -> tuple[int, float, float]:

@@ -23,6 +23,7 @@ FIRST = (
     "tests/workflows/",
     "tests/journeys/",
     "tests/proofs/",
+    "tests/benchmarks/",
     "tests/adapters/store/",
     "tests/tools/",
     "tests/cli/",

@@ -27,7 +27,7 @@ from local.bound import bound_command
 from local.environment import ROOT, foreign_environment, module_command
 from tests.e2e.practice_ground import Place
 from tests.gke_fixtures import RunningEmulator
-from tests.proposal_stack import eventually
+from tests.waiting import eventually
 
 REVIEWER = "ben"
 START_WITHIN = 180.0

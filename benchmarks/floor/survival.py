@@ -27,7 +27,7 @@ from emulators.gke.faults import FaultKind
 from emulators.gke.log import Calls
 from tests.e2e.practice_ground import Place
 from tests.gke_fixtures import RunningEmulator
-from tests.proposal_stack import eventually
+from tests.waiting import eventually
 
 READS_BEFORE_CALL = {"sluice": 0, "naive": 1, "langgraph": 1}
 """Looks at the pool between an approval and the one right before the call: the second policy gate of the plain ones."""

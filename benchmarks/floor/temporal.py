@@ -24,7 +24,7 @@ from local.environment import foreign_environment
 from local.ports import free_port
 from local.postgres import SUPERUSER, PostgresServer, ensure_database
 from local.temporal import dev_server_command, is_ready
-from tests.proposal_stack import eventually
+from tests.waiting import eventually
 
 SHARDS = 512
 START_WITHIN = 120.0

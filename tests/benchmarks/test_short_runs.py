@@ -22,6 +22,7 @@ from benchmarks.floor import survival
 from benchmarks.floor.contenders import Contender
 from benchmarks.floor.contest import OPENINGS, Effort, contest
 from benchmarks.floor.ground import BenchGround
+from benchmarks.floor.load import Measured
 from benchmarks.floor.server import BenchServer, scratch
 from benchmarks.floor.sluice import Sluice, sluice_on
 from benchmarks.floor.temporal import dev_server
@@ -39,6 +40,7 @@ PATIENT = {"SLUICE_GKE__OPERATION_TIMEOUT": recovery.OPERATION_TIMEOUT, "SLUICE_
 GROUND = BenchGround(9, (PRODUCTION, DEVELOPMENT), breaker={"failures": recovery.FAILURES})
 FLOOR, SURVIVAL, COST = GROUND.slots[0:1], GROUND.slots[1:2], GROUND.slots[2:4]
 SCALE, RECOVERY = GROUND.slots[4:5], GROUND.slots[5:9]
+EFFORT = Effort(rounds=1, slots=len(FLOOR), alone=1, seconds=0.0, warm_up=0)
 EXTENT = scale.Extent(
     clusters=1, pools=1, pending=(1, 20), approved=1, stored=(50, 100), alone=1, loads=1, seconds=0.0
 )
@@ -50,6 +52,12 @@ async def server() -> AsyncIterator[BenchServer]:
         with scratch() as directory:
             async with dev_server(directory) as temporal:
                 yield BenchServer(temporal.address, postgres, temporal.pid, postgres_pid)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def others(server: BenchServer) -> dict[str, list[Measured]]:
+    """What the other contenders did. They come first: an idle stack of Sluice would take from them."""
+    return await contest(server, EFFORT, {name: one for name, one in OPENINGS.items() if name != "sluice"})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -85,7 +93,7 @@ async def test_a_guard_pass_is_timed(tmp_path: Path) -> None:
 
 
 async def test_pages_of_the_inbox_are_timed_and_weighed(database: OpenDatabase) -> None:
-    pages, weight = await inbox.measure(waiting=20, loads=2, database=database)
+    pages, weight = await inbox.measure(waiting=20, loads=2, warm_up=0, database=database)
     assert "first page: p95" in complete(inbox.result(20, pages, weight, "", 0.0))
 
 
@@ -101,13 +109,14 @@ async def test_a_backtest_is_timed(database: OpenDatabase) -> None:
     assert report["replayed"] == 50
 
 
-async def test_every_contender_governs_changes_beside_its_floor(server: BenchServer, sluice: Sluice) -> None:
+async def test_every_contender_governs_changes_beside_its_floor(
+    server: BenchServer, others: dict[str, list[Measured]], sluice: Sluice
+) -> None:
     @asynccontextmanager
     async def shared(_: BenchServer, __: Path, ___: BenchGround) -> AsyncIterator[Contender]:
         yield sluice
 
-    effort = Effort(rounds=1, slots=len(FLOOR), alone=1, seconds=0.0, warm_up=0)
-    found = await contest(server, effort, OPENINGS | {"sluice": shared})
+    found = others | await contest(server, EFFORT, {"sluice": shared})
     names = complete(floor.result(found, "", 0.0))
     for name in OPENINGS:
         assert f"{name}: changes per second" in names
