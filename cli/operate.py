@@ -57,7 +57,6 @@ def register(app: typer.Typer) -> None:
     tokens = typer.Typer(help="Bearer tokens.", no_args_is_help=True, rich_markup_mode=None)
     tokens.command("issue")(issue)
     tokens.command("revoke")(revoke)
-    tokens.command("import")(import_tokens)
     app.add_typer(tokens, name="tokens")
     config = typer.Typer(help="The declarative file.", no_args_is_help=True, rich_markup_mode=None)
     config.command("check")(check)
@@ -126,13 +125,22 @@ def _queues(given: str | None) -> list[str]:
 
 
 @command
-def migrate(session: Session) -> None:
+def migrate(
+    session: Session,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Then store a local stack's tokens: JSON, local identity → token."),
+    ] = None,
+) -> None:
     """Bring the database to the newest revision. A second run changes nothing."""
     from bootstrap import migrate as run
 
     with _our_errors():
         asyncio.run(run(session.settings))
     say("the database is at the newest revision")
+    if tokens is not None:
+        _import(session.settings, tokens)
+        say(f"the identities of {tokens} are known")
     _end()
 
 
@@ -218,18 +226,13 @@ def revoke(
     say(f"{token_id} is revoked")
 
 
-@command
-def import_tokens(
-    session: Session, file: Annotated[Path, typer.Argument(help="JSON, local identity → token.")]
-) -> None:
-    """Store the tokens of a local stack. A second run changes nothing."""
+def _import(settings: Settings, file: Path) -> None:
     from adapters.store import tokens
 
     async def work(connection: AsyncConnection, tenant: str) -> None:
         await tokens.import_file(connection, file, actor=_actor(), tenant=tenant)
 
-    _in_database(session.settings, work)
-    say(f"the identities of {file} are known")
+    _in_database(settings, work)
 
 
 def _actor() -> Principal:

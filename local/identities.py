@@ -20,7 +20,7 @@ from local.directories import write_private
 from local.events import StackError
 
 IDENTITIES = ("requester", "approver", "approver2", "operator", "viewer", "alertmanager")
-"""The local identities. `sluice tokens import` gives each its role."""
+"""The local identities. `sluice migrate --tokens` gives each its role."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 Where a setting gives an address, that part is not ours and is not started. Order of start, and in reverse of stop:
 
-    postgres, temporal, opa, gke → migrate → tokens → worker, api
+    postgres, temporal, opa, gke → migrate → worker, api
 """
 
 from __future__ import annotations
@@ -102,8 +102,7 @@ def plan_stack(facts: Facts) -> Stack:
     return Stack(
         groups=(
             foundations,
-            (OneShot("migrate", facts.sluice("migrate"), once),),
-            (OneShot("tokens", facts.sluice("tokens", "import", str(facts.tokens)), once),),
+            (OneShot("migrate", facts.sluice("migrate", "--tokens", str(facts.tokens)), once),),
             (_worker(plan), _api(plan, url)),
         ),
         url=url,

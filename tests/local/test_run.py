@@ -110,8 +110,8 @@ async def test_everything_starts_in_order_and_tells_its_pids(
         assert set(pids) == {"postgres", "temporal", "opa", "gke", "worker", "api"}
         assert all(is_alive(pid) for pid in pids.values())
         commands = [arguments for arguments, _ in stack.ran()]
-        assert commands[:2] == [["migrate"], ["tokens", "import", str(stack.ready.tokens)]]
-        assert sorted(map(str, commands[2:])) == ["['api']", "['worker']"]
+        assert commands[0] == ["migrate", "--tokens", str(stack.ready.tokens)]
+        assert sorted(map(str, commands[1:])) == ["['api']", "['worker']"]
     assert not any(is_alive(pid) for pid in pids.values())
     stopped = [event.part for event in stack.events if event.kind is StackEventKind.STOPPED]
     assert stopped == ["api", "worker", "gke", "opa", "temporal", "postgres"]
