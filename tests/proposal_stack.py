@@ -10,11 +10,11 @@ import base64
 import contextlib
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
@@ -64,11 +64,11 @@ from tests.gke_fixtures import RunningEmulator
 from tests.scripted_guard import KEY as KEY
 from tests.scripted_guard import PUBLIC_KEYS as PUBLIC_KEYS
 from tests.scripted_guard import ScriptedGuard as ScriptedGuard
+from tests.waiting import WITHIN
+from tests.waiting import eventually as eventually
 from worker import Registration, build_workers, run_workers
 from workflows.proposal import ProposalWorkflow
 from workflows.refusals import RefusalRecorder
-
-T = TypeVar("T")
 
 CAROL = Principal(kind=PrincipalKind.HUMAN, subject="carol", roles=(Role.APPROVER,))
 MODE = "practice"
@@ -78,12 +78,15 @@ REGISTERED = Target(
 )
 CONFIGURATION = Configuration(environments={"production": Environment()}, targets=(REGISTERED,))
 TIMINGS = EffectTimings(
-    call_timeout=timedelta(seconds=1),
-    call_margin=timedelta(seconds=2),
-    operation_timeout=timedelta(seconds=4),
+    call_timeout=timedelta(seconds=20),
+    call_margin=timedelta(seconds=20),
+    operation_timeout=timedelta(seconds=60),
     poll_interval=timedelta(seconds=0.05),
-    busy_wait=timedelta(seconds=5),
+    busy_wait=timedelta(seconds=60),
 )
+"""Longer than anything takes on a busy machine: a test in which time runs out says so."""
+HASTY = replace(TIMINGS, call_timeout=timedelta(seconds=1.5), call_margin=timedelta(seconds=2.5))
+"""For tests that wait until the call of a dead attempt cannot be in flight any more."""
 
 
 def resize(node_count: int = 3, node_pool: str = "web") -> ResizeNodePool:
@@ -220,7 +223,7 @@ class EffectStack:
             wanted = select(proposals_table).where(proposals_table.c.id == proposal_id)
             return (await connection.execute(wanted)).one()
 
-    async def until(self, proposal_id: str, *states: ProposalState, limit: float = 30) -> Any:
+    async def until(self, proposal_id: str, *states: ProposalState, limit: float = WITHIN) -> Any:
         """Return the row once it is in one of the states."""
 
         async def there() -> Any:
@@ -334,21 +337,8 @@ async def own_namespace(address: str) -> Client:
             return True
         return False
 
-    await eventually(knows, limit=20)
+    await eventually(knows)
     return client
-
-
-async def eventually(ask: Callable[[], Awaitable[T]], *, limit: float = 10) -> T:
-    """Ask until the answer is true; return it."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + limit
-    for _ in range(int(limit / 0.02)):
-        if answer := await ask():
-            return answer
-        if loop.time() > end:
-            break
-        await asyncio.sleep(0.02)
-    raise TimeoutError
 
 
 @asynccontextmanager

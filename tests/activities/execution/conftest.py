@@ -9,12 +9,13 @@ import pytest
 from adapters.store.database import Database
 from tests.gke_fixtures import RunningEmulator
 from tests.gke_fixtures import local_fleet as local_fleet
-from tests.proposal_stack import EffectStack, effect_stack
+from tests.proposal_stack import HASTY, EffectStack, effect_stack
 
 
 @pytest.fixture
 async def stack(migrated_database_url: str, local_fleet: RunningEmulator) -> AsyncIterator[EffectStack]:
     database = Database(migrated_database_url)
     async with effect_stack(database, local_fleet) as ready:
+        ready.timings = HASTY
         yield ready
     await database.close()

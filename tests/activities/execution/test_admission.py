@@ -75,11 +75,13 @@ async def test_after_execute_by_nothing_starts(stack: EffectStack) -> None:
 async def test_an_attempt_that_was_admitted_in_time_does_not_call_after_execute_by(
     stack: EffectStack,
 ) -> None:
+    stack.timings = replace(stack.timings, call_margin=timedelta(seconds=60))
     now = utc_now()
-    proposal_id = await stack.ready(resize(3), decide_by=now, execute_by=now + timedelta(seconds=1.2))
+    proposal_id = await stack.ready(resize(3), decide_by=now, execute_by=now + timedelta(seconds=4))
     stack.reader = paused = PausedReader(stack.reader)
     late = asyncio.create_task(stack.execute(proposal_id))
-    await asyncio.sleep(1.3)
+    await paused.hangs.wait()
+    await asyncio.sleep((now - utc_now()).total_seconds() + 4.1)
     assert (await stack.row(proposal_id)).state == S.EXECUTING
     paused.go_on.set()
     assert (await late).state is S.READY

@@ -18,7 +18,7 @@ from contracts.safety import HaltScope
 from emulators.gke.faults import FaultKind
 from tests.activities.execution.admitting import OPERATOR, S, halt
 from tests.contracts.samples import BEN
-from tests.proposal_stack import EffectStack, resize
+from tests.proposal_stack import TIMINGS, EffectStack, eventually, resize
 
 
 async def broken(stack: EffectStack) -> BreakGlass:
@@ -135,15 +135,25 @@ async def test_an_intent_waits_for_a_halt_that_is_being_written(stack: EffectSta
 
 
 async def test_a_halt_drains_only_as_long_as_a_call_may_be_in_flight(stack: EffectStack) -> None:
-    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.SLOW, delay=0.5)
-    await stack.fleet.admin.settings(operation=2.0)
+    stack.timings = TIMINGS
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.SLOW, delay=3)
+    await stack.fleet.admin.settings(operation=600)
     proposal_id = await stack.ready(resize(3))
     attempt = asyncio.create_task(stack.execute(proposal_id))
-    await asyncio.sleep(0.3)
+
+    async def is_in_flight() -> bool:
+        return await stack.intent(proposal_id) is not None
+
+    async def operation() -> str | None:
+        name: str | None = (await stack.intent(proposal_id)).operation
+        return name
+
+    await eventually(is_in_flight)
     assert (await halt(stack)).status == "draining"
-    await asyncio.sleep(0.7)
+    name = await eventually(operation)
     async with stack.database.transaction() as connection:
         assert len(await halts.settle(connection)) == 1
+    await stack.fleet.admin.finish_operation(name or "")
     assert (await attempt).state is S.VERIFYING
 
 
@@ -153,12 +163,17 @@ async def test_a_halt_holds_the_way_back_and_pages_once(stack: EffectStack) -> N
     await stack.execute(proposal_id)
     stop = await halt(stack)
     undoing = asyncio.create_task(stack.execute(proposal_id, Step.COMPENSATION))
+
+    async def told() -> list[str]:
+        async with stack.database.reading() as connection:
+            found = await connection.execute(select(outbox.c.payload).where(outbox.c.kind == "notify"))
+            return [one["reason_code"] for one in found.scalars()]
+
+    await eventually(told)
     await asyncio.sleep(0.5)
     assert not undoing.done()
     assert stack.sizes_set() == [3]
-    async with stack.database.reading() as connection:
-        told = (await connection.execute(select(outbox.c.payload).where(outbox.c.kind == "notify"))).scalars()
-        assert [one["reason_code"] for one in told] == ["compensation_halted"]
+    assert await told() == ["compensation_halted"]
     async with stack.database.transaction() as connection:
         await halts.end(connection, stop.id, actor=OPERATOR)
     assert (await undoing).state is S.ROLLING_BACK

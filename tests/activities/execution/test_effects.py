@@ -27,6 +27,12 @@ async def fault(stack: EffectStack, kind: FaultKind, **fields: object) -> None:
     await stack.fleet.admin.add_fault("SetNodePoolSize", kind, **fields)
 
 
+def out_of_time(stack: EffectStack, seconds: float = 0) -> EffectStack:
+    """The same, where an operation has only so long since it began."""
+    timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(seconds=seconds))
+    return dataclasses.replace(stack, timings=timings)
+
+
 async def failing_attempt(stack: EffectStack, proposal_id: str, step: Step = Step.FORWARD) -> str | None:
     with pytest.raises(ApplicationError) as failed:
         await stack.execute(proposal_id, step)
@@ -183,11 +189,10 @@ async def test_a_stock_out_is_resized_back_and_verified(stack: EffectStack) -> N
 
 
 async def test_a_silent_shortage_is_found_by_looking_at_what_runs(stack: EffectStack) -> None:
-    stack.timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(seconds=1))
     await fault(stack, FaultKind.PARTIAL)
     proposal_id = await stack.ready(resize(3))
     assert (await stack.execute(proposal_id)).state is S.VERIFYING
-    verified = await stack.verify(proposal_id)
+    verified = await out_of_time(stack).verify(proposal_id)
     assert (verified.state, verified.reason_code) == (S.ROLLING_BACK, "nodes_not_running")
     await stack.execute(proposal_id, BACK)
     assert (await stack.verify(proposal_id, BACK)).state is S.ROLLED_BACK
@@ -206,10 +211,9 @@ async def test_what_no_single_call_restores_is_dirty_and_keeps_its_lease(stack: 
 
 
 async def test_an_operation_that_never_ends_is_taken_back_when_it_does(stack: EffectStack) -> None:
-    stack.timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(seconds=1.5))
     await fault(stack, FaultKind.STUCK)
     proposal_id = await stack.ready(resize(3))
-    outcome = await stack.execute(proposal_id)
+    outcome = await out_of_time(stack, 1.5).execute(proposal_id)
     assert (outcome.state, outcome.reason_code) == (S.ROLLING_BACK, "operation_timeout")
     undoing = asyncio.create_task(stack.execute(proposal_id, BACK))
     await asyncio.sleep(0.3)
@@ -249,7 +253,6 @@ async def test_autoscaling_bounds_are_set_and_their_floor_is_verified(stack: Eff
 
 
 async def test_bounds_whose_floor_does_not_come_are_set_back(stack: EffectStack) -> None:
-    stack.timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(seconds=1))
     pool = "acme-prod/europe-west4/serving/batch-autoscaled"
     await stack.fleet.admin.change_pool(pool, stock={"europe-west4-a": 1})
     bounds = SetNodePoolAutoscaling(
@@ -257,7 +260,7 @@ async def test_bounds_whose_floor_does_not_come_are_set_back(stack: EffectStack)
     )
     proposal_id = await stack.ready(bounds)
     await stack.execute(proposal_id)
-    verified = await stack.verify(proposal_id)
+    verified = await out_of_time(stack).verify(proposal_id)
     assert (verified.state, verified.reason_code) == (S.ROLLING_BACK, "floor_not_applied")
     await stack.execute(proposal_id, BACK)
     assert (await stack.verify(proposal_id, BACK)).state is S.ROLLED_BACK
@@ -273,12 +276,10 @@ async def test_a_deleted_pool_makes_the_proposal_stale(stack: EffectStack) -> No
 
 
 async def test_an_operation_that_nobody_may_look_at_any_more_is_left_to_a_person(stack: EffectStack) -> None:
-    stack.timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(seconds=0.5))
     await stack.fleet.admin.add_fault("GetOperation", FaultKind.PERMISSION, times=-1)
     proposal_id = await stack.ready(resize(3))
     assert await failing_attempt(stack, proposal_id) == "provider_permission_denied"
-    await asyncio.sleep(0.6)
-    outcome = await stack.execute(proposal_id)
+    outcome = await out_of_time(stack).execute(proposal_id)
     assert (outcome.state, outcome.reason_code) == (S.DIRTY, "provider_permission_denied")
     assert stack.sizes_set() == [3]
     assert await stack.lease_owner() == proposal_id

@@ -44,8 +44,13 @@ async def verify(stack: EffectStack, proposal_id: str, counter: Counter) -> Veri
     return await ActivityEnvironment().run(verification.verify_effect, given)
 
 
-async def executed(stack: EffectStack, *, limit: float = 4) -> str:
-    stack.timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(seconds=limit))
+def out_of_time(stack: EffectStack) -> EffectStack:
+    """The same, where no operation has any time left."""
+    timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(0))
+    return dataclasses.replace(stack, timings=timings)
+
+
+async def executed(stack: EffectStack) -> str:
     proposal_id = await stack.ready(resize(3))
     await stack.execute(proposal_id)
     return proposal_id
@@ -77,8 +82,8 @@ async def test_it_waits_until_the_nodes_are_ready(stack: EffectStack) -> None:
 
 
 async def test_nodes_that_never_get_ready_are_a_wrong_outcome(stack: EffectStack) -> None:
-    proposal_id = await executed(stack, limit=1)
-    outcome = await verify(stack, proposal_id, Counter(6))
+    proposal_id = await executed(stack)
+    outcome = await verify(out_of_time(stack), proposal_id, Counter(6))
     assert (outcome.state, outcome.reason_code) == (S.ROLLING_BACK, "nodes_not_ready")
 
 
@@ -91,8 +96,10 @@ async def test_a_kubernetes_api_that_comes_back_is_asked(stack: EffectStack) -> 
 async def test_a_kubernetes_api_that_stays_away_leaves_the_instance_groups_to_judge(
     stack: EffectStack,
 ) -> None:
-    proposal_id = await executed(stack, limit=1)
-    assert (await verify(stack, proposal_id, Counter(ProviderUnavailable("away")))).state is S.SUCCEEDED
+    proposal_id = await executed(stack)
+    assert (
+        await verify(out_of_time(stack), proposal_id, Counter(ProviderUnavailable("away")))
+    ).state is S.SUCCEEDED
     assert (await found(stack, proposal_id)).ready_nodes is None
 
 
@@ -105,12 +112,11 @@ async def test_it_waits_for_nodes_that_start_slowly(stack: EffectStack) -> None:
 
 
 async def test_a_size_that_others_asked_for_and_did_not_get_is_left_to_a_person(stack: EffectStack) -> None:
-    stack.timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(seconds=1))
     proposal_id = await stack.ready(resize(3))
     stock = {"europe-west4-a": 2}
     await stack.fleet.admin.change_pool(WEB, node_count=3, settle=False, stock=stock)
     await stack.execute(proposal_id)
-    assert (await stack.verify(proposal_id)).state is S.DIRTY
+    assert (await out_of_time(stack).verify(proposal_id)).state is S.DIRTY
     assert stack.sizes_set() == []
 
 
@@ -139,7 +145,6 @@ async def test_what_nobody_may_look_at_for_the_whole_time_is_left_to_a_person(st
     with pytest.raises(ApplicationError):
         await stack.verify(proposal_id)
     assert (await stack.row(proposal_id)).state == S.VERIFYING
-    stack.timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(0))
-    outcome = await stack.verify(proposal_id)
+    outcome = await out_of_time(stack).verify(proposal_id)
     assert (outcome.state, outcome.reason_code) == (S.DIRTY, "provider_permission_denied")
     assert await stack.lease_owner() == proposal_id
