@@ -9,7 +9,9 @@ from html import escape
 from typing import Any
 
 WIDTH = 760
-_LEFT, _RIGHT, _TOP, _ROW = 260, 130, 44, 28
+_LEFT, _TOP, _ROW = 260, 44, 28
+_LETTER = 7.5
+"""Width of one letter, about. The room right of the bars is that of the longest text behind one."""
 _LIGHT = ("#3e7cb1", "#81a4cd", "#2f5d50", "#8fb996", "#8a6d9e", "#c9a227")
 _DARK = ("#6aa9dd", "#a9c4e4", "#5fae98", "#b5d8ba", "#b79acb", "#e3c65b")
 _STYLE = (
@@ -32,7 +34,8 @@ def svg(chart: dict[str, Any]) -> str:
     bottom = _TOP + _ROW * len(bars)
     height = bottom + (30 if target is not None else 12) + (24 if parts else 0)
     most = max([one["spread"]["most"] for one in bars] + ([target] if target is not None else []))
-    scale = (WIDTH - _LEFT - _RIGHT) / (most or 1.0)
+    room = max(len(_said(one, unit)) for one in bars) * _LETTER + 16
+    scale = (WIDTH - _LEFT - room) / (most or 1.0)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
         f'aria-label="{escape(chart["title"])}">',
@@ -62,8 +65,12 @@ def _bar(bar: dict[str, Any], parts: list[str], top: int, scale: float, unit: st
             f'<path class="range" d="M{least:.1f} {middle}H{most:.1f}'
             f'M{least:.1f} {middle - 4}v8M{most:.1f} {middle - 4}v8"/>'
         )
-    said = escape(bar["said"] or f"{_number(spread['median'])} {unit}")
+    said = escape(_said(bar, unit))
     return [*lines, f'<text x="{max(most, end) + 8:.1f}" y="{middle + 4}">{said}</text>']
+
+
+def _said(bar: dict[str, Any], unit: str) -> str:
+    return bar["said"] or f"{_number(bar['spread']['median'])} {unit}".rstrip()
 
 
 def _piece(colour: str, left: float, top: int, width: float) -> str:

@@ -46,6 +46,7 @@ from adapters.store.driver import only_row
 from benchmarks.postgres import fresh_database
 from benchmarks.report import Figure, Result, arguments, at_most, conclude, percentile, told
 from benchmarks.stages import Stage, Stopwatch
+from bootstrap import memory
 from contracts.base import new_id
 from contracts.messages import PassInput
 from contracts.principal import Principal, PrincipalKind, Role
@@ -221,6 +222,7 @@ async def run(count: int, *, profile: bool = False, splitting: bool = False) -> 
             guards = Worker(database, Provider(), policy, parse(_roomy()))
             try:
                 await rounds(guards, bare, WARM_UP)
+                memory.settle()
                 with profiled() if profile else nullcontext():
                     whole = await rounds(guards, bare, count)
                 shares = await rounds(guards, bare, count, splitting=True) if splitting else ()
