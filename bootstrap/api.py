@@ -12,6 +12,7 @@ from urllib.parse import quote
 from adapters.keys import load_private_key
 from adapters.telemetry.logging import install_logging
 from adapters.telemetry.tracing import install_tracing
+from bootstrap import memory
 from bootstrap.opened import Opened, required, tracing
 from bootstrap.outside import policy_engine
 from contracts.errors import ConfigurationInvalid
@@ -43,6 +44,7 @@ async def _run_api(settings: Settings) -> None:
         opened = Opened(settings, stack, "api")
         parts = api_parts(opened)
         app = create_app(replace(parts, loops=(*parts.loops, *opened.loops())))
+        memory.settle()
         await serve(app, settings.http.host, settings.http.port)
 
 
@@ -102,7 +104,7 @@ def api_parts(opened: Opened) -> ApiParts:
             database,
             sequencer,
             dispatchers,
-            halts.settle,
+            halts.tend,
             partial(breakers.cool_down, tenant=configuration.current.tenant),
         ),
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from adapters.telemetry.logging import install_logging
 from adapters.telemetry.tracing import install_tracing
+from bootstrap import memory
 from bootstrap.opened import Opened, stop_on_signals, tracing
 from bootstrap.outside import effector_of_pools, load_reader, policy_engine, shadow_engine, viewer_of_pools
 from contracts.errors import ConfigurationInvalid
@@ -45,6 +46,7 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
         workers = build_workers(client, registrations, sticky_timeout=settings.temporal.sticky_timeout)
         for loop in opened.loops():
             stack.push_async_callback(_ended, asyncio.ensure_future(loop()))
+        memory.settle()
         if settings.ready_file is not None:
             settings.ready_file.touch()
         await run_workers(workers, registrations, stop_on_signals())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from contracts.action import Action, ResizeNodePool
 from contracts.observation import NodePoolObservation
+from guardrails.once import once
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Change:
         return self.nodes_after - self.nodes_before
 
 
+@once
 def change_of(action: Action, seen: NodePoolObservation) -> Change:
     """Return what the action changes. An autoscaler that is off counts with the nodes the pool has."""
     zones = len(seen.zones)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -11,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from api.parts import ApiParts
+from bootstrap import memory
 from bootstrap.api import api_parts
 from bootstrap.opened import Opened
 from bootstrap.workers import registration
@@ -204,3 +206,16 @@ async def test_a_file_that_requires_what_is_not_installed_is_refused_and_the_las
         assert live.refused is not None
         assert "acme-freeze/tidy, which is not installed" in live.refused.faults[0].reason
         assert live.current.guardrails.required == ()
+
+
+def test_what_a_process_holds_after_its_start_is_left_alone_by_later_collections() -> None:
+    class Kept:
+        pass
+
+    held = Kept()
+    try:
+        memory.settle()
+        assert gc.get_freeze_count() > 0
+        assert not any(one is held for one in gc.get_objects())
+    finally:
+        gc.unfreeze()

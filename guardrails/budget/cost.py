@@ -7,11 +7,13 @@ from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from contracts.evaluation import BudgetLine, CostEstimate
 from guardrails.change import change_of
 from guardrails.facts import Facts
+from guardrails.once import once
 
 HOURS_PER_MONTH = Decimal(730)
 CENT = Decimal("0.01")
 
 
+@once
 def estimate(facts: Facts) -> CostEstimate | None:
     """Return the cost, or None without an observation or a price.
 

@@ -46,7 +46,9 @@ _LOAD = query("""
 _LOCK = query(
     """
     WITH locked AS MATERIALIZED (
-        SELECT * FROM proposals WHERE id = :proposal_id FOR UPDATE
+        SELECT id, tenant, state, revision, draft, environment, requester, priority, created_at, decide_by, execute_by,
+            held_on, held_until, reason_code
+        FROM proposals WHERE id = :proposal_id FOR UPDATE
     ), lease AS (
         INSERT INTO leases (domain) SELECT :domain FROM locked WHERE :admitting
         ON CONFLICT (domain) DO UPDATE SET domain = excluded.domain
