@@ -6,27 +6,58 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ARRAY, BigInteger, Integer, LargeBinary, bindparam, func, insert, select, text
+from sqlalchemy import ARRAY, BigInteger, Integer, LargeBinary, Text, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.audit import merkle
 from adapters.audit.merkle import Node, Place, Span, Tree
-from adapters.store.schema import audit_checkpoints, audit_events
+from adapters.store.driver import Record, query
+from adapters.store.schema import audit_checkpoints
 
-_ADD = text(
-    "insert into audit_nodes (level, position, hash) select * from unnest(:levels, :positions, :hashes)"
-).bindparams(
-    bindparam("levels", type_=ARRAY(Integer)),
-    bindparam("positions", type_=ARRAY(BigInteger)),
-    bindparam("hashes", type_=ARRAY(LargeBinary)),
+# The log is read before anything is joined to it: what it holds is repeated in each row, and is small.
+_STANDING = query("""
+    SELECT log.*, e.id, e.leaf
+    FROM (
+        SELECT coalesce((SELECT max(number) + 1 FROM audit_events), 0) AS size, clock_timestamp() AS now,
+            c.size AS signed_size, c.created_at AS signed_at
+        FROM (SELECT) AS one
+        LEFT JOIN (SELECT size, created_at FROM audit_checkpoints ORDER BY size DESC LIMIT 1) AS c ON true
+    ) AS log
+    LEFT JOIN (
+        SELECT id, leaf, ordinal FROM audit_events WHERE number IS NULL ORDER BY ordinal LIMIT :most
+    ) AS e ON true
+    ORDER BY e.ordinal""")
+_GROW = query(
+    """
+    WITH numbered AS (
+        UPDATE audit_events e SET number = :size + new.place - 1, leaf_hash = new.hash
+        FROM unnest(:ids, :hashes) WITH ORDINALITY AS new (id, hash, place)
+        WHERE e.id = new.id
+        RETURNING number
+    ), completed AS (
+        INSERT INTO audit_nodes (level, position, hash)
+        SELECT * FROM unnest(:levels, :positions, :node_hashes)
+    )
+    SELECT pg_notify(:channel, CAST(max(number) AS text)) FROM numbered""",
+    {
+        "ids": ARRAY(Text),
+        "hashes": ARRAY(LargeBinary),
+        "size": BigInteger(),
+        "levels": ARRAY(Integer),
+        "positions": ARRAY(BigInteger),
+        "node_hashes": ARRAY(LargeBinary),
+        "channel": Text(),
+    },
 )
-_READ = text(
-    "select n.level, n.position, n.hash from unnest(:levels, :positions) as w(level, position) "
-    "join audit_nodes n on n.level = w.level and n.position = w.position "
-    "union all "
-    "select 0, e.number, e.leaf_hash from unnest(:levels, :positions) as w(level, position) "
-    "join audit_events e on w.level = 0 and e.number = w.position"
-).bindparams(bindparam("levels", type_=ARRAY(Integer)), bindparam("positions", type_=ARRAY(BigInteger)))
+_READ = query(
+    """
+    SELECT n.level, n.position, n.hash FROM unnest(:levels, :positions) AS w (level, position)
+    JOIN audit_nodes n ON n.level = w.level AND n.position = w.position
+    UNION ALL
+    SELECT 0, e.number, e.leaf_hash FROM unnest(:levels, :positions) AS w (level, position)
+    JOIN audit_events e ON w.level = 0 AND e.number = w.position""",
+    {"levels": ARRAY(Integer), "positions": ARRAY(BigInteger)},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +70,26 @@ class StoredCheckpoint:
     created_at: datetime
 
 
-async def size(connection: AsyncConnection) -> int:
-    """Return how many events are numbered."""
-    highest = (await connection.execute(select(func.max(audit_events.c.number)))).scalar_one()
-    return 0 if highest is None else highest + 1
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The log as its sequencer finds it."""
+
+    size: int
+    """How many events are numbered."""
+    unnumbered: tuple[Record, ...]
+    """`id` and `leaf` of those to be numbered next, in their order."""
+    signed_size: int
+    signed_at: datetime | None
+    """Of the newest checkpoint; None before the first."""
+    now: datetime
+
+
+async def standing(connection: AsyncConnection, most: int) -> Standing:
+    """Return where the log stands, with at most so many of the events that have no number."""
+    rows = await _STANDING.rows(connection, {"most": most})
+    first = rows[0]
+    unnumbered = tuple(one for one in rows if one.id is not None)
+    return Standing(first.size, unnumbered, first.signed_size or 0, first.signed_at, first.now)
 
 
 async def read_tree(connection: AsyncConnection, leaves: int) -> Tree:
@@ -52,16 +99,30 @@ async def read_tree(connection: AsyncConnection, leaves: int) -> Tree:
     return Tree(leaves, [nodes[place] for place in places])
 
 
-async def add_nodes(connection: AsyncConnection, nodes: Sequence[Node]) -> None:
-    """Store completed subtrees. Leaves are left out: the events carry them."""
-    inner = [node for node in nodes if node.place.level > 0]
-    if inner:
-        columns = {
-            "levels": [node.place.level for node in inner],
-            "positions": [node.place.position for node in inner],
-            "hashes": [node.hash for node in inner],
-        }
-        await connection.execute(_ADD, columns)
+async def grow(
+    connection: AsyncConnection,
+    size: int,
+    ids: Sequence[str],
+    hashes: Sequence[bytes],
+    completed: Sequence[Node],
+    *,
+    announced_on: str,
+) -> None:
+    """Number these events from `size` on, store the subtrees that they complete, and announce the highest number.
+
+    Subtrees of one leaf are left out: the events carry them.
+    """
+    inner = [node for node in completed if node.place.level > 0]
+    values = {
+        "ids": ids,
+        "hashes": hashes,
+        "size": size,
+        "levels": [node.place.level for node in inner],
+        "positions": [node.place.position for node in inner],
+        "node_hashes": [node.hash for node in inner],
+        "channel": announced_on,
+    }
+    await _GROW.only_row(connection, values)
 
 
 async def prove_inclusion(connection: AsyncConnection, number: int, leaves: int) -> list[bytes]:
@@ -110,5 +171,5 @@ async def _read_nodes(connection: AsyncConnection, places: Sequence[Place]) -> d
         "levels": [place.level for place in places],
         "positions": [place.position for place in places],
     }
-    rows = (await connection.execute(_READ, wanted)).all() if places else []
+    rows = await _READ.rows(connection, wanted) if places else []
     return {Place(row.level, row.position): row.hash for row in rows}

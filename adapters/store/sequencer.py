@@ -14,20 +14,18 @@ the lock of its row, hence their numbers tell their true order. (The identity se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import ARRAY, BigInteger, LargeBinary, Text, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.audit import merkle
 from adapters.audit.checkpoint import CheckpointSigner
-from adapters.audit.merkle import Node
+from adapters.audit.merkle import Tree
 from adapters.store import audit_tree
 from adapters.store.advisory_locks import AdvisoryLock
-from adapters.store.audit_tree import StoredCheckpoint
-from adapters.store.database import Database, database_now
-from adapters.store.schema import audit_events
+from adapters.store.audit_tree import Standing, StoredCheckpoint
+from adapters.store.database import Database
+from adapters.store.driver import query
 from adapters.waking import set_within
 
 SEQUENCED_CHANNEL = "sluice_sequenced"
@@ -37,20 +35,14 @@ BATCH = 1_000
 CHECKPOINT_EVERY = timedelta(seconds=60)
 CHECKPOINT_ENTRIES = 1_000
 POLL = timedelta(seconds=1)
-TOGETHER = timedelta(milliseconds=200)
+TOGETHER = timedelta(milliseconds=400)
 """From one batch to the next, under load: what commits meanwhile is numbered together, at the price of one round."""
 
 _LOCK = AdvisoryLock.SEQUENCER
 """Advisory lock, apart from those of halts and migrations."""
 
-_NUMBER = text(
-    "update audit_events set number = new.number, leaf_hash = new.hash "
-    "from unnest(:ids, :numbers, :hashes) as new(id, number, hash) where audit_events.id = new.id"
-).bindparams(
-    bindparam("ids", type_=ARRAY(Text)),
-    bindparam("numbers", type_=ARRAY(BigInteger)),
-    bindparam("hashes", type_=ARRAY(LargeBinary)),
-)
+_TRY = query(f"SELECT pg_try_advisory_xact_lock({_LOCK:d}) AS taken")
+_WAIT = query(f"SELECT pg_advisory_xact_lock({_LOCK:d})")
 
 
 class Sequencer:
@@ -91,12 +83,13 @@ class Sequencer:
             StoreUnavailable: the database did not answer. Nothing was numbered, or all of the batch.
         """
         async with self._database.transaction() as connection:
-            taken = await connection.execute(select(func.pg_try_advisory_xact_lock(_LOCK)))
-            if not taken.scalar_one():
+            if not (await _TRY.only_row(connection, {})).taken:
                 return 0
-            numbered = await self._number(connection)
-            await self._checkpoint(connection, _is_due)
-            return numbered
+            log = await audit_tree.standing(connection, self._batch)
+            tree = await _numbered(connection, log)
+            if _is_due(log, tree.size):
+                await self._sign(connection, tree, log.now)
+            return len(log.unnumbered)
 
     async def checkpoint(self) -> StoredCheckpoint:
         """Number everything that is committed by now and return a checkpoint over it, on demand.
@@ -106,53 +99,35 @@ class Sequencer:
         """
         while True:
             async with self._database.transaction() as connection:
-                await connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
-                if await self._number(connection) < self._batch:
-                    return await self._checkpoint(connection, _is_behind)
+                await _WAIT.only_row(connection, {})
+                log = await audit_tree.standing(connection, self._batch)
+                tree = await _numbered(connection, log)
+                if len(log.unnumbered) < self._batch:
+                    newest = await audit_tree.newest_checkpoint(connection)
+                    if newest is not None and newest.size == tree.size:
+                        return newest
+                    return await self._sign(connection, tree, log.now)
 
-    async def _number(self, connection: AsyncConnection) -> int:
-        rows = (
-            await connection.execute(
-                select(audit_events.c.id, audit_events.c.leaf)
-                .where(audit_events.c.number.is_(None))
-                .order_by(audit_events.c.ordinal)
-                .limit(self._batch)
-            )
-        ).all()
-        if not rows:
-            return 0
-        first = await audit_tree.size(connection)
-        tree = await audit_tree.read_tree(connection, first)
-        hashes = [merkle.leaf_hash(row.leaf) for row in rows]
-        completed: list[Node] = []
-        for one in hashes:
-            completed += tree.append(one)
-        numbers = list(range(first, tree.size))
-        columns = {"ids": [row.id for row in rows], "numbers": numbers, "hashes": hashes}
-        await connection.execute(_NUMBER, columns)
-        await audit_tree.add_nodes(connection, completed)
-        await connection.execute(select(func.pg_notify(SEQUENCED_CHANNEL, str(numbers[-1]))))
-        return len(rows)
-
-    async def _checkpoint(
-        self,
-        connection: AsyncConnection,
-        is_wanted: Callable[[StoredCheckpoint, int, datetime], bool],
-    ) -> StoredCheckpoint:
-        newest = await audit_tree.newest_checkpoint(connection)
-        size, now = await audit_tree.size(connection), await database_now(connection)
-        if newest is not None and not is_wanted(newest, size, now):
-            return newest
-        root = (await audit_tree.read_tree(connection, size)).root()
-        made = StoredCheckpoint(size, root, self._signer.sign(size, root), now)
+    async def _sign(self, connection: AsyncConnection, tree: Tree, now: datetime) -> StoredCheckpoint:
+        root = tree.root()
+        made = StoredCheckpoint(tree.size, root, self._signer.sign(tree.size, root), now)
         await audit_tree.add_checkpoint(connection, made)
         return made
 
 
-def _is_behind(newest: StoredCheckpoint, size: int, _: datetime) -> bool:
-    return size > newest.size
+async def _numbered(connection: AsyncConnection, log: Standing) -> Tree:
+    """Number what has no number yet, and announce the highest one; return the tree with it."""
+    tree = await audit_tree.read_tree(connection, log.size)
+    hashes = [merkle.leaf_hash(one.leaf) for one in log.unnumbered]
+    completed = [node for one in hashes for node in tree.append(one)]
+    if hashes:
+        ids = [one.id for one in log.unnumbered]
+        await audit_tree.grow(connection, log.size, ids, hashes, completed, announced_on=SEQUENCED_CHANNEL)
+    return tree
 
 
-def _is_due(newest: StoredCheckpoint, size: int, now: datetime) -> bool:
-    waiting = size - newest.size
-    return waiting >= CHECKPOINT_ENTRIES or (waiting > 0 and now - newest.created_at >= CHECKPOINT_EVERY)
+def _is_due(log: Standing, size: int) -> bool:
+    if log.signed_at is None:
+        return True
+    waiting = size - log.signed_size
+    return waiting >= CHECKPOINT_ENTRIES or (waiting > 0 and log.now - log.signed_at >= CHECKPOINT_EVERY)

@@ -21,6 +21,7 @@ from contracts.audit import AuditEvent, AuditType
 from contracts.errors import StoreUnavailable
 from contracts.principal import SYSTEM
 from tests.killable_postgres import KillablePostgres
+from tests.round_trips import round_trips
 from tests.waiting import until
 
 SIGNER = CheckpointSigner(Ed25519PrivateKey.from_private_bytes(b"a" * 32), "sluice.test/audit")
@@ -191,6 +192,41 @@ async def test_new_events_are_announced_numbered_and_announced_again(
     await asyncio.sleep(0.1)
     await write(database, 3)
     assert await asyncio.wait_for(heard.get(), 60) == "2"
+    for task in (listening, running):
+        task.cancel()
+    await asyncio.gather(listening, running, return_exceptions=True)
+
+
+async def test_a_batch_takes_six_round_trips_and_a_checkpoint_one_more(database: Database) -> None:
+    working = Sequencer(database, SIGNER)
+    await write(database, 1)
+    await working.advance()  # once per connection the driver asks what an array of bytes is
+    for events, expected in ((40, 6), (960, 7)):
+        await write(database, events)
+        with round_trips(database) as seen:
+            assert await working.advance() == events
+        assert len(seen) == expected, seen
+    await assert_sound(database, 1_001)
+
+
+async def test_the_first_event_is_numbered_at_once_and_what_commits_then_waits_to_be_numbered_together(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.store.sequencer.POLL", timedelta(hours=1))
+    monkeypatch.setattr("adapters.store.sequencer.TOGETHER", timedelta(hours=1))
+    working, heard = Sequencer(database, SIGNER), asyncio.Queue[str]()
+    listening = asyncio.create_task(listen(database, {SEQUENCED_CHANNEL: heard.put_nowait}))
+    assert await heard.get() == ""
+    running = asyncio.create_task(working.run())
+    await write(database, 1)
+    working.wake()
+    assert await asyncio.wait_for(heard.get(), 60) == "0"
+    for _ in range(2):
+        await write(database, 1)
+        working.wake()
+    await asyncio.sleep(0.3)
+    assert heard.empty()
+    assert await working.advance() == 2
     for task in (listening, running):
         task.cancel()
     await asyncio.gather(listening, running, return_exceptions=True)
