@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import BindParameter, bindparam, case, func, literal_column, select, update
+from sqlalchemy import BindParameter, ColumnElement, bindparam, case, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -117,7 +117,7 @@ async def free(connection: AsyncConnection, batch: Batch, domain: str, owner: st
 
 LONGEST_CALL = timedelta(minutes=2)
 """No call deadline is set further ahead: one that seems to be was set before the database's clock went back."""
-_LONGEST = literal_column(f"interval '{LONGEST_CALL.total_seconds():.0f} seconds'")
+_LONGEST: ColumnElement[timedelta] = literal_column(f"interval '{LONGEST_CALL.total_seconds():.0f} seconds'")
 
 
 def _raising() -> Query:
