@@ -80,6 +80,7 @@ PROOFS = (
         ("--answers", "560", "--wanted", "500"),
         ("--answers", "40", "--wanted", "30", "--only", "half-open at GKE"),
     ),
+    Proof("clocks", "proofs.clocks", (), ("--only", "forward over the time to decide")),
     Proof("zombie", "proofs.zombie", ("--rounds", "1"), ("--only", "clock not looked at")),
     Proof("secrets", "proofs.secrets", tested_in="tests/e2e"),
     Proof("upgrade", "proofs.upgrade", (), ()),

@@ -12,10 +12,11 @@ from cli.main import app
 from local.part import RestartPolicy
 
 
-def _at_once(policy: RestartPolicy, failures: int) -> timedelta:
+def at_once(policy: RestartPolicy, failures: int) -> timedelta:
+    """Stand in for `RestartPolicy.delay`: nothing is waited for."""
     return policy.first_delay
 
 
 if __name__ == "__main__":
-    with patch.object(RestartPolicy, "delay", _at_once):
+    with patch.object(RestartPolicy, "delay", at_once):
         app()

@@ -1,0 +1,1 @@
+"""Clocks that are wrong, and that jump, in the worker, the API and PostgreSQL."""
