@@ -249,7 +249,7 @@ async def measure(
             base_url=f"http://127.0.0.1:{served.port}",
             cookies={name: secret},
             headers={"Accept-Encoding": "gzip"},
-            timeout=30,
+            timeout=180,
             trust_env=False,
         ) as client:
             refresh = await _refresh_of(client)

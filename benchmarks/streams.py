@@ -235,7 +235,7 @@ async def _rounds(
     base = f"http://127.0.0.1:{served.port}"
     rounds = []
     async with httpx.AsyncClient(
-        base_url=base, headers=served.reviewer, timeout=30, trust_env=False
+        base_url=base, headers=served.reviewer, timeout=180, trust_env=False
     ) as client:
 
         async def without() -> Half:

@@ -214,8 +214,13 @@ class HomeMade(Working):
         return change_id
 
     async def judged(self, change_id: str) -> None:
-        """Hear of it from the table."""
-        await self.waiting.of(change_id)
+        """Hear of it from the table.
+
+        Raises:
+            RuntimeError: it was refused.
+        """
+        if await self.waiting.of(change_id) != ["awaiting"]:
+            raise RuntimeError(f"{change_id} was denied")
 
     async def approve(self, change_id: str) -> None:
         """Store the vote and pass it on."""

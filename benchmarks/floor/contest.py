@@ -27,6 +27,7 @@ from proofs.report import say
 from tests.gke_fixtures import EmulatorProcess
 from tests.opa_fixtures import opa_process
 
+_JUDGED = "NEW.state IN ('awaiting', 'denied')"
 Opening = Callable[[BenchServer, Path, BenchGround], AbstractAsyncContextManager[Contender]]
 
 
@@ -86,7 +87,7 @@ async def open_plain(
             )
             module = "benchmarks.floor.naive" if name == "naive" else "benchmarks.floor.graph"
             async with (
-                told_of(database, "changes", "NEW.state = 'awaiting'") as waiting,
+                told_of(database, "changes", _JUDGED, "NEW.id || ' ' || NEW.state") as waiting,
                 told_of(database, "runs", "NEW.status IN ('done', 'denied')", "NEW.thread") as over,
                 working(WorkerProcess(module, given, directory)) as worker,
             ):

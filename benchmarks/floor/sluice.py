@@ -25,8 +25,9 @@ from tests.e2e.practice_ground import Ground, Place
 from tests.e2e.stack import Programs, Stack, running_stack
 from tests.gke_fixtures import RunningEmulator
 
-_SHOWN = "NEW.id || ' ' || NEW.digest || ' ' || NEW.revision"
-"""What a reviewer must be shown to decide."""
+_JUDGED = "NEW.state = 'awaiting_approval' OR NEW.closed_at IS NOT NULL"
+_SHOWN = "concat_ws(' ', NEW.id, NEW.state, NEW.digest, NEW.revision)"
+"""What a reviewer must be shown to decide, and whether there is something to decide."""
 
 
 @dataclass
@@ -66,12 +67,18 @@ class Sluice:
         return str(answer.json()["proposal_id"])
 
     async def judged(self, change_id: str) -> None:
-        """Hear of it from the table."""
-        await self.waiting.of(change_id)
+        """Hear of it from the table.
+
+        Raises:
+            RuntimeError: it was refused.
+        """
+        state, *_ = await self.waiting.of(change_id)
+        if state != "awaiting_approval":
+            raise RuntimeError(f"{change_id} is {state}: nobody is asked")
 
     async def approve(self, change_id: str) -> None:
         """POST a decision."""
-        digest, revision = await self.waiting.of(change_id)
+        _, digest, revision = await self.waiting.of(change_id)
         body = {"decision": "approve", "revision": int(revision), "digest": digest, "reason": "looked at it"}
         path = f"/v1/proposals/{change_id}/decisions"
         answer = await self.http.post(path, json=body, headers=self.header_of("approver"))
@@ -139,8 +146,8 @@ async def sluice(
         _told_why(directory),
         running_stack(directory, programs, ground, **settings) as stack,
         asyncpg.create_pool(dsn, min_size=1, max_size=4) as pool,
-        told_of(dsn, "proposals", "NEW.state = 'awaiting_approval'", _SHOWN) as waiting,
-        httpx.AsyncClient(base_url=stack.url, timeout=60, trust_env=False) as http,
+        told_of(dsn, "proposals", _JUDGED, _SHOWN) as waiting,
+        httpx.AsyncClient(base_url=stack.url, timeout=180, trust_env=False) as http,
     ):
         yield Sluice(stack, server, client, pool, http, waiting, dsn)
 

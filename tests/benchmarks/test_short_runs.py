@@ -35,8 +35,12 @@ from tests.e2e.practice_ground import DEVELOPMENT, PRODUCTION
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]
 
 FAST_AND_LOOSE = {"fsync": "off", "full_page_writes": "off", "max_connections": "300"}
-PATIENT = {"SLUICE_GKE__OPERATION_TIMEOUT": recovery.OPERATION_TIMEOUT, "SLUICE_GKE__CALL_TIMEOUT": "PT20S"}
-"""A busy machine is no lost call."""
+PATIENT = {
+    "SLUICE_GKE__OPERATION_TIMEOUT": recovery.OPERATION_TIMEOUT,
+    "SLUICE_GKE__CALL_TIMEOUT": "PT20S",
+    "SLUICE_OPA__TIMEOUT": "PT30S",
+}
+"""On a busy machine nobody has gone who answers late."""
 GROUND = BenchGround(9, (PRODUCTION, DEVELOPMENT), breaker={"failures": recovery.FAILURES})
 FLOOR, SURVIVAL, COST = GROUND.slots[0:1], GROUND.slots[1:2], GROUND.slots[2:4]
 SCALE, RECOVERY = GROUND.slots[4:5], GROUND.slots[5:9]
