@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -30,6 +31,10 @@ MAX_FIELDS = 500
 """Fields of a form."""
 READ_WITHIN = 20.0
 """Seconds that a client gets to send its body: whoever drips holds a connection that others need."""
+MAX_DISCARDED = 16 * 1024 * 1024
+"""Bytes of a body too large that are read and forgotten before it is refused."""
+DISCARD_WITHIN = 5.0
+"""Seconds that this may take."""
 REPEATED = "[]"
 """A field whose name ends so may come more than once; any other may not."""
 MAX_DEPTH = 32
@@ -167,6 +172,10 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
     limit = MAX_EVENT_BODY if scope["path"].startswith(EVENT_PATHS) else MAX_BODY
     announced = headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > limit:
+        if (
+            int(announced) <= MAX_DISCARDED and "expect" not in headers
+        ):  # A client that asks first has sent nothing.
+            await _discard(receive)
         raise _too_large(limit)
     try:
         async with asyncio.timeout(READ_WITHIN):
@@ -189,8 +198,21 @@ async def _receive_all(receive: Receive, limit: int) -> bytes:
         body += message.get("body", b"")
         more = message.get("more_body", False)
         if len(body) > limit:
+            if more:
+                await _discard(receive)
             raise _too_large(limit)
     return bytes(body)
+
+
+async def _discard(receive: Receive) -> None:
+    """Forget what is still coming: closing on bytes that nobody read resets the connection, and the answer is lost."""
+    seen, more = 0, True
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_WITHIN):
+            while more and seen <= MAX_DISCARDED:
+                message = await receive()
+                seen += len(message.get("body", b""))
+                more = message.get("more_body", False)
 
 
 def _too_large(limit: int) -> Problem:
