@@ -94,7 +94,7 @@ class ClusterManager:
     def _set_size(self, message: Any, where: dict[str, str], fault: Fault | None) -> Answer[Any]:
         cluster, pool = self._service.cloud.pool(*_need(where, "project", "location", "cluster", "node_pool"))
         operation = self._service.cloud.set_size(cluster, pool, message.node_count, fault)
-        return Answer(_pb(wire.operation_message(cluster, operation)), operation)
+        return Answer(wire.operation_message(cluster, operation), operation)
 
     def _set_autoscaling(self, message: Any, where: dict[str, str], fault: Fault | None) -> Answer[Any]:
         cluster, pool = self._service.cloud.pool(*_need(where, "project", "location", "cluster", "node_pool"))
@@ -102,7 +102,7 @@ class ClusterManager:
             raise invalid("autoscaling is required.")
         bounds = wire.bounds_of(message.autoscaling)
         operation = self._service.cloud.set_autoscaling(cluster, pool, bounds, fault)
-        return Answer(_pb(wire.operation_message(cluster, operation)), operation)
+        return Answer(wire.operation_message(cluster, operation), operation)
 
     def _list_operations(self, _: Any, where: dict[str, str], __: Fault | None) -> Answer[Any]:
         cloud = self._service.cloud
@@ -112,11 +112,11 @@ class ClusterManager:
             for cluster in cloud.clusters(project, location)
             for operation in cluster.operations
         ]
-        return Answer(_pb(types.ListOperationsResponse(operations=found)))
+        return Answer(types.ListOperationsResponse.pb()(operations=found))
 
     def _get_operation(self, _: Any, where: dict[str, str], __: Fault | None) -> Answer[Any]:
         cluster, operation = self._service.cloud.operation(*_need(where, "project", "location", "operation"))
-        return Answer(_pb(wire.operation_message(cluster, operation)))
+        return Answer(wire.operation_message(cluster, operation))
 
     def _cancel_operation(self, _: Any, where: dict[str, str], __: Fault | None) -> Answer[Any]:
         cloud = self._service.cloud

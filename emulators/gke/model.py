@@ -7,7 +7,7 @@ restarted emulator forgets nothing. Times are seconds since the epoch; sizes are
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -197,6 +197,8 @@ class Operation(BaseModel):
     autoscaling: Autoscaling | None = None
     fault: Fault | None = None
     """A planned failure of this operation."""
+    message: Any = Field(default=None, exclude=True, repr=False)
+    """Google's message of it once it has ended, as it was first told: it changes no more. Not part of the state."""
 
 
 class Cluster(BaseModel):

@@ -42,8 +42,18 @@ def _member(kind: Any, name: str) -> Any:
     return kind[name]
 
 
-def operation_message(cluster: Cluster, operation: Operation) -> types.Operation:
-    """Build google.container.v1.Operation. Links carry the project's number, as Google's do."""
+def operation_message(cluster: Cluster, operation: Operation) -> Any:
+    """Return google.container.v1.Operation. That of an ended one is built once, however often somebody looks."""
+    if operation.message is not None:
+        return operation.message
+    message = types.Operation.pb(_operation(cluster, operation))
+    if operation.status == "DONE":
+        operation.message = message
+    return message
+
+
+def _operation(cluster: Cluster, operation: Operation) -> types.Operation:
+    """Build the message. Links carry the project's number, as Google's do."""
     kind = "zones" if cluster.is_zonal else "locations"
     base = f"{CONTAINER_LINK}/projects/{cluster.project_number}/{kind}/{cluster.location}"
     target = f"{base}/clusters/{cluster.name}"

@@ -9,6 +9,8 @@ import pytest
 from google.api_core import exceptions
 from google.cloud.container_v1 import types
 
+from emulators.gke import wire
+from emulators.gke.model import Cluster, Operation
 from tests.gke_fixtures import RunningEmulator
 
 if TYPE_CHECKING:
@@ -116,6 +118,29 @@ async def test_a_foreign_operation_keeps_others_out_until_it_ends(
     assert [(op.name, op.status) for op in listed.operations] == [(name, Status.RUNNING)]
     await local_fleet.admin.finish_operation(name)
     await client.set_size(INFERENCE, 3)
+
+
+async def test_the_message_of_an_ended_operation_is_built_once_and_that_of_a_running_one_at_every_look(
+    client: Client, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, build = list[str](), wire._operation
+
+    def counted(cluster: Cluster, operation: Operation) -> types.Operation:
+        built.append(operation.name)
+        return build(cluster, operation)
+
+    monkeypatch.setattr(wire, "_operation", counted)
+    first = await client.set_size(INFERENCE, 3)
+    done = await ended(client, clock, INFERENCE, first.name)
+    second = await client.set_size(WEB, 3)
+    built.clear()
+    for _ in range(3):
+        listed = await client.call("list_operations", parent="projects/acme-prod/locations/europe-west4")
+        assert listed.operations[0] == done
+        assert (listed.operations[1].name, listed.operations[1].status) == (second.name, Status.PENDING)
+    assert await client.operation(INFERENCE, first.name) == done
+    assert built == [second.name] * 3
+    assert (await ended(client, clock, WEB, second.name)).status == Status.DONE
 
 
 async def test_an_upgrade_can_be_cancelled_and_a_resize_cannot(
