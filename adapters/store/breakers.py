@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
 from adapters.store.batch import Batch
+from adapters.store.breaker_openings import stopped_since
 from adapters.store.database import database_now
 from adapters.store.outbox import OutboxKind
 from adapters.store.proposals import wake_held, wake_in_turn
@@ -356,7 +357,7 @@ async def _move(
     await batch.send(connection)
     if after.state is BreakerState.CLOSED and before.state is not BreakerState.CLOSED:
         await _forget(connection, after.id)
-        await wake_in_turn(connection, held_on(after.id))
+        await wake_in_turn(connection, held_on(after.id), await stopped_since(connection, before))
     elif _may_be_probed(before, after):
         await wake_held(connection, held_on(after.id))
 

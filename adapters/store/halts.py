@@ -6,9 +6,12 @@ intent either saw the halt and refused, or is visible to the halt, which waits o
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, cast
 
+from opentelemetry.propagate import inject
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,13 +20,16 @@ from adapters.store import audit_log
 from adapters.store.advisory_locks import AdvisoryLock
 from adapters.store.database import database_now
 from adapters.store.driver import fixed, query
-from adapters.store.proposals import lock, wake_held
+from adapters.store.outbox import OUTBOX_CHANNEL, OutboxKind
+from adapters.store.proposals import lock
 from adapters.store.schema import halts, intents, proposals
 from contracts.audit import AuditType
 from contracts.base import new_id
 from contracts.principal import SYSTEM, Principal
 from contracts.safety import Halt, HaltScope, HaltStatus
 
+APART = timedelta(milliseconds=50)
+"""Time between two proposals that go on after a halt: what waited does not come all at once."""
 HALT_LOCK = AdvisoryLock.HALT
 """Advisory lock: exclusive for a new halt, shared for an intent."""
 
@@ -120,8 +126,14 @@ async def settle(connection: AsyncConnection) -> tuple[Halt, ...]:
     return tuple(settled)
 
 
+async def tend(connection: AsyncConnection) -> None:
+    """Do what nobody calls for: make halts effective that have drained, wake what still waits for ended ones."""
+    await settle(connection)
+    await wake_released(connection)
+
+
 async def end(connection: AsyncConnection, halt_id: str, *, actor: Principal) -> Halt | None:
-    """End a halt and wake every proposal it holds. None when there is no such halt; ended ones stay as they are."""
+    """End a halt and wake what it holds. None when there is no such halt; ended ones stay as they are."""
     found = await connection.execute(select(halts).where(halts.c.id == halt_id).with_for_update())
     row = found.one_or_none()
     if row is None:
@@ -138,8 +150,41 @@ async def end(connection: AsyncConnection, halt_id: str, *, actor: Principal) ->
         AuditType.HALT_ENDED, tenant=row.tenant, subject=halt_id, actor=actor, payload=halt
     )
     await audit_log.append(connection, ended)
-    await wake_held(connection, held_on(halt_id), limit=None)
+    await wake_released(connection)
     return halt
+
+
+_WAKE_RELEASED = query(f"""
+    WITH waiting AS MATERIALIZED (
+        SELECT id, priority, created_at, execute_by FROM proposals
+        WHERE starts_with(held_on, 'halt:') AND held_on IS NOT NULL AND state = 'ready' AND held_until IS NULL
+            AND EXISTS (SELECT FROM halts h WHERE 'halt:' || h.id = held_on AND h.status = 'ended')
+        FOR UPDATE SKIP LOCKED
+    ), moment AS MATERIALIZED (
+        SELECT clock_timestamp() AS now
+    ), turns AS (
+        SELECT id, now + least(
+            (row_number() OVER (ORDER BY priority, created_at, id) - 1) * CAST(:apart AS interval),
+            greatest((execute_by - now) / 2, interval '0')) AS turn
+        FROM waiting CROSS JOIN moment
+    ), noted AS (
+        UPDATE proposals p SET held_until = turn FROM turns WHERE p.id = turns.id RETURNING p.id, held_on, turn
+    )
+    INSERT INTO outbox (kind, subject, payload, trace_context, due_at)
+    SELECT '{OutboxKind.WAKE}', id, jsonb_build_object('held_on', held_on), CAST(:trace_context AS jsonb), turn
+    FROM noted
+    RETURNING pg_notify('{OUTBOX_CHANNEL}', '')""")  # noqa: S608  constants
+
+
+async def wake_released(connection: AsyncConnection) -> None:
+    """Wake what ended halts hold, one after the other: by priority, then first come.
+
+    Each is woken once, and `held_until` notes when. A pass that is under way when the halt ends may write its hold only
+    afterwards: the next call finds it.
+    """
+    trace_context: dict[str, str] = {}
+    inject(trace_context)
+    await _WAKE_RELEASED.rows(connection, {"apart": APART, "trace_context": json.dumps(trace_context)})
 
 
 OPEN = select(halts).where(halts.c.status != HaltStatus.ENDED.value).order_by(halts.c.created_at, halts.c.id)

@@ -111,7 +111,7 @@ async def free(connection: AsyncConnection, batch: Batch, domain: str, owner: st
         payload={"domain": domain, "owner": owner},
     )
     batch.audit(event)
-    batch.put(outbox.waking(domain, 1))
+    batch.put(outbox.waking(domain))
     return True
 
 

@@ -69,15 +69,15 @@ _WAKE = """
     INSERT INTO outbox (kind, subject, payload, trace_context)
     SELECT {kind}, id, CAST({payload} AS jsonb), CAST({trace_context} AS jsonb) FROM proposals
     WHERE held_on = {held_on} AND state = 'ready'
-    ORDER BY priority, created_at, id LIMIT CAST({most} AS bigint)"""
+    ORDER BY priority, created_at, id LIMIT 1"""
 
 
-def waking(held_on: str, most: int | None) -> Write:
-    """Return the write that wakes what `held_on` holds: by priority, then first come; without `most` all of it."""
+def waking(held_on: str) -> Write:
+    """Return the write that wakes the first that `held_on` holds: by priority, then first come."""
     carrier: dict[str, str] = {}
     inject(carrier)
     values = {"kind": OutboxKind.WAKE.value, "payload": json.dumps({"held_on": held_on})}
-    return Write(_WAKE, values | {"trace_context": json.dumps(carrier), "held_on": held_on, "most": most})
+    return Write(_WAKE, values | {"trace_context": json.dumps(carrier), "held_on": held_on})
 
 
 async def put(

@@ -202,10 +202,10 @@ def holding(
     return updating(proposals, values, where={"id": row.id})
 
 
-async def wake_held(connection: AsyncConnection, held_on: str, *, limit: int | None = 1) -> None:
-    """Queue a wake signal for what `held_on` holds: by priority, then first come; `limit=None` wakes all."""
+async def wake_held(connection: AsyncConnection, held_on: str) -> None:
+    """Queue a wake signal for the first that `held_on` holds: by priority, then first come."""
     batch = Batch()
-    batch.put(outbox.waking(held_on, limit))
+    batch.put(outbox.waking(held_on))
     await batch.send(connection)
 
 
@@ -215,12 +215,13 @@ SLOWER = 1.5
 """What is new comes meanwhile, too: both together stay below twice the usual."""
 
 
-async def wake_in_turn(connection: AsyncConnection, held_on: str) -> None:
+async def wake_in_turn(connection: AsyncConnection, held_on: str, stopped_since: datetime | None) -> None:
     """Let what `held_on` held go, half again as slowly as it gathered, by priority, then first come.
 
-    Each is woken when its turn has come; `held_until` says so to the guard pass that asks before. A proposal that has
-    little time left does not wait longer than half of it. The caller may hold locks that come after a proposal's:
-    a row that somebody else has locked is in a pass by now, and is only woken.
+    It gathered from `stopped_since` on: before that they waited for something else. Each is woken when its turn has
+    come; `held_until` says so to the guard pass that asks before. A proposal that has little time left does not wait
+    longer than half of it. The caller may hold locks that come after a proposal's: a row that somebody else has locked
+    is in a pass by now, and is only woken.
     """
     waiting = select(proposals).where(
         proposals.c.held_on == held_on, proposals.c.state == ProposalState.READY.value
@@ -230,7 +231,8 @@ async def wake_in_turn(connection: AsyncConnection, held_on: str) -> None:
     if not rows:
         return
     now = (await connection.execute(select(func.clock_timestamp()))).scalar_one()
-    gathered = max(now - min(row.state_since for row in rows), timedelta(0))
+    began = min(row.state_since for row in rows)
+    gathered = max(now - max(began, stopped_since or began), timedelta(0))
     within = min(SLOWER * gathered, TURNS_WITHIN)
     turns = {
         row.id: now + max(timedelta(0), min(within * place / len(rows), (row.execute_by - now) / 2))

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 import adapters.store.breakers
 from adapters.store import breakers
 from adapters.store.database import Database, database_now
-from adapters.store.proposals import wake_held
+from adapters.store.outbox import OutboxKind, put
 from adapters.store.schema import outbox, proposals
 from proofs.error_storms.__main__ import storm_of
 from proofs.error_storms.course import Refusal, StormGround
@@ -120,8 +120,10 @@ async def test_what_a_breaker_held_comes_back_without_a_herd(database: Database)
 async def test_waking_everything_at_once_is_found_as_a_herd(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def at_once(connection: AsyncConnection, held_on: str) -> None:
-        await wake_held(connection, held_on, limit=None)
+    async def at_once(connection: AsyncConnection, held_on: str, _: object) -> None:
+        held = await connection.execute(select(proposals.c.id).where(proposals.c.held_on == held_on))
+        for (proposal_id,) in held.all():
+            await put(connection, OutboxKind.WAKE, proposal_id)
 
     monkeypatch.setattr(adapters.store.breakers, "wake_in_turn", at_once)
     after = [PHASES.storm_to + wait for wait in await wakes_after_the_storm(database)]

@@ -122,5 +122,20 @@ PROBING = Group(
         ),
     },
 )
+TURNS = Group(
+    "adapters/store/proposals.py",
+    Promise.BREAKER,
+    ("tests/activities/guardrail/test_recovering.py",),
+    {
+        "breaker-turns-count-what-came-before-it": Change("max(began, stopped_since or began)", "began"),
+        "breaker-lets-all-go-at-once": Change("min(SLOWER * gathered, TURNS_WITHIN)", "0 * gathered"),
+    },
+)
+OPENINGS = Group(
+    "adapters/store/breaker_openings.py",
+    Promise.BREAKER,
+    ("tests/activities/guardrail/test_recovering.py",),
+    {"breaker-turns-count-from-its-last-opening": Change("if row is None:", "if True:")},
+)
 
-GROUPS = (DECISION, MACHINE, STORED, PROBING)
+GROUPS = (DECISION, MACHINE, STORED, PROBING, TURNS, OPENINGS)

@@ -128,7 +128,7 @@ LEASES = Group(
         "fence-older-call-is-not-waited-for": Change(
             "wait_until=row.older if in_flight else None", "wait_until=None"
         ),
-        "lease-freed-wakes-nobody": Change("    batch.put(outbox.waking(domain, 1))\n", ""),
+        "lease-freed-wakes-nobody": Change("    batch.put(outbox.waking(domain))\n", ""),
     },
 )
 INTENTS = Group(

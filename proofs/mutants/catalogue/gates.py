@@ -131,8 +131,14 @@ HALTS_STORED = Group(
             "select(halts).where(halts.c.status == HaltStatus.EFFECTIVE.value)",
         ),
         "halt-end-wakes-nobody": Change(
-            "await wake_held(connection, held_on(halt_id), limit=None)", "await database_now(connection)"
+            "    await wake_released(connection)\n    return halt\n", "    return halt\n"
         ),
+        "halt-end-misses-what-a-pass-holds-after-it": Change(
+            "    await settle(connection)\n    await wake_released(connection)\n",
+            "    await settle(connection)\n",
+        ),
+        "halt-end-wakes-again-and-again": Change(" AND held_until IS NULL", ""),
+        "halt-end-wakes-what-another-halt-holds": Change(" AND h.status = 'ended'", ""),
     },
 )
 HALTS_IN_A_PASS = Group(

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import halts
 from adapters.store.database import Database, database_now
@@ -125,21 +126,89 @@ async def test_a_halt_that_still_drains_stops_what_comes_next_already(database: 
         assert halts.covering(await halts.open_halts(connection), await lock(connection, proposal.id)) == made
 
 
-async def test_its_end_wakes_everything_it_held_and_is_ended_once(database: Database) -> None:
-    made = await halt(database)
-    held = [await stored_proposal(database) for _ in range(3)]
+async def hold(connection: AsyncConnection, proposal: Proposal, made: Halt) -> None:
+    """What a pass that saw the halt writes."""
+    values = {"state": "ready", "held_on": halts.held_on(made.id)}
+    await connection.execute(update(proposals).where(proposals.c.id == proposal.id).values(**values))
+
+
+async def end(database: Database, made: Halt) -> Halt | None:
     async with database.transaction() as connection:
-        await connection.execute(update(proposals).values(state="ready", held_on=halts.held_on(made.id)))
+        return await halts.end(connection, made.id, actor=BEN)
+
+
+async def tend(database: Database) -> None:
+    async with database.transaction() as connection:
+        await halts.tend(connection)
+
+
+async def wakes(database: Database) -> dict[str, datetime]:
+    """When each proposal is woken, in that order."""
+    async with database.reading() as connection:
+        wanted = select(outbox.c.subject, outbox.c.due_at).where(outbox.c.kind == "wake")
+        rows = (await connection.execute(wanted.order_by(outbox.c.due_at))).all()
+    assert len({row.subject for row in rows}) == len(rows)
+    return {row.subject: row.due_at for row in rows}
+
+
+async def test_its_end_wakes_everything_it_held_one_after_the_other_and_is_ended_once(
+    database: Database,
+) -> None:
+    made = await halt(database)
+    held = [await stored_proposal(database, priority=priority) for priority in (3, 1, 2)]
+    async with database.transaction() as connection:
+        for proposal in held:
+            await hold(connection, proposal, made)
     for _ in range(2):
-        async with database.transaction() as connection:
-            ended = await halts.end(connection, made.id, actor=BEN)
+        ended = await end(database, made)
         assert ended is not None
         assert ended.status is HaltStatus.ENDED
     async with database.reading() as connection:
         assert await halts.open_halts(connection) == ()
-        woken = (await connection.execute(select(outbox.c.subject))).scalars()
-        assert sorted(woken) == sorted(proposal.id for proposal in held)
+    woken = await wakes(database)
+    assert list(woken) == [held[1].id, held[2].id, held[0].id]
+    first, second, third = woken.values()
+    assert (second - first, third - second) == (halts.APART, halts.APART)
     assert (await types(database, made.id))[-1] == "halt.ended"
+
+
+async def test_who_has_no_time_left_waits_for_no_turn(database: Database) -> None:
+    made = await halt(database)
+    held = [await stored_proposal(database) for _ in range(3)]
+    async with database.transaction() as connection:
+        now = await database_now(connection)
+        for proposal in held:
+            await hold(connection, proposal, made)
+        await connection.execute(update(proposals).values(execute_by=now))
+    await end(database, made)
+    assert len(set((await wakes(database)).values())) == 1
+
+
+async def test_what_a_pass_under_way_holds_after_the_end_is_woken_too(database: Database) -> None:
+    made = await halt(database)
+    locked, late = await stored_proposal(database), await stored_proposal(database)
+    async with database.transaction() as in_a_pass:
+        await lock(in_a_pass, locked.id)
+        await hold(in_a_pass, locked, made)
+        await end(database, made)
+    assert await wakes(database) == {}
+    await tend(database)
+    assert list(await wakes(database)) == [locked.id]
+    async with database.transaction() as in_a_pass:
+        await hold(in_a_pass, late, made)
+    await tend(database)
+    assert list(await wakes(database)) == [locked.id, late.id]
+
+
+async def test_what_another_halt_still_holds_is_left_alone(database: Database) -> None:
+    ended, open_still = await halt(database), await halt(database)
+    released, held = await stored_proposal(database), await stored_proposal(database)
+    async with database.transaction() as connection:
+        await hold(connection, released, ended)
+        await hold(connection, held, open_still)
+    await end(database, ended)
+    await tend(database)
+    assert list(await wakes(database)) == [released.id]
 
 
 @pytest.mark.parametrize("halt_id", ["hlt_unknown"])
