@@ -90,7 +90,7 @@ async def _is_at_rest(watcher: Watcher) -> bool:
 
 async def _judge(stack: Stack, killer: Killer, taken: Taken) -> Outcome:
     found = await judge(stack, taken.proposals, taken.requests)
-    longest, stuck = slowest(killer.kills, _written(found.records))
+    longest, stuck = slowest(killer.kills, _written(found.records), _ended(found.records))
     return Outcome(
         killer=killer,
         taken=taken,
@@ -99,6 +99,10 @@ async def _judge(stack: Stack, killer: Killer, taken: Taken) -> Outcome:
         proposals=len(found.records.proposals),
         effects=len(effects.effects(found.calls)),
     )
+
+
+def _ended(records: Records) -> set[str]:
+    return {row.id for row in (*records.proposals, *records.requests) if row.closed_at is not None}
 
 
 def _written(records: Records) -> dict[str, list[datetime]]:

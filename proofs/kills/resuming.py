@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from proofs.kills.killing import Kill
@@ -19,11 +19,14 @@ WAITING = (
 """Points at which the worker has nothing to do until somebody else does something."""
 
 
-def slowest(kills: Sequence[Kill], written: Mapping[str, Sequence[datetime]]) -> tuple[float, list[str]]:
+def slowest(
+    kills: Sequence[Kill], written: Mapping[str, Sequence[datetime]], ended: Collection[str]
+) -> tuple[float, list[str]]:
     """Return the longest time in seconds, and the faults: what a kill caught and what never went on.
 
-    `written` holds the moments of each subject's events in order. Time counts from the last kill before a subject went
-    on: one that was killed again meanwhile had to begin again.
+    `written` holds the moments of each subject's events in order, `ended` the subjects that came to their end: one of
+    these that wrote nothing after a kill ended between the last look and the kill. Time counts from the last kill
+    before a subject went on: one that was killed again meanwhile had to begin again.
     """
     deaths, longest, faults = sorted(one.at for one in kills), 0.0, []
     for kill in kills:
@@ -32,6 +35,8 @@ def slowest(kills: Sequence[Kill], written: Mapping[str, Sequence[datetime]]) ->
             if point in WAITING:
                 continue
             place = bisect_right(moments, kill.at)
+            if place == len(moments) and subject in ended:
+                continue
             if place == len(moments):
                 faults.append(
                     f"{subject} at «{point}» never went on after the kill of {kill.part} at {kill.at}"

@@ -90,12 +90,17 @@ def kill(seconds: float, **caught: str) -> Kill:
 
 def test_time_counts_from_the_last_kill_before_a_subject_went_on() -> None:
     one = kill(0, prp_1="size: operation polled")
-    assert slowest([one], {"prp_1": [after(-5), after(7)]}) == (7.0, [])
-    assert slowest([one, kill(4)], {"prp_1": [after(-5), after(7)]}) == (3.0, [])
-    assert slowest([one, kill(9)], {"prp_1": [after(-5), after(7)]}) == (7.0, [])
+    assert slowest([one], {"prp_1": [after(-5), after(7)]}, {"prp_1"}) == (7.0, [])
+    assert slowest([one, kill(4)], {"prp_1": [after(-5), after(7)]}, {"prp_1"}) == (3.0, [])
+    assert slowest([one, kill(9)], {"prp_1": [after(-5), after(7)]}, {"prp_1"}) == (7.0, [])
 
 
 def test_what_never_went_on_is_a_fault_unless_others_had_to_do_something() -> None:
-    _, faults = slowest([kill(0, prp_1="size: operation polled")], {"prp_1": [after(-5)]})
+    _, faults = slowest([kill(0, prp_1="size: operation polled")], {"prp_1": [after(-5)]}, ())
     assert len(faults) == 1
-    assert slowest([kill(0, prp_1="waits for a person")], {"prp_1": [after(-5)]}) == (0.0, [])
+    assert slowest([kill(0, prp_1="waits for a person")], {"prp_1": [after(-5)]}, ()) == (0.0, [])
+
+
+def test_what_ended_between_the_last_look_and_the_kill_was_not_caught() -> None:
+    one = kill(0, prp_1="size: outcome read, not concluded")
+    assert slowest([one], {"prp_1": [after(-5)]}, {"prp_1"}) == (0.0, [])
