@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.catalogue import BENCHMARKS
-from benchmarks.page import FIGURES, PAGE, publish, unexplained
+from benchmarks.page import FIGURES, publish
 from proofs.catalogue import Size
 from proofs.figures import keeping
 from proofs.report import say
@@ -34,8 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep = keeping(given.figures, FIGURES, publish)
     outcomes = asyncio.run(run(chosen, given.scratch, lanes=1, size=size, keep=keep))
     say(f"\n{summary(outcomes)}")
-    for one in unexplained():
-        say(f"no reason yet in {PAGE.name}: {one}")
     return 0 if all(one.report is not None for one in outcomes) else 1
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.drawing import svg
 from proofs.figures import placed, rewrite
+from proofs.report import say
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs" / "figures" / "benchmarks.json"
@@ -58,10 +59,9 @@ def _explained(page: str) -> set[str]:
     return {one.name for one in BENCHMARKS if f"| `{one.name}` |" in reasons}
 
 
-def unexplained() -> list[str]:
+def unexplained(kept: dict[str, Any], page: str) -> list[str]:
     """Return what misses its target and has no reason on the page yet."""
-    kept = json.loads(FIGURES.read_text(encoding="utf-8"))
-    explained = _explained(PAGE.read_text(encoding="utf-8"))
+    explained = _explained(page)
     return [
         f"{name}: {one['name']}"
         for name, report in kept.items()
@@ -97,11 +97,17 @@ def written(page: str, kept: dict[str, Any]) -> str:
 
 
 def publish() -> None:
-    """Rewrite the page and the pictures from the file of figures. Pictures that no figure is behind any more go."""
-    drawn = dict(pictures(json.loads(FIGURES.read_text(encoding="utf-8"))))
+    """Rewrite the page and the pictures from the file of figures, and say which misses have no reason yet.
+
+    Pictures that no figure is behind any more go.
+    """
+    kept = json.loads(FIGURES.read_text(encoding="utf-8"))
+    drawn = dict(pictures(kept))
     for path in FIGURES.parent.glob("bench-*.svg"):
         if path.name not in drawn:
             path.unlink()
     for name, content in drawn.items():
         (FIGURES.parent / name).write_text(content, encoding="utf-8")
     rewrite(PAGE, FIGURES, written)
+    for one in unexplained(kept, PAGE.read_text(encoding="utf-8")):
+        say(f"{PAGE.name} has no reason yet for {one}")

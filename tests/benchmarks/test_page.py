@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.drawing import svg
-from benchmarks.page import FIGURES, PAGE, pictures, sections, written
+from benchmarks.page import FIGURES, PAGE, pictures, sections, unexplained, written
 from benchmarks.report import Bar, Chart, Result, Spread, at_most, spread_at_least, spread_at_most, told
 from proofs.catalogue import Proof, Size
 from proofs.figures import keeping
@@ -56,6 +56,8 @@ def test_a_missed_target_leads_to_its_reason_where_the_page_gives_one() -> None:
     page = "## Where a target is missed, and why\n| `floor` | p95 | slow |\n## More\n| `cost` | |\n"
     assert "| [**no**](#where-a-target-is-missed-and-why) |" in sections(KEPT, page)
     assert "| **no** |" in sections(KEPT, page.replace("floor", "cost"))
+    assert unexplained(KEPT, page) == []
+    assert unexplained(KEPT, page.replace("floor", "cost")) == ["floor: p95"]
 
 
 def test_the_figures_of_a_benchmark_are_kept_as_it_ends(tmp_path: Path) -> None:
