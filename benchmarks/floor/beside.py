@@ -26,8 +26,6 @@ from proofs.report import say
 
 OWN = Path(__file__).resolve().parents[2]
 ROLES = ("worker", "api")
-SETTLES_WITHIN = 40
-"""Seconds in which a new server takes its history shards, which costs more than changes do."""
 
 
 async def child(server: BenchServer, slots: int, seconds: float) -> None:
@@ -43,7 +41,6 @@ async def child(server: BenchServer, slots: int, seconds: float) -> None:
 async def compare(other: Path, rounds: int, slots: int, seconds: float) -> None:
     """Run both trees at once, round after round, and print what each cost."""
     async with bench_server() as server:
-        await asyncio.sleep(SETTLES_WITHIN)
         with scratch("pair") as directory:
             told = directory / "server"
             told.write_bytes(pickle.dumps(vars(server)))
