@@ -75,6 +75,8 @@ class Database:
             connect_args={
                 "timeout": 5,
                 "command_timeout": ANSWER_TIMEOUT,
+                # As long as the connection: planning a pass's statements anew, every five minutes, takes milliseconds.
+                "max_cached_statement_lifetime": 0,
                 "server_settings": {
                     "lock_timeout": str(LOCK_TIMEOUT_MS),
                     "statement_timeout": str(STATEMENT_TIMEOUT_MS),

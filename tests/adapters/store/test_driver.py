@@ -3,13 +3,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store.database import Database
-from adapters.store.driver import only_row, query
+from adapters.store.database import ANSWER_TIMEOUT, Database
+from adapters.store.driver import driver_of, only_row, query
 from contracts.errors import StoreUnavailable
 
 Opening = Callable[[Database], AbstractAsyncContextManager[AsyncConnection]]
@@ -61,6 +63,32 @@ async def test_a_connection_lost_under_the_driver_never_goes_back_to_the_pool(
         assert (await only_row(connection, COUNT, [])).leases == 0
 
 
+async def test_a_connection_that_was_left_inside_a_transaction_never_goes_back_to_the_pool(
+    narrow: Database, database: Database
+) -> None:
+    async with narrow.single() as connection:
+        await driver_of(connection).execute("BEGIN")
+    async with narrow.single() as connection:
+        await only_row(connection, INSERT, ["d"])
+        async with database.single() as other:
+            assert (await only_row(other, COUNT, [])).leases == 1
+
+
+async def test_a_connection_lost_in_use_does_not_cost_the_others_theirs(migrated_database_url: str) -> None:
+    pid, ended = "SELECT pg_backend_pid() AS pid", "SELECT pg_terminate_backend(pg_backend_pid())"
+    two = Database(migrated_database_url, pool_size=1)
+    try:
+        async with two.single() as lost:
+            async with two.single() as kept:
+                was = (await only_row(kept, pid, [])).pid
+            with pytest.raises(asyncpg.PostgresConnectionError):
+                await only_row(lost, ended, [])
+        async with two.single() as first, two.single() as second:
+            assert was in {(await only_row(one, pid, [])).pid for one in (first, second)}
+    finally:
+        await two.close()
+
+
 async def test_a_cancelled_transaction_leaves_neither_rows_nor_itself_behind(narrow: Database) -> None:
     sleeping = asyncio.Event()
 
@@ -108,3 +136,23 @@ async def test_a_query_takes_its_parameters_by_name_and_a_row_gives_its_columns_
         assert await query("SELECT 1 WHERE false").first_row(connection, {}) is None
         with pytest.raises(LookupError):
             await query("SELECT 1 WHERE false").only_row(connection, {})
+
+
+async def test_a_statement_stays_prepared_as_long_as_its_connection(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The driver forgets a statement by a timer, which no test can wait for.
+    timers: list[float] = []
+    loop = asyncio.get_running_loop()
+    later = loop.call_later
+
+    def noting(
+        delay: float, callback: Callable[..., object], *given: object, **named: Any
+    ) -> asyncio.TimerHandle:
+        timers.append(delay)
+        return later(delay, callback, *given, **named)
+
+    monkeypatch.setattr(loop, "call_later", noting)
+    async with database.single() as connection:
+        await only_row(connection, COUNT, [])
+    assert max(timers, default=0) <= ANSWER_TIMEOUT
