@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import random
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from proofs.halts import run_round
+from proofs.halts import halting_stack, run_round
 from tests.e2e.practice_ground import STAGING
-from tests.e2e.stack import Stack
+from tests.e2e.stack import Programs
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
 
+PROPOSALS = 8
+
 
 async def test_no_covered_call_comes_under_an_effective_halt_and_what_it_held_runs_afterwards(
-    stack: Stack,
+    programs: Programs, stack_directory: Callable[[str], Path]
 ) -> None:
-    places = [stack.place(STAGING) for _ in range(10)]
-    chance = random.Random(7)
-    rounds = [await run_round(stack, places, size, chance) for size in (2, 3)]
-    assert [one.faults() for one in rounds] == [[], []]
-    assert sum(one.calls_before + one.calls_after for one in rounds) == 20
-    assert sum(one.held for one in rounds) > 0
+    async with halting_stack(stack_directory("halts"), programs, PROPOSALS) as stack:
+        for size, first in ((2, 0), (3, PROPOSALS // 2)):
+            met = await run_round(stack, stack.ground.places(STAGING), size, first)
+            assert met.faults() == []
+            assert met.calls_before >= first
+            assert met.calls_before + met.calls_after == PROPOSALS
+            assert met.held >= 1
