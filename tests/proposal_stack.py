@@ -78,13 +78,13 @@ REGISTERED = Target(
 )
 CONFIGURATION = Configuration(environments={"production": Environment()}, targets=(REGISTERED,))
 TIMINGS = EffectTimings(
-    call_timeout=timedelta(seconds=20),
-    call_margin=timedelta(seconds=20),
+    call_timeout=timedelta(seconds=5),
+    call_margin=timedelta(seconds=5),
     operation_timeout=timedelta(seconds=60),
     poll_interval=timedelta(seconds=0.05),
-    busy_wait=timedelta(seconds=60),
+    busy_wait=timedelta(seconds=5),
 )
-"""Longer than anything takes on a busy machine: a test in which time runs out says so."""
+"""Longer than a call takes on a busy machine: a test in which time runs out says so."""
 HASTY = replace(TIMINGS, call_timeout=timedelta(seconds=1.5), call_margin=timedelta(seconds=2.5))
 """For tests that wait until the call of a dead attempt cannot be in flight any more."""
 

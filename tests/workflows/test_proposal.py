@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -11,13 +13,21 @@ from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 
-from adapters.store import cancellation, proposals
+from adapters.dispatch.dispatcher import Dispatcher
+from adapters.dispatch.loops import background_loops
+from adapters.dispatch.workflows import WorkflowDeliveries
+from adapters.store import cancellation, halts, proposals
+from adapters.store.sequencer import Sequencer
+from adapters.temporal.gateway import TemporalGateway
 from contracts.base import utc_now
 from contracts.decision import DecisionKind
 from contracts.errors import PolicyUnavailable
 from contracts.messages import WAKE_SIGNAL, DecisionInput, Standing
 from contracts.proposal import ProposalState
 from emulators.gke.faults import FaultKind
+from settings import TemporalSettings
+from tests.adapters.dispatch.running import QUICK, running
+from tests.adapters.store.test_sequencer import SIGNER
 from tests.contracts.samples import ANA, BEN
 from tests.history_cost import Cost, cost_of
 from tests.proposal_stack import CAROL, ProposalStack, eventually, resize
@@ -262,9 +272,22 @@ async def test_the_temporal_ui_shows_the_stage(stack: ProposalStack) -> None:
         await handle.terminate()
 
 
+@asynccontextmanager
+async def delivering(stack: ProposalStack) -> AsyncIterator[None]:
+    """Deliver what is promised, as the API's background does: who waits for a lease is woken when it is free."""
+    address, namespace = stack.client.service_client.config.target_host, stack.client.namespace
+    gateway = TemporalGateway(TemporalSettings(address=address, namespace=namespace))
+    deliveries = WorkflowDeliveries(stack.database, gateway, stack.public_keys).by_kind()
+    dispatchers = (Dispatcher(stack.database, deliveries, QUICK),)
+    async with running(
+        *background_loops(stack.database, Sequencer(stack.database, SIGNER), dispatchers, halts.settle)
+    ):
+        yield
+
+
 async def test_two_workers_side_by_side_take_one_effect_each_proposal(stack: ProposalStack) -> None:
     stack.guard.quorums = [0]
-    async with stack.working(), (await second_process(stack)).working():
+    async with delivering(stack), stack.working(), (await second_process(stack)).working():
         handles = [await stack.propose(resize(3 + n)) for n in range(3)]
         pools = [await handle.result() for handle in handles]
     assert {one.state for one in pools} <= {S.SUCCEEDED, S.STALE}
