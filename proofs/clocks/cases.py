@@ -212,7 +212,9 @@ async def is_calm(course: Course) -> None:
 
 def _nothing_waits(course: Course) -> Callable[[], Awaitable[bool]]:
     async def ask() -> bool:
-        waiting = "SELECT count(*) FROM outbox WHERE done_at IS NULL AND kind <> 'notify'"
+        waiting = """
+            SELECT count(*) FROM outbox
+            WHERE done_at IS NULL AND kind <> 'notify' AND due_at <= clock_timestamp()"""
         return bool((await course.stack.rows(waiting))[0][0] == 0)
 
     return ask

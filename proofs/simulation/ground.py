@@ -38,6 +38,7 @@ TIMINGS = EffectTimings(
     poll_interval=timedelta(seconds=5),
     busy_wait=timedelta(seconds=20),
 )
+DECIDE_WITHIN, EXECUTE_WITHIN = timedelta(minutes=10), timedelta(minutes=5)
 PRICES = PriceTable.load()
 CAPS = {"roomy": Decimal(100_000), "tight": Decimal(300)}
 """Hard cap of every budget of the tenant, per variant."""
@@ -77,7 +78,7 @@ def _variant(money: str, quorum: int, failures: int, storm: int) -> Configuratio
                 "storm": {"proposals": storm, "changes": 200},
                 "breaker": {"failures": failures, "cooldown": "30s", "jitter": 0},
             },
-            "approval": {"decide_within": "10m", "execute_within": "5m"},
+            "approval": {"decide_within": DECIDE_WITHIN, "execute_within": EXECUTE_WITHIN},
         }
     )
 

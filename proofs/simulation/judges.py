@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import select
@@ -18,12 +19,16 @@ from adapters.store.ledger import verify
 from api.audit.service import export
 from api.parts import ApiParts
 from contracts.audit import AuditType
-from proofs.judgement import approvals, effects, endings, halts, log, money, records, reservations
+from proofs.judgement import approvals, deadlines, effects, endings, halts, log, money, records, reservations
+from proofs.judgement.deadlines import DatabaseClock, Given
 from proofs.judgement.records import Records
 from proofs.simulation.course import Course
-from proofs.simulation.ground import CAPS, PUBLIC_KEYS
+from proofs.simulation.ground import CAPS, DECIDE_WITHIN, EXECUTE_WITHIN, PUBLIC_KEYS, TIMINGS
 
 _T = TypeVar("_T")
+_SLACK = TIMINGS.call_timeout + timedelta(seconds=1.1)
+"""A call that began in time arrives within its time-out; the provider's clock is off by up to a second."""
+_GIVEN = Given({}, DECIDE_WITHIN + EXECUTE_WITHIN + _SLACK, _SLACK)
 _SCOPES = ("environment=production", "tenant")
 
 
@@ -62,6 +67,8 @@ def _faults(course: Course, rows: Records, stopped: Sequence[Row[Any]]) -> Itera
     yield from effects.unpaged(rows)
     yield from effects.misplaced(rows, course.calls, course.running)
     yield from halts.faults(rows, course.calls, stopped)
+    yield from deadlines.faults(rows, course.calls, DatabaseClock(), _GIVEN)
+    yield from deadlines.early(rows)
 
 
 def _strangers(course: Course, rows: Records) -> Iterable[str]:

@@ -6,24 +6,29 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-import adapters.store.admitting
-from adapters.store.admitting import Facts
 from sqlalchemy import update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+import activities.guardrail.activities
+import adapters.store.admitting
 import adapters.store.decisions
 import adapters.store.intents
 import adapters.store.leases
 import adapters.store.ledger
+import api.proposals.decisions
+import api.proposals.service
+import contracts.base
 import contracts.eligibility
 from activities.execution.admission import Admission
 from activities.execution.attempt import Granted
 from activities.guardrail.activities import GuardActivities
 from adapters.store import intents, leases, proposals
+from adapters.store.admitting import Facts
 from adapters.store.batch import Batch
 from adapters.store.leases import LeaseGrant
 from adapters.store.schema import decisions
@@ -166,6 +171,26 @@ def second_pass_skipped() -> Iterator[None]:
 
 
 @contextmanager
+def own_clock() -> Iterator[None]:
+    """Deadlines are made and looked at by the clock of the process that runs."""
+    real = activities.guardrail.activities.overdue  # type: ignore[attr-defined]
+
+    async def now(_: object) -> datetime:
+        return contracts.base.utc_now()
+
+    def overdue(row: Row[Any], _: datetime, *, admitting: bool) -> str | None:
+        late: str | None = real(row, contracts.base.utc_now(), admitting=admitting)
+        return late
+
+    with _all(
+        replaced(api.proposals.service, "database_now", now),
+        replaced(api.proposals.decisions, "database_now", now),
+        replaced(activities.guardrail.activities, "overdue", overdue),
+    ):
+        yield
+
+
+@contextmanager
 def _all(*several: AbstractContextManager[None]) -> Iterator[None]:
     with ExitStack() as stack:
         for one in several:
@@ -181,6 +206,7 @@ FATES: Mapping[str | None, Fate] = MappingProxyType(
         "digest": Fate(edits=1.0, quorum=2),
         "release": Fate(),
         "second-pass": Fate(),
+        "clock": Fate(),
     }
 )
 """The luck that meets a planted bug often: a bug of the real product meets that of every seed."""
@@ -194,6 +220,7 @@ PLANTS: Mapping[str | None, Callable[[], AbstractContextManager[None]]] = Mappin
         "digest": digest_unbound,
         "release": release_lost,
         "second-pass": second_pass_skipped,
+        "clock": own_clock,
     }
 )
 """Name on the command line → the bug."""

@@ -32,7 +32,7 @@ class Present:
 
     def utc_now(self) -> datetime:
         """Stand in for `contracts.base.utc_now`."""
-        return BEGINS if self.world is None else self.world.now
+        return BEGINS if self.world is None else self.world.own_now
 
     def new_id(self, prefix: str) -> str:
         """Stand in for `contracts.base.new_id`."""

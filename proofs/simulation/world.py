@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from proofs.simulation.clocks import WrongClocks
 from proofs.simulation.loop import VirtualLoop
 
 BEGINS = datetime(2026, 11, 18, 12, tzinfo=UTC)
@@ -85,6 +86,7 @@ class World:
         self.watchers: list[Callable[[], bool]] = []
         """Asked before anybody goes on; true when they made somebody go on."""
         self.defects: list[str] = []
+        self._clocks = WrongClocks(seed)
         self._loop = loop
         self._began = loop.now
         self._parked: list[asyncio.Future[None]] = []
@@ -95,6 +97,12 @@ class World:
     def now(self) -> datetime:
         """The one true time."""
         return BEGINS + timedelta(seconds=self._loop.now - self._began + self._ticks * _TICK)
+
+    @property
+    def own_now(self) -> datetime:
+        """What the process that runs takes for the time."""
+        actor = current_actor.get()
+        return self.now + self._clocks.ahead(actor.name if actor else "", self.now - BEGINS)
 
     def tick(self) -> datetime:
         """Return the next moment: no two transactions begin at the same one."""
