@@ -297,6 +297,16 @@ DRIVER = Group(
             "if False:",
             ("tests/adapters/store/test_driver.py", _DATABASE),
         ),
+        "connection-that-is-lost-costs-all-others": Change(
+            "if driver.is_closed() or driver.is_in_transaction():",
+            "if driver.is_in_transaction():",
+            ("tests/adapters/store/test_driver.py",),
+        ),
+        "connection-inside-a-transaction-is-pooled": Change(
+            "if driver.is_closed() or driver.is_in_transaction():",
+            "if driver.is_closed():",
+            ("tests/adapters/store/test_driver.py",),
+        ),
     },
 )
 

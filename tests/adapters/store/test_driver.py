@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.database import ANSWER_TIMEOUT, Database
-from adapters.store.driver import driver_of, only_row, query
+from adapters.store.driver import first_row, only_row, query
 from contracts.errors import StoreUnavailable
 
 Opening = Callable[[Database], AbstractAsyncContextManager[AsyncConnection]]
@@ -67,7 +67,7 @@ async def test_a_connection_that_was_left_inside_a_transaction_never_goes_back_t
     narrow: Database, database: Database
 ) -> None:
     async with narrow.single() as connection:
-        await driver_of(connection).execute("BEGIN")
+        await first_row(connection, "BEGIN", [])
     async with narrow.single() as connection:
         await only_row(connection, INSERT, ["d"])
         async with database.single() as other:

@@ -40,7 +40,7 @@ async def relayed(
     relay: SilentRelay, migrated_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Database]:
     """A pool of one connection over the relay, with little patience."""
-    monkeypatch.setattr(module, "ANSWER_TIMEOUT", 0.5)
+    monkeypatch.setattr(module, "ANSWER_TIMEOUT", 2)
     parts = urlsplit(migrated_database_url)
     opened = Database(f"postgresql+asyncpg://{parts.netloc}{parts.path}?host={relay.address}", pool_size=1)
     yield opened
