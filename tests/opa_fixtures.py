@@ -17,7 +17,7 @@ from adapters.opa.engine import OpaPolicyEngine
 from local.bound import bound_command
 from local.opa import POLICIES, server_command, snapshot_policies
 
-TIMEOUT = timedelta(seconds=5)
+TIMEOUT = timedelta(seconds=30)
 
 
 def is_listening(path: Path) -> bool:

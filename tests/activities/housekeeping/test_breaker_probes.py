@@ -74,7 +74,7 @@ class Sweeping:
 
     async def sweep(self) -> int:
         probes = BreakerProbes(
-            self.database, self.viewer, self.configuration, timeout=timedelta(milliseconds=50)
+            self.database, self.viewer, self.configuration, timeout=timedelta(seconds=1)
         )
         return await probes.sweep()
 

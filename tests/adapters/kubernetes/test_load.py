@@ -125,7 +125,7 @@ def kubeconfig(path: Path, url: str) -> Path:
 @pytest.fixture
 async def reader(cluster: Cluster, tmp_path: Path) -> AsyncIterator[KubernetesLoadReader]:
     found = KubernetesLoadReader(
-        kubeconfig(tmp_path / "kubeconfig", cluster.url), timeout=timedelta(seconds=5)
+        kubeconfig(tmp_path / "kubeconfig", cluster.url), timeout=timedelta(seconds=20)
     )
     yield found
     await found.close()

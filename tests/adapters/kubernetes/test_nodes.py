@@ -87,7 +87,7 @@ def write_kubeconfig(path: Path, url: str) -> Path:
 @pytest.fixture
 async def counter(api_server: ApiServer, tmp_path: Path) -> AsyncIterator[KubernetesReadyNodeCounter]:
     kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", api_server.url)
-    found = KubernetesReadyNodeCounter(kubeconfig, timeout=timedelta(seconds=2))
+    found = KubernetesReadyNodeCounter(kubeconfig, timeout=timedelta(seconds=20))
     yield found
     await found.close()
 

@@ -199,11 +199,11 @@ async def test_a_workflow_that_ends_before_it_answers_refuses(
 
 
 async def test_no_answer_in_time_is_unavailable_and_not_a_refusal(
-    client: Client, temporal_address: str
+    client: Client, gateway: TemporalGateway, temporal_address: str
 ) -> None:
-    impatient = TemporalGateway(TemporalSettings(address=temporal_address), timeout=timedelta(seconds=1))
     start = proposal_input()
-    await impatient.start_proposal(start)
+    await gateway.start_proposal(start)
+    impatient = TemporalGateway(TemporalSettings(address=temporal_address), timeout=timedelta(seconds=1))
     with pytest.raises(WorkflowUnavailable):
         await impatient.decide(signed(start.proposal_id, revision=3))
 

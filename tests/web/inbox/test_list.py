@@ -116,7 +116,7 @@ async def test_what_matches_nothing_offers_to_clear(site: Site) -> None:
         await visit.page.goto("/?q=zzz")
         await visit.page.get_by_text("No proposal matches").wait_for()
         await visit.page.get_by_role("link", name="Clear search and filters").click()
-        assert await visit.page.locator("[data-row]").count() == 7
+        await expect(visit.page.locator("[data-row]")).to_have_count(7)
 
 
 async def test_an_empty_inbox_says_why_and_what_to_do(site: Site) -> None:

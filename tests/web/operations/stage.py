@@ -58,6 +58,12 @@ class Stage:
                 )
             )
 
+    async def passes(self, proposal_id: str) -> None:
+        """Let the deadline of that call be over."""
+        async with self.site.api.database.transaction() as connection:
+            over = update(intents).where(intents.c.proposal_id == proposal_id)
+            await connection.execute(over.values(call_deadline=func.clock_timestamp()))
+
     async def fail(self, *breaker_ids: str, failures: int = 3, times: int = 3) -> None:
         """Let effects go wrong."""
         limits = BreakerLimits(failures=failures, cooldown=timedelta(minutes=5))

@@ -50,7 +50,7 @@ async def test_a_halt_is_made_in_two_steps_drains_becomes_effective_and_is_ended
     await stage.put(waiting, "awaiting_approval")
     calling = await stage.propose("web", 6)
     await stage.put(calling, "executing")
-    await stage.call(calling, 12)
+    await stage.call(calling, 600)
     async with stage.site.visit("olga") as visit:
         page = visit.page
         await choose(page, environment="production")
@@ -66,6 +66,7 @@ async def test_a_halt_is_made_in_two_steps_drains_becomes_effective_and_is_ended
         await expect(page.get_by_text("Draining: no new effect starts")).to_be_visible()
         await expect(page.get_by_text("1 call may still reach the provider.")).to_be_visible()
         # Nobody touches anything: the deadline passes, and the page says so.
+        await stage.passes(calling)
         await expect(page.get_by_text("Effective: no covered effect can start")).to_be_visible()
         await page.get_by_role("button", name="End this halt…").click()
         dialog = page.get_by_role("dialog", name="End this halt?")

@@ -251,8 +251,8 @@ async def test_a_new_evaluation_asks_to_look_again(site: Site) -> None:
         second = await Stages(site.api).judge_anew(proposal_id)
         await page.get_by_text("It changed: revision 1, look again").wait_for()
         approve = page.get_by_role("button", name="Approve", exact=True)
-        assert await approve.is_disabled()
-        assert await page.get_by_role("button", name="Reject", exact=True).is_disabled()
+        await expect(approve).to_be_disabled()
+        await expect(page.get_by_role("button", name="Reject", exact=True)).to_be_disabled()
         assert await page.get_by_label("Reason or comment").input_value() == "Fine with me"
         await axe(page, explained=HATCHED)
         await page.get_by_label("I have looked at the new facts").check()

@@ -79,7 +79,7 @@ async def test_without_a_connection_decisions_are_off_and_the_page_says_how_old_
         await visit.context.set_offline(True)
         await page.locator("#offline:not([hidden])").wait_for()
         for name in ("Approve", "Reject", "Ask for a change"):
-            assert await page.get_by_role("button", name=name, exact=True).is_disabled()
+            await expect(page.get_by_role("button", name=name, exact=True)).to_be_disabled()
         assert "Decisions are off, and nothing is queued" in await page.locator("#offline").inner_text()
         assert "No connection" in await page.locator("#decide").inner_text()
 
