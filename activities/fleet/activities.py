@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -18,7 +18,6 @@ from adapters.store import breakers, fleet
 from adapters.store.database import Database, database_now
 from adapters.store.fleet import Look, SeenPool
 from contracts.action import ACTION_KINDS, NodePoolTarget
-from contracts.base import utc_now
 from contracts.circuit_breaker import UNREACHABLE, Outcome, provider_breaker
 from contracts.configuration import Configuration, ConfigurationSource
 from contracts.errors import ProviderError, ProviderUnavailable, TargetNotFound
@@ -88,8 +87,9 @@ class FleetActivities:
         A pool that cannot be read keeps its last observation beside the reason; one that the provider does not have
         any more is marked `target_not_found`, and left out a day later.
         """
-        at, limits = utc_now(), _Limits(self._within, self._source.current)
+        limits = _Limits(self._within, self._source.current)
         async with self._database.reading() as connection:
+            at = await database_now(connection)
             known = await fleet.pools(connection, limits.configuration.tenant)
         found = await asyncio.gather(
             *(self._look_at_cluster(cluster, known, limits) for cluster in _clusters(limits.configuration))
@@ -148,10 +148,16 @@ class FleetActivities:
         }
         unregistered = {pool.target.key for pool in known if configuration.registered(pool.target) is None}
         async with self._database.transaction() as connection:
-            kept = [look for look in looks if look.target.key not in long_gone]
+            kept = [_dated(look, at) for look in looks if look.target.key not in long_gone]
             await fleet.record(connection, configuration.tenant, kept, at)
             if long_gone or unregistered:
                 await fleet.forget(connection, configuration.tenant, long_gone | unregistered)
+
+
+def _dated(look: Look, at: datetime) -> Look:
+    """Say when it was seen by the database's clock: by that its age is told, also of looks of other workers."""
+    seen = look.observation
+    return look if seen is None else replace(look, observation=seen.model_copy(update={"taken_at": at}))
 
 
 def _is_counted(breaker: Breaker | None) -> bool:

@@ -15,21 +15,21 @@ import hashlib
 import hmac
 import json
 import ssl
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import httpx
 from pydantic import JsonValue, SecretBytes
 from sqlalchemy import select
+from sqlalchemy.engine import Row
 
 from adapters.dispatch.delivery import Delivery, DeliveryFailed, Undeliverable
 from adapters.store import outbox_queue
-from adapters.store.database import Database, forbid_in_transaction
+from adapters.store.database import Database, database_now, forbid_in_transaction
 from adapters.store.outbox import OutboxKind
 from adapters.store.outbox_queue import OutboxRow
 from adapters.store.schema import proposals
@@ -137,41 +137,21 @@ class WebhookDeliveries:
         endpoint = self._endpoints.get(str(key))
         if endpoint is None:
             raise Undeliverable("endpoint_not_configured")
-        await self._send(endpoint, row, await self._body(row))
+        about, now = await self._proposal(row.subject)
+        await self._send(endpoint, row, _body(row, about), now)
 
-    async def _body(self, row: OutboxRow) -> bytes:
-        data: dict[str, JsonValue] = {
-            name: value for name, value in row.payload.items() if name not in ("event", "endpoint")
-        }
-        body = {
-            "type": f"sluice.{row.payload['event']}",
-            "timestamp": row.created_at.isoformat(),
-            "data": data | await self._proposal(row.subject),
-        }
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-
-    async def _proposal(self, proposal_id: str) -> dict[str, JsonValue]:
+    async def _proposal(self, proposal_id: str) -> tuple[dict[str, JsonValue], datetime]:
+        """Return what is told of a proposal, nothing where it is none, and the time by the database's clock."""
         async with self._database.reading() as connection:
             wanted = select(proposals).where(proposals.c.id == proposal_id)
             found = (await connection.execute(wanted)).one_or_none()
-        if found is None:
-            return {}
-        return {
-            "state": found.state,
-            "revision": found.revision,
-            "digest": found.digest,
-            "summary": summary_of(Draft.model_validate(found.draft).action),
-            "target": found.target_key,
-            "environment": found.environment,
-            "team": found.team,
-            "requester": found.requester,
-            "decide_by": found.decide_by.isoformat(),
-            "execute_by": found.execute_by.isoformat(),
-        }
+            now = await database_now(connection)
+        return ({} if found is None else _told(found)), now
 
-    async def _send(self, endpoint: Endpoint, row: OutboxRow, body: bytes) -> None:
+    async def _send(self, endpoint: Endpoint, row: OutboxRow, body: bytes, now: datetime) -> None:
         forbid_in_transaction()
-        message_id, timestamp = f"msg_{row.id}", int(time.time())
+        # Receivers refuse what is not of now: one clock is right for all processes.
+        message_id, timestamp = f"msg_{row.id}", int(now.timestamp())
         headers = {
             "content-type": "application/json",
             "user-agent": "sluice",
@@ -207,3 +187,28 @@ def _trusted() -> ssl.SSLContext:
 
 def _endpoints_of(notifications: Iterable[Notification]) -> dict[str, Endpoint]:
     return {endpoint.key: endpoint for endpoint in map(Endpoint.of, notifications)}
+
+
+def _body(row: OutboxRow, about: Mapping[str, JsonValue]) -> bytes:
+    data = {name: value for name, value in row.payload.items() if name not in ("event", "endpoint")}
+    body: dict[str, JsonValue] = {
+        "type": f"sluice.{row.payload['event']}",
+        "timestamp": row.created_at.isoformat(),
+        "data": data | dict(about),
+    }
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _told(found: Row[Any]) -> dict[str, JsonValue]:
+    return {
+        "state": found.state,
+        "revision": found.revision,
+        "digest": found.digest,
+        "summary": summary_of(Draft.model_validate(found.draft).action),
+        "target": found.target_key,
+        "environment": found.environment,
+        "team": found.team,
+        "requester": found.requester,
+        "decide_by": found.decide_by.isoformat(),
+        "execute_by": found.execute_by.isoformat(),
+    }

@@ -25,6 +25,7 @@ from contracts.errors import ProviderUnavailable, TargetNotFound
 from contracts.messages import FleetLook
 from contracts.observation import NodePoolObservation, ProviderOperation
 from tests.contracts.samples import observation
+from tests.database_clock import set_clock
 from tests.gke_fixtures import RunningEmulator
 
 PRACTICE = load(Path(__file__).resolve().parents[3] / "local" / "practice.yaml")
@@ -95,6 +96,19 @@ async def reader(local_fleet: RunningEmulator) -> AsyncIterator[GkeNodePoolReade
     opened = GkeNodePoolReader.to_endpoint(local_fleet.address, local_fleet.compute_url)
     yield opened
     await opened.close()
+
+
+async def test_looks_are_dated_by_the_clock_of_the_database_whatever_the_worker_takes_for_the_time(
+    migrated_database_url: str,
+) -> None:
+    await set_clock(migrated_database_url, timedelta(days=1000))
+    database = Database(migrated_database_url, pool_size=2)
+    await look(database, ScriptedReader())
+    seen = (await pools(database)).values()
+    await database.close()
+    earliest = utc_now() + timedelta(days=999)
+    assert all(one.observation and one.observation.taken_at > earliest < one.looked_at for one in seen)
+    assert seen
 
 
 async def test_every_pool_that_a_pattern_registers_is_seen_on_the_wire(

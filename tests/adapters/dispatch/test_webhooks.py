@@ -6,7 +6,7 @@ import hmac
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from contracts.proposal import ProposalState
 from tests.adapters.dispatch.recording import Receiver, receiving
 from tests.adapters.dispatch.running import QUICK, all_done, eventually, put, rows, running
 from tests.adapters.store.samples import stored_proposal
+from tests.database_clock import set_clock
 
 KEY = bytes(range(32))
 CAPPED = Backoff(first=timedelta(0), longest=timedelta(0), attempts=3)
@@ -113,6 +114,18 @@ async def test_a_waiting_proposal_is_told_to_every_url_signed(
         assert body["data"]["proposal_id"] == made.id
         assert body["data"]["summary"] == "resize acme-prod/serving/inference to 4 per zone"
         assert body["data"]["digest"] == made.digest
+
+
+async def test_a_message_is_of_now_by_the_clock_of_the_database(
+    migrated_database_url: str, receiver: Receiver, secret_file: Path
+) -> None:
+    await set_clock(migrated_database_url, timedelta(days=1000))
+    database = Database(migrated_database_url, pool_size=2)
+    await put(database, OutboxKind.NOTIFY, "kind:x", event="breaker_open")
+    await deliver(database, notification(f"{receiver.url}/a", secret_file))
+    await database.close()
+    ahead = int(receiver.received[0].headers["webhook-timestamp"]) - datetime.now(UTC).timestamp()
+    assert timedelta(days=999) < timedelta(seconds=ahead) < timedelta(days=1001)
 
 
 async def test_an_event_that_is_no_proposal_is_told_too(
