@@ -122,7 +122,7 @@ LEASES = Group(
         ),
         "fence-does-not-rise": Change("fence=before.c.fence + 1,", "fence=before.c.fence,"),
         "fence-deadline-gets-shorter": Change(
-            "call_deadline=func.greatest(before.c.call_deadline, call_deadline),",
+            "call_deadline=func.greatest(older, call_deadline),",
             "call_deadline=call_deadline,",
         ),
         "fence-older-call-is-not-waited-for": Change(
