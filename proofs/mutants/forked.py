@@ -27,6 +27,8 @@ from proofs.mutants.working_copy import ROOT
 
 _CRASHED = 70
 _LOOK_EVERY = 0.01
+_CLEANS_UP_WITHIN = 30.0
+"""Seconds that a run gets once a test is red: what comes then changes nothing."""
 _PROFILE = "mutants"
 _QUIETLY = [
     *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:langsmith_plugin"),
@@ -91,7 +93,7 @@ def run_tests(tests: Sequence[str], place: Place, longest: float, *, keep_byte_c
             status = _become_pytest(arguments, place, output, found, keep_byte_code=keep_byte_code)
         finally:
             os._exit(status)
-    status = _waited(child, longest)
+    status = _waited(child, longest, found)
     told = json.loads(found.read_text(encoding="utf-8")) if found.exists() else {}
     lists = {name: tuple(told.get(name, ())) for name in ("failed", "broken", "libraries")}
     written = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
@@ -122,13 +124,18 @@ def _is_ours(module: object) -> bool:
     return any(Path(one).is_relative_to(ROOT) and "site-packages" not in Path(one).parts for one in places)
 
 
-def _waited(child: int, seconds: float) -> int:
-    """Return a child's exit status, a signal as a negative number; end it when it takes too long."""
-    give_up = time.monotonic() + seconds
+def _waited(child: int, seconds: float, found: Path) -> int:
+    """Return a child's exit status, a signal as a negative number; end it when it takes too long.
+
+    Once something is `found`, not much more is waited for.
+    """
+    give_up, is_red = time.monotonic() + seconds, False
     while time.monotonic() < give_up:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
+        if not is_red and found.exists():
+            is_red, give_up = True, min(give_up, time.monotonic() + _CLEANS_UP_WITHIN)
         time.sleep(_LOOK_EVERY)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)

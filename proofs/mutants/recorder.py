@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,13 +36,20 @@ class Recorder:
         told = _last_line(report)
         if report.when == "call" and not told.startswith(_NO_TEST_RAN):
             self._failed.append(report.nodeid)
+            # At once: what the test has used may never come to its end.
+            self._write()
         else:
             self._broken.append(f"{report.nodeid}: {told}")
 
     def pytest_sessionfinish(self) -> None:
         """Write it down."""
-        found = {"failed": self._failed, "broken": self._broken, "libraries": sorted(self._libraries())}
-        self._to.write_text(json.dumps(found), encoding="utf-8")
+        self._write(sorted(self._libraries()))
+
+    def _write(self, libraries: Sequence[str] = ()) -> None:
+        found = {"failed": self._failed, "broken": self._broken, "libraries": libraries}
+        written = self._to.with_suffix(".part")
+        written.write_text(json.dumps(found), encoding="utf-8")
+        written.replace(self._to)
 
     def _libraries(self) -> Iterable[str]:
         for name, module in list(sys.modules.items()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from proofs.mutants import forked
 from proofs.mutants.__main__ import main, misfits_among
 from proofs.mutants.catalogue import MUTANTS
 from proofs.mutants.mutant import Mutant, Promise
+from proofs.mutants.recorder import Recorder
 from proofs.mutants.trial import Result, Trial, keep_killers, killer_of, known_killers
 from proofs.mutants.working_copy import ROOT, MutantInvalid, mutated
 
@@ -135,3 +138,22 @@ def test_the_list_is_told_by_promise(capsys: pytest.CaptureFixture[str], tmp_pat
     assert capsys.readouterr().out.splitlines()[0] == Promise.HALT
     assert main(["--only", "no-such-mutant", "--json", str(tmp_path / "out")]) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_test_that_is_red_counts_although_its_run_never_ends(tmp_path: Path) -> None:
+    found = tmp_path / "found.json"
+    recorder = Recorder(found, ROOT)
+    red = pytest.TestReport(
+        "tests/a.py::test_a", ("tests/a.py", 1, "a"), {}, "failed", "assert 1 == 2", "call"
+    )
+    recorder.pytest_runtest_logreport(red)
+    assert json.loads(found.read_text())["failed"] == ["tests/a.py::test_a"]
+
+
+def test_a_run_that_does_not_end_once_a_test_is_red_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("proofs.mutants.forked._CLEANS_UP_WITHIN", 0.0)
+    (tmp_path / "found.json").write_text("{}")
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"]) as endless:
+        assert forked._waited(endless.pid, 3600, tmp_path / "found.json") == -signal.SIGKILL

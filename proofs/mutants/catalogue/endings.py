@@ -270,6 +270,11 @@ BOUNDED = Group(
             "token = _open.set(False)",
             (f"{_DATABASE}::test_the_network_is_forbidden_inside_a_transaction_only",),
         ),
+        "connection-that-is-silent-is-waited-for": Change(
+            '"command_timeout": ANSWER_TIMEOUT,',
+            '"command_timeout": None,',
+            ("tests/adapters/store/test_silent_connections.py",),
+        ),
         "connection-outlives-its-pool": Change(
             "if self._closed and pooled.dbapi_connection is not None:",
             "if False:",
@@ -296,6 +301,11 @@ DRIVER = Group(
             "if driver.is_closed() or driver.is_in_transaction():",
             "if False:",
             ("tests/adapters/store/test_driver.py", _DATABASE),
+        ),
+        "connection-that-is-silent-is-pooled": Change(
+            "    except TimeoutError:\n        driver.terminate()\n        raise\n    finally:",
+            "    finally:",
+            ("tests/adapters/store/test_silent_connections.py",),
         ),
         "connection-that-is-lost-costs-all-others": Change(
             "if driver.is_closed() or driver.is_in_transaction():",

@@ -44,6 +44,8 @@ async def relayed(
     parts = urlsplit(migrated_database_url)
     opened = Database(f"postgresql+asyncpg://{parts.netloc}{parts.path}?host={relay.address}", pool_size=1)
     yield opened
+    # Whoever should wait for a silent peer all the same hears now that it is gone.
+    await relay.close()
     await opened.close()
 
 
