@@ -151,7 +151,8 @@ class EffectActivities:
             raise StaleFence(f"{work.key}: a newer attempt acts")
         intent = Intent.model_validate(record.document).model_copy(update={"fence": grant.fence})
         if record.operation is not None:
-            since = _clock() - (now - record.issued_at).total_seconds()
+            # Not before it began: a clock that went back meanwhile gives it no more time.
+            since = _clock() - max(0.0, (now - record.issued_at).total_seconds())
             return Issued(intent, record.operation, record.issued_at, adopted=True, since=since)
         if grant.wait_until is not None:
             await asyncio.sleep(max(0.0, (grant.wait_until - now).total_seconds()))

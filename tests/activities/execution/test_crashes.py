@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -182,9 +183,8 @@ async def test_two_attempts_at_once_make_one_effect(stack: EffectStack) -> None:
     assert (await stack.verify(proposal_id)).state is S.SUCCEEDED
 
 
-async def test_a_worker_that_dies_while_the_operation_runs_is_followed_up(stack: EffectStack) -> None:
-    await stack.fleet.admin.settings(operation=1.5)
-    proposal_id = await stack.ready(resize(3))
+async def dying_once_issued(stack: EffectStack, proposal_id: str) -> None:
+    """An attempt whose worker dies when the operation is recorded."""
     first = asyncio.create_task(stack.execute(proposal_id))
 
     async def is_issued() -> bool:
@@ -195,9 +195,29 @@ async def test_a_worker_that_dies_while_the_operation_runs_is_followed_up(stack:
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
+
+
+async def test_a_worker_that_dies_while_the_operation_runs_is_followed_up(stack: EffectStack) -> None:
+    await stack.fleet.admin.settings(operation=1.5)
+    proposal_id = await stack.ready(resize(3))
+    await dying_once_issued(stack, proposal_id)
     assert (await stack.execute(proposal_id)).state is S.VERIFYING
     assert stack.sizes_set() == [3]
     assert (await stack.receipt(proposal_id)).adopted
+
+
+async def test_an_operation_is_given_no_more_time_when_the_clock_of_the_database_goes_back(
+    stack: EffectStack,
+) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.STUCK)
+    proposal_id = await stack.ready(resize(3))
+    await dying_once_issued(stack, proposal_id)
+    async with stack.database.transaction() as connection:
+        await connection.execute(text("UPDATE intents SET issued_at = issued_at + interval '1 hour'"))
+    stack.timings = dataclasses.replace(stack.timings, operation_timeout=timedelta(seconds=1))
+    async with asyncio.timeout(60):
+        outcome = await stack.execute(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.ROLLING_BACK, "operation_timeout")
 
 
 @pytest.mark.parametrize("end", ["step_back", "changed", "give_up"])
