@@ -36,6 +36,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from adapters.store import database
 from adapters.store.migrate import upgrade
 from local import ports
 from local.bound import bound_command
@@ -61,6 +62,9 @@ settings.register_profile(
     "house", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("house")
+
+# A server on a busy machine may need longer for a connection than a product should wait for it.
+database.CONNECT_TIMEOUT = 30.0
 
 # By default structlog lets Rich draw the values of all variables into each traceback, which takes up to seconds.
 structlog.configure(

@@ -24,6 +24,8 @@ from contracts.errors import SluiceError, StoreUnavailable
 
 _open: ContextVar[bool] = ContextVar("sluice_in_transaction", default=False)
 
+CONNECT_TIMEOUT = 5.0
+"""Seconds."""
 LOCK_TIMEOUT_MS = 5_000
 STATEMENT_TIMEOUT_MS = 15_000
 ANSWER_TIMEOUT = STATEMENT_TIMEOUT_MS / 1000 + 3
@@ -73,7 +75,7 @@ class Database:
             isolation_level="AUTOCOMMIT",  # `begun` begins and ends the transactions
             hide_parameters=True,  # bound values must not reach logs or workflow failures
             connect_args={
-                "timeout": 5,
+                "timeout": CONNECT_TIMEOUT,
                 "command_timeout": ANSWER_TIMEOUT,
                 # As long as the connection: planning a pass's statements anew, every five minutes, takes milliseconds.
                 "max_cached_statement_lifetime": 0,
