@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,19 @@ ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "docs" / "figures" / "benchmarks.json"
 PAGE = ROOT / "docs" / "performance.md"
 _REASONS = "## Where a target is missed, and why\n"
+Reasons = Sequence[tuple[str, str]]
+"""Benchmark, and how the name of its figure begins."""
 
 
 def sections(kept: dict[str, Any], page: str) -> str:
-    """Return one section per kept report, in the order of the catalogue. A target that was missed says so, and where
-    the page tells why.
+    """Return one section per kept report, in the order of the catalogue. A target that was missed says so, and leads to
+    the reason where the page gives one.
     """
-    explained = _explained(page)
-    return "\n".join(
-        _section(one.name, kept[one.name], is_explained=one.name in explained)
-        for one in BENCHMARKS
-        if one.name in kept
-    )
+    reasons = _reasons(page)
+    return "\n".join(_section(one.name, kept[one.name], reasons) for one in BENCHMARKS if one.name in kept)
 
 
-def _section(name: str, report: dict[str, Any], *, is_explained: bool) -> str:
-    missed = "[**no**](#where-a-target-is-missed-and-why)" if is_explained else "**no**"
+def _section(name: str, report: dict[str, Any], reasons: Reasons) -> str:
     lines = [f"### {report['promise']}", ""]
     lines += [
         f"`make bench-{name}`, which runs `{report['command']}`; {report['ended_at'][:10]}, "
@@ -40,7 +38,7 @@ def _section(name: str, report: dict[str, Any], *, is_explained: bool) -> str:
         "| figure | measured | target | kept |",
         "|---|---|---|---|",
     ]
-    lines += [_row(one, missed) for one in report["figures"]]
+    lines += [_row(name, one, reasons) for one in report["figures"]]
     if report["notes"] or report["faults"]:
         lines += ["", *(f"- {one}" for one in (*report["notes"], *report["faults"]))]
     for chart in report["charts"]:
@@ -48,25 +46,29 @@ def _section(name: str, report: dict[str, Any], *, is_explained: bool) -> str:
     return "\n".join([*lines, ""])
 
 
-def _row(one: dict[str, Any], missed: str) -> str:
+def _row(name: str, one: dict[str, Any], reasons: Reasons) -> str:
+    missed = "[**no**](#where-a-target-is-missed-and-why)" if _is_explained(name, one, reasons) else "**no**"
     kept = ("yes" if one["holds"] else missed) if one["wanted"] else ""
     return f"| {one['name']} | {one['value']} | {one['wanted']} | {kept} |"
 
 
-def _explained(page: str) -> set[str]:
-    """Return the benchmarks that the page gives reasons for: a person writes those."""
-    reasons = page.partition(_REASONS)[2].partition("\n## ")[0]
-    return {one.name for one in BENCHMARKS if f"| `{one.name}` |" in reasons}
+def _reasons(page: str) -> Reasons:
+    """Return what the page gives reasons for, in rows that a person writes."""
+    return re.findall(r"^\| `(\w+)` \| ([^|]+) \|", page.partition(_REASONS)[2].partition("\n## ")[0], re.M)
+
+
+def _is_explained(name: str, one: dict[str, Any], reasons: Reasons) -> bool:
+    return any(name == benchmark and one["name"].startswith(figure) for benchmark, figure in reasons)
 
 
 def unexplained(kept: dict[str, Any], page: str) -> list[str]:
     """Return what misses its target and has no reason on the page yet."""
-    explained = _explained(page)
+    reasons = _reasons(page)
     return [
         f"{name}: {one['name']}"
         for name, report in kept.items()
         for one in report["figures"]
-        if not one["holds"] and name not in explained
+        if not one["holds"] and not _is_explained(name, one, reasons)
     ]
 
 
