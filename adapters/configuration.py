@@ -11,7 +11,6 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from adapters import calendar_file
 from contracts.configuration import API_OR_CLI, SAID_BY_CALLERS, Configuration
 from contracts.configuration.agents import is_known_agent
 from contracts.configuration.values import is_time_zone
@@ -204,6 +203,9 @@ def _calendars(root: yaml.Node, plain: Any, directory: Path) -> Iterator[Fault]:
         named, zone = window.get("calendar"), window.get("time_zone")
         if not isinstance(named, str) or not named or not is_time_zone(zone):
             continue
+        # Only where there is a calendar: to load what reads one takes longer than to read all the rest.
+        from adapters import calendar_file
+
         file = directory / named
         try:
             window["events"] = calendar_file.events_of(decoded(read(file), file), zone)

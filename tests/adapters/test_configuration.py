@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -45,6 +47,16 @@ def test_the_promised_file_is_understood() -> None:
     assert configuration.environments["production"].approval.quorum == 1
     assert configuration.budgets[0].limit == Decimal(40_000)
     assert configuration.limits.cooldown == timedelta(0)
+
+
+def test_what_reads_calendars_is_loaded_where_a_window_names_one() -> None:
+    root = Path(__file__).resolve().parents[2]
+    code = (
+        "import sys; from pathlib import Path; from adapters.configuration import load\n"
+        "load(Path('local/practice.yaml'))\n"
+        "assert 'icalendar' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=root, check=True, env={"PYTHONPATH": str(root)})
 
 
 def test_the_practice_file_is_sound() -> None:
