@@ -138,4 +138,33 @@ OPENINGS = Group(
     {"breaker-turns-count-from-its-last-opening": Change("if row is None:", "if True:")},
 )
 
-GROUPS = (DECISION, MACHINE, STORED, PROBING, TURNS, OPENINGS)
+_RETRIES = ("tests/agents/planners/test_retries.py",)
+BUDGET = Group(
+    "agents/planners/retries.py",
+    Promise.BREAKER,
+    _RETRIES,
+    {
+        "retries-of-the-model-have-no-end": Change("if self._tokens < PER_RETRY:", "if False:"),
+        "retries-are-taken-from-nothing": Change("        self._tokens -= PER_RETRY\n", ""),
+        "retry-that-helped-is-spent": Change("(PER_RETRY if retried else PER_ANSWER)", "PER_ANSWER"),
+        "answer-earns-a-whole-retry": Change("(PER_RETRY if retried else PER_ANSWER)", "PER_RETRY"),
+        "answers-earn-retries-without-end": Change(
+            "min(MOST_TOKENS, self._tokens + (PER_RETRY if retried else PER_ANSWER))",
+            "self._tokens + (PER_RETRY if retried else PER_ANSWER)",
+        ),
+    },
+)
+PLANNER = Group(
+    "agents/planners/openai.py",
+    Promise.BREAKER,
+    _RETRIES,
+    {
+        "retries-are-not-paid-for": Change(" or not self._retries.take()", ""),
+        "answers-earn-no-retry": Change("        self._retries.answered(retried=_attempt() > 1)\n", ""),
+        "attempts-are-not-counted": Change(
+            "_attempt() >= MODEL_ATTEMPTS or not self._retries.take()", "not self._retries.take()"
+        ),
+    },
+)
+
+GROUPS = (DECISION, MACHINE, STORED, PROBING, TURNS, OPENINGS, BUDGET, PLANNER)

@@ -94,3 +94,19 @@ async def test_after_a_storm_nine_answers_earn_none_yet() -> None:
         assert await worker.ask() == "end"
     worker.model.failing = 1
     assert await worker.ask() == "rules"
+
+
+async def test_long_calm_saves_up_no_more_than_four_retries() -> None:
+    worker = Worker(Model())
+    for _ in range(50):
+        assert await worker.ask() == "end"
+    worker.model.calls, worker.model.failing = 0, 10_000
+    for _ in range(10):
+        await worker.ask()
+    assert worker.model.calls == 14
+
+
+async def test_one_step_is_tried_three_times_at_most() -> None:
+    worker = Worker(Model(failing=10_000))
+    assert await worker.ask() == "rules"
+    assert worker.model.calls == MODEL_ATTEMPTS == 3
