@@ -71,7 +71,8 @@ PROOFS = (
         "kills",
         "proofs.kills",
         ("--kills", "120", "--others", "20"),
-        ("--kills", "6", "--others", "1", "--points", "4"),
+        # Other proofs run beside it, and this form asks only that it works.
+        ("--kills", "6", "--others", "1", "--points", "4", "--within", "120"),
         ("--kills", "1000", "--others", "20"),
     ),
     Proof(

@@ -11,7 +11,7 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -88,13 +88,16 @@ def _company(api: ServedApi) -> Iterator[Connection]:
         target=_keep, args=(api.url, api.tokens, theirs), daemon=True
     )
     process.start()
+    # Ours alone is left: should the company die, nobody waits for its answer.
+    theirs.close()
     try:
         if not ours.poll(_READY):
             raise RuntimeError("the company did not come")
         ours.recv()
         yield ours
     finally:
-        ours.send(None)
+        with suppress(BrokenPipeError):
+            ours.send(None)
         process.join(_READY)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from adapters.store.database import Database
 from proofs.hostile import model, neighbours
-from proofs.hostile.__main__ import poisoned
+from proofs.hostile.__main__ import ENOUGH_ROUNDS, Found, Outcome, poisoned
 from proofs.hostile.judge import of_answer, of_store
 from proofs.hostile.neighbours import Round
 from proofs.hostile.poison import ALERT, API, CHAT, Poison, everything, kinds_at
@@ -84,3 +84,10 @@ def test_what_is_no_http_may_be_refused_below_the_application() -> None:
 
 def test_growth_is_the_median_of_the_rounds() -> None:
     assert neighbours.growth([Round(10, 11), Round(10, 30), Round(10, 10)]) == pytest.approx(1.1)
+
+
+@pytest.mark.parametrize(("count", "holds"), [(ENOUGH_ROUNDS, False), (ENOUGH_ROUNDS - 1, True)])
+def test_growth_is_judged_from_enough_rounds_only(count: int, *, holds: bool) -> None:
+    met = Outcome(Found(), (0, 0, []), [Round(10, 20)] * count)
+    [figure] = [one for one in met.figures() if one.name.startswith("p95 of neighbours beside")]
+    assert (figure.value, figure.holds) == ("2", holds)
