@@ -227,16 +227,6 @@ WORKFLOW = Group(
             "if self._in_pass:",
             ("tests/workflows/test_lost_passes.py",),
         ),
-        "vote-on-a-revision-that-nobody-made-is-waited-for": Change(
-            "if standing.revision >= signed.decision.revision:",
-            "if True:",
-            ("tests/workflows/test_forged_decisions.py::test_a_decision_on_something_else_does_not_count",),
-        ),
-        "vote-ahead-of-its-workflow-tells-it-nothing": Change(
-            "            self._woken = True\n            await workflow.wait_condition(lambda: not",
-            "            await workflow.wait_condition(lambda: not",
-            ("tests/workflows/test_lost_passes.py",),
-        ),
         "wait-that-cannot-go-on-is-left-open": Change(
             "        if self._state is _S.AWAITING_APPROVAL:\n            return await self._close(_S.EXPIRED",
             "        if False:\n            return await self._close(_S.EXPIRED",
