@@ -35,8 +35,8 @@ LATENESS_UNKNOWN = "lateness_unknown"
 PAUSE = 0.5
 """Seconds between two looks at what the newer attempt found, or at a database that is away."""
 FINDS_WITHIN = 600.0
-"""Seconds in which a newer attempt finds what this one began, or that this one began nothing. The attempt waits no
-longer for the look; the look goes on, for as long as the database is away."""
+"""Seconds in which a newer attempt finds what this one began, or that this one began nothing. The attempt waits twice
+as long for the look, which then goes on without it, for as long as the database is away."""
 
 
 class Lateness:
@@ -58,7 +58,7 @@ class Lateness:
         task = asyncio.create_task(self._look(work, intent, operation))
         self._looking.add(task)
         task.add_done_callback(self._looking.discard)
-        _, looking = await asyncio.wait({task}, timeout=FINDS_WITHIN)
+        _, looking = await asyncio.wait({task}, timeout=2 * FINDS_WITHIN)
         if looking:
             logger.critical("effect.lateness_unknown", key=intent.key, operation=operation)
 

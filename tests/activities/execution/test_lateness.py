@@ -266,7 +266,6 @@ async def test_a_database_that_is_away_is_waited_for(
 async def test_an_attempt_that_is_still_the_newest_is_never_late_however_long_the_database_was_away(
     stack: EffectStack, lost: LostDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lateness, "PAUSE", 0.05)
     monkeypatch.setattr(lateness, "FINDS_WITHIN", 10.0)
     proposal_id = await stack.ready()
     effector = SleepingEffector(stack.effector, hears_the_answer=True)
