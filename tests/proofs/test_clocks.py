@@ -13,7 +13,6 @@ import pytest
 from emulators.gke.log import Calls, ServedCall
 from proofs.clocks.cases import REFUSED, forward_over_decide_by
 from proofs.clocks.course import API, DATABASE, clocked
-from proofs.clocks.faketime import NoFakeTime, library
 from proofs.clocks.judging import judged
 from proofs.clocks.part import PLANT
 from proofs.judgement import deadlines
@@ -101,15 +100,6 @@ def test_what_was_written_before_the_clock_was_set_back_is_not_after_what_came_l
     assert clock.latest(NOON) == NOON + HOUR
 
 
-@pytest.fixture(scope="module")
-def fake_time() -> None:
-    try:
-        library()
-    except NoFakeTime as missing:
-        pytest.skip(str(missing))
-
-
-@pytest.mark.usefixtures("fake_time")
 async def test_a_jump_over_the_time_to_decide_lets_no_vote_count_and_an_api_with_a_clock_of_its_own_is_found(
     temporal_binary: Path, opa_binary: Path, stack_directory: Callable[[str], Path]
 ) -> None:

@@ -74,7 +74,9 @@ def with_templates() -> Iterator[None]:
     debian_program("prometheus-alertmanager", package="prometheus-alertmanager", cache=CACHE)
     unpacked = CACHE / "prometheus-alertmanager" / wanted.relative_to("/")
     if not unpacked.exists() or not os.access("/usr/share", os.W_OK):
-        pytest.skip("apt-get install --no-install-recommends prometheus-alertmanager")
+        pytest.fail(
+            "run `apt-get install --no-install-recommends prometheus-alertmanager`, or the tests as root"
+        )
     wanted.parent.mkdir(exist_ok=True)
     wanted.symlink_to(unpacked)
     try:
