@@ -89,6 +89,19 @@ ADMISSION = Group(
         ),
     },
 )
+CALLING = Group(
+    "activities/execution/activities.py",
+    Promise.ONE_EFFECT,
+    ("tests/activities/execution/test_crashes.py", "tests/activities/execution/test_effects.py"),
+    {
+        "effect-of-an-older-fence": Change(
+            "if not await intents.is_current(connection, intent.key, intent.fence):", "if False:"
+        ),
+        "effect-after-its-right-to-call": Change("if _clock() >= granted.expires:", "if False:"),
+        "effect-that-is-there-is-made-again": Change("if finding is Finding.AT_TARGET:", "if False:"),
+        "effect-on-what-was-changed-meanwhile": Change("if finding is Finding.CHANGED:", "if False:"),
+    },
+)
 VOTES = Group(
     "activities/execution/admission.py",
     Promise.VOTE,
@@ -193,4 +206,4 @@ VERIFYING = Group(
     },
 )
 
-GROUPS = (ADMISSION, VOTES, LEASES, INTENTS, VERIFYING)
+GROUPS = (ADMISSION, CALLING, VOTES, LEASES, INTENTS, VERIFYING)
