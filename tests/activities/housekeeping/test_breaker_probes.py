@@ -73,9 +73,7 @@ class Sweeping:
             await breakers.record_outcome(connection, [breaker_id], False, "stockout", AT_ONCE, now)
 
     async def sweep(self) -> int:
-        probes = BreakerProbes(
-            self.database, self.viewer, self.configuration, timeout=timedelta(seconds=1)
-        )
+        probes = BreakerProbes(self.database, self.viewer, self.configuration, timeout=timedelta(seconds=1))
         return await probes.sweep()
 
     async def breaker(self, breaker_id: str) -> Breaker:
