@@ -23,7 +23,7 @@ from typing import Any
 from emulators.gke.log import ServedCall
 from proofs.report import Report, arguments, at_least, exactly, say, told
 from proofs.workplace import programs, workplace
-from tests.e2e.practice_ground import STAGING, Environment, Ground, Place
+from tests.e2e.practice_ground import STAGING, STAYS_CLOSED, Environment, Ground, Place
 from tests.e2e.stack import Programs, Stack, eventually, running_stack
 from tests.waiting import until
 
@@ -72,7 +72,7 @@ class HaltGround(Ground):
         rates = {name: {"capacity": 10_000, "per_hour": 10_000} for name in ("target", "tenant", "fleet")}
         limits = {
             "max_share": 10.0,
-            "breaker": {"failures": 100},
+            "breaker": STAYS_CLOSED,
             "rates": rates,
             "storm": {"proposals": 10_000, "changes": 10_000},
             "oscillation": {"turns": 20, "window": "1m"},

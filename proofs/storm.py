@@ -21,7 +21,7 @@ from typing import Any
 
 from proofs.report import Report, arguments, exactly, say, told
 from proofs.workplace import programs, workplace
-from tests.e2e.practice_ground import DEVELOPMENT, Environment, Ground, Place
+from tests.e2e.practice_ground import DEVELOPMENT, STAYS_CLOSED, Environment, Ground, Place
 from tests.e2e.stack import Stack, eventually, running_stack
 
 SIZES = (3, 3, 3, 4)
@@ -95,7 +95,7 @@ class StormGround(Ground):
         """Declare as many clusters as the storm has targets."""
         limits = {
             "max_share": 10.0,
-            "breaker": {"failures": 100},
+            "breaker": STAYS_CLOSED,
             # One agent carries all of it: only the fleet's budget is to be the one that is used up.
             "rates": {
                 "fleet": {"capacity": storm.tokens, "per_hour": 0},

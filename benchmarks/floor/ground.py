@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tests.e2e.practice_ground import PRODUCTION, Environment, Ground, Place
+from tests.e2e.practice_ground import PRODUCTION, STAYS_CLOSED, Environment, Ground, Place
 
 _MANY = {"capacity": 10_000, "per_hour": 10_000}
 
@@ -27,7 +27,7 @@ class BenchGround(Ground):
         self._environments, self._pools = environments, pools
         wide = {
             "max_share": 10.0,
-            "breaker": {"failures": 100},
+            "breaker": STAYS_CLOSED,
             "rates": dict.fromkeys(("target", "agent", "tenant", "fleet"), _MANY),
             "storm": {"proposals": 100_000, "changes": 100_000},
             "oscillation": {"turns": 20, "window": "1s"},

@@ -14,6 +14,8 @@ from typing import Any
 
 import asyncpg
 
+TOLD_WITHIN = 600.0
+"""Seconds. Whoever waits longer waits for something that will not come."""
 _TRIGGER = """
     CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS
         $$BEGIN PERFORM pg_notify('{name}', {told}); RETURN NULL; END$$;
@@ -23,8 +25,9 @@ _TRIGGER = """
 class News:
     """What has been told, by id."""
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
+    def __init__(self, within: float = TOLD_WITHIN) -> None:
+        """Begin with nothing. Nobody waits longer than `within`, in seconds."""
+        self._within = within
         self._told: dict[str, asyncio.Future[list[str]]] = {}
         self._lost = False
 
@@ -33,8 +36,13 @@ class News:
 
         Raises:
             ConnectionError: nothing is told any more.
+            TimeoutError: nothing was told of it in time.
         """
-        return await self._future(one)
+        try:
+            async with asyncio.timeout(self._within):
+                return await asyncio.shield(self._future(one))
+        except TimeoutError as error:
+            raise TimeoutError(f"nothing was told of {one} within {self._within:.0f} s") from error
 
     def hear(self, *heard: Any) -> None:
         """Take a notification: an id, and what else is told, with blanks between."""

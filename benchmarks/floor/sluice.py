@@ -5,6 +5,7 @@ A change is proposed and approved over HTTP, as people and programs do.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -25,6 +26,8 @@ from tests.e2e.practice_ground import Ground, Place
 from tests.e2e.stack import Programs, Stack, running_stack
 from tests.gke_fixtures import RunningEmulator
 
+ENDS_WITHIN = 300.0
+"""Seconds. Whoever waits longer waits for something that will not come."""
 _JUDGED = "NEW.state = 'awaiting_approval' OR NEW.closed_at IS NOT NULL"
 _SHOWN = "concat_ws(' ', NEW.id, NEW.state, NEW.digest, NEW.revision)"
 """What a reviewer must be shown to decide, and whether there is something to decide."""
@@ -89,6 +92,7 @@ class Sluice:
 
         Raises:
             RuntimeError: it did not succeed.
+            TimeoutError: it has not ended in time.
         """
         standing = await self._standing(change_id)
         if standing.state != "succeeded":
@@ -96,13 +100,22 @@ class Sluice:
         return 0.0
 
     async def state_after(self, change_id: str) -> str:
-        """Return the state in which it ended."""
+        """Return the state in which it ended.
+
+        Raises:
+            TimeoutError: it has not, in time.
+        """
         return str((await self._standing(change_id)).state)
 
     async def _standing(self, change_id: str) -> Standing:
         path = proposal_workflow_id(change_id)
         handle: Any = self.client.get_workflow_handle(path, result_type=Standing)
-        standing: Standing = await handle.result()
+        try:
+            async with asyncio.timeout(ENDS_WITHIN):
+                standing: Standing = await handle.result()
+        except TimeoutError as error:
+            where = await self.pool.fetchrow("SELECT state, held_on FROM proposals WHERE id = $1", change_id)
+            raise TimeoutError(f"{change_id} has not ended within {ENDS_WITHIN:.0f} s: {where}") from error
         return standing
 
     async def kill(self) -> None:

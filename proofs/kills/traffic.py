@@ -18,7 +18,16 @@ import httpx
 
 from emulators.gke.faults import FaultKind
 from proofs.kills.watch import Watcher
-from tests.e2e.practice_ground import CRITICAL, DEVELOPMENT, PRODUCTION, STAGING, Environment, Ground, Place
+from tests.e2e.practice_ground import (
+    CRITICAL,
+    DEVELOPMENT,
+    PRODUCTION,
+    STAGING,
+    STAYS_CLOSED,
+    Environment,
+    Ground,
+    Place,
+)
 from tests.e2e.stack import Stack
 
 RESIZE, BOUNDS, READ = "SetNodePoolSize", "SetNodePoolAutoscaling", "GetNodePool"
@@ -26,7 +35,7 @@ OPERATION_SECONDS = 1.0
 """How long an operation runs: long enough to be killed in."""
 LIMITS: Mapping[str, Any] = {
     "max_share": 10.0,
-    "breaker": {"failures": 100, "failures_in_window": 10_000, "least_outcomes": 10_000},
+    "breaker": STAYS_CLOSED,
     "rates": {
         name: {"capacity": 10_000, "per_hour": 10_000} for name in ("target", "tenant", "fleet", "agent")
     },

@@ -31,7 +31,7 @@ from proofs.report import Report, arguments, at_least, exactly, say
 from proofs.workplace import programs, workplace
 from proofs.zombie.worker import INSIDE, MARK, POINT, POINTS
 from tests.e2e import processes
-from tests.e2e.practice_ground import DEVELOPMENT, Ground, Place
+from tests.e2e.practice_ground import DEVELOPMENT, STAYS_CLOSED, Ground, Place
 from tests.e2e.stack import Stack, eventually, running_stack
 
 AT_ONCE = 6
@@ -204,7 +204,7 @@ async def prove(directory: Path, points: Sequence[tuple[str, bool]]) -> list[Rou
     found = []
     limits = {
         "max_share": 10.0,
-        "breaker": {"failures": 100},
+        "breaker": STAYS_CLOSED,
         "effects_per_hour": 10_000,
         "repeats": {"proposals": 1000},
     }

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from benchmarks.floor.news import told_of
+from benchmarks.floor.news import News, told_of
 
 DONE = "NEW.state = 'done'"
 
@@ -51,3 +51,11 @@ async def test_who_waits_is_told_when_the_database_goes_away(dsn: str, changes: 
         )
         with pytest.raises(ConnectionError):
             await news.of("one")
+
+
+async def test_nobody_waits_for_ever_for_what_is_never_told() -> None:
+    news = News(within=0.01)
+    with pytest.raises(TimeoutError, match="nothing was told of one"):
+        await news.of("one")
+    news.hear("one done")
+    assert await news.of("one") == ["done"]
