@@ -1,25 +1,26 @@
 """Many proposals by copying rows: what real ones left behind, under new ids and longer ago.
 
-No workflow stands behind a copy, and no rate, lease or breaker counts it.
+No workflow stands behind a copy, it is too old for any rate to count it, and no lease or breaker knows it.
 """
 
 from __future__ import annotations
 
 import asyncpg
 
-_OF_PROPOSALS = ("evaluations", "decisions", "intents", "action_costs", "ledger_entries")
+OF_PROPOSALS = ("evaluations", "decisions", "intents", "action_costs", "ledger_entries", "rate_uses")
+"""Tables that are copied with a proposal."""
 _KEYS = ("id", "proposal_id", "key")
 """Columns that get the copy's number, where they are text."""
 _COLUMNS = """
     SELECT column_name, data_type FROM information_schema.columns
     WHERE table_schema = 'public' AND table_name = $1 AND is_identity = 'NO' AND is_generated = 'NEVER'
     ORDER BY ordinal_position"""
-_LONGER_AGO = ("created_at", "state_since", "closed_at")
+_LONGER_AGO = ("created_at", "state_since", "closed_at", "settled_at", "used_at")
 
 
 async def copy_closed(pool: asyncpg.Pool, count: int) -> None:
     """Copy proposals that succeeded, with what belongs to them, until so many are closed."""
-    await _copy(pool, "closed_at IS NOT NULL AND state = 'succeeded'", count, _OF_PROPOSALS)
+    await _copy(pool, "closed_at IS NOT NULL AND state = 'succeeded'", count, OF_PROPOSALS)
 
 
 async def copy_waiting(pool: asyncpg.Pool, count: int) -> None:

@@ -10,11 +10,15 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
+import asyncpg
 import pytest
 from temporalio.testing import ActivityEnvironment
 
 from activities.execution.attempt import EffectTimings
 from activities.execution.through import ThroughVerification
+from adapters.store import proposal_reads
+from adapters.store.ledger import sweep_reservations
+from benchmarks.copies import OF_PROPOSALS, copy_closed
 from contracts.decision import DecisionKind
 from contracts.effect import Step
 from contracts.messages import CloseInput, DecisionInput, EffectInput
@@ -25,6 +29,7 @@ from tests.docs.pages import rows
 from tests.gke_fixtures import RunningEmulator, local_fleet
 from tests.proposal_stack import EffectStack, effect_stack, resize
 from tests.round_trips import round_trips
+from tests.waiting import eventually
 
 __all__ = ["guards", "local_fleet", "opa_url", "policy_engine"]
 
@@ -32,6 +37,8 @@ S = ProposalState
 T = TypeVar("T")
 COLUMNS = 5
 """Of the table that tells them: path, stage, and the three of `Cost`."""
+MANY = 5_000
+"""Stored proposals beside which no stage may read through a table."""
 WEB = "acme-prod/europe-west4/serving/web"
 PATIENT = EffectTimings(
     call_timeout=timedelta(minutes=2),
@@ -82,9 +89,9 @@ class Ground:
         stage = "effect and verification" if step is Step.FORWARD else "way back and verification"
         return (await self.counted(stage, ActivityEnvironment().run(whole.execute_action, given))).state
 
-    async def approved(self) -> Proposal:
+    async def approved(self, node_count: int = 3) -> Proposal:
         """Let a proposal come to its effect."""
-        proposal = await self.guards.propose(action=resize(3, "web"))
+        proposal = await self.guards.propose(action=resize(node_count, "web"))
         assert await self.judged(proposal) is S.AWAITING_APPROVAL
         await self.decided(proposal)
         await self.admitted(proposal)
@@ -96,6 +103,18 @@ async def ground(guards: Guards, local_fleet: RunningEmulator) -> AsyncIterator[
     async with effect_stack(guards.database, local_fleet) as stack:
         guards.provider = stack.reader  # type: ignore[assignment]
         yield Ground(guards, replace(stack, configuration=guards.configuration, timings=PATIENT))
+
+
+async def rows_read_without_an_index(url: str) -> dict[str, int]:
+    """Return them by table. What a connection has read is told when it has ended, so all others must have."""
+    connection = await asyncpg.connect(url.replace("+asyncpg", "", 1))
+    alone = "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    try:
+        await eventually(lambda: connection.fetchval(alone))
+        found = await connection.fetch("SELECT relname, seq_tup_read FROM pg_stat_user_tables")
+        return {one["relname"]: one["seq_tup_read"] for one in found}
+    finally:
+        await connection.close()
 
 
 def told(kind: str) -> dict[str, Cost]:
@@ -165,3 +184,25 @@ async def test_what_nobody_decides_in_time_costs_what_the_page_says(ground: Grou
     given = CloseInput(proposal_id=proposal.id, revision=1, state=S.EXPIRED, reason_code="decide_by_passed")
     await ground.counted("close", ActivityEnvironment().run(ground.stack.approval.close_proposal, given))
     assert ground.paid == told("nobody decided in time")
+
+
+async def test_no_stage_reads_through_what_is_stored(ground: Ground, migrated_database_url: str) -> None:
+    """With much of everything there, each stage asks an index, and so does the sweep that comes every minute."""
+    assert await ground.executed(await ground.approved(3)) is S.SUCCEEDED
+    async with asyncpg.create_pool(migrated_database_url.replace("+asyncpg", "", 1)) as pool:
+        await copy_closed(pool, MANY)
+        assert await pool.fetchval("SELECT count(message) FROM proposals") == MANY
+    await ground.guards.database.engine.dispose()
+    before = await rows_read_without_an_index(migrated_database_url)
+    assert before["proposals"] >= MANY, "what was read through just now is seen"
+
+    proposal = await ground.approved(4)
+    assert await ground.executed(proposal) is S.SUCCEEDED
+    async with ground.guards.database.reading() as connection:
+        assert len(await proposal_reads.votes(connection, proposal.id)) == 1
+    assert await sweep_reservations(ground.guards.database) == 0
+    await ground.guards.database.engine.dispose()
+    after = await rows_read_without_an_index(migrated_database_url)
+    assert {name: after[name] - before[name] for name in ("proposals", *OF_PROPOSALS)} == dict.fromkeys(
+        ("proposals", *OF_PROPOSALS), 0
+    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from benchmarks import cost
 from benchmarks.floor.ground import BenchGround
-from contracts.circuit_breaker import Breaker, BreakerState, Measure, Tally, opening_rule
+from contracts.circuit_breaker import Measure, Tally, opening_rule
 from contracts.configuration.limits import BreakerLimits
+from contracts.safety import Breaker, BreakerState
 
 
 def test_breakers_stay_closed_through_all_stock_outs_of_the_benchmark_of_cost() -> None:

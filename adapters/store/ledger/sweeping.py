@@ -6,9 +6,11 @@ takes is closed as failed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Interval, Text, TextualSelect, bindparam, column, text
+from sqlalchemy import Interval, Row, Text, TextualSelect, bindparam, column, text
 
 from adapters.store import proposals, requests
 from adapters.store.database import Database
@@ -17,39 +19,67 @@ from adapters.store.ledger.models import release_model_spend
 from contracts.proposal import ProposalState
 from contracts.request import RequestStatus
 
-_OPEN = """
-    SELECT e.{subject} AS id, s.tenant
-    FROM budget_windows w
-    JOIN ledger_entries e USING (tenant, scope, "window")
-    JOIN {table} s ON s.id = e.{subject}
-    WHERE w.reserved > 0 AND s.{state} = ANY (:over)
-    GROUP BY e.{subject}, s.tenant
-    HAVING sum(e.amount * ((e.credit = 'reserved')::int - (e.debit = 'reserved')::int)) > 0
-        AND max(e.created_at) <= clock_timestamp() - :rest
-    ORDER BY 1
-"""
-
-
-def _left_behind(subject: str, table: str, state: str) -> TextualSelect:
-    statement = text(_OPEN.format(subject=subject, table=table, state=state))
-    return statement.bindparams(bindparam("rest", type_=Interval)).columns(
-        column("id", Text), column("tenant", Text)
-    )
-
-
-_OF_PROPOSALS = _left_behind("proposal_id", "proposals", "state")
-_OF_REQUESTS = _left_behind("request_id", "requests", "status")
-
 SETTLED_STATES = tuple(
     state.value for state in ProposalState if state.is_final and state is not ProposalState.DIRTY
 )
 """States in which nothing may be reserved. A `dirty` proposal keeps its reservation for a person to resolve."""
+_HOLDING_STATES = tuple(state.value for state in ProposalState if state.value not in SETTLED_STATES)
 _CLOSED = tuple(status.value for status in RequestStatus if status.is_final)
 _OPEN_REQUESTS = tuple(status.value for status in RequestStatus if not status.is_final)
 ABANDONED_AFTER = timedelta(hours=6)
 """Since a request's money was reserved. A planner has a bounded number of steps and is done within the hour."""
-_AT_ONCE = timedelta(0)
 _NO_PLANNER = "agent_failed"
+
+_SIGNED = "e.amount * ((e.credit = 'reserved')::int - (e.debit = 'reserved')::int)"
+_OF_PROPOSALS = "FROM proposals s JOIN ledger_entries e ON e.proposal_id = s.id WHERE s.state"
+_OF_REQUESTS = (
+    "FROM requests s JOIN ledger_entries e ON e.proposal_id IS NULL AND e.request_id = s.id WHERE s.status"
+)
+
+
+def _among(values: Iterable[str]) -> str:
+    """Return constants, not parameters: what is open is seldom, which PostgreSQL knows of each value it is told."""
+    return "IN (" + ", ".join(f"'{one}'" for one in values) + ")"
+
+
+_IS_HELD_TOO_MUCH = text(f"""
+    SELECT EXISTS (
+        SELECT FROM budget_windows w LEFT JOIN (
+            SELECT tenant, scope, "window", sum(signed) AS reserved FROM (
+                SELECT e.tenant, e.scope, e."window", {_SIGNED} AS signed {_OF_PROPOSALS} {_among(_HOLDING_STATES)}
+                UNION ALL
+                SELECT e.tenant, e.scope, e."window", {_SIGNED} {_OF_REQUESTS} {_among(_OPEN_REQUESTS)}
+            ) open GROUP BY tenant, scope, "window"
+        ) known USING (tenant, scope, "window")
+        WHERE w.reserved > coalesce(known.reserved, 0))""")  # noqa: S608  made of the constants above
+"""Whether a window holds more than what is open has reserved there. Asks for what is open, however much is over."""
+
+_STILL_RESERVED = """
+    SELECT s.id, s.tenant {of} {states} {older}
+    GROUP BY s.id, s.tenant HAVING sum({signed}) > 0 {rested}
+    ORDER BY 1"""
+
+
+def _left_behind(of: str, states: Iterable[str]) -> TextualSelect:
+    statement = _STILL_RESERVED.format(of=of, states=_among(states), signed=_SIGNED, older="", rested="")
+    return text(statement).columns(column("id", Text), column("tenant", Text))
+
+
+_BY_PROPOSALS = _left_behind(_OF_PROPOSALS, SETTLED_STATES)
+_BY_REQUESTS = _left_behind(_OF_REQUESTS, _CLOSED)
+_ABANDONED = (
+    text(
+        _STILL_RESERVED.format(
+            of=_OF_REQUESTS,
+            states=_among(_OPEN_REQUESTS),
+            signed=_SIGNED,
+            older="AND s.created_at <= clock_timestamp() - :rest",
+            rested="AND max(e.created_at) <= clock_timestamp() - :rest",
+        )
+    )
+    .bindparams(bindparam("rest", type_=Interval))
+    .columns(column("id", Text), column("tenant", Text))
+)
 
 
 async def sweep_reservations(database: Database, *, abandoned_after: timedelta = ABANDONED_AFTER) -> int:
@@ -58,11 +88,13 @@ async def sweep_reservations(database: Database, *, abandoned_after: timedelta =
     A request that is open and has held money for `abandoned_after` is closed before. Safe to repeat and to run beside
     itself: each is locked, and looked at again, in a transaction of its own.
     """
+    over: Sequence[Row[Any]] = ()
+    asked: Sequence[Row[Any]] = ()
     async with database.reading() as connection:
-        over = (await connection.execute(_OF_PROPOSALS, _over(SETTLED_STATES))).all()
-        asked = (await connection.execute(_OF_REQUESTS, _over(_CLOSED))).all()
-        left = _over(_OPEN_REQUESTS, abandoned_after)
-        abandoned = (await connection.execute(_OF_REQUESTS, left)).all()
+        abandoned = (await connection.execute(_ABANDONED, {"rest": abandoned_after})).all()
+        if (await connection.execute(_IS_HELD_TOO_MUCH)).scalar_one():
+            over = (await connection.execute(_BY_PROPOSALS)).all()
+            asked = (await connection.execute(_BY_REQUESTS)).all()
     released = 0
     for row in over:
         async with database.transaction() as connection:
@@ -75,10 +107,6 @@ async def sweep_reservations(database: Database, *, abandoned_after: timedelta =
         async with database.transaction() as connection:
             released += await release_model_spend(connection, row.tenant, row.id)
     return released
-
-
-def _over(states: tuple[str, ...], rest: timedelta = _AT_ONCE) -> dict[str, object]:
-    return {"over": list(states), "rest": rest}
 
 
 async def _close(database: Database, request_id: str) -> None:

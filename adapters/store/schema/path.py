@@ -157,6 +157,7 @@ decisions = Table(
         postgresql_where=text("status = 'applied'"),
     ),
     Index("ix_decisions_by_time", "created_at", "id"),
+    Index(None, "proposal_id", "revision"),
 )
 
 revisions = Table(

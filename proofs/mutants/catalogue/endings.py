@@ -145,12 +145,15 @@ SWEEPING = Group(
         ),
         "abandoned-request-keeps-its-money": Change("for row in (*asked, *abandoned):", "for row in asked:"),
         "abandoned-request-is-one-that-still-plans": Change(
-            "left = _over(_OPEN_REQUESTS, abandoned_after)", "left = _over(_OPEN_REQUESTS)"
+            '{"rest": abandoned_after}', '{"rest": timedelta(0)}'
         ),
         "sweep-leaves-what-is-over": Change(
             "if locked.state in SETTLED_STATES:",
             "if False:",
             (_CHANGES,),
+        ),
+        "sweep-takes-no-window-for-one-that-holds-too-much": Change(
+            "WHERE w.reserved > coalesce(known.reserved, 0)", "WHERE false", (_CHANGES,)
         ),
         "sweep-takes-from-what-is-dirty": Change(
             "if state.is_final and state is not ProposalState.DIRTY\n",
