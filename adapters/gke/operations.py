@@ -10,6 +10,7 @@ import re
 from datetime import datetime
 from typing import Any, Literal
 
+from adapters.gke.enumerations import named
 from contracts.action import NodePoolTarget
 from contracts.observation import ProviderOperation
 
@@ -25,13 +26,10 @@ _STATUS: dict[str, _Status] = {"PENDING": "PENDING", "DONE": "DONE", "ABORTING":
 def operations_on(answer: Any, target: NodePoolTarget) -> list[ProviderOperation]:
     """Return those operations of a `ListOperationsResponse` that work on the target's cluster, in its order.
 
-    A location lists many of other clusters, and the wrapper of the client library takes long over each: it is put
-    around those that count.
+    A location lists many of other clusters.
     """
-    from google.cloud.container_v1 import Operation
-
     listed = type(answer).pb(answer).operations
-    return [to_operation(Operation.wrap(one), target) for one in listed if _is_on(one.target_link, target)]
+    return [_translated(one, target) for one in listed if _is_on(one.target_link, target)]
 
 
 def _is_on(link: str, target: NodePoolTarget) -> bool:
@@ -46,6 +44,11 @@ def to_operation(operation: Any, target: NodePoolTarget) -> ProviderOperation:
     `target` of the result is a resource name with the project's id, equal to `NodePoolTarget.resource_name` for an
     operation on that pool. An unknown status counts as running.
     """
+    return _translated(type(operation).pb(operation), target)
+
+
+def _translated(operation: Any, target: NodePoolTarget) -> ProviderOperation:
+    """Read the bare message: the client library's wrapper fails on values that are newer than itself, and is slow."""
     match = _TARGET.search(operation.target_link)
     name = operation.target_link
     if match is not None:
@@ -53,8 +56,8 @@ def to_operation(operation: Any, target: NodePoolTarget) -> ProviderOperation:
         name = base + (match["rest"] or "")
     return ProviderOperation(
         name=operation.name,
-        type=operation.operation_type.name,
-        status=_STATUS.get(operation.status.name, "RUNNING"),
+        type=named(operation.Type, operation.operation_type),
+        status=_STATUS.get(named(operation.Status, operation.status), "RUNNING"),
         target=name,
         started_at=_time(operation.start_time),
         error_code=_error_code(operation),
@@ -76,11 +79,11 @@ def _error_code(operation: Any) -> str | None:
         if detail.type_url == _ERROR_INFO:
             return str(error_details_pb2.ErrorInfo.FromString(detail.value).reason)
     conditions = [*operation.nodepool_conditions, *operation.cluster_conditions]
-    codes = [condition.code.name for condition in conditions if condition.code]
+    codes = [named(condition.Code, condition.code) for condition in conditions if condition.code]
     if codes:
-        return str(codes[0])
+        return codes[0]
     if operation.error.code:
         known = operation.error.code in code_pb2.Code.values()
         return str(code_pb2.Code.Name(operation.error.code)) if known else "UNKNOWN"
-    is_failed = operation.status.name == "DONE" and (conditions or operation.status_message)
+    is_failed = operation.status == operation.DONE and (conditions or operation.status_message)
     return "UNKNOWN" if is_failed else None

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from adapters.gke.connection import Connection
+from adapters.gke.enumerations import named
 from adapters.gke.errors import translated
 from adapters.gke.instance_groups import read_instance_group
 from adapters.gke.operations import operations_on, to_operation
@@ -72,7 +73,7 @@ class GkeNodePoolReader:
         running = sum(zone.running for zone in zones)
         return NodePoolObservation(
             taken_at=taken_at,
-            status=pool.status.name,
+            status=_status(type(pool).pb(pool)),
             machine_type=pool.config.machine_type,
             spot=pool.config.spot or pool.config.preemptible,
             accelerators=tuple(
@@ -81,7 +82,7 @@ class GkeNodePoolReader:
                 if item.accelerator_count > 0
             ),
             zones=tuple(sorted(zones, key=lambda zone: zone.zone)),
-            autoscaling=_bounds(pool.autoscaling),
+            autoscaling=_bounds(type(pool).pb(pool).autoscaling),
             etag=pool.etag,
             version=pool.version,
             # The cluster's own count is deprecated and may be absent; the pool is part of it in any case.
@@ -134,6 +135,10 @@ def _boot_disk(config: Any) -> BootDisk:
     )
 
 
+def _status(pool: Any) -> str:
+    return named(pool.Status, pool.status)
+
+
 def _bounds(autoscaling: Any) -> AutoscalingBounds | None:
     if not autoscaling.enabled:
         return None
@@ -143,5 +148,5 @@ def _bounds(autoscaling: Any) -> AutoscalingBounds | None:
         max_node_count=autoscaling.max_node_count,
         total_min_node_count=autoscaling.total_min_node_count,
         total_max_node_count=autoscaling.total_max_node_count,
-        location_policy=policy.name if policy else "",
+        location_policy=named(autoscaling.LocationPolicy, policy) if policy else "",
     )
