@@ -113,7 +113,7 @@ class TemporalSettings(Group):
     namespace: str = "default"
     api_key: SecretStr | None = None
     tls: bool = False
-    sticky_timeout: timedelta = timedelta(seconds=2)
+    sticky_timeout: timedelta = timedelta(seconds=1.5)
     """How long a task waits for the worker that has the workflow cached, before any worker may take it."""
 
 

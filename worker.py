@@ -62,7 +62,7 @@ def build_workers(
     registrations: Mapping[str, Registration],
     *,
     interceptors: Sequence[Interceptor] = (),
-    sticky_timeout: timedelta = timedelta(seconds=2),
+    sticky_timeout: timedelta = timedelta(seconds=1.5),
     identity: str | None = None,
 ) -> list[Worker]:
     """Return one worker per task queue in `registrations` (keys are the `QUEUE_*` names), not yet running.
