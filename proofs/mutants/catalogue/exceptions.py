@@ -233,9 +233,9 @@ COUNTING = Group(
             "SELECT coalesce(sum(g.n), 0)\n                FROM (SELECT count(*) AS n FROM changed_there",
         ),
         "storm-of-an-agent-that-is-halted-goes-on-counting": Change(
-            "AND p.created_at > (SELECT environment FROM since) AND NOT p.dry_run AND NOT EXISTS (\n"
+            "AND NOT p.dry_run AND NOT EXISTS (\n"
             "                SELECT FROM stopped WHERE stopped.agent = p.agent AND p.created_at <= stopped.until)",
-            "AND p.created_at > (SELECT environment FROM since) AND NOT p.dry_run",
+            "AND NOT p.dry_run",
         ),
         "storm-that-a-person-ended-goes-on": Change(
             "AND h.scope = CAST(:storm_agent_scope AS jsonb))) AS agent",
