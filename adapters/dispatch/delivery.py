@@ -57,4 +57,4 @@ class Backoff:
 TO_TEMPORAL = Backoff(first=timedelta(seconds=0.5), longest=timedelta(seconds=15))
 """Never given up: what was promised with 2xx is delivered once Temporal is back."""
 TO_WEBHOOKS = Backoff(first=timedelta(seconds=5), longest=timedelta(hours=1), factor=4, attempts=10)
-"""About five hours."""
+"""Two to four and a half hours."""

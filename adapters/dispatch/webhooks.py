@@ -1,4 +1,4 @@
-"""Outgoing webhooks, signed after Standard Webhooks: `waiting`, `dirty` and `breaker_open`.
+"""Outgoing webhooks, signed after Standard Webhooks. What each event tells: docs/reference/webhooks.md.
 
 A notification becomes one outbox row per configured URL, so that each is delivered, retried and given up by itself.
 Rows and errors name an endpoint by the hash of its URL: the URL itself may be a secret.
