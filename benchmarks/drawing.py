@@ -18,10 +18,10 @@ _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#1f2933}.title{font-weight:600}.small{font-size:12px}"
     ".range{stroke:#1f2933;stroke-width:1.5;fill:none}"
     ".target{stroke:#b4432f;stroke-width:1.5;stroke-dasharray:5 4}.paper{fill:#fff}"
-    ".said,.wrong{fill:#b4432f}"
+    ".said,.wrong{fill:#b4432f}.value{paint-order:stroke;stroke:#fff;stroke-width:4px;stroke-linejoin:round}"
     + "".join(f".p{place}{{fill:{colour}}}" for place, colour in enumerate(_LIGHT))
     + "@media(prefers-color-scheme:dark){text{fill:#e6e9ed}.paper{fill:#14181d}.range{stroke:#e6e9ed}"
-    ".target{stroke:#ff8a73}.said,.wrong{fill:#ff8a73}"
+    ".target{stroke:#ff8a73}.said,.wrong{fill:#ff8a73}.value{stroke:#14181d}"
     + "".join(f".p{place}{{fill:{colour}}}" for place, colour in enumerate(_DARK))
     + "}"
 )
@@ -30,7 +30,8 @@ _STYLE = (
 def svg(chart: dict[str, Any]) -> str:
     """Return the picture of a chart, given as in the file of figures."""
     bars, target, unit = chart["bars"], chart["target"], chart["unit"]
-    parts = list(dict.fromkeys(name for one in bars for name in one["parts"]))
+    # By name, so that a part has the same colour in every chart that has the same ones.
+    parts = sorted({name for one in bars for name in one["parts"]})
     bottom = _TOP + _ROW * len(bars)
     height = bottom + (30 if target is not None else 12) + (24 if parts else 0)
     most = max([one["spread"]["most"] for one in bars] + ([target] if target is not None else []))
@@ -44,19 +45,20 @@ def svg(chart: dict[str, Any]) -> str:
         f'<text class="title" x="12" y="24">{escape(chart["title"])}</text>',
     ]
     for place, bar in enumerate(bars):
-        lines += _bar(bar, parts, _TOP + _ROW * place, scale, unit)
+        lines += _bar(bar, parts, _TOP + _ROW * place, scale)
     if target is not None:
         lines += _target(target, bottom, scale, unit)
+    lines += [_value(bar, _TOP + _ROW * place, scale, unit) for place, bar in enumerate(bars)]
     lines += _legend(parts, height - 12)
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def _bar(bar: dict[str, Any], parts: list[str], top: int, scale: float, unit: str) -> list[str]:
+def _bar(bar: dict[str, Any], parts: list[str], top: int, scale: float) -> list[str]:
     spread, middle = bar["spread"], top + _ROW // 2
     least, most = _LEFT + spread["least"] * scale, _LEFT + spread["most"] * scale
     lines = [f'<text x="{_LEFT - 10}" y="{middle + 4}" text-anchor="end">{escape(bar["name"])}</text>']
     end = float(_LEFT)
-    for name, value in (bar["parts"] or {"": spread["median"]}).items():
+    for name, value in sorted(bar["parts"].items()) or [("", spread["median"])]:
         colour = "wrong" if bar["is_wrong"] else f"p{parts.index(name) % len(_LIGHT) if name else 0}"
         lines.append(_piece(colour, end, top, value * scale))
         end += value * scale
@@ -65,8 +67,15 @@ def _bar(bar: dict[str, Any], parts: list[str], top: int, scale: float, unit: st
             f'<path class="range" d="M{least:.1f} {middle}H{most:.1f}'
             f'M{least:.1f} {middle - 4}v8M{most:.1f} {middle - 4}v8"/>'
         )
-    said = escape(_said(bar, unit))
-    return [*lines, f'<text x="{max(most, end) + 8:.1f}" y="{middle + 4}">{said}</text>']
+    return lines
+
+
+def _value(bar: dict[str, Any], top: int, scale: float, unit: str) -> str:
+    """Return what stands behind a bar: above everything, so that no line strikes it out."""
+    end = _LEFT + max(bar["spread"]["most"], sum(bar["parts"].values())) * scale
+    return (
+        f'<text class="value" x="{end + 8:.1f}" y="{top + _ROW // 2 + 4}">{escape(_said(bar, unit))}</text>'
+    )
 
 
 def _said(bar: dict[str, Any], unit: str) -> str:

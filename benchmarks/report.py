@@ -68,7 +68,7 @@ class Bar:
     name: str
     spread: Spread
     parts: Mapping[str, float] = field(default_factory=dict)
-    """What the bar is made of, in the order in which it is drawn; empty: one piece."""
+    """What the bar is made of, drawn by name; empty: one piece."""
     said: str = ""
     """Stands behind the bar in place of the number."""
     is_wrong: bool = False
