@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy.engine import Row
 
 from contracts.decision import DecisionKind, SignedDecision
 from contracts.eligibility import voter
-from contracts.evaluation import Evaluation
-from contracts.principal import PrincipalKind
+from contracts.evaluation import ApprovalRequirement, Evaluation
+from contracts.principal import PrincipalKind, Role
 from contracts.proposal import Proposal
 from contracts.signature import is_signed_by
 from emulators.gke.log import Calls
@@ -44,22 +45,31 @@ def faults(records: Records, calls: Calls, public_keys: Mapping[str, str]) -> li
 
 
 def _passes(judged: list[Row[Any]]) -> Iterable[str]:
-    if not any(one.pass_number >= 2 and one.result.get("admitted") is True for one in judged):
+    admitting = [one.result.get("admitted") is True for one in judged if one.pass_number >= 2]
+    if not any(admitting):
         yield "without an admitting pass"
+    elif not admitting[-1]:
+        yield "after a pass that did not admit any more"
 
 
 def _money(records: Records, proposal_id: str, judged: list[Row[Any]], moment: datetime) -> Iterable[str]:
     if not judged:
         return
-    cost = Evaluation.model_validate(judged[-1].document).cost
-    if cost is None or cost.monthly_delta <= 0 or not cost.lines:
+    newest = judged[-1]
+    cost = Evaluation.model_validate(newest.document).cost
+    if cost is None or cost.monthly_delta <= 0:
         return
-    reserved = (
-        one.proposal_id == proposal_id and one.kind == "reserve" and one.created_at <= moment
-        for one in records.entries
-    )
-    if not any(reserved):
-        yield "without a reservation"
+    held: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for one in records.entries:
+        if one.proposal_id != proposal_id:
+            continue
+        # What is given back after the newest pass may be given back after the effect.
+        if one.credit == "reserved" and one.created_at <= moment:
+            held[one.scope, one.window] += one.amount
+        elif one.debit == "reserved" and one.created_at <= newest.created_at:
+            held[one.scope, one.window] -= one.amount
+    if any(held[line.scope, line.window] < line.amount for line in cost.lines):
+        yield "without a reservation of all that it costs"
 
 
 def _votes(
@@ -73,7 +83,7 @@ def _votes(
     quorum = quorum_of(judged)
     if not quorum:
         return
-    proposal = Proposal.model_validate(row.document)
+    proposal, roles = Proposal.model_validate(row.document), _roles_of(judged)
     authors = {voter(one) for one in proposal.authors}
     standing = defaultdict(list)
     for one in records.decisions:
@@ -85,6 +95,7 @@ def _votes(
             said.kind is DecisionKind.APPROVE
             and said.reviewer.kind is PrincipalKind.HUMAN
             and voter(said.reviewer) not in authors
+            and roles.intersection(said.reviewer.roles)
             and said.proposal_digest == proposal.digest
             and said.at <= proposal.decide_by
             and one.created_at <= moment
@@ -97,8 +108,17 @@ def _votes(
 
 def quorum_of(judged: Sequence[Row[Any]]) -> int:
     """Return how many approvals the strictest of these passes asked for."""
-    requirements = [Evaluation.model_validate(one.document).requirement for one in judged]
-    return max((one.quorum for one in requirements if one is not None), default=0)
+    return max((one.quorum for one in _requirements(judged)), default=0)
+
+
+def _roles_of(judged: Sequence[Row[Any]]) -> set[Role]:
+    """Return the roles of which a vote needs one."""
+    return {role for one in _requirements(judged) for role in one.roles}
+
+
+def _requirements(judged: Sequence[Row[Any]]) -> list[ApprovalRequirement]:
+    asked = (Evaluation.model_validate(one.document).requirement for one in judged)
+    return [one for one in asked if one is not None]
 
 
 def lacking_votes(quorum: int, valid: int) -> list[str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from contracts.audit import AuditType
+from contracts.effect import Step
 from contracts.proposal import ProposalState
 from emulators.gke.log import Calls, ServedCall
 from proofs.judgement.records import Records
@@ -30,24 +31,35 @@ def effects(calls: Calls) -> list[ServedCall]:
 
 def faults(records: Records, calls: Calls) -> list[str]:
     """Return what breaks I1: effects that nobody owns, and steps of a proposal with more than one."""
-    owner, made = owners(records), defaultdict(list)
-    dirty = {row.target_key for row in records.proposals if row.state == ProposalState.DIRTY}
-    found = []
+    owner, made, strays = owners(records), defaultdict(list), defaultdict(list)
     for call in effects(calls):
         key = owner.get(call.operation)
-        if key is not None:
+        if key is None:
+            strays[call.target].append(call)
+        else:
             proposal_id, _, step = key.split("/")
             made[proposal_id, step].append(call.operation)
-        elif not any(target.endswith(call.target) for target in dirty):
-            found.append(
-                f"{call.method} on {call.target} at {call.ts} (call {call.seq}) belongs to no proposal"
-            )
+    found = [
+        f"{call.method} on {call.target} at {call.ts} (call {call.seq}) belongs to no proposal"
+        for target, several in strays.items()
+        for call in several[_unknown(records, made, target) :]
+    ]
     found += [
         f"{proposal_id}: {len(operations)} {step} effects: {', '.join(operations)}"
         for (proposal_id, step), operations in made.items()
         if len(operations) > 1
     ]
     return [*found, *_ends(records, {step: len(operations) for step, operations in made.items()})]
+
+
+def _unknown(records: Records, made: Collection[tuple[str, str]], target: str) -> int:
+    """Count the steps of dirty proposals on a target of which nobody knows an effect: each may have had one."""
+    dirty = [
+        row.id
+        for row in records.proposals
+        if row.state == ProposalState.DIRTY and row.target_key.endswith(f"/{target}")
+    ]
+    return sum((proposal_id, step.value) not in made for proposal_id in dirty for step in Step)
 
 
 def _ends(records: Records, made: Mapping[tuple[str, ...], int]) -> Iterable[str]:

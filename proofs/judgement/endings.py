@@ -25,12 +25,14 @@ def faults(records: Records) -> list[str]:
     return found
 
 
-def lost(records: Records, proposals: Iterable[str], requests: Iterable[str]) -> list[str]:
+def lost(
+    records: Records, proposals: Iterable[str], requests: Iterable[str], votes: Iterable[str] = ()
+) -> list[str]:
     """Return what breaks I5: ids that were answered with 2xx and have no outcome, or several."""
-    there = {row.id for row in records.proposals}
+    there = {row.id for row in (*records.proposals, *records.decisions)}
     closed = Counter(event.subject for event in records.events if event.type is AuditType.REQUEST_CLOSED)
     statuses = {row.id: row.closed_at for row in records.requests}
-    found = [f"{one} was acknowledged and is gone" for one in proposals if one not in there]
+    found = [f"{one} was acknowledged and is gone" for one in (*proposals, *votes) if one not in there]
     for one in requests:
         if one not in statuses:
             found.append(f"{one} was acknowledged and is gone")

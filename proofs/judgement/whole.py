@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from adapters.audit.checkpoint import CheckpointKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from adapters.audit.checkpoint import DEFAULT_ORIGIN, CheckpointKey
 from adapters.keys import load_public_keys
 from emulators.gke.log import Calls, read_calls
 from proofs.judgement import approvals, effects, endings, log, money
@@ -24,10 +28,17 @@ class Judgement:
     verdicts: dict[str, list[str]]
     """Invariant → what breaks it."""
 
+    @property
+    def ends(self) -> str:
+        """How many proposals stand in which state, in words."""
+        counted = Counter(str(row.state) for row in self.records.proposals).most_common()
+        return ", ".join(f"{number:,} {state}" for state, number in counted)
 
-async def judge(stack: Stack, proposals: Iterable[str], requests: Iterable[str]) -> Judgement:
-    """Judge by I1 to I7. `proposals` and `requests` are the ids that were answered with 2xx."""
-    told = (await stack.people["viewer"].get("/v1/audit/checkpoint")).json()
+
+async def judge(
+    stack: Stack, proposals: Iterable[str], requests: Iterable[str], votes: Iterable[str] = ()
+) -> Judgement:
+    """Judge by I1 to I7. `proposals`, `requests` and `votes` are the ids that were answered with 2xx."""
     export = await stack.export()
     async with stack.database() as database:
         records = await read(database)
@@ -40,11 +51,19 @@ async def judge(stack: Stack, proposals: Iterable[str], requests: Iterable[str])
         "I2": approvals.faults(records, calls, keys),
         "I3": money.faults(records, caps) + money.held_at_rest(records),
         "I4": endings.faults(records),
-        "I5": endings.lost(records, proposals, requests),
-        "I6": log.faults(records, export, CheckpointKey.parse(told["verifier_key"])),
+        "I5": endings.lost(records, proposals, requests, votes),
+        "I6": log.faults(records, export, _audit_key(stack)),
         "I7": effects.unpaged(records) + effects.misplaced(records, calls, running),
     }
     return Judgement(records, calls, verdicts)
+
+
+def _audit_key(stack: Stack) -> CheckpointKey:
+    """The key as it was given out when the stack was made, and not as the API tells it."""
+    key = load_pem_public_key((stack.state_dir / "keys" / "audit.pub").read_bytes())
+    if not isinstance(key, Ed25519PublicKey):
+        raise TypeError("audit.pub holds no Ed25519 key")
+    return CheckpointKey(DEFAULT_ORIGIN, key)
 
 
 async def _running(stack: Stack) -> dict[str, set[int]]:

@@ -46,8 +46,11 @@ class Outcome:
     """Seconds until what a kill had caught went on."""
     verdicts: dict[str, list[str]]
     """Invariant → what breaks it."""
-    proposals: int
+    ends: str
+    """Of proposals, in words."""
     effects: int
+    is_at_rest: bool
+    """Whether all had ended, and everybody had their answers, before it was judged."""
 
 
 async def run(plan: Plan, programs: Programs, directory: Path) -> Outcome:
@@ -59,6 +62,7 @@ async def run(plan: Plan, programs: Programs, directory: Path) -> Outcome:
         watcher = Watcher(stack.database_url.replace("+asyncpg", "", 1), served(stack.emulator.log_path))
         crew = Crew(stack, watcher, plan.crew, random.Random(plan.seed + 1))  # noqa: S311
         killer = Killer(stack, watcher, chance)
+        is_at_rest = False
         async with watcher.watching():
             working = asyncio.create_task(crew.work())
             killing = asyncio.create_task(_kill(killer, plan))
@@ -70,12 +74,13 @@ async def run(plan: Plan, programs: Programs, directory: Path) -> Outcome:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(working, REST_WITHIN)
                     await eventually(lambda: _is_at_rest(watcher), limit=REST_WITHIN)
+                    is_at_rest = True
                 say(f"{len(watcher.view.points)} proposals and requests are still open")
             finally:
                 working.cancel()
                 killing.cancel()
                 await asyncio.gather(working, killing, return_exceptions=True)
-        return await _judge(stack, killer, crew.taken)
+        return await _judge(stack, killer, crew.taken, is_at_rest=is_at_rest)
 
 
 async def _kill(killer: Killer, plan: Plan) -> None:
@@ -88,16 +93,17 @@ async def _is_at_rest(watcher: Watcher) -> bool:
     return not watcher.view.points
 
 
-async def _judge(stack: Stack, killer: Killer, taken: Taken) -> Outcome:
-    found = await judge(stack, taken.proposals, taken.requests)
+async def _judge(stack: Stack, killer: Killer, taken: Taken, *, is_at_rest: bool) -> Outcome:
+    found = await judge(stack, taken.proposals, taken.requests, taken.votes)
     longest, stuck = slowest(killer.kills, _written(found.records), _ended(found.records))
     return Outcome(
         killer=killer,
         taken=taken,
         slowest=longest,
         verdicts=found.verdicts | {"I4": found.verdicts["I4"] + stuck},
-        proposals=len(found.records.proposals),
+        ends=found.ends,
         effects=len(effects.effects(found.calls)),
+        is_at_rest=is_at_rest,
     )
 
 

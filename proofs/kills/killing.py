@@ -24,7 +24,11 @@ ENOUGH = 20
 """Proposals that must be in flight at a kill."""
 GIVES_UP = 120.0
 """Seconds after which a part counts as not coming back."""
-_NEWEST = "SELECT max(created_at) FROM audit_events WHERE type LIKE ANY($1::text[]) AND actor LIKE '%/sluice'"
+_WRITTEN = (
+    "SELECT max(created_at) FROM audit_events WHERE type LIKE ANY($1::text[]) AND actor LIKE '%/sluice'"
+)
+_TAKEN = "SELECT max(created_at) FROM proposals WHERE request_id IS NULL"
+"""Only the API makes these: the worker goes on without it."""
 _SIGNALS = {"postgres": signal.SIGQUIT}
 """Immediate shutdown: no checkpoint, sessions are dropped, the next start recovers from the log."""
 _DURING_START = (STARTING, FRESH)
@@ -50,7 +54,7 @@ class Kill:
     """Everything open, each with its point, right after it."""
     in_flight: int
     back_after: float
-    """Seconds until the worker wrote something again."""
+    """Seconds until the worker wrote something again; of the API, until it had taken something again."""
 
 
 @dataclass
@@ -86,8 +90,8 @@ class Killer:
         say(f"{times} kills of {part}")
 
     def by_point(self) -> Counter[str]:
-        """Kills of the worker by point."""
-        return Counter(one.point for one in self.kills if one.part == "worker")
+        """Kills of the worker by point, without those that struck where nothing was."""
+        return Counter(one.point for one in self.kills if one.part == "worker" and one.point)
 
     async def _enough(self) -> None:
         async with asyncio.timeout(GIVES_UP):
@@ -121,7 +125,7 @@ class Killer:
         at = datetime.now(UTC)
         view = await self._look() if part == "worker" else self.watcher.view
         point = "" if part != "worker" else aimed if at_start else self._struck(aimed, view)
-        back = await self._resumed(at) if wait else 0.0
+        back = await self._resumed(part, at) if wait else 0.0
         self.kills.append(Kill(part, at, point, dict(view.points), len(view.states), back))
 
     def _struck(self, aimed: str, view: View) -> str:
@@ -136,11 +140,12 @@ class Killer:
             with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
                 return await self.watcher.look()
 
-    async def _resumed(self, since: datetime) -> float:
+    async def _resumed(self, part: str, since: datetime) -> float:
+        asking = (_TAKEN,) if part == "api" else (_WRITTEN, list(RECORDS))
         async with asyncio.timeout(GIVES_UP):
             while True:
                 with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
-                    [row] = await self.watcher.fetch(_NEWEST, list(RECORDS))
+                    [row] = await self.watcher.fetch(*asking)
                     # What was on its way to the database at the kill may still have arrived there.
                     if row["max"] is not None and (row["max"] - since).total_seconds() > PAUSE * 5:
                         return float((row["max"] - since).total_seconds())

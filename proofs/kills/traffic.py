@@ -53,7 +53,8 @@ class Taken:
 
     proposals: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
-    votes: int = 0
+    votes: list[str] = field(default_factory=list)
+    """Decisions."""
     repeated: int = 0
     """Calls that had to be sent again."""
 
@@ -258,7 +259,8 @@ class Member:
             for person in people:
                 if not _stands(shown, person):
                     answer = await self.crew.post(path, ballot | {"reason": "looked at it"}, person)
-                    self.crew.taken.votes += answer.status_code < 300
+                    if answer.status_code < 300:
+                        self.crew.taken.votes.append(answer.json()["decision_id"])
                 await asyncio.sleep(RETRY)
             await asyncio.sleep(1)
         await self._over(proposal_id)

@@ -50,7 +50,8 @@ async def strike(
             say(f"{number + 1} of {len(chosen)}, {one.name}: {one.said()}")
         taken = [one for cell in met for one in cell.proposals]
         asked = [one for cell in met for one in cell.requests]
-        return met, await judge(running.stack, taken, asked)
+        votes = [one for cell in met for one in cell.votes]
+        return met, await judge(running.stack, taken, asked, votes)
 
 
 def figures_of_cells(met: Sequence[Cell], judgement: Judgement, wanted: int) -> list[Figure]:
@@ -97,12 +98,7 @@ def main() -> int:
     """Read the arguments and prove."""
     given = _parsed()
     began = time.monotonic()
-    chosen = [
-        (fault, dependency)
-        for fault in FAULTS
-        for dependency in DEPENDENCIES
-        if given.only in f"{fault.name} at {dependency}"
-    ]
+    chosen = given.chosen
     figures, faults = list[Figure](), list[str]()
     with workplace("network") as place:
         if given.answers:
@@ -135,7 +131,16 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--wanted", type=int, default=500, help="how many must be lost after the effect")
     parser.add_argument("--only", default="", metavar="WORDS", help="cells with these words in their name")
     parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args()
+    given = parser.parse_args()
+    given.chosen = [
+        (fault, dependency)
+        for fault in FAULTS
+        for dependency in DEPENDENCIES
+        if given.only in f"{fault.name} at {dependency}"
+    ]
+    if not given.chosen:
+        parser.error(f"no cell has «{given.only}» in its name")
+    return given
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ class Cell:
     proposals: list[str] = field(default_factory=list)
     """Acknowledged ones."""
     requests: list[str] = field(default_factory=list)
+    votes: list[str] = field(default_factory=list)
     repeated: int = 0
     """Calls of people that were sent again."""
     ended_meanwhile: int = 0
@@ -169,7 +170,8 @@ class _People:
         shown = await self._get(f"/v1/proposals/{proposal_id}")
         ballot = {"decision": "approve", "revision": shown["revision"], "digest": shown["digest"]}
         body = ballot | {"reason": "looked at it"}
-        await self._post(f"/v1/proposals/{proposal_id}/decisions", body, "approver")
+        answer = await self._post(f"/v1/proposals/{proposal_id}/decisions", body, "approver")
+        self.cell.votes.append(str(answer["decision_id"]))
 
     async def _post(self, path: str, body: Mapping[str, Any], by: str) -> dict[str, Any]:
         key = f"network-{self.cell.name}-{path}-{len(self.cell.proposals)}".replace(" ", "-").replace(

@@ -7,11 +7,17 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from contracts.audit import AuditEvent, AuditType
-from contracts.principal import SYSTEM
+from contracts.decision import Decision
+from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
+from contracts.signature import key_id_of, sign
 from emulators.gke.log import Calls, ServedCall
-from proofs.judgement import approvals, effects, endings, money
+from proofs.judgement import approvals, effects, endings, halts, money
 from proofs.judgement.records import Records
+from proofs.simulation.ground import ANA, BEN, CARLA, FORGED, KEY, PUBLIC_KEYS
+from tests.contracts.samples import proposal as sample
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 TARGET = "acme-dev/us-central1/deve-00/web"
@@ -64,6 +70,18 @@ def test_a_second_effect_is_found_whether_or_not_the_audit_log_knows_it() -> Non
     assert "belongs to no proposal" in effects.faults(untold, both)[0]
 
 
+def test_a_dirty_proposal_accounts_for_one_unknown_effect_each_way_and_no_more() -> None:
+    calls = [call(number, f"op-{number}") for number in range(1, 5)]
+    unknown = records(proposals=[proposal("dirty")])
+    assert effects.faults(unknown, Calls(calls[:2])) == []
+    assert "call 3" in effects.faults(unknown, Calls(calls[:3]))[0]
+    known = records(proposals=[proposal("dirty")], intents=[intent("op-1"), intent("op-2", "compensation")])
+    assert effects.faults(known, Calls(calls[:2])) == []
+    assert "call 3" in effects.faults(known, Calls(calls[:3]))[0]
+    elsewhere = records(proposals=[row(**(vars(proposal("dirty")) | {"target_key": "gke.node_pool/other"}))])
+    assert len(effects.faults(elsewhere, Calls(calls[:2]))) == 2
+
+
 def test_a_success_without_an_effect_and_a_denial_with_one_are_found() -> None:
     assert effects.faults(records(proposals=[proposal("succeeded")], intents=[intent(None)]), Calls())
     denied = records(proposals=[proposal("denied")], intents=[intent("op-1")])
@@ -82,39 +100,91 @@ def test_a_pool_that_is_not_as_it_was_last_set_is_found() -> None:
     assert effects.misplaced(records(), calls, {TARGET: {1, 2}})
 
 
+def judged(number: int = 2, *, admitted: bool = True, at: datetime = NOW, **document: Any) -> Any:
+    """A pass as it is stored."""
+    said = {"proposal_id": "prp_1", "revision": 1, "pass_number": number, "at": NOW, "outcome": "allow"}
+    return row(
+        proposal_id="prp_1", revision=1, pass_number=number, created_at=at, result={"admitted": admitted},
+        document={**said, "verdicts": (), **document},
+    )  # fmt: skip
+
+
+def before_the_effect(*passes: Any, **rows: Any) -> list[str]:
+    """What the judge says of a success with these passes before its one effect."""
+    fields = {"proposals": [proposal("succeeded")], "intents": [intent("op-1")], "evaluations": passes}
+    return approvals.faults(records(**(fields | rows)), Calls([call(1, "op-1")]), PUBLIC_KEYS)
+
+
 def test_an_effect_without_an_admitting_pass_is_found() -> None:
-    admitted = row(
-        proposal_id="prp_1", revision=1, pass_number=2, created_at=NOW, result={"admitted": True},
-        document={
-            "proposal_id": "prp_1", "revision": 1, "pass_number": 2, "at": NOW, "outcome": "allow", "verdicts": ()
-        },
-    )  # fmt: skip
-    whole = records(proposals=[proposal("succeeded")], intents=[intent("op-1")], evaluations=[admitted])
-    calls = Calls([call(1, "op-1")])
-    assert approvals.faults(whole, calls, {}) == []
-    late = row(**(vars(admitted) | {"created_at": NOW + timedelta(seconds=1)}))
-    for judged in ([], [late], [row(**(vars(admitted) | {"result": {"admitted": False}}))]):
-        without = records(proposals=whole.proposals, intents=whole.intents, evaluations=judged)
-        assert "without an admitting pass" in approvals.faults(without, calls, {})[0]
+    assert before_the_effect(judged()) == []
+    late = judged(at=NOW + timedelta(seconds=1))
+    for passes in ([], [late], [judged(admitted=False)], [judged(1)]):
+        assert "without an admitting pass" in before_the_effect(*passes)[0]
+    assert "after a pass that did not admit" in before_the_effect(judged(2), judged(3, admitted=False))[0]
+    assert before_the_effect(judged(2, admitted=False), judged(3)) == []
 
 
-def test_an_effect_without_its_votes_is_found() -> None:
-    asked = row(
-        proposal_id="prp_1", revision=1, pass_number=2, created_at=NOW, result={"admitted": True},
-        document={
-            "proposal_id": "prp_1", "revision": 1, "pass_number": 2, "at": NOW, "outcome": "require_approval",
-            "verdicts": (), "requirement": {"quorum": 2},
-        },
-    )  # fmt: skip
-    found = approvals.lacking_votes(2, 1)
-    assert found == ["with 1 of 2 valid approvals"]
-    assert approvals.quorum_of([asked]) == 2
+PROPOSED = sample(authors=(ANA,))
 
 
-def entry(number: int, kind: str, debit: str, credit: str, amount: int) -> Any:
+def voted(reviewer: Principal = BEN, **changes: Any) -> Any:
+    """A vote that was applied and counts, but for the changes: of what is signed, of the key, or of the row."""
+    said = {
+        "id": f"dec_{reviewer.subject}", "tenant": "default", "proposal_id": "prp_1", "revision": 1,
+        "kind": "approve", "reviewer": reviewer, "proposal_digest": PROPOSED.digest, "evaluation_digest": "sha256:seen",
+        "at": NOW, "key_id": key_id_of(KEY.public_key()),
+    }  # fmt: skip
+    stored = {"proposal_id": "prp_1", "revision": 1, "status": "applied", "created_at": NOW}
+    key = changes.pop("key", KEY)
+    signed = sign(
+        Decision.model_validate({name: changes.get(name, value) for name, value in said.items()}), key
+    )
+    kept = {name: changes.get(name, value) for name, value in stored.items()}
+    return row(**kept, document=signed.model_dump(mode="json"))
+
+
+def with_votes(*votes: Any) -> list[str]:
+    """What the judge says of a success that two people had to approve."""
+    asked = judged(1, requirement={"quorum": 2})
+    whole = proposal("succeeded", document=PROPOSED.model_dump(mode="json"))
+    return before_the_effect(asked, judged(), proposals=[whole], decisions=votes)
+
+
+def test_an_effect_that_enough_people_approved_is_as_it_must_be() -> None:
+    assert with_votes(voted(BEN), voted(CARLA)) == []
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        voted(BEN),
+        voted(ANA),
+        voted(CARLA.model_copy(update={"kind": PrincipalKind.SERVICE, "roles": ()})),
+        voted(CARLA.model_copy(update={"roles": (Role.REQUESTER,)})),
+        voted(CARLA, kind="reject"),
+        voted(CARLA, proposal_digest="sha256:other"),
+        voted(CARLA, at=PROPOSED.decide_by + timedelta(seconds=1)),
+        voted(CARLA, key=FORGED),
+        voted(CARLA, status="recorded"),
+        voted(CARLA, created_at=NOW + timedelta(seconds=1)),
+    ],
+    ids=["same", "author", "machine", "role", "no", "digest", "late", "forged", "uncounted", "afterwards"],
+)
+def test_a_second_vote_that_does_not_count_is_found_to_be_lacking(second: Any) -> None:
+    assert with_votes(voted(BEN), second) == ["prp_1: the effect of call 1 came with 1 of 2 valid approvals"]
+
+
+def entry(number: int, kind: str, debit: str, credit: str, amount: int, at: datetime = NOW) -> Any:
     where = {"tenant": "default", "scope": "team=a", "window": "month:2026-11", "proposal_id": "prp_1"}
     return row(
-        id=number, kind=kind, debit=debit, credit=credit, amount=Decimal(amount), request_id=None, **where
+        id=number,
+        kind=kind,
+        debit=debit,
+        credit=credit,
+        amount=Decimal(amount),
+        request_id=None,
+        created_at=at,
+        **where,
     )
 
 
@@ -134,6 +204,57 @@ def test_money_above_a_cap_still_held_or_wrongly_summed_is_found() -> None:
     assert money.held_at_rest(still) == ["prp_1 still holds 10"]
 
 
+def test_an_effect_without_a_whole_reservation_is_found() -> None:
+    line = {
+        "scope": "team=a", "window": "month:2026-11", "currency": "USD", "limit": 100, "reserved": 0, "committed": 0,
+        "amount": 10, "hours_left": 1,
+    }  # fmt: skip
+    cost = {
+        "currency": "USD", "machine_type": "e2", "region": "r", "node_delta": 1, "price_per_node_hour": 10,
+        "monthly_delta": 7300, "price_source": "t", "price_as_of": NOW.date(), "lines": [line],
+    }  # fmt: skip
+    passed = judged(cost=cost)
+
+    def found(*entries: Any) -> list[str]:
+        return before_the_effect(passed, entries=entries)
+
+    reserved = entry(1, "reserve", "available", "reserved", 10)
+    committed = entry(2, "commit", "reserved", "committed", 10, NOW + timedelta(seconds=9))
+    assert found(reserved, committed) == []
+    released = entry(2, "release", "reserved", "available", 10)
+    late = entry(1, "reserve", "available", "reserved", 10, NOW + timedelta(seconds=1))
+    for entries in ([], [late], [reserved, released], [entry(1, "reserve", "available", "reserved", 9)]):
+        assert "without a reservation of all that it costs" in found(*entries)[0]
+
+
+def test_a_call_under_an_effective_halt_is_found_whoever_it_belongs_to() -> None:
+    def found(state: str = "succeeded", **halt: Any) -> list[str]:
+        covered = row(
+            **vars(proposal(state)),
+            tenant="default",
+            environment="production",
+            action_kind="k",
+            draft={"authors": []},
+        )
+        standing = {
+            "id": "hlt_1",
+            "scope": {"environment": "production"},
+            "effective_at": NOW,
+            "ended_at": None,
+        }
+        owned = [intent("op-1")] if state == "succeeded" else []
+        late = call(1, "op-1").model_copy(update={"ts": NOW + timedelta(seconds=1)})
+        return halts.faults(
+            records(proposals=[covered], intents=owned), Calls([late]), [row(**(standing | halt))]
+        )
+
+    assert "under the halt hlt_1" in found()[0]
+    assert "under the halt hlt_1" in found("dirty")[0]
+    assert found(effective_at=None) == found(effective_at=NOW + timedelta(seconds=2)) == []
+    assert found(ended_at=NOW + timedelta(milliseconds=500)) == []
+    assert found(scope={"environment": "staging"}) == []
+
+
 def test_a_proposal_that_did_not_end_or_ended_twice_is_found() -> None:
     end = event(AuditType.PROPOSAL_MOVED, "prp_1", to="denied")
     assert endings.faults(records(proposals=[proposal("denied")], events=[end])) == []
@@ -147,5 +268,7 @@ def test_what_was_acknowledged_and_is_gone_or_doubled_is_found() -> None:
     whole = records(requests=[asked], proposals=[proposal("denied", request_id="req_1")], events=[closed])
     assert endings.lost(whole, ["prp_1"], ["req_1"]) == []
     assert len(endings.lost(whole, ["prp_1", "prp_2"], ["req_1", "req_2"])) == 2
+    assert endings.lost(whole, [], [], ["dec_1"]) == ["dec_1 was acknowledged and is gone"]
+    assert endings.lost(records(decisions=[row(id="dec_1")]), [], [], ["dec_1"]) == []
     twice = records(requests=[asked], proposals=[*whole.proposals, *whole.proposals], events=[closed, closed])
     assert len(endings.lost(twice, [], ["req_1"])) == 2

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
 from emulators.gke.log import ServedCall
-from proofs.kills.killing import Kill
+from proofs.kills.killing import Kill, Killer
 from proofs.kills.points import POINTS, Effect, Standing, point_of
 from proofs.kills.resuming import slowest
 
@@ -86,6 +87,16 @@ def test_a_point_is_told_from_rows_and_calls(standing: Standing, calls: list[Ser
 
 def kill(seconds: float, **caught: str) -> Kill:
     return Kill("worker", after(seconds), "", caught, 20, 0.0)
+
+
+def test_a_kill_that_struck_where_nothing_was_counts_for_no_point() -> None:
+    killer = Killer(stack=None, watcher=None, chance=Random(1))  # type: ignore[arg-type]  # nothing is killed here
+    killer.kills += [
+        kill(0),
+        replace(kill(1), point=POINTS[0]),
+        replace(kill(2), part="api", point=POINTS[1]),
+    ]
+    assert killer.by_point() == {POINTS[0]: 1}
 
 
 def test_time_counts_from_the_last_kill_before_a_subject_went_on() -> None:

@@ -19,7 +19,7 @@ OUTSIDE = Round(
     point="target read, fence not checked", is_verifying=False, stops=1, calls=(), late=0, paged=0,
     states={"prp_1": "succeeded"}, effects={"prp_1": 1},
 )  # fmt: skip
-FOUND = replace(OUTSIDE, point=INSIDE, calls=(LATE,), late=1, paged=1, effects={"prp_1": 2})
+FOUND = replace(OUTSIDE, point=INSIDE, calls=(LATE,), late=1, paged=1)
 
 
 def test_a_zombie_that_calls_nothing_is_as_it_must_be_and_so_is_a_late_call_that_was_found() -> None:
@@ -35,11 +35,23 @@ def test_a_zombie_that_calls_nothing_is_as_it_must_be_and_so_is_a_late_call_that
         replace(OUTSIDE, late=1),
         replace(OUTSIDE, effects={"prp_1": 2}),
         replace(OUTSIDE, states={"prp_1": "dirty"}),
+        replace(OUTSIDE, effects={"prp_1": 0}),
+        replace(FOUND, effects={"prp_1": 2}),
         replace(FOUND, late=0),
         replace(FOUND, paged=0),
         replace(FOUND, is_verifying=True),
     ],
-    ids=["called", "falsely-found", "doubled", "dirty", "not-found", "not-paged", "told-as-success"],
+    ids=[
+        "called",
+        "falsely-found",
+        "doubled",
+        "dirty",
+        "missing",
+        "doubled-before",
+        "not-found",
+        "not-paged",
+        "told-as-success",
+    ],
 )
 def test_what_may_not_be_is_a_fault(wrong: Round) -> None:
     assert wrong.faults()
