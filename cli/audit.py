@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,7 +40,10 @@ def verify(
         Path | None, typer.Option("--checkpoint", help="A checkpoint kept elsewhere: finds truncation too.")
     ] = None,
     key: Annotated[
-        Path | None, typer.Option(help="Public key that signs checkpoints: PEM, or a verifier key.")
+        list[Path] | None,
+        typer.Option(
+            help="Public key that signs checkpoints: PEM, or a verifier key. Once for each that ever signed."
+        ),
     ] = None,
 ) -> None:
     """Verify the audit log: online through the API, or offline on an exported file."""
@@ -48,18 +51,18 @@ def verify(
     from adapters.audit.verify import verify_export
 
     trusted = None if kept is None else _read(kept).decode("utf-8", "replace")
-    known = _local_key(session, key)
+    known = _known_keys(session, key or ())
     try:
         if file is not None:
-            if known is None:
+            if not known:
                 hint = "pass --key FILE with the public key that signs checkpoints"
                 raise CommandFailed("offline there is no key to verify with", ExitCode.USAGE, hint)
             with _open(file) as lines:
-                report = verify_export(lines, [known], trusted)
+                report = verify_export(lines, known, trusted)
         else:
-            known = known or _key_of_server(session)
+            known = known or [_key_of_server(session)]
             with session.api.lines("/v1/audit/export") as streamed:
-                report = verify_export(streamed, [known], trusted)
+                report = verify_export(streamed, known, trusted)
     except CheckpointInvalid as error:
         raise CommandFailed(f"the checkpoint: {error}", ExitCode.VERIFICATION) from error
     _tell(session, report, was_given=kept is not None)
@@ -78,11 +81,10 @@ def _read(file: Path) -> bytes:
         return content
 
 
-def _local_key(session: Session, given: Path | None) -> CheckpointKey | None:
-    if given is not None:
-        return _parse_key(_read(given), given)
+def _known_keys(session: Session, given: Sequence[Path]) -> list[CheckpointKey]:
     local = session.settings.state_dir / "keys" / "audit.pub"
-    return _parse_key(local.read_bytes(), local) if local.exists() else None
+    files = given or ([local] if local.exists() else ())
+    return [_parse_key(_read(file), file) for file in files]
 
 
 def _parse_key(content: bytes, file: Path) -> CheckpointKey:

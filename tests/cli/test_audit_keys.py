@@ -1,0 +1,53 @@
+"""A log whose audit key was replaced: what the old key signed is believed when it is named beside the new one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner
+
+from adapters.audit.checkpoint import CheckpointSigner
+from adapters.audit.export import CheckpointLine, Entry, Footer, Header, entry_line, line_of
+from adapters.audit.merkle import Tree, leaf_hash
+from cli.main import app
+
+LEAVES = (b'{"said":"before"}', b'{"said":"after"}')
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two entries, each under a checkpoint of another key; the keys are beside the file."""
+    monkeypatch.setenv("SLUICE_STATE_DIR", str(tmp_path / "state"))
+    tree, lines = Tree(), []
+    for number, (leaf, name) in enumerate(zip(LEAVES, ("old", "new"), strict=True)):
+        signer = CheckpointSigner(Ed25519PrivateKey.generate())
+        (tmp_path / f"{name}.pub").write_text(signer.key.encode())
+        tree.append(leaf_hash(leaf))
+        note = signer.sign(tree.size, tree.root())
+        lines += [
+            entry_line(Entry(number, leaf, leaf_hash(leaf))),
+            line_of(CheckpointLine(checkpoint=note, previous=number)),
+        ]
+    head, foot = Header(origin=signer.key.name, size=2, tail=0), Footer(size=2, tail=0)
+    file = tmp_path / "log.jsonl"
+    file.write_bytes(b"".join([line_of(head), *lines, line_of(foot)]))
+    return file
+
+
+def verify(log: Path, *names: str) -> tuple[int, str]:
+    keys = [word for name in names for word in ("--key", str(log.with_name(f"{name}.pub")))]
+    done = CliRunner().invoke(app, ["audit", "verify", "--file", str(log), *keys])
+    return done.exit_code, done.output
+
+
+def test_a_log_is_sound_under_the_old_key_and_the_new_one(log: Path) -> None:
+    code, told = verify(log, "old", "new")
+    assert (code, "SOUND: 2 of 2 entries proved" in told) == (0, True), told
+
+
+@pytest.mark.parametrize("name", ["old", "new"])
+def test_one_key_alone_does_not_vouch_for_what_the_other_signed(log: Path, name: str) -> None:
+    code, told = verify(log, name)
+    assert (code, "bad_signature" in told) == (7, True), told
