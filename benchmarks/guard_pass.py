@@ -44,7 +44,18 @@ from adapters.store.batch import Batch
 from adapters.store.database import Database
 from adapters.store.driver import only_row
 from benchmarks.postgres import fresh_database
-from benchmarks.report import Figure, Result, arguments, at_most, conclude, percentile, told
+from benchmarks.report import (
+    Bar,
+    Chart,
+    Figure,
+    Result,
+    arguments,
+    at_most,
+    conclude,
+    percentile,
+    told,
+    up_to_p99,
+)
 from benchmarks.stages import Stage, Stopwatch
 from bootstrap import memory
 from contracts.base import new_id
@@ -261,6 +272,13 @@ def figures(measured: Measured) -> list[Figure]:
     ]
 
 
+def charts(measured: Measured) -> list[Chart]:
+    """Return each pass beside the bare round trips."""
+    bars = [Bar(one.name, up_to_p99(one.took)) for one in measured.whole]
+    title = "Time of a guard pass: median, and up to p99; stay below with the median"
+    return [Chart("passes", title, "ms", bars, ACCEPTED_P50_MS)]
+
+
 def told_stage(stage: Stage) -> str:
     """Return a stage's figures in words."""
     p50, p99 = percentile(stage.took, 0.50), percentile(stage.took, 0.99)
@@ -281,8 +299,10 @@ def main() -> int:
     report = Result(
         promise="How long does a guard pass take, one in flight?",
         figures=figures(measured),
-        again=f"python -m benchmarks.guard_pass --rounds {given.rounds}",
+        again=f"python -m benchmarks.guard_pass --rounds {given.rounds}"
+        + (" --split" if given.split else ""),
         seconds=time.monotonic() - began,
+        charts=charts(measured),
         notes=(
             f"{given.rounds} passes of each kind, each with the outcome that it was to have."
             " Shares, where told, are of as many more under a stopwatch, which takes time itself.",
