@@ -1,23 +1,27 @@
-"""A wait for people that cannot go on, on a real Temporal server: the row never stays open for good."""
+"""What cannot go on, on a real Temporal server: no row that waits stays open for good, and no effect comes twice."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from temporalio import activity
-from temporalio.client import WorkflowFailureError
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.approval.activities import ApprovalActivities
 from activities.housekeeping.overdue import OverdueProposals
 from adapters.store import decisions
 from contracts.base import utc_now
-from contracts.messages import WAKE_SIGNAL
+from contracts.messages import WAKE_SIGNAL, Standing
 from contracts.proposal import ProposalState
 from tests.contracts.samples import BEN
-from tests.proposal_stack import CONFIGURATION, ProposalStack
+from tests.proposal_stack import CONFIGURATION, ProposalStack, eventually
 from tests.workflows.test_proposal import id_of
 
 S = ProposalState
@@ -78,3 +82,42 @@ async def test_a_terminated_workflow_leaves_nothing_open_past_its_time(stack: Pr
         await decisions.refuse(connection, signed.decision.id, "proposal_closed", BEN)
     assert await sweep.expire() == 1
     assert (await stack.row(id_of(waiting))).state == S.EXPIRED
+
+
+async def test_an_effect_whose_workflow_was_terminated_goes_on_once_that_is_reset(
+    stack: ProposalStack,
+) -> None:
+    await stack.fleet.admin.settings(pending=0.0, operation=600.0)
+    async with stack.working():
+        handle = await stack.propose()
+        await stack.until(id_of(handle), S.AWAITING_APPROVAL)
+        await stack.decide(id_of(handle))
+        operation: str = await eventually(operation_of(stack, id_of(handle)))
+        await handle.terminate("by mistake")
+        await to_its_last_task(stack, handle)
+        await stack.fleet.admin.finish_operation(operation)
+        closed = await stack.client.get_workflow_handle(handle.id, result_type=Standing).result()
+    assert closed.state is S.SUCCEEDED
+    assert stack.sizes_set() == [3]
+
+
+def operation_of(stack: ProposalStack, proposal_id: str) -> Callable[[], Awaitable[Any]]:
+    async def known() -> Any:
+        intent = await stack.intent(proposal_id)
+        return intent and intent.operation
+
+    return known
+
+
+async def to_its_last_task(stack: ProposalStack, handle: WorkflowHandle[Any, Any]) -> None:
+    """What `temporal workflow reset --type LastWorkflowTask` does."""
+    history = await handle.fetch_history()
+    done = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    request = ResetWorkflowExecutionRequest(
+        namespace=stack.client.namespace,
+        workflow_execution=WorkflowExecution(workflow_id=handle.id),
+        reason="terminated by mistake",
+        workflow_task_finish_event_id=max(one.event_id for one in history.events if one.event_type == done),
+        request_id=handle.id,
+    )
+    await stack.client.workflow_service.reset_workflow_execution(request)
