@@ -1,4 +1,4 @@
-"""Halts against proposals that are about to execute: `make proof-halts` runs 50 rounds of 100 on a practice stack.
+"""Halts against proposals that are about to execute: `make proof-halts`, in rounds of 100 on a practice stack.
 
 In each round the proposals are approved at once, and the halt comes when a drawn number of them has changed its
 target. One is approved under the halt, so that each halt holds something. Judged by the provider's own log: no covered
