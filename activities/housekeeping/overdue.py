@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, literal, or_, select
 from sqlalchemy.engine import Row
 
 from activities.closing import close_without_effect
@@ -55,7 +55,8 @@ class OverdueProposals:
             found = await connection.execute(
                 select(proposal_rows.c.id)
                 .where(proposal_rows.c.tenant == tenant, late, ~_is_being_decided())
-                .order_by(proposal_rows.c.id)
+                # By id, PostgreSQL would walk through all that is stored for a hundred that it takes to come soon.
+                .order_by(proposal_rows.c.decide_by, proposal_rows.c.id)
                 .limit(AT_MOST)
             )
             ids = found.scalars().all()
@@ -75,7 +76,8 @@ class OverdueProposals:
 
 
 def _states(*states: ProposalState) -> Any:
-    return proposal_rows.c.state.in_([one.value for one in states])
+    # Spelled out, not bound: the index of what is open is found by these very words.
+    return proposal_rows.c.state.in_([literal(one.value, literal_execute=True) for one in states])
 
 
 def _is_being_decided() -> Any:
@@ -84,7 +86,7 @@ def _is_being_decided() -> Any:
         .where(
             decisions.c.proposal_id == proposal_rows.c.id,
             decisions.c.revision == proposal_rows.c.revision,
-            decisions.c.status == DecisionStatus.RECORDED.value,
+            decisions.c.status == literal(DecisionStatus.RECORDED.value, literal_execute=True),
         )
         .exists()
     )

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Text, exists, func, or_, select
+from sqlalchemy import Text, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +19,8 @@ from contracts.action import Action
 from contracts.proposal import Draft, ProposalState
 
 OPEN = tuple(state.value for state in ProposalState if not state.is_final)
+# Spelled out, not bound: the index of what is open is found by these very words.
+_IS_OPEN = proposals.c.state.in_([literal(state, literal_execute=True) for state in OPEN])
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,13 @@ async def open_on(connection: AsyncConnection, tenant: str, target_key: str) -> 
         .where(
             proposals.c.tenant == tenant,
             proposals.c.target_key == target_key,
-            proposals.c.state.in_(OPEN),
+            _IS_OPEN,
             proposals.c.dry_run.is_(False),
         )
+        # No limit: with one, PostgreSQL walks through the whole history for a first that it takes to come soon.
         .order_by(proposals.c.created_at, proposals.c.id)
-        .limit(1)
     )
-    row = found.one_or_none()
+    row = found.first()
     if row is None:
         return None
     return OpenProposal(row.id, ProposalState(row.state), Draft.model_validate(row.draft).action)

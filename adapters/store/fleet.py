@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import ARRAY, Text, delete, func, literal, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -109,14 +109,24 @@ async def pending(
     connection: AsyncConnection, tenant: str, target_keys: Collection[str]
 ) -> dict[str, tuple[Change, ...]]:
     """Return the proposals for these pools that are not over, or are `dirty`, oldest first."""
-    wanted = (
+    # State by state, as `ix_proposals_by_state` has them: in one go, PostgreSQL walks through all that is over, from
+    # the oldest on, for a first page that it takes to be full soon.
+    states = func.unnest(literal(_OPEN, ARRAY(Text))).table_valued("state", name="states").render_derived()
+    oldest = (
         select(proposals)
         .where(
             proposals.c.tenant == tenant,
             proposals.c.target_key.in_(list(target_keys)),
-            proposals.c.state.in_(_OPEN),
+            proposals.c.state == states.c.state,
         )
         .order_by(proposals.c.created_at, proposals.c.id)
+        .limit(MOST_PENDING)
+        .lateral("oldest")
+    )
+    wanted = (
+        select(oldest)
+        .join_from(states, oldest, true())
+        .order_by(oldest.c.created_at, oldest.c.id)
         .limit(MOST_PENDING)
     )
     found: dict[str, list[Change]] = {key: [] for key in target_keys}

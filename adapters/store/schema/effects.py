@@ -47,4 +47,5 @@ intents = Table(
     created_at(),
     Index("ix_intents_open", "call_deadline", postgresql_where=text("receipt is null")),
     Index(None, "proposal_id"),
+    Index(None, "operation", postgresql_where=text("operation is not null")),
 )

@@ -41,4 +41,5 @@ break_glass_uses = Table(
     Column("pass_number", Integer, primary_key=True),
     Column("at", Moment, nullable=False),
     Column("document", JSONB, nullable=False),  # contracts.break_glass.BreakGlassUse
+    Index(None, "proposal_id"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Integer, LargeBinary, Table, Text, func
+from sqlalchemy import Column, Index, Integer, LargeBinary, Table, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from adapters.store.schema.base import Moment, created_at, metadata
@@ -30,6 +30,12 @@ sessions = Table(
     Column("expires_at", Moment, nullable=False),
     Column("revoked_at", Moment),
     created_at(),
+    Index(
+        "ix_sessions_person",
+        text("(principal ->> 'issuer')"),
+        text("(principal ->> 'subject')"),
+        "created_at",
+    ),
 )
 
 login_links = Table(

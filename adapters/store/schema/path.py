@@ -27,6 +27,7 @@ requests = Table(
     Column("closed_at", Moment),
     created_at(),
     Index(None, "tenant", "created_at", "id"),
+    Index("ix_requests_open", "created_at", postgresql_where=text("status in ('received', 'planning')")),
     Index("ix_requests_joined", "joined", postgresql_using="gin", postgresql_where=text("joined <> '{}'")),
     Index(
         "ix_requests_conversation",
@@ -84,7 +85,8 @@ proposals = Table(
         "ix_proposals_open_by_target",
         "target_key",
         postgresql_where=text(
-            "state in ('evaluating', 'awaiting_approval', 'ready', 'executing', 'verifying', 'rolling_back')"
+            "state in ('evaluating', 'awaiting_approval', 'ready', 'executing', 'verifying', 'rolling_back',"
+            " 'dirty')"
         ),
     ),
     Index("ix_proposals_of_request", "request_id", postgresql_where=text("request_id is not null")),
