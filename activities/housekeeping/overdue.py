@@ -86,7 +86,7 @@ def _is_being_decided() -> Any:
         .where(
             decisions.c.proposal_id == proposal_rows.c.id,
             decisions.c.revision == proposal_rows.c.revision,
-            decisions.c.status == literal(DecisionStatus.RECORDED.value, literal_execute=True),
+            decisions.c.status == DecisionStatus.RECORDED.value,
         )
         .exists()
     )
