@@ -69,6 +69,10 @@ def _figures(tally: Tally, wanted: int, *, is_whole: bool) -> Sequence[Figure]:
         told("boundaries passed", tally.reached.total()),
         told("effects at the provider", tally.effects),
         at_least("of these, answers lost after the effect", tally.unanswered, wanted // 5 if is_whole else 0),
+        told(
+            "proposals ended as", ", ".join(f"{count:,} {state}" for state, count in tally.ends.most_common())
+        ),
+        at_least("halts that became effective", tally.halts, 1 if is_whole else 0),
     )
 
 

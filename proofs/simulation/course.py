@@ -181,7 +181,9 @@ class Run:
             node_pool=chance.choice(POOLS) if number else POOLS[0],
             node_count=chance.choice(_SIZES),
         )
-        who = chance.choice((ground.ANA, ground.ANA, ground.CARE))
+        # Storms of an agent are counted, and halted, over all tenants: each seed has one of its own.
+        agent = ground.CARE.model_copy(update={"subject": f"{ground.CARE.subject}-{self.tenant}"})
+        who = chance.choice((ground.ANA, ground.ANA, agent))
         proposal_id = await self.people.propose(who, action)
         if proposal_id is not None:
             await asyncio.gather(*self._react(proposal_id, action))

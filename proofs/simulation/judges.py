@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -32,8 +32,20 @@ _GIVEN = Given({}, DECIDE_WITHIN + EXECUTE_WITHIN + _SLACK, _SLACK)
 _SCOPES = ("environment=production", "tenant")
 
 
-async def judge(database: Database, parts: ApiParts, courses: Sequence[Course]) -> dict[int, list[str]]:
-    """Return seed → what is wrong with it; a fault of the whole audit log goes to the first seed."""
+@dataclass(frozen=True)
+class Judged:
+    """What became of a batch of seeds."""
+
+    faults: Mapping[int, list[str]]
+    """Seed → what is wrong with it; a fault of the whole audit log is the first seed's."""
+    ends: Counter[str]
+    """Of proposals, by state."""
+    halts: int
+    """That became effective."""
+
+
+async def judge(database: Database, parts: ApiParts, courses: Sequence[Course]) -> Judged:
+    """Judge seeds by what they have left in the database."""
     exported = b"".join([line async for line in await export(parts)])
     all_of = await records.read(database)
     async with database.reading() as connection:
@@ -50,7 +62,11 @@ async def judge(database: Database, parts: ApiParts, courses: Sequence[Course]) 
     }
     if courses:
         found[courses[0].seed] += _of_log(all_of, exported, parts)
-    return {seed: wrong for seed, wrong in found.items() if wrong}
+    return Judged(
+        faults={seed: wrong for seed, wrong in found.items() if wrong},
+        ends=Counter(str(row.state) for row in all_of.proposals),
+        halts=sum(row.effective_at is not None for row in stopped),
+    )
 
 
 def _faults(course: Course, rows: Records, stopped: Sequence[Row[Any]]) -> Iterable[str]:

@@ -48,6 +48,10 @@ class Tally:
     """Calls that the provider accepted."""
     unanswered: int = 0
     """Of these, the ones whose answer was lost on its way to a caller that lived."""
+    ends: Counter[str] = field(default_factory=Counter)
+    """Final state → proposals."""
+    halts: int = 0
+    """That became effective."""
     faults: dict[int, list[str]] = field(default_factory=dict)
     """Seed → what is wrong with it."""
     steps: dict[int, list[str]] = field(default_factory=dict)
@@ -60,6 +64,8 @@ class Tally:
         self.crashed += other.crashed
         self.effects += other.effects
         self.unanswered += other.unanswered
+        self.ends += other.ends
+        self.halts += other.halts
         self.faults |= other.faults
         self.steps |= other.steps
 
@@ -167,6 +173,9 @@ async def _batch(
         present.world = run.world
         try:
             courses.append(await run.follow())
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
         finally:
             present.world = None
         await database.forget_shared()
@@ -178,8 +187,9 @@ async def _batch(
     configuration = ground.configuration("judged", "roomy", 1, 100, 500)
     judged = Database(url, pool_size=1)
     async with database.undisturbed():
-        tally.faults = await judge(judged, parts(judged, configuration, run.temporal), courses)
+        found = await judge(judged, parts(judged, configuration, run.temporal), courses)
         await judged.close()
+    tally.faults, tally.ends, tally.halts = dict(found.faults), found.ends, found.halts
     tally.steps = {
         one.seed: one.world.steps for one in courses if one.seed in tally.faults or len(courses) == 1
     }

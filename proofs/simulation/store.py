@@ -9,7 +9,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import _AsyncGeneratorContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, _AsyncGeneratorContextManager, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from types import FrameType
@@ -34,8 +34,9 @@ _CLOCK = """
 _PATH = "public, pg_catalog"
 _SHARED = """
     DELETE FROM outbox WHERE kind <> 'notify';
-    DELETE FROM breaker_outcomes; DELETE FROM breakers; DELETE FROM rate_buckets"""
-"""What seeds would otherwise have in common: queues and limits that are not a tenant's."""
+    DELETE FROM breaker_outcomes; DELETE FROM breakers; DELETE FROM rate_buckets;
+    UPDATE halts SET status = 'ended', ended_at = clock_timestamp() WHERE status <> 'ended'"""
+"""What seeds would otherwise have in common: queues, limits and halts that are not a tenant's."""
 
 
 async def prepare(url: str, clock: Clock) -> None:
@@ -129,6 +130,8 @@ class SimulatedDatabase(Database):
         self.on_outbox: Callable[[], object] = lambda: None
         """Called when somebody has put a row into the outbox."""
         self._turn = asyncio.Lock()
+        self._at_work: asyncio.Task[Any] | None = None
+        """Who has the connection: transactions and reads of the real store begin by taking one."""
         self._is_listening = False
 
     def transaction(self) -> _AsyncGeneratorContextManager[AsyncConnection, None]:
@@ -153,9 +156,26 @@ class SimulatedDatabase(Database):
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """As the real one. A read is no boundary of its own: nothing is lost with it."""
+        async with self._read(super().reading) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[AsyncConnection]:
+        """As the real one: a read by itself, or the beginning of what the others do."""
+        if self._at_work is asyncio.current_task():
+            async with super().single() as connection:
+                yield connection
+            return
+        async with self._read(super().single) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _read(
+        self, begin: Callable[[], AbstractAsyncContextManager[AsyncConnection]]
+    ) -> AsyncIterator[AsyncConnection]:
         if self.world is not None:
             await self.world.turn()
-        async with self._at_sockets(), super().reading() as connection:
+        async with self._at_sockets(), begin() as connection:
             yield connection
         if self.world is not None:
             await self.world.linger("a read")
@@ -173,9 +193,11 @@ class SimulatedDatabase(Database):
             if self.world is not None:
                 self._clock.show(self.world.tick())
             loop.at_sockets += 1
+            self._at_work = asyncio.current_task()
             try:
                 yield
             finally:
+                self._at_work = None
                 loop.at_sockets -= 1
 
     @asynccontextmanager

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
+import pytest
+from sqlalchemy import text
+
+from proofs.last_unit import postgres
 from proofs.simulation.boundaries import AFTER, BEFORE
+from proofs.simulation.loop import run_virtually, running_loop
 from proofs.simulation.plants import PLANTS
 from proofs.simulation.running import Tally, boundaries, simulate
+from proofs.simulation.store import Clock, SimulatedDatabase
 
 FOUND_WITHIN = 100
 """Seeds."""
@@ -27,6 +33,29 @@ def test_no_invariant_breaks_and_a_seed_replays_to_the_letter() -> None:
 def test_a_planted_bug_is_found(plant: str) -> None:
     tally = simulate(range(FOUND_WITHIN), plant, batch=10, done=lambda batch: bool(batch.faults))
     assert tally.faults
+
+
+def test_whatever_asks_the_database_takes_no_virtual_time(tmp_path: Path) -> None:
+    async def ask(url: str, clock: Clock) -> float:
+        database, loop = SimulatedDatabase(url, clock), running_loop()
+        loop.call_later(60, lambda: None)
+        for connect in (database.single, database.reading, database.transaction):
+            async with connect() as connection:
+                await connection.execute(text("SELECT pg_sleep(0.01)"))
+        await database.close()
+        return loop.time()
+
+    clock = Clock(tmp_path / "clock")
+    with postgres() as url:
+        assert run_virtually(ask(url, clock)) == 0.0
+    clock.close()
+
+
+def test_a_seed_comes_to_the_same_beside_others_as_alone() -> None:
+    seeds = [5004, 5013, 5016, 5027, 5028, 5032]
+    together, alone = (simulate(seeds, batch=batch) for batch in (len(seeds), 1))
+    assert together.halts > 0
+    assert (together.ends, together.halts, together.reached) == (alone.ends, alone.halts, alone.reached)
 
 
 def test_every_commit_send_and_result_of_the_path_is_a_boundary() -> None:
