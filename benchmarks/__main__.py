@@ -16,8 +16,8 @@ from benchmarks.catalogue import BENCHMARKS
 from benchmarks.page import FIGURES, publish
 from proofs.catalogue import Size
 from proofs.figures import keeping
-from proofs.report import say
-from proofs.suite import end_as_by_keyboard, run, summary
+from proofs.report import end_as_by_keyboard, say
+from proofs.suite import run, summary
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

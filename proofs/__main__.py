@@ -11,8 +11,8 @@ from pathlib import Path
 from proofs.catalogue import PROOFS, Size
 from proofs.figures import keeping
 from proofs.page import FIGURES, publish
-from proofs.report import say
-from proofs.suite import end_as_by_keyboard, run, summary
+from proofs.report import end_as_by_keyboard, say
+from proofs.suite import run, summary
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = [one for one in PROOFS if one.name in (given.names or names)]
     if lacking := [one.name for one in chosen if given.names and one.arguments(given.size) is None]:
         sys.stderr.write(f"no {given.size} form has {', '.join(lacking)}\n")
+        return 2
+    if given.size is Size.QUICK and given.figures is not None and given.figures.resolve() == FIGURES:
+        sys.stderr.write("the published figures are those of whole runs\n")
         return 2
     given.scratch.mkdir(parents=True, exist_ok=True)
     end_as_by_keyboard()

@@ -68,6 +68,8 @@ class Judged:
     """What became of the orders."""
 
     ends: Counter[ProposalState] = field(default_factory=Counter)
+    right: int = 0
+    """Of these, as the model says."""
     faults: list[str] = field(default_factory=list)
     again: int = 0
     """Orders that were too slow and ran again."""
@@ -185,6 +187,8 @@ async def _judge(course: _Course, judged: Judged) -> None:
     state, wanted = ProposalState(row.state), ends_as(course.order)
     if state is not wanted:
         judged.faults.append(f"{_named(course.order)}: {state} instead of {wanted}")
+    else:
+        judged.right += 1
     events = [AuditEvent.model_validate(one) for one in await course.stack.audit(course.proposal_id)]
     rebuilt = replay(events).proposals[course.proposal_id]
     if (rebuilt.state, rebuilt.revision) != (state, row.revision):
@@ -256,7 +260,7 @@ def main() -> int:
         report = Report(
             promise="Whatever happens to a waiting proposal, in any order, it ends in the one state it must (I2, I4).",
             figures=(
-                exactly("orders that ended as the model says", judged.ends.total(), given.sample),
+                exactly("orders that ended as the model says", judged.right, given.sample),
                 *(told(str(state), number) for state, number in sorted(judged.ends.items())),
                 told("orders run again with more time", judged.again),
             ),

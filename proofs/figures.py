@@ -12,6 +12,13 @@ from tools.machine import described
 
 _BEGIN, _END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 
+_BROKEN = {
+    "name": "newest run",
+    "value": "ended without a report",
+    "wanted": "a report",
+    "holds": False,
+}
+
 
 def keeping(file: Path | None, published: Path, publish: Callable[[], None]) -> Callable[[Outcome], None]:
     """Return what keeps each report in `file` as it comes, and publishes where that is the published file."""
@@ -26,12 +33,19 @@ def keeping(file: Path | None, published: Path, publish: Callable[[], None]) -> 
 
 
 def keep(file: Path, outcomes: Sequence[Outcome]) -> None:
-    """Put the reports into the file, with command and machine; those of other names stay as they are."""
+    """Put the reports into the file, with command and machine; those of other names stay as they are.
+
+    Where a run broke off, the report of the one before does not stand as if nothing had happened.
+    """
     kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     machine = described()
     for one in outcomes:
         if one.report is not None:
             kept[one.name] = one.report | {"command": one.command, "machine": machine}
+        elif one.name in kept:
+            before = kept[one.name]
+            figures = [figure for figure in before["figures"] if figure["name"] != _BROKEN["name"]]
+            kept[one.name] = before | {"figures": [*figures, _BROKEN], "holds": False}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -100,12 +100,17 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+def end_as_by_keyboard() -> None:
+    """Have SIGTERM end this program as Ctrl-C does: what it has under way is ended, too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def arguments(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with what every proof takes; `description` is the module's docstring.
 
     SIGTERM then ends the process as Ctrl-C does: what it has started is stopped.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_by_keyboard()
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -25,9 +24,11 @@ from api.server import server_for
 from benchmarks.postgres import fresh_database
 from contracts.ports import PoliciesInForce
 from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
+from local.bound import bound_command
 from proofs.report import say
 from settings import TelemetrySettings
 from tests.api.serving import RESIZE, Api, serving
+from tests.e2e import processes
 
 ROOT = Path(__file__).resolve().parent.parent
 _STARTS_WITHIN = 150.0
@@ -59,15 +60,13 @@ async def served_api(directory: Path) -> AsyncIterator[ServedApi]:
     async with fresh_database() as database_url:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "proofs.served_api", database_url,
+                *bound_command([sys.executable, "-m", "proofs.served_api", database_url]),
                 stdout=asyncio.subprocess.PIPE, stderr=output, cwd=ROOT,
             )  # fmt: skip
         try:
             yield await _begun(process, database_url, log)
         finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGTERM)
-                await asyncio.wait_for(process.wait(), _STOPS_WITHIN)
+            await processes.end(process, _STOPS_WITHIN)
 
 
 async def _begun(process: asyncio.subprocess.Process, database_url: str, log: Path) -> ServedApi:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -41,11 +40,6 @@ class Outcome:
     def holds(self) -> bool:
         """Whether it ended with a report that holds."""
         return self.report is not None and self.report["holds"] is True
-
-
-def end_as_by_keyboard() -> None:
-    """Have SIGTERM end this program as Ctrl-C does: what it has under way is ended, too."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 async def run(
@@ -107,7 +101,7 @@ async def _run(proof: Proof, scratch: Path, size: Size) -> Outcome:
     )
     say(f"{proof.name}: {'holds' if outcome.holds else 'DOES NOT HOLD'} after {outcome.seconds:.0f} s")
     if not outcome.holds:
-        say(outcome.last_words)
+        say(f"{outcome.last_words}\nagain: {outcome.command}")
     return outcome
 
 

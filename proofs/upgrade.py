@@ -197,7 +197,7 @@ def main() -> int:
             told("the release before", commit),
             at_least("rows migrated", migrated.rows, 1),
             at_least("histories that replay", histories - len(failed), histories or 1),
-            exactly("histories in which a planted change of order is found", len(found), proposals),
+            exactly("histories in which a planted change of order is found", len(found), proposals or 1),
         ),
         faults=[*migrated.faults, *(f"{run} does not replay: {error}" for run, error in failed.items())],
         again="python -m proofs.upgrade",

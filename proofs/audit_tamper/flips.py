@@ -73,6 +73,12 @@ def overlooked(log: Log, line: int) -> tuple[int, list[Flip]]:
     return 8 * len(raw), found
 
 
+def accepts(log: Log, line: int) -> bool:
+    """Tell whether the checks of a line let it through as it is: else a flip that they notice shows nothing."""
+    raw = log.lines[line]
+    return _passes(raw, _number_of(raw), log.signer.key)
+
+
 def whole(log: Log, flip: Flip) -> bool:
     """Tell whether the whole verifier finds a flip, without any kept checkpoint."""
     return not verify_export(flipped(log.lines, flip), [log.signer.key]).is_sound

@@ -197,9 +197,7 @@ def _flip(calls: Calls, chance: random.Random) -> None:
 
 def _wrap(calls: Calls, chance: random.Random) -> None:
     depth = chance.choice((1, 40, 300, 5_000))
-    around = chance.choice(
-        (("[", "]"), ('{"a":', "}"), ("```json\n", "\n```"), ("", " {}"), ("\ufeff", ""), ("(", ")"))
-    )
+    around = chance.choice(_AROUND)
     _in_text(calls, chance, lambda text: around[0] * depth + text + around[1] * depth)
 
 

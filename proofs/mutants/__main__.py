@@ -34,6 +34,7 @@ from proofs.mutants.trial import (
 )
 from proofs.mutants.working_copy import ROOT, MutantInvalid, copy_repository, mutated
 from proofs.report import Report, conclude, exactly, told
+from proofs.report import arguments as report_arguments
 from proofs.spread import lane, spread
 
 _ALL_MAY_ENTER = 0o755
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         keep_killers(trials, [one.name for one in MUTANTS])
     _write_table(trials)
     report = Report(
-        promise="Every check of the path is guarded: removed or inverted by itself, it turns a test red.",
+        promise="Every check of the list is guarded: removed or inverted by itself, it turns a test red.",
         figures=(
             exactly("mutants killed", sum(one.result is Result.KILLED for one in trials), len(chosen)),
             exactly("mutants survived", sum(one.result is Result.SURVIVED for one in trials), 0),
@@ -183,13 +184,12 @@ def _write_table(trials: Sequence[Trial]) -> None:
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m proofs.mutants", description=__doc__)
+    parser = report_arguments(__doc__)
     parser.add_argument("--only", action="append", metavar="NAME", help="mutants whose name has this in it")
     parser.add_argument("--list", action="store_true", help="name the mutants by promise, and end")
     parser.add_argument("--jobs", type=int, default=1, help="mutants that are tried at the same time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write each mutant's result there, too")
     parser.add_argument("--keep-killers", action="store_true", help="note who killed whom, to be tried first")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write the outcome there, as JSON")
     return parser.parse_args(arguments)
 
 

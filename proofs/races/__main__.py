@@ -63,7 +63,7 @@ def figures(tally: Tally, races: int) -> tuple[Figure, ...]:
         told("of these between processes", tally.across),
         told("proposals", tally.proposals),
         told("calls", tally.calls),
-        told("effects", tally.effects),
+        at_least("effects", tally.effects, min(1, races)),
         *(told(state, number) for state, number in sorted(tally.ends.items())),
         exactly("deadlocks", tally.deadlocks, 0),
         exactly("calls that the database could not serve", tally.unavailable, 0),

@@ -29,4 +29,4 @@ async def test_a_few_orders_end_on_real_parts_as_the_model_says(stack: ProposalS
     async with stack.working():
         judged = await prove(stack, sample(FEW))
     assert judged.faults == []
-    assert sum(judged.ends.values()) == FEW
+    assert judged.right == judged.ends.total() == FEW

@@ -9,6 +9,7 @@ import pytest
 from adapters.audit import verify
 from adapters.audit.verify import verify_export
 from proofs.audit_tamper import flips, rearranging
+from proofs.audit_tamper.__main__ import Piece, work
 from proofs.audit_tamper.command import Command
 from proofs.audit_tamper.flips import Flip
 from proofs.audit_tamper.log import made
@@ -65,3 +66,10 @@ def test_a_verifier_that_takes_any_spelling_is_found(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(verify, "is_canonical", lambda _: True)
     number = next(at for at, one in enumerate(KINDS) if one.name.startswith("spelled otherwise"))
     assert not rearranging.tried(LOG, OTHER, 1, number).is_found
+
+
+def test_a_verifier_that_takes_nothing_for_sound_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(flips.accepts(LOG, line) for line in range(len(LOG.lines)))
+    monkeypatch.setattr(flips, "entry_fault", lambda _: "refused")
+    [fault, *_] = work(Piece("flips", len(LOG.entries), 1, range(ENTRY, ENTRY + 1))).faults
+    assert "refused before anything was changed" in fault

@@ -16,6 +16,8 @@ import pytest
 
 from proofs.__main__ import main
 from proofs.catalogue import PROOFS, Proof, Size
+from proofs.figures import keep
+from proofs.page import FIGURES
 from proofs.suite import run, summary
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +28,24 @@ async def test_a_proof_that_ends_without_a_report_holds_nothing(tmp_path: Path) 
     [outcome] = await run([silent], tmp_path, lanes=1, size=Size.QUICK)
     assert not outcome.holds
     assert "| silent | ended without a report |" in summary([outcome])
+
+
+async def test_a_proof_that_breaks_off_does_not_leave_its_last_figures_standing(tmp_path: Path) -> None:
+    [broken] = await run([Proof("silent", "proofs.report", quick=())], tmp_path, lanes=1, size=Size.QUICK)
+    figures = tmp_path / "figures.json"
+    sound = {"figures": [{"name": "rounds", "value": "5", "wanted": "5", "holds": True}], "holds": True}
+    figures.write_text(json.dumps({"silent": sound, "other": sound}))
+    for _ in range(2):
+        keep(figures, [broken])
+    kept = json.loads(figures.read_text())
+    assert kept["other"] == sound
+    assert kept["silent"]["holds"] is False
+    assert [one["value"] for one in kept["silent"]["figures"]] == ["5", "ended without a report"]
+
+
+def test_a_short_form_is_not_published(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["budget", "--quick", "--figures", str(FIGURES)]) == 2
+    assert "whole runs" in capsys.readouterr().err
 
 
 def test_a_quick_proof_ends_in_the_table_and_in_the_file_of_figures(
