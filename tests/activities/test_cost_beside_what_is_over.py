@@ -6,23 +6,26 @@ The path itself is in `test_cost_of_each_stage.py`; here are sweeps, alerts, pag
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from activities.housekeeping.exceptions import ExceptionSweeps
 from activities.housekeeping.overdue import OverdueProposals
 from adapters.configuration import parse
-from adapters.store import admitting, coalescing, fleet, halts, intents, last_seen
+from adapters.store import admitting, coalescing, fleet, halts, intents, last_seen, outbox_queue
 from adapters.store.database import Database
 from adapters.store.ledger import sweep_reservations
+from adapters.store.outbox import OutboxKind
 from tests.adapters.store.samples import stored_proposal, stored_request
 from tests.contracts.samples import ANA, BEN
 
 pytestmark = pytest.mark.postgres_15
 
 OVER = 3_000
-"""Of everything: proposals, requests, effects, uses of a grant, sign-ins."""
+"""Of everything: proposals, requests, effects, uses of a grant, sign-ins; and as much that is not due yet."""
 OPEN = 300
 """Proposals that wait, one in ten: enough for PostgreSQL to expect one early wherever it looks."""
 LITTLE = 2 * OPEN
@@ -58,6 +61,8 @@ _BESIDE = (
     """INSERT INTO sessions (id, token_hash, principal, display_name, method, expires_at)
         SELECT id, convert_to(id, 'UTF8'), jsonb_build_object('issuer', 'local', 'subject', id), id, 'oidc', now()
         FROM proposals WHERE state = 'succeeded'""",
+    """INSERT INTO outbox (kind, subject, due_at)
+        SELECT 'notify', id, now() + interval '1 hour' FROM proposals WHERE state = 'succeeded'""",
     """INSERT INTO budget_windows (tenant, scope, "window", currency)
         VALUES ('default', 'org', 'month:2026-11', 'EUR')""",
     "ANALYZE",
@@ -116,7 +121,7 @@ async def stored(migrated_database_url: str) -> AsyncIterator[Stored]:
 
 async def test_what_is_open_is_found_without_reading_what_is_over(stored: Stored) -> None:
     database, target = stored.database, stored.target
-    overdue = OverdueProposals(database, parse("environments: {production: {}}"))
+    configuration = parse("environments: {production: {}}")
 
     def asked(reading: Callable[[AsyncConnection], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
         async def ask() -> object:
@@ -130,7 +135,14 @@ async def test_what_is_open_is_found_without_reading_what_is_over(stored: Stored
         return await admitting.read(connection, "prp_over_0007/1/forward", row, 3)
 
     questions: Mapping[str, Callable[[], Awaitable[object]]] = {
-        "what nobody closed in time": overdue.expire,
+        "what nobody closed in time": OverdueProposals(database, configuration).expire,
+        "what a window held": ExceptionSweeps(database, configuration).wake_opened,
+        "what an ended halt held": asked(halts.tend),
+        "what is to be delivered now": asked(
+            lambda connection: outbox_queue.claim(
+                connection, list(OutboxKind), limit=16, lease=timedelta(seconds=30)
+            )
+        ),
         "what still holds money": lambda: sweep_reservations(database),
         "what an alert would repeat": asked(
             lambda connection: coalescing.open_on(connection, "default", target)
