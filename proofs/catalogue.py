@@ -28,6 +28,8 @@ class Proof:
     long: tuple[str, ...] | None = None
     is_alone: bool = False
     """Whether it measures time, so that nothing may run beside it."""
+    is_long: bool = False
+    """Whether it keeps a processor busy for far longer than the others, in its full form."""
     tested_in: str = "tests/proofs"
     """The folder of the test that runs a little of it, and sees it find a planted fault."""
 
@@ -42,7 +44,7 @@ class Proof:
 
 
 PROOFS = (
-    Proof("budget", "proofs.last_unit", ("--rounds", "1000"), ("--rounds", "20"), ("--rounds", "5000")),
+    Proof("budget", "proofs.last_unit", ("--rounds", "500"), ("--rounds", "20"), ("--rounds", "5000")),
     Proof("approvals", "proofs.approval_orders", ("--sample", "300"), ("--sample", "10")),
     Proof("races", "proofs.races", ("--races", "10000"), ("--races", "100")),
     Proof("storm", "proofs.storm", tested_in="tests/e2e"),
@@ -88,9 +90,10 @@ PROOFS = (
     Proof(
         "simulation",
         "proofs.simulation",
-        ("--seeds", "8000"),
+        ("--seeds", "4000"),
         ("--seeds", "100"),
         ("--seeds", "50000", "--jobs", "2"),
+        is_long=True,
     ),
     Proof(
         "hostile",
@@ -100,5 +103,5 @@ PROOFS = (
         is_alone=True,
     ),
     Proof("api", "proofs.api_fuzz", ("--examples", "12"), ("--examples", "1")),
-    Proof("mutants", "proofs.mutants", (), ("--only", "fence")),
+    Proof("mutants", "proofs.mutants", (), ("--only", "fence"), is_long=True),
 )

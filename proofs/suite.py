@@ -50,8 +50,9 @@ async def run(
     size: Size,
     keep: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Run the proofs that have this size, `lanes` at a time, in this order; those that measure time last, alone.
+    """Run the proofs that have this size, `lanes` at a time, and return what became of them in the order given.
 
+    Those that take long begin first, so that no lane is left with one; those that measure time come last, alone.
     `keep` is told of each as it ends: a run that is broken off loses nothing of what it has found.
     """
     turns = asyncio.Semaphore(lanes)
@@ -66,7 +67,7 @@ async def run(
             return await ended(proof)
 
     proofs = [proof for proof in proofs if proof.arguments(size) is not None]
-    together = [proof for proof in proofs if not proof.is_alone]
+    together = sorted((proof for proof in proofs if not proof.is_alone), key=lambda proof: not proof.is_long)
     found = dict(zip(together, await asyncio.gather(*map(one, together)), strict=True))
     for proof in proofs:
         if proof.is_alone:

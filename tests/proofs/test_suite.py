@@ -30,6 +30,21 @@ async def test_a_proof_that_ends_without_a_report_holds_nothing(tmp_path: Path) 
     assert "| silent | ended without a report |" in summary([outcome])
 
 
+async def test_what_takes_long_begins_first_and_is_told_in_its_place(tmp_path: Path) -> None:
+    short, long, alone = (
+        Proof("short", "proofs.report", quick=()),
+        Proof("long", "proofs.report", quick=(), is_long=True),
+        Proof("alone", "proofs.report", quick=(), is_alone=True),
+    )
+    ended: list[str] = []
+    given = [alone, short, long]
+    outcomes = await run(
+        given, tmp_path, lanes=1, size=Size.QUICK, keep=lambda outcome: ended.append(outcome.name)
+    )
+    assert ended == ["long", "short", "alone"]
+    assert [one.proof for one in outcomes] == given
+
+
 async def test_a_proof_that_breaks_off_does_not_leave_its_last_figures_standing(tmp_path: Path) -> None:
     [broken] = await run([Proof("silent", "proofs.report", quick=())], tmp_path, lanes=1, size=Size.QUICK)
     figures = tmp_path / "figures.json"
