@@ -10,7 +10,7 @@ Every proposal has a requester and a cluster of its own. After its passes it is 
 comes next: nothing is held for a lease, and nobody is in a storm. A pass that does not come to what is measured, an
 allow and then an admission, ends the run.
 
-Accepted (design of the cost budgets, docs/architecture.md): p50 at most 6 ms, p99 at most 15 ms, for either pass.
+Accepted (docs/performance.md): p50 at most 6 ms, p99 at most 15 ms, for either pass.
 """
 
 from __future__ import annotations

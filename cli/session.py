@@ -112,7 +112,7 @@ class Session:
         if not isinstance(local, dict):
             if self.as_name is None:
                 return None
-            hint = "start the local stack with `sluice up`, or set SLUICE_TOKEN and leave --as away"
+            hint = "start the local stack with `sluice up`, or set SLUICE_TOKEN and leave out --as"
             raise CommandFailed(f"{file} cannot be read, so --as knows nobody", ExitCode.AUTH, hint)
         if self.as_name is None:
             hint = f"choose one: --as {' | --as '.join(local)}"

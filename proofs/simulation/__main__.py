@@ -1,4 +1,4 @@
-"""I1 to I8 under an adversarial scheduler: `make proof-simulation` runs 50,000 seeds, or the one that is named.
+"""I1 to I8 under an adversarial scheduler: `make proof-simulation`, or one seed that is named.
 
 One process, a virtual clock, one PostgreSQL. Real: the API's services, the dispatcher, the workflow, all activities,
 the guardrails, the ledger, the store. Simulated: Temporal (`temporal.py`), the wire to the provider (its state and
