@@ -102,6 +102,55 @@ CALLING = Group(
         "effect-on-what-was-changed-meanwhile": Change("if finding is Finding.CHANGED:", "if False:"),
     },
 )
+BEGUN = Group(
+    "activities/execution/activities.py",
+    Promise.ONE_EFFECT,
+    ("tests/activities/execution/test_crashes.py", "tests/activities/execution/test_effects.py"),
+    {
+        "effect-that-was-begun-is-begun-again": Change(
+            "        if has_begun:\n            issued = await self._recover(work)\n",
+            "        if False:\n            issued = await self._recover(work)\n",
+        ),
+    },
+)
+RECOGNISED = Group(
+    "activities/execution/recognition.py",
+    Promise.ONE_EFFECT,
+    ("tests/activities/execution/test_recognition.py",),
+    {
+        "operation-from-before-the-intent-is-adopted": Change(
+            "        and operation.started_at >= since - CLOCK_SKEW\n", ""
+        ),
+        "way-back-goes-over-what-others-changed": Change(
+            "if seen.machine_type != prior.machine_type or not _is_ours(effect, prior, seen):",
+            "if seen.machine_type != prior.machine_type:",
+        ),
+    },
+)
+TAKEN_BACK = Group(
+    "activities/verification/activities.py",
+    Promise.ONE_EFFECT,
+    (
+        "tests/activities/verification/test_activities.py"
+        "::test_a_way_back_after_which_the_pool_is_not_as_before_is_left_to_a_person",
+    ),
+    {
+        "way-back-that-failed-is-told-as-done": Change(
+            "return _S.ROLLED_BACK if judgement.matches else _S.DIRTY", "return _S.ROLLED_BACK"
+        ),
+    },
+)
+KEPT = Group(
+    "activities/closing.py",
+    Promise.SCOPE,
+    ("tests/activities/test_closing.py", "tests/activities/execution/test_effects.py"),
+    {
+        "dirty-frees-its-cluster": Change(
+            "    if state is not ProposalState.DIRTY:\n        await leases.free(",
+            "    if state:\n        await leases.free(",
+        ),
+    },
+)
 VOTES = Group(
     "activities/execution/admission.py",
     Promise.VOTE,
@@ -206,4 +255,4 @@ VERIFYING = Group(
     },
 )
 
-GROUPS = (ADMISSION, CALLING, VOTES, LEASES, INTENTS, VERIFYING)
+GROUPS = (ADMISSION, CALLING, BEGUN, RECOGNISED, TAKEN_BACK, KEPT, VOTES, LEASES, INTENTS, VERIFYING)

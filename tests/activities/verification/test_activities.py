@@ -139,6 +139,18 @@ async def test_what_changed_after_the_effect_is_not_called_a_success(stack: Effe
     assert stack.sizes_set() == [3]
 
 
+async def test_a_way_back_after_which_the_pool_is_not_as_before_is_left_to_a_person(
+    stack: EffectStack,
+) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.OPERATION_ERROR, times=1)
+    proposal_id = await executed(stack)
+    assert (await stack.execute(proposal_id, Step.COMPENSATION)).state is S.ROLLING_BACK
+    await stack.fleet.admin.change_pool(WEB, node_count=7)
+    outcome = await stack.verify(proposal_id, Step.COMPENSATION)
+    assert (outcome.state, outcome.reason_code) == (S.DIRTY, "target_size_differs")
+    assert await stack.lease_owner() == proposal_id
+
+
 async def test_what_nobody_may_look_at_for_the_whole_time_is_left_to_a_person(stack: EffectStack) -> None:
     proposal_id = await executed(stack)
     await stack.fleet.admin.add_fault("GetNodePool", FaultKind.PERMISSION, times=-1)
