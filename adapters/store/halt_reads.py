@@ -25,10 +25,12 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import LateralFromClause
 
 from adapters.store.halts import halt_of, held_on
 from adapters.store.schema import audit_events, halts, intents, proposals
@@ -134,9 +136,14 @@ def _key() -> ColumnElement[str]:
     return func.concat_ws("/", proposals.c.id, cast(proposals.c.revision, Text), step)
 
 
-def _fate() -> ColumnElement[str]:
-    is_recorded = intents.c.issued_at.is_not(None) | intents.c.receipt.is_not(None)
-    withdrawn = intents.c.key.is_(None) | (intents.c.settled_at.is_not(None) & ~is_recorded)
+def _effect() -> LateralFromClause:
+    """The intent that `_key` names. Limited, so that it is looked up, and not all there ever were read through."""
+    return select(intents).where(intents.c.key == _key()).limit(1).lateral("effect")
+
+
+def _fate(effect: LateralFromClause) -> ColumnElement[str]:
+    is_recorded = effect.c.issued_at.is_not(None) | effect.c.receipt.is_not(None)
+    withdrawn = effect.c.key.is_(None) | (effect.c.settled_at.is_not(None) & ~is_recorded)
     return case(
         (proposals.c.state == _S.EVALUATING.value, Fate.DENIED.value),
         (proposals.c.state.in_([_S.AWAITING_APPROVAL.value, _S.READY.value]), Fate.HELD.value),
@@ -168,10 +175,11 @@ async def reach(connection: AsyncConnection, tenant: str, scope: HaltScope, halt
 
 def _covered(tenant: str, scope: HaltScope, halt_id: str) -> CTE:
     """Every open proposal that the scope covers, with its fate and until when that lasts."""
-    fate = _fate().label("fate")
+    effect = _effect()
+    fate = _fate(effect).label("fate")
     is_held, is_calling = fate == Fate.HELD.value, fate == Fate.CALLING.value
-    until = case((is_held, proposals.c.execute_by), (is_calling, intents.c.call_deadline))
-    in_flight = intents.c.receipt.is_(None) & (intents.c.call_deadline > func.clock_timestamp())
+    until = case((is_held, proposals.c.execute_by), (is_calling, effect.c.call_deadline))
+    in_flight = effect.c.receipt.is_(None) & (effect.c.call_deadline > func.clock_timestamp())
     return (
         select(
             proposals.c.id,
@@ -184,9 +192,9 @@ def _covered(tenant: str, scope: HaltScope, halt_id: str) -> CTE:
             until.label("until"),
             (proposals.c.held_on == held_on(halt_id)).is_(True).label("resumes"),
             in_flight.is_(True).label("in_flight"),
-            intents.c.call_deadline,
+            effect.c.call_deadline,
         )
-        .select_from(proposals.outerjoin(intents, intents.c.key == _key()))
+        .select_from(proposals.outerjoin(effect, true()))
         .where(_matches(scope, tenant))
         .cte("met")
     )

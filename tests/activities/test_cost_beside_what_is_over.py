@@ -15,10 +15,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.housekeeping.exceptions import ExceptionSweeps
 from activities.housekeeping.overdue import OverdueProposals
 from adapters.configuration import parse
-from adapters.store import admitting, coalescing, fleet, halts, intents, last_seen, outbox_queue
+from adapters.store import (
+    admitting,
+    coalescing,
+    fleet,
+    halt_reads,
+    halts,
+    intents,
+    last_seen,
+    outbox_queue,
+)
 from adapters.store.database import Database
 from adapters.store.ledger import sweep_reservations
 from adapters.store.outbox import OutboxKind
+from contracts.safety import HaltScope
 from tests.adapters.store.samples import stored_proposal, stored_request
 from tests.contracts.samples import ANA, BEN
 
@@ -28,7 +38,7 @@ OVER = 3_000
 """Of everything: proposals, requests, effects, uses of a grant, sign-ins; and as much that is not due yet."""
 OPEN = 300
 """Proposals that wait, one in ten: enough for PostgreSQL to expect one early wherever it looks."""
-LITTLE = 2 * OPEN
+LITTLE = 3 * OPEN
 CHEAPER = "ledger_entries"
 """Short rows: read through for as long as that costs less than to look each open proposal up."""
 OFTEN = 7
@@ -138,6 +148,9 @@ async def test_what_is_open_is_found_without_reading_what_is_over(stored: Stored
         "what nobody closed in time": OverdueProposals(database, configuration).expire,
         "what a window held": ExceptionSweeps(database, configuration).wake_opened,
         "what an ended halt held": asked(halts.tend),
+        "what a halt would meet": asked(
+            lambda connection: halt_reads.reach(connection, "default", HaltScope(tenant="default"))
+        ),
         "what is to be delivered now": asked(
             lambda connection: outbox_queue.claim(
                 connection, list(OutboxKind), limit=16, lease=timedelta(seconds=30)
