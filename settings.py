@@ -188,6 +188,8 @@ class KeySettings(Group):
     """A file of one or more public keys; the worker verifies stored decisions with them."""
     audit_private: Path | None = None
     """Signs audit checkpoints. Only the sequencer, which runs beside the API, needs it."""
+    audit_public: Path | None = None
+    """A file of one or more public keys that signed checkpoints before: the API verifies with them, too."""
 
 
 class TelemetrySettings(Group):

@@ -36,6 +36,15 @@ def load_public_keys(path: Path) -> dict[str, str]:
     Raises:
         ConfigurationInvalid: missing, empty, or a block is not an Ed25519 public key.
     """
+    return {key_id_of(key): encode_public_key(key) for key in read_public_keys(path)}
+
+
+def read_public_keys(path: Path) -> tuple[Ed25519PublicKey, ...]:
+    """Return the public key of every PEM block in a file.
+
+    Raises:
+        ConfigurationInvalid: missing, empty, or a block is not an Ed25519 public key.
+    """
     try:
         blocks = _PUBLIC_BLOCK.findall(path.read_bytes())
         keys = [load_pem_public_key(block) for block in blocks]
@@ -43,9 +52,7 @@ def load_public_keys(path: Path) -> dict[str, str]:
         raise ConfigurationInvalid(f"{path} does not hold public keys in PEM form") from error
     if not keys:
         raise ConfigurationInvalid(f"{path} holds no public key")
-    found: dict[str, str] = {}
-    for key in keys:
-        if not isinstance(key, Ed25519PublicKey):
-            raise ConfigurationInvalid(f"{path} holds a public key that is not Ed25519")
-        found[key_id_of(key)] = encode_public_key(key)
+    found = tuple(key for key in keys if isinstance(key, Ed25519PublicKey))
+    if len(found) < len(keys):
+        raise ConfigurationInvalid(f"{path} holds a public key that is not Ed25519")
     return found

@@ -63,6 +63,8 @@ class ApiParts:
     """Address under which the Temporal UI shows a workflow by its id; None where nobody said."""
     live: LiveConfiguration | None = None
     """Where `configuration` comes from while its file may change."""
+    former_audit_keys: tuple[CheckpointKey, ...] = ()
+    """Keys that signed checkpoints before `audit_key`: they verify, and nothing signs with them."""
     version: str = "0.1.0"
 
     @property

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from adapters.keys import load_private_key
+from adapters.keys import load_private_key, read_public_keys
 from adapters.telemetry.logging import install_logging
 from adapters.telemetry.tracing import install_tracing
 from bootstrap import memory
@@ -54,7 +54,7 @@ def api_parts(opened: Opened) -> ApiParts:
     Raises:
         ConfigurationInvalid: a setting is missing or a file it names is wrong.
     """
-    from adapters.audit.checkpoint import CheckpointSigner
+    from adapters.audit.checkpoint import CheckpointKey, CheckpointSigner
     from adapters.dispatch.delivery import TO_TEMPORAL, TO_WEBHOOKS
     from adapters.dispatch.dispatcher import Dispatcher
     from adapters.dispatch.loops import background_loops
@@ -77,6 +77,7 @@ def api_parts(opened: Opened) -> ApiParts:
     policy = policy_engine(opened) if opened.settings.opa.url is not None else None
     gateway = TemporalGateway(opened.settings.temporal, interceptors=[tracing()])
     signer = CheckpointSigner(load_private_key(audit))
+    former = read_public_keys(keys.audit_public) if keys.audit_public is not None else ()
     sequencer = Sequencer(database, signer)
     webhooks = WebhookDeliveries(database, configuration.current.notifications)
     configuration.adopt(webhooks.adopt)
@@ -93,6 +94,7 @@ def api_parts(opened: Opened) -> ApiParts:
         public_keys=public_keys,
         sequencer=sequencer,
         audit_key=signer.key,
+        former_audit_keys=tuple(CheckpointKey(signer.key.name, key) for key in former),
         mode=opened.mode(),
         probes={"opa": policy.check} if policy is not None else {},
         policy=policy,

@@ -60,7 +60,7 @@ def verify(
             with _open(file) as lines:
                 report = verify_export(lines, known, trusted)
         else:
-            known = known or [_key_of_server(session)]
+            known = known or _keys_of_server(session)
             with session.api.lines("/v1/audit/export") as streamed:
                 report = verify_export(streamed, known, trusted)
     except CheckpointInvalid as error:
@@ -105,11 +105,12 @@ def _parse_key(content: bytes, file: Path) -> CheckpointKey:
     raise CommandFailed(f"{file} does not hold an Ed25519 public key", ExitCode.USAGE)
 
 
-def _key_of_server(session: Session) -> CheckpointKey:
+def _keys_of_server(session: Session) -> list[CheckpointKey]:
     from adapters.audit.checkpoint import CheckpointKey
 
     say("the key comes from the server that is verified; pass --key FILE to trust one you keep")
-    return CheckpointKey.parse(session.api.get("/v1/audit/checkpoint")["verifier_key"])
+    shown = session.api.get("/v1/audit/checkpoint")
+    return [CheckpointKey.parse(key) for key in (shown["verifier_key"], *shown["former_keys"])]
 
 
 def _tell(session: Session, report: Report, *, was_given: bool) -> None:

@@ -9,8 +9,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import SecretStr
 
+from adapters.keys import load_private_key
 from api.parts import ApiParts
 from bootstrap import memory
 from bootstrap.api import api_parts
@@ -86,6 +88,23 @@ async def test_an_api_whose_signatures_nobody_would_believe_does_not_start(tmp_p
     mixed = settings.keys.model_copy(update={"decision_public": ensure_keys(other).decision_public})
     with pytest.raises(ConfigurationInvalid, match="not among SLUICE_KEYS__DECISION_PUBLIC"):
         await build(settings.model_copy(update={"keys": mixed}))
+
+
+async def test_public_audit_keys_of_the_past_are_believed_and_never_sign(tmp_path: Path) -> None:
+    (other := tmp_path / "other").mkdir()
+    settings, past = whole(tmp_path), ensure_keys(other).audit_public
+    named = settings.keys.model_copy(update={"audit_public": past})
+    parts = await build(settings.model_copy(update={"keys": named}))
+    assert isinstance(parts, ApiParts)
+    assert parts.audit_key.public_key == load_private_key(settings.keys.audit_private or past).public_key()
+    assert [key.public_key for key in parts.former_audit_keys] == [load_pem_public_key(past.read_bytes())]
+
+
+async def test_an_api_whose_audit_keys_of_the_past_cannot_be_read_does_not_start(tmp_path: Path) -> None:
+    settings = whole(tmp_path)
+    wrong = settings.keys.model_copy(update={"audit_public": settings.keys.audit_private})
+    with pytest.raises(ConfigurationInvalid, match="holds no public key"):
+        await build(settings.model_copy(update={"keys": wrong}))
 
 
 async def test_a_worker_of_effects_or_workflows_needs_no_private_key(tmp_path: Path) -> None:

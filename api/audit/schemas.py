@@ -60,7 +60,9 @@ class CheckpointView(View):
     """C2SP tlog-checkpoint: keep it elsewhere, and truncation can be found."""
     created_at: datetime
     verifier_key: str
-    """The key that signed it (C2SP signed-note). Compare it with the one you keep."""
+    """The key that signs (C2SP signed-note). Compare it with the one you keep."""
+    former_keys: tuple[str, ...]
+    """Keys that signed before it, as far as this server was told."""
     unnumbered: int
     """Events that were committed since."""
 

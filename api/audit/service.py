@@ -112,6 +112,7 @@ async def checkpoint(parts: ApiParts) -> CheckpointView:
         note=newest.note,
         created_at=newest.created_at,
         verifier_key=parts.audit_key.encode(),
+        former_keys=tuple(key.encode() for key in parts.former_audit_keys),
         unnumbered=unnumbered,
     )
 
@@ -172,7 +173,9 @@ def verifications_of(request: Request) -> Verifications:
         async def open_source() -> Source:
             return await _whole_log(parts)
 
-        state.audit_verifications = Verifications(open_source, parts.audit_key, parts.public_keys)
+        state.audit_verifications = Verifications(
+            open_source, parts.audit_key, parts.public_keys, former_keys=parts.former_audit_keys
+        )
     found: Verifications = state.audit_verifications
     return found
 

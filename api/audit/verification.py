@@ -10,7 +10,7 @@ import asyncio
 import base64
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,7 +41,7 @@ _FAULTS: Mapping[FaultKind, str] = {
     FaultKind.SWAPPED: "{it} does not stand where it was written.",
     FaultKind.EXTRA: "{it} was put in: it does not belong there.",
     FaultKind.TRUNCATED: "The log ends too early: entries that the kept checkpoint covers are gone.",
-    FaultKind.BAD_SIGNATURE: "A checkpoint of the log is not signed by the log's key.",
+    FaultKind.BAD_SIGNATURE: "A checkpoint of the log is signed by no key that this server knows.",
     FaultKind.CHECKPOINT_MISMATCH: "{it} or one after it was rewritten together with its hash: the entries do not "
     "give the root that was signed.",
 }
@@ -91,11 +91,16 @@ class Verifications:
         key: CheckpointKey,
         public_keys: Mapping[str, str],
         *,
+        former_keys: Collection[CheckpointKey] = (),
         longest: timedelta = LONGEST,
     ) -> None:
-        """`open_source` brings the log up to date; `key` signs checkpoints, `public_keys` verify decisions."""
+        """`open_source` brings the log up to date; `public_keys` verify decisions.
+
+        `key` signs checkpoints, `former_keys` did before it: what either signed is believed.
+        """
         self._open_source = open_source
         self._key = key
+        self._known = (key, *former_keys)
         self._public_keys = public_keys
         self._longest = longest.total_seconds()
         self._runs: OrderedDict[str, _Run] = OrderedDict()
@@ -105,12 +110,12 @@ class Verifications:
         """Start a run, or join the one that is under way.
 
         Raises:
-            Problem: 422, the kept checkpoint is none or not signed by the log's key; 409, another one is being
-                verified against.
+            Problem: 422, the kept checkpoint is none or signed by no key of the log; 409, another one is
+                being verified against.
         """
         if kept is not None:
             try:
-                verify_note(kept, [self._key])
+                verify_note(kept, self._known)
             except CheckpointInvalid as error:
                 raise Problem(422, "checkpoint_invalid", f"The kept checkpoint: {error}.") from error
         running = next((run for run in self._runs.values() if run.status is RunStatus.RUNNING), None)
@@ -160,7 +165,7 @@ class Verifications:
     def _read(self, run: _Run, source: Source, loop: asyncio.AbstractEventLoop) -> Report:
         """In a thread of its own: hashing is work for a processor, and must not hold up the loop."""
         lines = run.signatures.watch(self._lines(run, source, loop))
-        return verify_export(lines, [self._key], run.kept)
+        return verify_export(lines, self._known, run.kept)
 
     def _lines(self, run: _Run, source: Source, loop: asyncio.AbstractEventLoop) -> Iterator[bytes]:
         while True:

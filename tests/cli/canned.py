@@ -57,7 +57,7 @@ def _handler(canned: Canned) -> type[BaseHTTPRequestHandler]:
             canned.asked.append(Asked(self.command, parts.path, parse_qs(parts.query), body))
             unknown = (404, {"reason_code": "route_not_found", "detail": "Not Found.", "title": "Not Found"})
             status, answer = canned.answers.get(f"{self.command} {parts.path}", unknown)
-            plain = json.dumps(answer).encode()
+            plain = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(status)
             kind = "application/json" if status < 400 else "application/problem+json"
             self.send_header("Content-Type", kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from adapters.audit.checkpoint import CheckpointSigner
 from adapters.audit.export import CheckpointLine, Entry, Footer, Header, entry_line, line_of
 from adapters.audit.merkle import Tree, leaf_hash
 from cli.main import app
+from tests.cli.canned import Canned, serving
 
 LEAVES = (b'{"said":"before"}', b'{"said":"after"}')
 
@@ -36,6 +38,12 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
+@pytest.fixture
+def canned(monkeypatch: pytest.MonkeyPatch) -> Iterator[Canned]:
+    with serving(monkeypatch) as served:
+        yield served
+
+
 def verify(log: Path, *names: str) -> tuple[int, str]:
     keys = [word for name in names for word in ("--key", str(log.with_name(f"{name}.pub")))]
     done = CliRunner().invoke(app, ["audit", "verify", "--file", str(log), *keys])
@@ -51,3 +59,13 @@ def test_a_log_is_sound_under_the_old_key_and_the_new_one(log: Path) -> None:
 def test_one_key_alone_does_not_vouch_for_what_the_other_signed(log: Path, name: str) -> None:
     code, told = verify(log, name)
     assert (code, "bad_signature" in told) == (7, True), told
+
+
+def test_without_a_key_every_key_that_the_server_names_is_believed(log: Path, canned: Canned) -> None:
+    old, new = (log.with_name(f"{name}.pub").read_text() for name in ("old", "new"))
+    canned.answers["GET /v1/audit/export"] = (200, log.read_bytes())
+    canned.answers["GET /v1/audit/checkpoint"] = (200, {"verifier_key": new, "former_keys": [old]})
+    done = canned.run("audit", "verify")
+    assert (done.exit_code, "SOUND: 2 of 2 entries proved" in done.output) == (0, True), done.output
+    canned.answers["GET /v1/audit/checkpoint"] = (200, {"verifier_key": new, "former_keys": []})
+    assert canned.run("audit", "verify").exit_code == 7

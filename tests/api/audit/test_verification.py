@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -12,10 +13,12 @@ from sqlalchemy import text
 
 from adapters.audit import checkpoint as checkpoints
 from adapters.audit import merkle
+from adapters.audit.checkpoint import CheckpointKey
+from adapters.audit.verify import verify_export
 from api.audit.verification import KEPT_RUNS, Source, Verifications
 from api.problems import Problem
 from contracts.errors import StoreUnavailable
-from tests.api.serving import Api, decision_on
+from tests.api.serving import Api, decision_on, serving
 
 
 async def verified(api: Api, body: Any = None) -> dict[str, Any]:
@@ -163,6 +166,48 @@ async def test_a_decision_that_no_key_of_ours_signed_is_found_though_the_tree_is
 async def test_a_kept_checkpoint_that_the_logs_key_did_not_sign_is_refused(api: Api) -> None:
     answer = await api.post("/v1/audit/verifications", {"checkpoint": "nonsense"}, by="vera")
     assert (answer.status_code, answer.json()["reason_code"]) == (422, "checkpoint_invalid")
+
+
+@asynccontextmanager
+async def key_replaced(url: str, *, is_named: bool) -> AsyncIterator[tuple[Api, str]]:
+    """An API with a new audit key, over a log whose first part another key signed, and the checkpoint of then."""
+    async with serving(url) as before:
+        await before.propose()
+        kept = (await before.get("/v1/audit/checkpoint")).json()["note"]
+    former = (before.parts.audit_key,) if is_named else ()
+    async with serving(url, former_audit_keys=former) as after:
+        await after.propose()
+        yield after, kept
+
+
+async def test_a_log_is_sound_after_its_key_was_replaced_once_the_old_public_key_is_given(
+    migrated_database_url: str,
+) -> None:
+    async with key_replaced(migrated_database_url, is_named=True) as (api, kept):
+        run = await verified(api, {"checkpoint": kept})
+        size = await api.count("audit_events")
+        assert (run["status"], run["proved_size"], run["is_anchored"]) == ("sound", size, True), run
+        assert checkpoints.verify(run["checkpoint"], [api.parts.audit_key]).size == size
+
+
+async def test_without_the_old_public_key_what_it_signed_is_not_believed(migrated_database_url: str) -> None:
+    async with key_replaced(migrated_database_url, is_named=False) as (api, kept):
+        run = await verified(api)
+        assert (run["status"], [one["kind"] for one in run["faults"]]) == ("faulty", ["bad_signature"])
+        assert run["message"].endswith("A checkpoint of the log is signed by no key that this server knows.")
+        refused = await api.post("/v1/audit/verifications", {"checkpoint": kept}, by="vera")
+        assert (refused.status_code, refused.json()["reason_code"]) == (422, "checkpoint_invalid")
+
+
+async def test_whoever_verifies_elsewhere_is_told_every_key_that_the_server_believes(
+    migrated_database_url: str,
+) -> None:
+    async with key_replaced(migrated_database_url, is_named=True) as (api, _):
+        shown = (await api.get("/v1/audit/checkpoint")).json()
+        named = [CheckpointKey.parse(key) for key in (shown["verifier_key"], *shown["former_keys"])]
+        export = (await api.get("/v1/audit/export")).content.splitlines(keepends=True)
+        assert verify_export(export, named).is_sound
+        assert not verify_export(export, named[:1]).is_sound
 
 
 async def test_a_verification_that_this_process_did_not_make_is_not_found(api: Api) -> None:
