@@ -31,9 +31,11 @@ ABANDONED_AFTER = timedelta(hours=6)
 _NO_PLANNER = "agent_failed"
 
 _SIGNED = "e.amount * ((e.credit = 'reserved')::int - (e.debit = 'reserved')::int)"
-_OF_PROPOSALS = "FROM proposals s JOIN ledger_entries e ON e.proposal_id = s.id WHERE s.state"
+# Looked up for each (OFFSET 0 keeps PostgreSQL from joining): what is open is little, the ledger is all there ever was.
+_ENTRIES = "CROSS JOIN LATERAL (SELECT * FROM ledger_entries WHERE {mine} OFFSET 0) e"
+_OF_PROPOSALS = f"FROM proposals s {_ENTRIES.format(mine='proposal_id = s.id')} WHERE s.state"
 _OF_REQUESTS = (
-    "FROM requests s JOIN ledger_entries e ON e.proposal_id IS NULL AND e.request_id = s.id WHERE s.status"
+    f"FROM requests s {_ENTRIES.format(mine='proposal_id IS NULL AND request_id = s.id')} WHERE s.status"
 )
 
 
