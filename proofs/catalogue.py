@@ -31,7 +31,7 @@ class Proof:
     is_long: bool = False
     """Whether it keeps a processor busy for far longer than the others, in its full form."""
     tested_in: str = "tests/proofs"
-    """The folder of the test that runs a little of it, and sees it find a planted fault."""
+    """The folder of its test, which runs a little of it or its judges, and sees a planted fault found."""
 
     def arguments(self, size: Size) -> tuple[str, ...] | None:
         """Return those of a size."""

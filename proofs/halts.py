@@ -226,7 +226,7 @@ def main() -> int:
                     given.rounds * given.proposals,
                 ),
                 told("changed before their halt", sum(one.calls_before for one in met)),
-                told("held until its end", sum(one.held for one in met)),
+                told("changed after its end", sum(one.calls_after for one in met)),
                 told(
                     "longest from the end of a halt to the last change",
                     f"{max((one.seconds_to_last for one in met), default=0):.0f} s",

@@ -16,7 +16,7 @@ PAGE = ROOT / "docs" / "reliability.md"
 def table(kept: dict[str, Any]) -> str:
     """Return the kept reports as a Markdown table, in the order of the catalogue. A broken promise says so."""
     lines = [
-        "| promise | a little of it in `make test` | figures | date, minutes | command |",
+        "| promise | its test in `make test` | figures | date, minutes | command |",
         "|---|---|---|---|---|",
     ]
     for proof in PROOFS:
