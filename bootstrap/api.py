@@ -30,6 +30,7 @@ def run_api(settings: Settings) -> None:
 
     Raises:
         ConfigurationInvalid: a setting is missing or a file it names is wrong.
+        TablesNotCurrent: the database's tables are of another version.
     """
     asyncio.run(_run_api(settings))
 
@@ -43,6 +44,7 @@ async def _run_api(settings: Settings) -> None:
         stack.callback(install_tracing(settings.telemetry, "api").shutdown)
         opened = Opened(settings, stack, "api")
         parts = api_parts(opened)
+        await opened.require_current_tables()
         app = create_app(replace(parts, loops=(*parts.loops, *opened.loops())))
         memory.settle()
         await serve(app, settings.http.host, settings.http.port)

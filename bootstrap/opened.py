@@ -10,16 +10,20 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+import structlog
+
 from adapters.keys import load_public_keys
 from adapters.live_configuration import LiveConfiguration
 from adapters.store.database import Database
-from contracts.errors import ConfigurationInvalid
+from adapters.store.revision import require_current
+from contracts.errors import ConfigurationInvalid, TablesNotCurrent
 from settings import GkeMode, Settings
 
 if TYPE_CHECKING:
     from temporalio.contrib.opentelemetry import TracingInterceptor
 
 T = TypeVar("T")
+_log = structlog.get_logger(__name__)
 
 
 class _Closeable(Protocol):
@@ -39,6 +43,8 @@ class Opened:
     """`api` or `worker`: who audits what it loads."""
     live: list[LiveConfiguration] = field(default_factory=list)
     """The one configuration of this process, once somebody asked for it."""
+    databases: list[Database] = field(default_factory=list)
+    """The pools of this process; none in the agent's."""
 
     def keep(self, part: C) -> C:
         """Close `part` when the process ends, and return it."""
@@ -47,7 +53,26 @@ class Opened:
 
     def database(self) -> Database:
         """Open the pool."""
-        return self.keep(Database(database_url(self.settings), self.settings.database.pool_size))
+        self.databases.append(
+            self.keep(Database(database_url(self.settings), self.settings.database.pool_size))
+        )
+        return self.databases[-1]
+
+    async def require_current_tables(self) -> None:
+        """Look once at the tables, where this process has a database: before it serves anything.
+
+        A database that cannot be asked now does not keep the process from starting: whoever needs it tries again.
+
+        Raises:
+            TablesNotCurrent: the tables are of another version.
+        """
+        for database in self.databases[:1]:
+            try:
+                await require_current(database)
+            except TablesNotCurrent:
+                raise
+            except Exception as error:  # noqa: BLE001 -- whatever it answers, the tables are not known to be wrong
+                _log.warning("the version of the tables is not known", error=type(error).__name__)
 
     def public_keys(self) -> dict[str, str]:
         """Return the keys under which decisions are believed."""

@@ -32,6 +32,7 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
 
     Raises:
         ConfigurationInvalid: a setting is missing; above all `SLUICE_GKE__MODE`.
+        TablesNotCurrent: the tables of the database that the queues need are of another version.
     """
     from adapters.temporal.connection import connect
     from worker import build_workers, run_workers
@@ -42,6 +43,7 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
         opened = Opened(settings, stack)
         opened.mode()
         registrations = {queue: registration(queue, opened) for queue in queues}
+        await opened.require_current_tables()
         client = await connect(settings.temporal, interceptors=[tracing()])
         workers = build_workers(client, registrations, sticky_timeout=settings.temporal.sticky_timeout)
         for loop in opened.loops():

@@ -12,7 +12,7 @@ class ExitCode(IntEnum):
     ERROR = 1
     """Something failed: no connection, nothing found, an effect that failed."""
     USAGE = 2
-    """The command or what it was given is not valid."""
+    """The command or what it was given is not valid: also a database whose tables are of another version."""
     DENIED = 3
     """Guardrails denied it, people rejected it, or the planner refused."""
     AUTH = 4

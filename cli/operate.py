@@ -67,12 +67,14 @@ def register(app: typer.Typer) -> None:
 
 @contextmanager
 def _our_errors() -> Iterator[None]:
-    from contracts.errors import ConfigurationInvalid, SluiceError
+    from contracts.errors import ConfigurationInvalid, SluiceError, TablesNotCurrent
 
     try:
         yield
     except ConfigurationInvalid as error:
         raise CommandFailed(str(error), ExitCode.USAGE, "see what is set: `sluice doctor`") from error
+    except TablesNotCurrent as error:
+        raise CommandFailed(f"{error} ({error.reason_code})", ExitCode.USAGE) from error
     except SluiceError as error:
         raise CommandFailed(f"{error} ({error.reason_code})", ExitCode.ERROR, "`sluice doctor`") from error
 

@@ -115,6 +115,12 @@ class StoreUnavailable(SluiceError):
     retryable = True
 
 
+class TablesNotCurrent(SluiceError):
+    """The database's tables are of another version than this code's. The message names both, and what to do."""
+
+    reason_code = "tables_not_current"
+
+
 class NotFound(SluiceError):
     """There is no such request, proposal or decision."""
 

@@ -29,7 +29,8 @@ from adapters.audit.checkpoint import CheckpointKey, verify
 from adapters.audit.merkle import leaf_hash, root_of
 from adapters.keys import load_public_keys
 from adapters.store.database import Database
-from adapters.store.migrate import is_current, upgrade
+from adapters.store.migrate import upgrade
+from adapters.store.revision import is_current
 from agents.port import agent_plugin
 from benchmarks.postgres import running_postgres
 from contracts.base import digest_of

@@ -1,23 +1,21 @@
-"""Brings the tables to the newest revision, and tells whether they are there. `sluice migrate` and start-up use it.
+"""Brings the tables to the newest revision, for `sluice migrate`; `revision.py` tells whether they are there.
 
 Alembic is driven from code: no ini file, no machine path, the connection is ours.
 """
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.store.advisory_locks import AdvisoryLock
-from adapters.store.database import Database, asyncpg_url
+from adapters.store.database import asyncpg_url
+from adapters.store.revision import refuse_newer
 from contracts.errors import StoreUnavailable
 
 _MIGRATION_LOCK = AdvisoryLock.MIGRATION
@@ -39,31 +37,15 @@ async def upgrade(url: str) -> None:
 
     Raises:
         StoreUnavailable: the database cannot be reached.
+        TablesNotCurrent: a newer version migrated it.
     """
     engine = create_async_engine(asyncpg_url(url), poolclass=NullPool, connect_args={"timeout": 10})
     try:
         async with engine.begin() as connection:
             await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            await refuse_newer(connection)
             await connection.run_sync(lambda opened: command.upgrade(configuration(opened), "head"))
     except (OperationalError, InterfaceError, OSError) as error:
         raise StoreUnavailable("the database did not answer") from error
     finally:
         await engine.dispose()
-
-
-async def is_current(database: Database) -> bool:
-    """Tell whether the database has exactly the newest revision.
-
-    Raises:
-        StoreUnavailable: the database cannot be reached.
-    """
-    async with database.reading() as connection:
-        found = await connection.run_sync(
-            lambda opened: MigrationContext.configure(opened).get_current_heads()
-        )
-    return frozenset(found) == _newest()
-
-
-@cache
-def _newest() -> frozenset[str]:
-    return frozenset(ScriptDirectory.from_config(configuration()).get_heads())

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import timedelta
+from functools import partial
 
 import structlog
 from pydantic import BaseModel
-from sqlalchemy import text
 
-from adapters.store.database import Database
+from adapters.store.revision import require_current
 from api.parts import ApiParts, Probe
+from contracts.errors import TablesNotCurrent
 
 _LIMIT = timedelta(seconds=2)
 _KEPT = timedelta(seconds=1)
@@ -21,11 +22,13 @@ _log = structlog.get_logger(__name__)
 
 
 class Check(BaseModel):
-    """One part: does it answer, and how long ago did it last."""
+    """One part: can it be worked with, and how long ago could it last."""
 
     ok: bool
     age_seconds: float | None
-    """Since it last answered; None if it never has."""
+    """Since it was last ok; None if it never was."""
+    reason: str | None = None
+    """Why not, where it answers and is of another version: what was found, what is needed, and what to do."""
 
 
 class Readiness(BaseModel):
@@ -43,16 +46,16 @@ class ReadinessChecks:
     """Asks the database, Temporal and the probes of the parts."""
 
     def __init__(self, parts: ApiParts) -> None:
-        database = parts.database
         self._live = parts.live
         self._probes: dict[str, Probe] = {
-            "database": lambda: _ask(database),
+            "database": partial(require_current, parts.database),
             "temporal": parts.gateway.check,
             **parts.probes,
         }
         self._answered: dict[str, float] = {}
         self._asked_at = float("-inf")
         self._ok: dict[str, bool] = {}
+        self._reasons: dict[str, str] = {}
         self._one_at_a_time = asyncio.Lock()
 
     async def read(self) -> Readiness:
@@ -67,6 +70,7 @@ class ReadinessChecks:
             name: Check(
                 ok=ok,
                 age_seconds=round(now - self._answered[name], 3) if name in self._answered else None,
+                reason=self._reasons.get(name),
             )
             for name, ok in self._ok.items()
         }
@@ -78,16 +82,14 @@ class ReadinessChecks:
         )
 
     async def _check(self, name: str) -> bool:
+        self._reasons.pop(name, None)
         try:
             async with asyncio.timeout(_LIMIT.total_seconds()):
                 await self._probes[name]()
         except Exception as error:  # noqa: BLE001 -- whatever a probe raises, the part is not ready
             _log.warning("a part does not answer", part=name, error=type(error).__name__)
+            if isinstance(error, TablesNotCurrent):
+                self._reasons[name] = str(error)
             return False
         self._answered[name] = time.monotonic()
         return True
-
-
-async def _ask(database: Database) -> None:
-    async with database.reading() as connection:
-        await connection.execute(text("select 1"))

@@ -3,20 +3,21 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import NullPool, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.store import audit_log
-from adapters.store.database import Database, asyncpg_url
-from adapters.store.migrate import configuration, is_current, upgrade
+from adapters.store.database import Database
+from adapters.store.migrate import configuration, upgrade
+from adapters.store.revision import REVISION, is_current
 from adapters.store.schema import metadata
 from contracts.audit import AuditType
 from contracts.errors import StoreUnavailable
 from contracts.principal import SYSTEM, Principal, PrincipalKind
+from tests.tables_at import bring_to
 
 pytestmark = pytest.mark.postgres_15
 
@@ -29,6 +30,12 @@ async def test_the_migrations_make_exactly_the_tables_of_the_schema(database: Da
             )
         )
     assert differences == []
+
+
+def test_the_revision_that_code_asks_for_is_the_newest_and_each_sorts_behind_the_one_before() -> None:
+    newest_first = [one.revision for one in ScriptDirectory.from_config(configuration()).walk_revisions()]
+    assert newest_first[0] == REVISION
+    assert newest_first == sorted(newest_first, reverse=True)
 
 
 async def test_a_database_is_current_only_after_the_upgrade(database_url: str) -> None:
@@ -91,13 +98,6 @@ async def test_a_numbered_event_keeps_its_number(database: Database) -> None:
             await connection.execute(text("update audit_events set number = 1"))
 
 
-async def _upgrade_to(url: str, revision: str) -> None:
-    engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
-    async with engine.begin() as connection:
-        await connection.run_sync(lambda opened: command.upgrade(configuration(opened), revision))
-    await engine.dispose()
-
-
 _OLD_EVENT = text(
     "insert into audit_events (id, type, tenant, subject, leaf, created_at)"
     " values (:id, :type, :tenant, :subject, :leaf, :at)"
@@ -116,7 +116,7 @@ async def test_an_upgrade_names_the_actor_of_each_event_and_keeps_its_leaf(datab
         )
         for n, actor in enumerate(people * 3)
     ]
-    await _upgrade_to(database_url, "0001")
+    await bring_to(database_url, "0001")
     opened = Database(database_url)
     try:
         async with opened.transaction() as connection:

@@ -6,8 +6,11 @@ from typing import Any
 
 import httpx
 
+from adapters.store.revision import REVISION
 from api.app import create_app
 from tests.api.serving import Api, serving
+from tests.tables_at import AFTER, BEFORE, bring_to, call_it
+from tests.waiting import eventually
 
 
 async def test_health_asks_nobody_and_readiness_asks_every_part(api: Api) -> None:
@@ -25,9 +28,40 @@ async def test_readiness_fails_when_one_part_does_not_answer(api: Api) -> None:
     async with serving(url, probes={"opa": broken}) as other:
         answer = await other.http.get("/readyz")
         assert answer.status_code == 503
-        assert answer.json()["checks"]["opa"] == {"ok": False, "age_seconds": None}
+        assert answer.json()["checks"]["opa"] == {"ok": False, "age_seconds": None, "reason": None}
         assert answer.json()["checks"]["database"]["ok"] is True
         assert "10.0.0.7" not in answer.text
+
+
+async def test_readiness_fails_on_tables_of_the_version_before_and_names_both_and_the_command(
+    database_url: str,
+) -> None:
+    await bring_to(database_url, BEFORE)
+    async with serving(database_url) as old:
+        answer = await old.http.get("/readyz")
+    assert (answer.status_code, answer.json()["ready"]) == (503, False)
+    reason = answer.json()["checks"]["database"]["reason"]
+    assert reason.startswith(f"the database's tables are at {BEFORE}, and this version needs {REVISION}")
+    assert "`sluice migrate`" in reason
+
+
+async def test_readiness_follows_tables_that_are_migrated_while_the_api_runs(api: Api) -> None:
+    async def reason_of(revision: str) -> str | None:
+        async with api.database.transaction() as connection:
+            await call_it(connection, revision)
+
+        async def changed() -> bool:
+            return (await api.http.get("/readyz")).is_success is (revision == REVISION)
+
+        await eventually(changed)
+        found: str | None = (await api.http.get("/readyz")).json()["checks"]["database"]["reason"]
+        return found
+
+    assert await reason_of(REVISION) is None
+    newer = await reason_of(AFTER)
+    assert newer is not None
+    assert f"tables are at {AFTER}, newer than {REVISION}" in newer
+    assert await reason_of(REVISION) is None
 
 
 async def test_metrics_count_by_route_and_show_what_waits(api: Api) -> None:
