@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import halts, outbox, rate
+from adapters.store import halts, rate
 from adapters.store.batch import Batch
 from adapters.store.guard_pass import Locked, Place
 from adapters.store.outbox import OutboxKind
@@ -45,14 +45,14 @@ def finds_storm(facts: Facts, evaluation: Evaluation) -> bool:
 
 
 async def halt_storm(connection: AsyncConnection, facts: Facts, evaluation: Evaluation) -> None:
-    """Halt the storm that an evaluation found, in its transaction, and tell people. A person must end the halt."""
+    """Halt the storm that an evaluation found, in its transaction. A person must end the halt."""
     found = None if facts.draft.dry_run else _storm(evaluation)
     if found is None:
         return
     scope, reason = found
-    halt = await halts.create(connection, scope, reason, actor=SYSTEM, tenant=facts.draft.tenant)
-    told = {"event": "halt_created", "halt_id": halt.id, "reason_code": ACTION_STORM}
-    await outbox.put(connection, OutboxKind.NOTIFY, halt.id, told)
+    await halts.create(
+        connection, scope, reason, actor=SYSTEM, tenant=facts.draft.tenant, reason_code=ACTION_STORM
+    )
 
 
 def frees_at(evaluation: Evaluation) -> datetime | None:

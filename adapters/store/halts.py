@@ -12,11 +12,12 @@ from datetime import timedelta
 from typing import Any, cast
 
 from opentelemetry.propagate import inject
+from pydantic import JsonValue
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import audit_log
+from adapters.store import audit_log, outbox
 from adapters.store.advisory_locks import AdvisoryLock
 from adapters.store.database import database_now
 from adapters.store.driver import fixed, query
@@ -28,6 +29,8 @@ from contracts.base import new_id
 from contracts.principal import SYSTEM, Principal
 from contracts.safety import Halt, HaltScope, HaltStatus
 
+BY_OPERATOR = "halted_by_operator"
+"""Reason code of a halt that a person made."""
 APART = timedelta(milliseconds=50)
 """Time between two proposals that go on after a halt: what waited does not come all at once."""
 HALT_LOCK = AdvisoryLock.HALT
@@ -62,9 +65,18 @@ async def lock_out_intents(connection: AsyncConnection) -> None:
 
 
 async def create(
-    connection: AsyncConnection, scope: HaltScope, reason: str, *, actor: Principal, tenant: str
+    connection: AsyncConnection,
+    scope: HaltScope,
+    reason: str,
+    *,
+    actor: Principal,
+    tenant: str,
+    reason_code: str = BY_OPERATOR,
 ) -> Halt:
-    """Create a halt. It comes back `effective` when nothing it covers is in flight, else `draining`."""
+    """Create a halt, and tell people who halted what and why.
+
+    It comes back `effective` when nothing it covers is in flight, else `draining`.
+    """
     await lock_out_intents(connection)
     halt = Halt(
         id=new_id("hlt"),
@@ -89,6 +101,15 @@ async def create(
         AuditType.HALT_CREATED, tenant=tenant, subject=halt.id, actor=actor, payload=halt
     )
     await audit_log.append(connection, created)
+    told: dict[str, JsonValue] = {
+        "event": "halt_created",
+        "halt_id": halt.id,
+        "reason_code": reason_code,
+        "by": actor.key,
+        "reason": reason,
+        "scope": scope.model_dump(mode="json", exclude_defaults=True),
+    }
+    await outbox.put(connection, OutboxKind.NOTIFY, halt.id, told)
     settled = {one.id: one for one in await settle(connection)}
     return settled.get(halt.id, halt)
 

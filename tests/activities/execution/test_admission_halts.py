@@ -166,8 +166,8 @@ async def test_a_halt_holds_the_way_back_and_pages_once(stack: EffectStack) -> N
 
     async def told() -> list[str]:
         async with stack.database.reading() as connection:
-            found = await connection.execute(select(outbox.c.payload).where(outbox.c.kind == "notify"))
-            return [one["reason_code"] for one in found.scalars()]
+            about = select(outbox.c.payload).where(outbox.c.kind == "notify", outbox.c.subject == proposal_id)
+            return [one["reason_code"] for one in (await connection.execute(about)).scalars()]
 
     await eventually(told)
     await asyncio.sleep(0.5)

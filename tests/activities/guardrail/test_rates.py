@@ -155,6 +155,8 @@ async def test_a_storm_is_denied_and_its_agent_halted_once_until_a_person_ends_t
     assert len(await guards.rows("audit_events", type="halt.created")) == 1
     (told,) = await guards.rows("outbox", kind="notify")
     assert (told.subject, told.payload["event"]) == (halt.id, "halt_created")
+    assert (told.payload["reason_code"], told.payload["by"]) == ("action_storm", "sluice/sluice")
+    assert (told.payload["reason"], told.payload["scope"]) == (halt.reason, {"agent": "local/capacity-agent"})
     # People are not the agent.
     assert (
         await guards.check(await guards.propose_in_development(node_pool="other"))

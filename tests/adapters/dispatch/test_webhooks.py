@@ -17,16 +17,18 @@ from adapters.dispatch import webhooks
 from adapters.dispatch.delivery import Backoff
 from adapters.dispatch.dispatcher import Dispatcher
 from adapters.dispatch.webhooks import WebhookDeliveries, read_secret, signature
-from adapters.store import proposals
+from adapters.store import halts, proposals
 from adapters.store.database import Database
 from adapters.store.outbox import OutboxKind
 from contracts.configuration import Notification, NotificationEvent
 from contracts.errors import ConfigurationInvalid
 from contracts.principal import SYSTEM
 from contracts.proposal import ProposalState
+from contracts.safety import HaltScope
 from tests.adapters.dispatch.recording import Receiver, receiving
 from tests.adapters.dispatch.running import QUICK, all_done, eventually, put, rows, running
 from tests.adapters.store.samples import stored_proposal
+from tests.contracts.samples import BEN
 from tests.database_clock import set_clock
 
 KEY = bytes(range(32))
@@ -134,6 +136,26 @@ async def test_an_event_that_is_no_proposal_is_told_too(
     await put(database, OutboxKind.NOTIFY, "kind:x", event="breaker_open", breaker_id="kind:x")
     await deliver(database, notification(f"{receiver.url}/a", secret_file))
     assert json.loads(receiver.received[0].body)["data"] == {"breaker_id": "kind:x"}
+
+
+async def test_the_words_of_who_halts_are_one_text_among_typed_fields(
+    database: Database, receiver: Receiver, secret_file: Path
+) -> None:
+    words = 'stop"}, "type": "sluice.waiting", "data": {"halt_id": "hlt_0\n{{ reason }} <!channel>'
+    async with database.transaction() as connection:
+        scope = HaltScope(target="gke.node_pool/acme-prod/*")
+        made = await halts.create(connection, scope, words, actor=BEN, tenant="default")
+    await deliver(database, notification(f"{receiver.url}/a", secret_file, NotificationEvent.HALT_CREATED))
+    (received,) = receiver.received
+    body = json.loads(received.body)
+    assert (body["type"], set(body)) == ("sluice.halt_created", {"type", "timestamp", "data"})
+    assert body["data"] == {
+        "halt_id": made.id,
+        "reason_code": "halted_by_operator",
+        "by": "local/ben",
+        "reason": words,
+        "scope": {"target": "gke.node_pool/acme-prod/*"},
+    }
 
 
 async def test_one_url_that_fails_keeps_its_id_and_holds_up_no_other(

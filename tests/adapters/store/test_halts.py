@@ -53,6 +53,20 @@ async def test_with_nothing_in_flight_it_is_effective_at_once(database: Database
     assert await types(database, made.id) == ["halt.created", "halt.effective"]
 
 
+async def test_a_halt_that_was_not_committed_tells_nobody(database: Database) -> None:
+    async def lost() -> None:
+        async with database.transaction() as connection:
+            await halts.create(connection, EVERYTHING, "smoke", actor=BEN, tenant="default")
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await lost()
+    made = await halt(database)
+    async with database.reading() as connection:
+        wanted = select(outbox.c.subject).where(outbox.c.kind == "notify")
+        assert list((await connection.execute(wanted)).scalars()) == [made.id]
+
+
 async def test_it_drains_until_the_calls_it_covers_are_past_their_deadline(database: Database) -> None:
     await intend(database, await stored_proposal(database), 600)
     made = await halt(database)

@@ -3,13 +3,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from adapters.store import breakers, ledger
 from adapters.store.database import database_now
 from adapters.store.ledger import Amount
 from adapters.store.schema import breakers as breakers_table
-from adapters.store.schema import intents, proposals
+from adapters.store.schema import intents, outbox, proposals
 from contracts.configuration import BreakerLimits
 from guardrails.budget.windows import window_at
 from tests.api.serving import Api
@@ -44,6 +44,34 @@ async def test_a_halt_repeated_under_its_key_is_one_halt(api: Api) -> None:
     first = await api.post("/v1/halts", body, by="olga", key="h")
     assert (await api.post("/v1/halts", body, by="olga", key="h")).json() == first.json()
     assert await api.count("halts") == 1
+    assert [kind for kind, _ in await api.outbox(first.json()["id"])] == ["notify"]
+
+
+async def test_people_are_told_who_halted_what_and_why(api: Api) -> None:
+    body = {"scope": {"environment": "production"}, "reason": "incident 42"}
+    made = (await api.post("/v1/halts", body, by="olga")).json()
+    async with api.database.reading() as connection:
+        wanted = select(outbox.c.payload).where(outbox.c.kind == "notify", outbox.c.subject == made["id"])
+        told = (await connection.execute(wanted)).scalar_one()
+    assert told == {
+        "event": "halt_created",
+        "halt_id": made["id"],
+        "reason_code": "halted_by_operator",
+        "by": "local/olga",
+        "reason": "incident 42",
+        "scope": {"environment": "production"},
+    }
+    ended = await api.http.delete(f"/v1/halts/{made['id']}", headers=api.headers("olga"))
+    assert ended.json()["status"] == "ended"
+    assert len(await api.outbox(made["id"])) == 1
+
+
+async def test_of_a_halt_that_was_refused_nobody_is_told(api: Api) -> None:
+    refused = await api.post("/v1/halts", {"scope": {"environment": "prod"}, "reason": "x"}, by="olga")
+    assert refused.status_code == 422
+    by_a_requester = await api.post("/v1/halts", {"scope": {"everything": True}, "reason": "x"}, by="ana")
+    assert by_a_requester.status_code == 403
+    assert await api.count("outbox") == 0
 
 
 async def test_an_unknown_halt_or_breaker_is_not_found(api: Api) -> None:
