@@ -37,11 +37,12 @@ from proofs.simulation.world import Actor, Crash, Fate, World
 
 RESTS_WITHIN = timedelta(hours=2)
 """Virtual time in which everything must have ended, once nothing breaks any more."""
-BREAKS_FOR = timedelta(minutes=12)
+BREAKS_FOR = timedelta(minutes=14)
 SOON = 4.5
 LOOKS_AFTER = 30.0
 """Seconds for what goes on in the background when everything has ended."""
 _SIZES = (2, 4, 5, 8)
+_SAID = (DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.REQUEST_CHANGE, DecisionKind.WITHDRAW)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class Run:
         self.tenant = f"s{seed}"
         self.money = chance.choice(("roomy", "roomy", "tight"))
         failures, storm = chance.choice((100, 100, 1)), chance.choice((500, 500, 500, 2))
+        storm = 2 if fate.storms else storm
         drawn = chance.choice((0, 1, 1, 2))
         quorum = drawn if fate.quorum is None else fate.quorum
         self.configuration = ground.configuration(self.tenant, self.money, quorum, failures, storm)
@@ -164,7 +166,7 @@ class Run:
         )
 
     def _proposals(self) -> int:
-        return self.world.chance.choice((1, 1, 1, 1, 1, 1, 2, 2, 3))
+        return 4 if self.world.fate.storms else self.world.chance.choice((1, 1, 1, 1, 1, 1, 2, 2, 3))
 
     def _calm_down(self) -> None:
         self.world.is_calm = True
@@ -183,7 +185,7 @@ class Run:
         )
         # Storms of an agent are counted, and halted, over all tenants: each seed has one of its own.
         agent = ground.CARE.model_copy(update={"subject": f"{ground.CARE.subject}-{self.tenant}"})
-        who = chance.choice((ground.ANA, ground.ANA, agent))
+        who = agent if self.world.fate.storms else chance.choice((ground.ANA, ground.ANA, agent))
         proposal_id = await self.people.propose(who, action)
         if proposal_id is not None:
             await asyncio.gather(*self._react(proposal_id, action))
@@ -192,17 +194,12 @@ class Run:
         chance, people = self.world.chance, self.people
         doing = []
         if self.quorum and chance.random() > 0.08:
+            crowds = self.world.fate.crowds
+            shares = (50, 50, 0, 0) if crowds else (85, 6, 6, 3)
             for who in chance.sample(ground.APPROVERS, k=self.quorum + chance.choice((0, 0, 1))):
-                kind = chance.choices(
-                    (
-                        DecisionKind.APPROVE,
-                        DecisionKind.REJECT,
-                        DecisionKind.REQUEST_CHANGE,
-                        DecisionKind.WITHDRAW,
-                    ),
-                    (85, 6, 6, 3),
-                )[0]
-                doing.append(people.decide(who, proposal_id, kind, chance.random() * 30))
+                kind = chance.choices(_SAID, shares)[0]
+                delay = chance.random() * 30
+                doing.append(people.decide(who, proposal_id, kind, 15.0 if crowds else delay))
                 if chance.random() < 0.15:
                     other = chance.choice((DecisionKind.APPROVE, DecisionKind.REJECT, DecisionKind.WITHDRAW))
                     doing.append(people.decide(who, proposal_id, other, chance.random() * 60))

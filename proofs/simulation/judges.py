@@ -9,11 +9,9 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import select
 from sqlalchemy.engine import Row
 
 from adapters.audit.verify import verify_export
-from adapters.store import schema
 from adapters.store.database import Database
 from adapters.store.ledger import verify
 from api.audit.service import export
@@ -44,12 +42,13 @@ class Judged:
     """That became effective."""
 
 
-async def judge(database: Database, parts: ApiParts, courses: Sequence[Course]) -> Judged:
-    """Judge seeds by what they have left in the database."""
+async def judge(
+    database: Database, parts: ApiParts, courses: Sequence[Course], stopped: Sequence[Row[Any]]
+) -> Judged:
+    """Judge seeds by what they have left in the database. `stopped`: their halts, which are gone from there."""
     exported = b"".join([line async for line in await export(parts)])
     all_of = await records.read(database)
     async with database.reading() as connection:
-        stopped = (await connection.execute(select(schema.halts))).all()
         sums = {one.seed: await verify(connection, one.tenant) for one in courses}
     by_tenant, halts_of = _split(all_of), _grouped(stopped, lambda row: str(row.tenant))
     found = {

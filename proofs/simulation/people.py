@@ -83,7 +83,7 @@ class People:
                     decision=kind, revision=row.revision, digest=row.digest, reason="the simulation decides"
                 )
                 # Others act between the look and the decision.
-                await self.world.pause(4.0)
+                await self.world.pause(0.0 if self.world.fate.crowds else 4.0)
                 claim = self._claim(who)
                 answer = await self._call(
                     f"{kind} by {who.subject}",

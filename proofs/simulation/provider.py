@@ -29,6 +29,8 @@ POOLS = ("web", "batch")
 FOREIGN_SIZES = (6, 7, 9)
 """What outsiders ask for: never what a proposal asks for, so that the one is not taken for the other at the end."""
 _TIMING = Timing(pending=0.5, operation=1, node_start=4, node_stop=2, stockout=8)
+_LOOKS_AT_AN_OPERATION = 2
+"""Reads from a change to the end of its operation; the next one would look at what came of it."""
 _SPOILT = (FaultKind.STOCKOUT, FaultKind.PARTIAL, FaultKind.OPERATION_ERROR, FaultKind.STUCK)
 
 
@@ -52,6 +54,8 @@ class SimulatedProvider:
         lasts = world.chance.choice((0,) * 9 + (30, 200))
         self._outage = (begins, begins + timedelta(seconds=lasts))
         """When it answers no read at all."""
+        self._looks_left: int | None = None
+        """Reads until the next outage."""
         self.calls = Calls()
         self.unanswered = 0
         """Changes that took place and whose answer came to nobody, or too late, though the caller lived."""
@@ -160,12 +164,14 @@ class SimulatedProvider:
                 "set_size", refusal.code, refusal.reason, refusal.message, mutating=True
             ) from refusal
         self._log(target, node_count, None, operation, fault)
+        if self._world.fate.blind:
+            self._looks_left = _LOOKS_AT_AN_OPERATION
         return operation.name
 
     def _overloaded(self) -> None:
         if self._world.happens(self._world.fate.losses / 4):
             raise ApiError("UNAVAILABLE", "The service is currently unavailable.")
-        if self._world.happens(self._world.fate.losses / 8):
+        if self._world.happens(max(self._world.fate.losses / 8, self._world.fate.denials)):
             raise ApiError("PERMISSION_DENIED", "No permission.", "IAM_PERMISSION_DENIED")
 
     async def _lose(self, timeout: timedelta) -> None:
@@ -214,6 +220,11 @@ class SimulatedProvider:
     async def _read(self, what: str) -> None:
         forbid_in_transaction()
         await self._world.turn()
+        if self._looks_left == 0:
+            blind = timedelta(seconds=self._world.fate.blind)
+            self._outage, self._looks_left = (self._world.now, self._world.now + blind), None
+        elif self._looks_left is not None:
+            self._looks_left -= 1
         is_out = self._outage[0] <= self._world.now < self._outage[1] and not self._world.is_calm
         if is_out or self._world.happens(self._world.fate.refusals):
             await self._world.pause(1.0)

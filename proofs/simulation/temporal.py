@@ -207,7 +207,7 @@ class SimulatedTemporal:
     async def _message(self, kind: str, deliver: Callable[[], Awaitable[Any]]) -> Any:
         """Deliver once, twice, late or never; the sender may be lost before it or after it."""
         await self.world.boundary(f"{kind} before delivery")
-        if self.world.happens(self.world.fate.losses):
+        if self.world.age < self.world.fate.away or self.world.happens(self.world.fate.losses):
             self.world.note(f"{kind} is lost")
             raise WorkflowUnavailable("no answer")
         if self.world.happens(self.world.fate.losses):

@@ -67,6 +67,16 @@ class Fate:
     """How many people must approve; None: as the seed draws."""
     edits: float = 0.25
     """Chance that somebody edits a proposal that people must approve."""
+    away: float = 0.0
+    """Seconds from the beginning in which Temporal takes nothing."""
+    blind: float = 0.0
+    """Seconds in which the provider answers no read, when the operation of a change is over."""
+    denials: float = 0.0
+    """Chance that the provider refuses a change for good."""
+    storms: bool = False
+    """Whether an agent asks for more than it may."""
+    crowds: bool = False
+    """Whether people decide all at once, and do not agree."""
 
 
 class World:
@@ -97,6 +107,11 @@ class World:
     def now(self) -> datetime:
         """The one true time."""
         return BEGINS + timedelta(seconds=self._loop.now - self._began + self._ticks * _TICK)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the beginning."""
+        return (self.now - BEGINS).total_seconds()
 
     @property
     def own_now(self) -> datetime:
