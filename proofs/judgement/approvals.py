@@ -24,6 +24,10 @@ SKEW = timedelta(milliseconds=50)
 """Between the clocks of the provider and of the database, which are two processes of one machine."""
 
 
+_SETTLING = ("commit", "adjust")
+"""Entries of the end of an effect that was verified: what comes from there on says nothing of before."""
+
+
 def faults(records: Records, calls: Calls, public_keys: Mapping[str, str]) -> list[str]:
     """Return forward effects that were not preceded by all that must precede them. `public_keys` as workflows get."""
     proposals = {row.id: row for row in records.proposals}
@@ -63,6 +67,8 @@ def _money(records: Records, proposal_id: str, judged: list[Row[Any]], moment: d
     for one in records.entries:
         if one.proposal_id != proposal_id:
             continue
+        if one.kind in _SETTLING:
+            break
         # What is given back after the newest pass may be given back after the effect.
         if one.credit == "reserved" and one.created_at <= moment:
             held[one.scope, one.window] += one.amount

@@ -221,6 +221,8 @@ def test_an_effect_without_a_whole_reservation_is_found() -> None:
     reserved = entry(1, "reserve", "available", "reserved", 10)
     committed = entry(2, "commit", "reserved", "committed", 10, NOW + timedelta(seconds=9))
     assert found(reserved, committed) == []
+    by_a_clock_set_back = entry(2, "commit", "reserved", "committed", 10, NOW - timedelta(hours=1))
+    assert found(reserved, by_a_clock_set_back) == []
     released = entry(2, "release", "reserved", "available", 10)
     late = entry(1, "reserve", "available", "reserved", 10, NOW + timedelta(seconds=1))
     for entries in ([], [late], [reserved, released], [entry(1, "reserve", "available", "reserved", 9)]):
