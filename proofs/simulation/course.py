@@ -255,6 +255,8 @@ class Run:
             if waited > RESTS_WITHIN.total_seconds():
                 faults.append("not everything came to rest")
                 return
+            if self.world.is_calm:
+                await self.people.resume()
             await asyncio.sleep(20.0)
             waited += 20.0
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import select
@@ -127,6 +128,13 @@ class People:
             await asyncio.sleep(5.0)
         await asyncio.sleep(lasts)
         await self._call("end of halt", lambda: safety.end_halt(self.parts, str(answer.body["id"]), OLGA))
+
+    async def resume(self) -> None:
+        """End every halt that stands: those of storms, which nobody else looks at."""
+        async with self.parts.database.reading() as connection:
+            standing = await halts.open_halts(connection)
+        for one in standing:
+            await self._call("end of halt", partial(safety.end_halt, self.parts, one.id, OLGA))
 
     async def forge(self, proposal_id: str, delay: float) -> None:
         """With access to Temporal alone: approve in the names of others, by Update and by Signal."""
