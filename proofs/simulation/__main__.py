@@ -68,9 +68,7 @@ def _figures(tally: Tally, wanted: int, *, is_whole: bool) -> Sequence[Figure]:
         told("crashes at the rarest boundary", min(tally.crashed[name] for name in known)),
         told("boundaries passed", tally.reached.total()),
         told("effects at the provider", tally.effects),
-        at_least(
-            "of these, answers lost after the effect", tally.unanswered, wanted // 10 if is_whole else 0
-        ),
+        at_least("of these, answers lost after the effect", tally.unanswered, wanted // 5 if is_whole else 0),
         told(
             "proposals ended as", ", ".join(f"{count:,} {state}" for state, count in tally.ends.most_common())
         ),
