@@ -42,7 +42,9 @@ def _next_step(cluster: Cluster, operation: Operation) -> float | None:
         return None
     if _is_settled(cluster, operation):
         return operation.done_at
-    return operation.give_up_at if _is_idle(cluster, operation) else None
+    if operation.give_up_at is None or not _is_idle(cluster, operation):
+        return None
+    return max(operation.done_at, operation.give_up_at)
 
 
 def _is_settled(cluster: Cluster, operation: Operation) -> bool:
