@@ -5,6 +5,8 @@ No workflow stands behind a copy, it is too old for any rate to count it, and no
 
 from __future__ import annotations
 
+import os
+
 import asyncpg
 
 OF_PROPOSALS = ("evaluations", "decisions", "intents", "action_costs", "ledger_entries", "rate_uses")
@@ -41,7 +43,7 @@ async def _copy(pool: asyncpg.Pool, which: str, wanted: int, beside: tuple[str, 
     copies = -(-max(0, wanted - there) // len(originals))
     if copies == 0:
         return
-    run = f"c{there}"
+    run = f"c{os.urandom(4).hex()}"
     async with pool.acquire() as connection, connection.transaction():
         for table, key in (("proposals", "id"), *((name, "proposal_id") for name in beside)):
             await _copy_rows(connection, table, key, originals, copies, run)

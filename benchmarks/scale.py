@@ -2,9 +2,9 @@
 
 On Sluice as shipped over a real Temporal server. *Pending*: 1,000 proposals that wait in workflows of their own, and
 9,000 more in the tables alone (copies of rows), so that lists find 10,000; then the list is loaded, and proposals
-spread over all that wait are approved. *Stored*: with 1,000, 10,000 and 100,000 closed proposals in the tables, the
-times of a list, an intake and a decision, what all of it weighs, and the processor time per proposal. *Workers*: the
-same load on one and on two.
+spread over all that wait are approved. *Stored*: with 1,000, 10,000 and 100,000 closed proposals, each in a database of
+its own, the times of a list, an intake and a decision, what all of it weighs, and the processor time per change.
+*Workers*: the same load on one and on two.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from benchmarks.copies import copy_closed, copy_waiting
+from benchmarks.copies import copy_waiting
 from benchmarks.floor.ground import BenchGround
-from benchmarks.floor.load import PATH, Measured, drive
+from benchmarks.floor.load import Measured, drive
 from benchmarks.floor.processor import resident_mib
 from benchmarks.floor.server import bench_server
 from benchmarks.floor.sluice import Sluice, sluice_on
@@ -32,13 +33,15 @@ from benchmarks.report import (
     conclude,
     percentile,
     say,
-    tails,
     told,
     up_to_p99,
 )
+from benchmarks.stored import Stored, databases, growth, stored
+from benchmarks.stored import charts as stored_charts
+from benchmarks.stored import figures as stored_figures
 from tests.e2e.practice_ground import Place
 
-LIST_MS, MEMORY_MIB, EFFECT_MS, GROWTH = 200.0, 2_048.0, 1_000.0, 1.1
+LIST_MS, MEMORY_MIB, EFFECT_MS = 200.0, 2_048.0, 1_000.0
 WARM_UP = 5
 """Loads of a list that are not counted."""
 AT_ONCE = 16
@@ -59,6 +62,8 @@ class Extent:
     loads: int
     """Of each list."""
     seconds: float
+    rounds: int
+    """Over all that is stored."""
 
     @property
     def names(self) -> list[str]:
@@ -66,8 +71,8 @@ class Extent:
         return ["web", *(f"p{number:02}" for number in range(1, self.pools))]
 
 
-FULL = Extent(50, 20, (1_000, 10_000), 50, (1_000, 10_000, 100_000), 40, 60, 12.0)
-QUICK = Extent(4, 2, (8, 50), 4, (10, 50), 3, 20, 2.0)
+FULL = Extent(50, 20, (1_000, 10_000), 50, (1_000, 10_000, 100_000), 40, 60, 10.0, 3)
+QUICK = Extent(4, 2, (8, 50), 4, (10, 50), 3, 20, 2.0, 1)
 
 
 @dataclass(frozen=True)
@@ -77,24 +82,6 @@ class Pending:
     count: int
     list_ms: list[float]
     worker_mib: float
-
-
-@dataclass(frozen=True)
-class Stored:
-    """With so many closed."""
-
-    measured: Measured
-    list_ms: list[float]
-    mib: float
-    """Of the whole database, indexes included."""
-
-    def intake_ms(self) -> list[float]:
-        """Until the intake of a change was acknowledged, one in flight."""
-        return [1_000 * one.taken for one in self.measured.alone]
-
-    def decide_ms(self) -> list[float]:
-        """Until a decision was, one in flight."""
-        return [1_000 * one.acknowledged for one in self.measured.alone]
 
 
 @dataclass(frozen=True)
@@ -113,9 +100,12 @@ async def measure(extent: Extent) -> Scaled:
     async with bench_server() as server:
         async with sluice_on(server, many) as sluice:
             found, effects = await pending(sluice, many.slots, extent)
-        async with sluice_on(server, ground := BenchGround(AT_ONCE)) as sluice:
-            await drive(sluice, ground.slots, warm_up=AT_ONCE, alone=0, seconds=extent.seconds / 2)
-            closed = await stored(sluice, ground.slots, extent)
+        ground = BenchGround(AT_ONCE)
+        async with databases(server, ground, extent.stored, extent.seconds / 2) as opening:
+            closed = await stored(
+                opening, ground.slots, extent.stored, partial(load_lists, loads=extent.loads),
+                rounds=extent.rounds, alone=extent.alone, seconds=extent.seconds,
+            )  # fmt: skip
         async with sluice_on(server, ground := BenchGround(AT_ONCE)) as sluice:
             return Scaled(found, effects, closed, await workers(sluice, ground.slots, extent))
 
@@ -128,7 +118,7 @@ async def pending(
     found = []
     for count in extent.pending:
         await copy_waiting(sluice.pool, count)
-        latencies = await _lists(sluice, extent.loads, state="awaiting_approval")
+        latencies = await load_lists(sluice, extent.loads, state="awaiting_approval")
         memory = resident_mib(sluice.roles["worker"][0])
         found.append(Pending(count, latencies, memory))
         say(f"{count:,} pending: list p95 {percentile(latencies, 0.95):.0f} ms, worker {memory:.0f} MiB")
@@ -154,7 +144,8 @@ async def _fill(sluice: Sluice, places: Sequence[Place], extent: Extent) -> list
     return made
 
 
-async def _lists(sluice: Sluice, loads: int, **filters: str) -> list[float]:
+async def load_lists(sluice: Sluice, loads: int, **filters: str) -> list[float]:
+    """Load a list some times; return the milliseconds that each took."""
     latencies = []
     for _ in range(WARM_UP + loads):
         began = time.perf_counter()
@@ -170,19 +161,6 @@ async def _effect_ms(sluice: Sluice, place: Place, pool: str, proposal_id: str) 
     await sluice.ended(proposal_id)
     calls = sluice.emulator.calls().accepted("SetNodePoolSize", target=place.pool(pool))
     return 1_000 * (calls[-1].ts.timestamp() - approved_at)
-
-
-async def stored(sluice: Sluice, places: Sequence[Place], extent: Extent) -> dict[int, Stored]:
-    """Fill up what is closed in steps, and measure at each."""
-    found = {}
-    for count in extent.stored:
-        await copy_closed(sluice.pool, count)
-        latencies = await _lists(sluice, extent.loads)
-        size = await sluice.pool.fetchval("SELECT pg_database_size(current_database())")
-        measured = await drive(sluice, places, warm_up=4, alone=extent.alone, seconds=extent.seconds)
-        found[count] = Stored(measured, latencies, size / 2**20)
-        say(f"{count:,} stored: {measured.cpu_ms():.0f} ms per proposal, {size / 2**20:.0f} MiB")
-    return found
 
 
 async def workers(sluice: Sluice, places: Sequence[Place], extent: Extent) -> dict[int, Measured]:
@@ -205,7 +183,8 @@ def result(found: Scaled, again: str, seconds: float) -> Result:
             "As many workflows wait as there are pools; what lists find beyond that are copies of rows. The worker "
             "keeps 1,000 workflows in memory, so that more of them cost it no more.",
             "Stored proposals are copies with their evaluations, decisions, intents and postings. The audit log is not "
-            "copied: its tree grows by one path of hashes per event.",
+            "copied: its tree grows by one path of hashes per event. Each database is tidied up before it is measured "
+            "(`VACUUM`, a checkpoint), and a stack is started anew on it in each round.",
             "Two workers share two cores with the server, the database and the provider.",
         ),
     )
@@ -214,10 +193,8 @@ def result(found: Scaled, again: str, seconds: float) -> Result:
 def figures(found: Scaled) -> list[Figure]:
     """Return ratios first, then absolute figures by what is stored."""
     most = found.pending[-1]
-    first, last = next(iter(found.stored.values())), list(found.stored.values())[-1]
     speeds = {count: measured.throughput() for count, measured in found.workers.items()}
-    growth = last.measured.cpu_ms() / first.measured.cpu_ms()
-    lines = [
+    return [
         *(
             at_most(f"{one.count:,} pending: list p95", percentile(one.list_ms, 0.95), LIST_MS, " ms")
             for one in found.pending
@@ -227,52 +204,22 @@ def figures(found: Scaled) -> list[Figure]:
             f"{most.count:,} pending: approve → effect p99, one in flight",
             percentile(found.effect_ms, 0.99), EFFECT_MS, " ms",
         ),
-        at_most("processor time per proposal, most stored ÷ fewest", growth, GROWTH, "×"),
+        growth(found.stored),
         told("throughput with 2 workers ÷ 1", f"{speeds[2] / max(speeds[1], 0.001):.2f}×"),
+        *stored_figures(found.stored),
     ]  # fmt: skip
-    for count, one in found.stored.items():
-        lines += [
-            told(f"{count:,} stored: processor ms per proposal", f"{one.measured.cpu_ms():.0f}"),
-            told(f"{count:,} stored: changes per second", f"{one.measured.throughput():.2f}"),
-            told(f"{count:,} stored: list, ms p50 / p99", tails(one.list_ms)),
-            told(f"{count:,} stored: intake, one in flight, ms p50 / p99", tails(one.intake_ms())),
-            told(f"{count:,} stored: decision, one in flight, ms p50 / p99", tails(one.decide_ms())),
-            told(f"{count:,} stored: MiB of the database", f"{one.mib:,.0f}"),
-        ]
-    return lines
 
 
 def charts(found: Scaled) -> list[Chart]:
     """Return times and processor time by how much there is."""
     lists = [Bar(f"{one.count:,} pending", up_to_p99(one.list_ms)) for one in found.pending]
-    answers = [
-        Bar(f"{count:,} stored: {name}", up_to_p99(values))
-        for name, of in (
-            ("list", lambda one: one.list_ms),
-            ("intake", Stored.intake_ms),
-            ("decision", Stored.decide_ms),
-        )
-        for count, one in found.stored.items()
-        if (values := of(one))
-    ]
-    costs = [
-        Bar(
-            f"{count:,} stored",
-            Spread.of([one.measured.cpu_ms()]),
-            {role: one.measured.cpu_ms(role) for role in PATH},
-        )
-        for count, one in found.stored.items()
-    ]
-    sizes = [Bar(f"{count:,} stored", Spread.of([one.mib])) for count, one in found.stored.items()]
     speeds = [
         Bar(f"{count} worker{'s' * (count > 1)}", Spread.of([measured.throughput()]))
         for count, measured in found.workers.items()
     ]
     return [
         Chart("pending", "A list of what waits: median, and up to p99", "ms", lists, LIST_MS),
-        Chart("answers", "Answers by what is stored: median, and up to p99", "ms", answers),
-        Chart("stored", "Processor time per proposal by what is stored", "ms", costs),
-        Chart("size", "The database by what is stored", "MiB", sizes),
+        *stored_charts(found.stored),
         Chart("workers", "Changes per second by workers", "/s", speeds),
     ]
 

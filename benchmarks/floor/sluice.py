@@ -143,12 +143,15 @@ class Sluice:
 
 @asynccontextmanager
 async def sluice(
-    server: BenchServer, directory: Path, ground: Ground, **changes: str
+    server: BenchServer, directory: Path, ground: Ground, *, database: str | None = None, **changes: str
 ) -> AsyncIterator[Sluice]:
-    """Run the stack meanwhile, in a database and a namespace of its own; `changes` are settings by their variable."""
+    """Run the stack meanwhile, in a namespace of its own; `changes` are settings by their variable.
+
+    Without `database` it gets a new one; with it, that one is made where it is missing.
+    """
     # The Temporal that it could start itself is not needed.
     programs = Programs(temporal=Path("temporal"), opa=opa_program())
-    name = f"sluice_{os.urandom(4).hex()}"
+    name = database or f"sluice_{os.urandom(4).hex()}"
     dsn, client = await server.database(name), await server.namespace()
     settings: dict[str, Any] = {
         "SLUICE_DATABASE__URL": server.postgres.url(name),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,6 +17,7 @@ import pytest_asyncio
 
 from benchmarks import backtest, cost, inbox, recovery, scale, streams
 from benchmarks.catalogue import BENCHMARKS
+from benchmarks.copies import copy_closed
 from benchmarks.drawing import svg
 from benchmarks.floor import __main__ as floor
 from benchmarks.floor import survival
@@ -28,6 +30,7 @@ from benchmarks.floor.sluice import Sluice, sluice_on
 from benchmarks.floor.temporal import dev_server
 from benchmarks.postgres import OpenDatabase, running_postgres
 from benchmarks.report import Result
+from benchmarks.stored import stored
 from proofs.catalogue import Size
 from proofs.suite import run
 from tests.e2e.practice_ground import DEVELOPMENT, PRODUCTION
@@ -46,7 +49,15 @@ FLOOR, SURVIVAL, COST = GROUND.slots[0:1], GROUND.slots[1:2], GROUND.slots[2:4]
 SCALE, RECOVERY = GROUND.slots[4:5], GROUND.slots[5:9]
 EFFORT = Effort(rounds=1, slots=len(FLOOR), alone=1, seconds=0.0, warm_up=0)
 EXTENT = scale.Extent(
-    clusters=1, pools=1, pending=(1, 20), approved=1, stored=(50, 100), alone=1, loads=1, seconds=0.0
+    clusters=1,
+    pools=1,
+    pending=(1, 20),
+    approved=1,
+    stored=(50, 100),
+    alone=1,
+    loads=1,
+    seconds=0.0,
+    rounds=1,
 )
 
 
@@ -142,9 +153,23 @@ async def test_the_cost_of_each_kind_of_proposal_is_told(sluice: Sluice) -> None
 
 async def test_what_much_of_everything_does_is_told(sluice: Sluice) -> None:
     pending, effects = await scale.pending(sluice, SCALE, EXTENT)
-    stored = await scale.stored(sluice, SCALE, EXTENT)
+
+    @asynccontextmanager
+    async def shared(count: int) -> AsyncIterator[Sluice]:
+        await copy_closed(sluice.pool, count)
+        yield sluice
+
+    closed = await stored(
+        shared,
+        SCALE,
+        EXTENT.stored,
+        partial(scale.load_lists, loads=EXTENT.loads),
+        rounds=EXTENT.rounds,
+        alone=EXTENT.alone,
+        seconds=EXTENT.seconds,
+    )
     workers = await scale.workers(sluice, SCALE, EXTENT)
-    names = complete(scale.result(scale.Scaled(pending, effects, stored, workers), "", 0.0))
+    names = complete(scale.result(scale.Scaled(pending, effects, closed, workers), "", 0.0))
     for count in EXTENT.pending:
         assert f"{count} pending: list p95" in names
     for count in EXTENT.stored:
