@@ -15,8 +15,11 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import activities.guardrail.activities
+import activities.verification.activities
 import adapters.store.admitting
 import adapters.store.decisions
+import adapters.store.guard_pass.halts
+import adapters.store.halts
 import adapters.store.intents
 import adapters.store.leases
 import adapters.store.ledger
@@ -27,6 +30,7 @@ import contracts.eligibility
 from activities.execution.admission import Admission
 from activities.execution.attempt import Granted
 from activities.guardrail.activities import GuardActivities
+from activities.verification.judgement import VERIFIED, Judgement
 from adapters.store import intents, leases, proposals
 from adapters.store.admitting import Facts
 from adapters.store.batch import Batch
@@ -36,6 +40,7 @@ from contracts.decision import DecisionRules, SignedDecision
 from contracts.effect import Intent
 from contracts.messages import PassInput, PassResult
 from contracts.proposal import Draft, ProposalState
+from contracts.safety import Halt
 from proofs.simulation.provider import EFFECT
 from proofs.simulation.wiring import replaced
 from proofs.simulation.world import Fate
@@ -191,6 +196,42 @@ def own_clock() -> Iterator[None]:
 
 
 @contextmanager
+def halt_overlooked() -> Iterator[None]:
+    """Neither a pass nor an effect looks whether it is halted."""
+
+    def none(_: object) -> tuple[Halt, ...]:
+        return ()
+
+    def nothing(*_: object) -> None:
+        return None
+
+    with _all(
+        replaced(adapters.store.guard_pass.halts, "parse", none),
+        replaced(adapters.store.halts, "covering", nothing),
+    ):
+        yield
+
+
+@contextmanager
+def taken_for_done() -> Iterator[None]:
+    """Whatever runs in the end counts as what was asked for."""
+
+    def judge(*_: object) -> Judgement:
+        return Judgement(matches=True, settled=True, reason_code=VERIFIED)
+
+    with replaced(activities.verification.activities, "judge", judge):
+        yield
+
+
+@contextmanager
+def page_lost() -> Iterator[None]:
+    """Nobody is told of a proposal that became `dirty`."""
+    told = {state: event for state, event in proposals._NOTIFIED.items() if state != ProposalState.DIRTY}  # noqa: SLF001  as above
+    with replaced(proposals, "_NOTIFIED", told):
+        yield
+
+
+@contextmanager
 def _all(*several: AbstractContextManager[None]) -> Iterator[None]:
     with ExitStack() as stack:
         for one in several:
@@ -207,6 +248,9 @@ FATES: Mapping[str | None, Fate] = MappingProxyType(
         "release": Fate(),
         "second-pass": Fate(),
         "clock": Fate(),
+        "halt": Fate(),
+        "verification": Fate(shortfalls=1.0),
+        "page": Fate(),
     }
 )
 """The luck that meets a planted bug often: a bug of the real product meets that of every seed."""
@@ -221,6 +265,9 @@ PLANTS: Mapping[str | None, Callable[[], AbstractContextManager[None]]] = Mappin
         "release": release_lost,
         "second-pass": second_pass_skipped,
         "clock": own_clock,
+        "halt": halt_overlooked,
+        "verification": taken_for_done,
+        "page": page_lost,
     }
 )
 """Name on the command line → the bug."""

@@ -147,13 +147,7 @@ class SimulatedProvider:
                 operation.done_at = self.cloud.now()
 
     def _accept(self, target: NodePoolTarget, node_count: int) -> str:
-        fault = None
-        if self._world.happens(self._spoils):
-            kind = self._world.chance.choice(_SPOILT)
-            # A part of the lost capacity comes back, so that some ways back find it and some do not.
-            fault = Fault(
-                method="SetNodePoolSize", kind=kind, recovers_after=self._world.chance.choice((None, 5.0))
-            )
+        fault = self._spoilt()
         try:
             self._overloaded()
             found = self.cloud.pool(target.project, target.location, target.cluster, target.node_pool)
@@ -167,6 +161,17 @@ class SimulatedProvider:
         if self._world.fate.blind:
             self._looks_left = _LOOKS_AT_AN_OPERATION
         return operation.name
+
+    def _spoilt(self) -> Fault | None:
+        if self._world.happens(self._world.fate.shortfalls):
+            return Fault(method="SetNodePoolSize", kind=FaultKind.PARTIAL)
+        if not self._world.happens(self._spoils):
+            return None
+        kind = self._world.chance.choice(_SPOILT)
+        # A part of the lost capacity comes back, so that some ways back find it and some do not.
+        return Fault(
+            method="SetNodePoolSize", kind=kind, recovers_after=self._world.chance.choice((None, 5.0))
+        )
 
     def _overloaded(self) -> None:
         if self._world.happens(self._world.fate.losses / 4):

@@ -73,6 +73,8 @@ class Fate:
     """Seconds in which the provider answers no read, when the operation of a change is over."""
     denials: float = 0.0
     """Chance that the provider refuses a change for good."""
+    shortfalls: float = 0.0
+    """Chance that a change comes to less than was asked for, and its operation to no error."""
     storms: bool = False
     """Whether an agent asks for more than it may."""
     crowds: bool = False
