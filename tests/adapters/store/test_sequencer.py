@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 from adapters.audit import checkpoint, merkle
 from adapters.audit.checkpoint import CheckpointSigner
 from adapters.store import audit_log, audit_tree, sequencer
+from adapters.store.advisory_locks import AdvisoryLock
 from adapters.store.database import Database
 from adapters.store.listen import listen
 from adapters.store.migrate import upgrade
@@ -22,9 +23,13 @@ from contracts.errors import StoreUnavailable
 from contracts.principal import SYSTEM
 from tests.killable_postgres import KillablePostgres
 from tests.round_trips import round_trips
-from tests.waiting import until
+from tests.waiting import eventually, until
 
 SIGNER = CheckpointSigner(Ed25519PrivateKey.from_private_bytes(b"a" * 32), "sluice.test/audit")
+ANOTHER_AT_WORK = text(f"SELECT pg_advisory_xact_lock({AdvisoryLock.SEQUENCER:d})")
+SOMEBODY_WAITS = text("""
+    SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database
+    WHERE locktype = 'advisory' AND NOT granted AND d.datname = current_database()""")
 
 
 def event(subject: str = "prp_1", step: int = 0) -> AuditEvent:
@@ -124,6 +129,41 @@ async def test_a_checkpoint_is_written_after_a_minute_or_a_thousand_entries(
     await working.advance()
     await working.advance()
     assert await sizes() == [1, 1_001, 1_002]
+
+
+async def test_a_checkpoint_on_demand_is_the_newest_one_until_something_else_is_committed(
+    database: Database,
+) -> None:
+    working = Sequencer(database, SIGNER)
+    for _ in range(2):
+        await write(database, 2)
+        made = await working.checkpoint()
+        assert await working.checkpoint() == made
+    assert made.size == 4
+    await assert_sound(database, 4)
+
+
+async def test_what_another_sequencer_is_numbering_is_left_to_it(database: Database) -> None:
+    working = Sequencer(database, SIGNER)
+    await write(database, 2)
+    async with database.transaction() as other:
+        await other.execute(ANOTHER_AT_WORK)
+        assert await working.advance() == 0
+    assert await working.advance() == 2
+
+
+async def test_a_checkpoint_on_demand_waits_for_the_sequencer_at_work(database: Database) -> None:
+    async with database.transaction() as other:
+        await other.execute(ANOTHER_AT_WORK)
+        asked = asyncio.create_task(Sequencer(database, SIGNER).checkpoint())
+
+        async def waits_or_is_done() -> bool:
+            return asked.done() or (await other.execute(SOMEBODY_WAITS)).first() is not None
+
+        await eventually(waits_or_is_done)
+        assert not asked.done()
+        await audit_log.append(other, event())
+    assert (await asked).size == 1
 
 
 async def test_an_event_committed_late_is_numbered_late_and_leaves_no_gap(database: Database) -> None:
