@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from proofs.mutants.mutant import Change, Group, Promise
 
+_SEQUENCER = "tests/adapters/store/test_sequencer.py"
+_ON_DEMAND = (
+    f"{_SEQUENCER}::test_a_checkpoint_on_demand_is_the_newest_one_until_something_else_is_committed",
+)
+_DUE = (f"{_SEQUENCER}::test_a_checkpoint_is_written_after_a_minute_or_a_thousand_entries",)
+_IN_ORDER = (f"{_SEQUENCER}::test_events_of_one_transaction_keep_their_order",)
+
 IDEMPOTENCY = Group(
     "adapters/store/idempotency.py",
     Promise.ONE_OUTCOME,
@@ -82,5 +89,72 @@ AUDIT = Group(
         "audit-faults-have-no-bound": Change("if len(self._faults) < MAX_FAULTS:", "if True:"),
     },
 )
+SEQUENCER = Group(
+    "adapters/store/sequencer.py",
+    Promise.AUDIT,
+    _DUE,
+    {
+        "audit-numbers-beside-another-sequencer": Change(
+            '_TRY = query(f"SELECT pg_try_advisory_xact_lock({_LOCK:d}) AS taken")',
+            '_TRY = query("SELECT true AS taken")',
+            (f"{_SEQUENCER}::test_what_another_sequencer_is_numbering_is_left_to_it",),
+        ),
+        "audit-checkpoint-beside-another-sequencer": Change(
+            '_WAIT = query(f"SELECT pg_advisory_xact_lock({_LOCK:d})")',
+            '_WAIT = query("SELECT now()")',
+            (f"{_SEQUENCER}::test_a_checkpoint_on_demand_waits_for_the_sequencer_at_work",),
+        ),
+        "audit-checkpoint-leaves-out-what-is-committed": Change(
+            "if len(log.unnumbered) < self._batch:",
+            "if True:",
+            (f"{_SEQUENCER}::test_events_are_numbered_densely_and_proved",),
+        ),
+        "audit-checkpoint-on-demand-is-an-old-one": Change(
+            "if newest is not None and newest.size == tree.size:", "if newest is not None:", _ON_DEMAND
+        ),
+        "audit-checkpoint-of-the-same-log-is-signed-again": Change(
+            "if newest is not None and newest.size == tree.size:", "if False:", _ON_DEMAND
+        ),
+        "audit-checkpoint-after-many-entries-never-comes": Change(
+            "return waiting >= CHECKPOINT_ENTRIES or (", "return ("
+        ),
+        "audit-checkpoint-after-a-minute-never-comes": Change(
+            "or (waiting > 0 and log.now - log.signed_at >= CHECKPOINT_EVERY)", ""
+        ),
+        "audit-checkpoint-after-each-batch": Change(
+            "(waiting > 0 and log.now - log.signed_at >= CHECKPOINT_EVERY)", "(waiting > 0)"
+        ),
+        "audit-checkpoint-of-nothing-new": Change(
+            "(waiting > 0 and log.now - log.signed_at >= CHECKPOINT_EVERY)",
+            "(log.now - log.signed_at >= CHECKPOINT_EVERY)",
+        ),
+    },
+)
+TREE = Group(
+    "adapters/store/audit_tree.py",
+    Promise.AUDIT,
+    (_SEQUENCER,),
+    {
+        "audit-number-is-given-twice": Change(
+            "FROM audit_events WHERE number IS NULL ORDER BY",
+            "FROM audit_events ORDER BY",
+            (f"{_SEQUENCER}::test_an_event_committed_late_is_numbered_late_and_leaves_no_gap",),
+        ),
+        "audit-numbers-the-newest-first": Change(
+            "ORDER BY ordinal LIMIT :most", "ORDER BY ordinal DESC LIMIT :most", _IN_ORDER
+        ),
+        "audit-numbers-a-batch-backwards": Change(
+            "    ORDER BY e.ordinal", "    ORDER BY e.ordinal DESC", _IN_ORDER
+        ),
+        "audit-checkpoints-are-due-by-the-oldest": Change(
+            "FROM audit_checkpoints ORDER BY size DESC LIMIT 1",
+            "FROM audit_checkpoints ORDER BY size LIMIT 1",
+            _DUE,
+        ),
+        "audit-newest-checkpoint-is-the-oldest": Change(
+            "order_by(audit_checkpoints.c.size.desc())", "order_by(audit_checkpoints.c.size)", _ON_DEMAND
+        ),
+    },
+)
 
-GROUPS = (IDEMPOTENCY, TOKENS, AUDIT)
+GROUPS = (IDEMPOTENCY, TOKENS, AUDIT, SEQUENCER, TREE)

@@ -1,0 +1,125 @@
+"""Guard mutants of the outbox's delivering side, and of how a cancelled proposal lets go of what it holds."""
+
+from __future__ import annotations
+
+from proofs.mutants.mutant import Change, Group, Promise
+
+_OUTBOX = "tests/adapters/store/test_outbox_queue.py"
+_CANCELLED = "tests/adapters/store/test_cancellation.py"
+_OVER = (f"{_OUTBOX}::test_what_is_over_is_neither_postponed_nor_given_up",)
+_SPLIT = (f"{_OUTBOX}::test_a_row_is_split_once_and_its_parts_take_its_place",)
+
+OUTBOX = Group(
+    "adapters/store/outbox_queue.py",
+    Promise.ENDS,
+    (_OUTBOX,),
+    {
+        "outbox-claims-what-is-over": Change(
+            "            outbox.c.done_at.is_(None),\n            # Asked once",
+            "            # Asked once",
+            (f"{_OUTBOX}::test_what_was_delivered_or_given_up_is_not_claimed_again",),
+        ),
+        "outbox-claims-before-it-is-due": Change(
+            "outbox.c.due_at <= select(now).scalar_subquery(),",
+            "",
+            (f"{_OUTBOX}::test_only_what_is_due_is_claimed",),
+        ),
+        "outbox-claims-any-kind": Change(
+            "outbox.c.kind.in_([kind.value for kind in kinds]),",
+            "",
+            (f"{_OUTBOX}::test_a_dispatcher_claims_its_own_kinds_only",),
+        ),
+        "outbox-claims-the-newest-first": Change(
+            ".order_by(outbox.c.due_at, outbox.c.id)",
+            ".order_by(outbox.c.due_at.desc(), outbox.c.id)",
+            (
+                f"{_OUTBOX}::test_no_more_is_claimed_than_there_is_room_for_and_what_is_due_longest_comes_first",
+            ),
+        ),
+        "outbox-claims-more-than-there-is-room-for": Change(
+            "        .limit(limit)\n",
+            "",
+            (
+                f"{_OUTBOX}::test_no_more_is_claimed_than_there_is_room_for_and_what_is_due_longest_comes_first",
+            ),
+        ),
+        "outbox-waits-for-another-dispatcher": Change(
+            ".with_for_update(skip_locked=True)",
+            ".with_for_update()",
+            (f"{_OUTBOX}::test_what_another_dispatcher_is_claiming_is_passed_over",),
+        ),
+        "outbox-claim-keeps-nobody-away": Change(
+            ", due_at=now + lease)",
+            ")",
+            (f"{_OUTBOX}::test_what_is_claimed_stays_away_from_others_for_its_lease_and_is_counted",),
+        ),
+        "outbox-attempts-are-not-counted": Change(
+            "attempts=outbox.c.attempts + 1,",
+            "attempts=outbox.c.attempts,",
+            (f"{_OUTBOX}::test_what_is_claimed_stays_away_from_others_for_its_lease_and_is_counted",),
+        ),
+        "outbox-postpones-what-is-over": Change(
+            "        .where(outbox.c.id == row_id, outbox.c.done_at.is_(None))\n        .values(due_at=",
+            "        .where(outbox.c.id == row_id)\n        .values(due_at=",
+            _OVER,
+        ),
+        "outbox-gives-up-what-was-delivered": Change(
+            "        .where(outbox.c.id == row_id, outbox.c.done_at.is_(None))\n        .values(done_at=",
+            "        .where(outbox.c.id == row_id)\n        .values(done_at=",
+            _OVER,
+        ),
+        "outbox-splits-twice": Change("    if held.one_or_none() is None:\n", "    if False:\n", _SPLIT),
+        "outbox-delivers-the-whole-beside-its-parts": Change(
+            "    await writing.settle(connection, row.id)\n", "", _SPLIT
+        ),
+        "outbox-forgets-what-was-just-done": Change(
+            "outbox.c.done_at < func.clock_timestamp() - keep",
+            "outbox.c.done_at < func.clock_timestamp()",
+            (f"{_OUTBOX}::test_only_what_was_done_long_enough_ago_is_forgotten",),
+        ),
+    },
+)
+CANCELLED = Group(
+    "adapters/store/cancellation.py",
+    Promise.ENDS,
+    (_CANCELLED,),
+    {
+        "cancel-of-what-has-begun": Change(
+            "    if not may_cancel(ProposalState(row.state)):\n",
+            "    if False:\n",
+            (f"{_CANCELLED}::test_what_has_begun_is_not_cancelled_and_keeps_what_it_holds",),
+        ),
+        "cancel-keeps-the-lease": Change(
+            "    await leases.release(connection, domain, proposal_id)\n",
+            "",
+            (f"{_CANCELLED}::test_a_cancelled_proposal_frees_its_cluster",),
+        ),
+        "cancel-keeps-the-probe": Change(
+            "    await breakers.release_probes(connection, proposal_id, tenant=row.tenant)\n",
+            "",
+            (f"{_CANCELLED}::test_a_cancelled_proposal_gives_its_probe_to_the_next",),
+        ),
+        "cancel-wakes-nobody": Change(
+            "    return await outbox.put(\n"
+            '        connection, OutboxKind.WAKE, proposal_id, {"reason_code": reason_code}, delay=delay\n'
+            "    )\n",
+            "    return 1\n",
+            (f"{_CANCELLED}::test_a_cancelled_proposal_wakes_its_workflow_after_the_delay",),
+        ),
+        "cancel-wakes-beside-whoever-cancels": Change(
+            '{"reason_code": reason_code}, delay=delay\n',
+            '{"reason_code": reason_code}\n',
+            (f"{_CANCELLED}::test_a_cancelled_proposal_wakes_its_workflow_after_the_delay",),
+        ),
+    },
+)
+CANCELLED_MONEY = Group(
+    "adapters/store/cancellation.py",
+    Promise.BUDGET,
+    (f"{_CANCELLED}::test_a_cancelled_proposal_gives_its_money_back",),
+    {
+        "cancel-keeps-the-money": Change("    await ledger.release_all(connection, proposal_id)\n", ""),
+    },
+)
+
+GROUPS = (OUTBOX, CANCELLED, CANCELLED_MONEY)
