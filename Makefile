@@ -76,7 +76,7 @@ bench-%: setup ## one benchmark alone, by the name that `make bench` gives it, f
 	@exec $(BIN)/python -m benchmarks $*
 
 .PHONY: proof
-proof: setup ## every proof, two side by side; the figures go to docs/figures/proofs.json
+proof: setup ## every proof, three side by side; the figures go to docs/figures/proofs.json
 	@exec $(BIN)/python -m proofs --figures docs/figures/proofs.json
 
 .PHONY: proof-quick

@@ -14,6 +14,9 @@ from proofs.page import FIGURES, publish
 from proofs.report import end_as_by_keyboard, say
 from proofs.suite import run, summary
 
+LANES = 3
+"""On two cores: most of their time is waiting."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is asked for."""
@@ -55,7 +58,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         const=Size.LONG,
         help="the longest form of those that take more than an hour in it",
     )
-    parser.add_argument("--lanes", type=int, default=2, help="proofs that run at the same time")
+    parser.add_argument(
+        "--lanes", type=int, default=LANES, help="proofs that run at the same time (default %(default)s)"
+    )
     parser.add_argument(
         "--scratch", type=Path, default=Path(".sluice/proofs"), help="for outputs and reports"
     )

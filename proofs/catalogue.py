@@ -28,8 +28,8 @@ class Proof:
     long: tuple[str, ...] | None = None
     is_alone: bool = False
     """Whether it measures time, so that nothing may run beside it."""
-    is_long: bool = False
-    """Whether it keeps a processor busy for far longer than the others, in its full form."""
+    minutes: int = 5
+    """About how long its full form takes on two cores, beside others: the longest begin first."""
     tested_in: str = "tests/proofs"
     """The folder of its test, which runs a little of it or its judges, and sees a planted fault found."""
 
@@ -68,6 +68,7 @@ PROOFS = (
         "proofs.audit_tamper",
         ("--entries", "10000", "--command", "1000", "--rearranged", "10000"),
         ("--entries", "60", "--command", "8", "--rearranged", "200"),
+        minutes=8,
     ),
     Proof(
         "kills",
@@ -76,14 +77,16 @@ PROOFS = (
         # Other proofs run beside it, and this form asks only that it works.
         ("--kills", "6", "--others", "1", "--points", "4", "--within", "120"),
         ("--kills", "1000", "--others", "20"),
+        minutes=20,
     ),
     Proof(
         "network",
         "proofs.network",
         ("--answers", "560", "--wanted", "500"),
         ("--answers", "40", "--wanted", "30", "--only", "half-open at GKE"),
+        minutes=20,
     ),
-    Proof("clocks", "proofs.clocks", (), ("--only", "forward over the time to decide")),
+    Proof("clocks", "proofs.clocks", (), ("--only", "forward over the time to decide"), minutes=10),
     Proof("zombie", "proofs.zombie", ("--rounds", "1"), ("--only", "clock not looked at")),
     Proof("secrets", "proofs.secrets", tested_in="tests/e2e"),
     Proof("upgrade", "proofs.upgrade", (), ()),
@@ -93,7 +96,7 @@ PROOFS = (
         ("--seeds", "4000"),
         ("--seeds", "100"),
         ("--seeds", "50000", "--jobs", "2"),
-        is_long=True,
+        minutes=10,
     ),
     Proof(
         "hostile",
@@ -103,5 +106,5 @@ PROOFS = (
         is_alone=True,
     ),
     Proof("api", "proofs.api_fuzz", ("--examples", "12"), ("--examples", "1")),
-    Proof("mutants", "proofs.mutants", (), ("--only", "fence"), is_long=True),
+    Proof("mutants", "proofs.mutants", (), ("--only", "fence"), minutes=40),
 )

@@ -67,7 +67,7 @@ async def run(
             return await ended(proof)
 
     proofs = [proof for proof in proofs if proof.arguments(size) is not None]
-    together = sorted((proof for proof in proofs if not proof.is_alone), key=lambda proof: not proof.is_long)
+    together = sorted((proof for proof in proofs if not proof.is_alone), key=lambda proof: -proof.minutes)
     found = dict(zip(together, await asyncio.gather(*map(one, together)), strict=True))
     for proof in proofs:
         if proof.is_alone:

@@ -33,7 +33,7 @@ async def test_a_proof_that_ends_without_a_report_holds_nothing(tmp_path: Path) 
 async def test_what_takes_long_begins_first_and_is_told_in_its_place(tmp_path: Path) -> None:
     short, long, alone = (
         Proof("short", "proofs.report", quick=()),
-        Proof("long", "proofs.report", quick=(), is_long=True),
+        Proof("long", "proofs.report", quick=(), minutes=40),
         Proof("alone", "proofs.report", quick=(), is_alone=True),
     )
     ended: list[str] = []
