@@ -84,10 +84,10 @@ PROOFS = (
         "proofs.network",
         ("--answers", "560", "--wanted", "500"),
         ("--answers", "40", "--wanted", "30", "--only", "half-open at GKE"),
-        minutes=20,
+        minutes=8,
     ),
-    Proof("clocks", "proofs.clocks", (), ("--only", "forward over the time to decide"), minutes=10),
-    Proof("zombie", "proofs.zombie", ("--rounds", "1"), ("--only", "clock not looked at")),
+    Proof("clocks", "proofs.clocks", (), ("--only", "forward over the time to decide"), minutes=8),
+    Proof("zombie", "proofs.zombie", ("--rounds", "1"), ("--only", "clock not looked at"), minutes=10),
     Proof("secrets", "proofs.secrets", tested_in="tests/e2e"),
     Proof("upgrade", "proofs.upgrade", (), ()),
     Proof(
@@ -105,6 +105,6 @@ PROOFS = (
         ("--rounds", "1", "--seconds", "1"),
         is_alone=True,
     ),
-    Proof("api", "proofs.api_fuzz", ("--examples", "12"), ("--examples", "1")),
+    Proof("api", "proofs.api_fuzz", ("--examples", "12"), ("--examples", "1"), minutes=10),
     Proof("mutants", "proofs.mutants", (), ("--only", "fence"), minutes=40),
 )

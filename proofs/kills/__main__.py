@@ -30,9 +30,12 @@ def figures(plan: Plan, outcome: Outcome, points: int, within: float) -> list[Fi
         part: [one for one in kills if one.part == part] for part in ("worker", "temporal", "postgres", "api")
     }
     slowest = {part: max((one.back_after for one in found), default=0.0) for part, found in by_part.items()}
-    at_work = [one for one in by_part["worker"] if one.in_flight >= ENOUGH]
     return [
-        at_least("SIGKILLs of the worker, 20 or more proposals in flight", len(at_work), plan.workers),
+        at_least(
+            f"SIGKILLs of the worker, {ENOUGH} or more proposals in flight",
+            len(outcome.killer.under_load()),
+            plan.workers,
+        ),
         at_least(
             f"named points of {len(POINTS)} that it was killed at", len(outcome.killer.by_point()), points
         ),

@@ -67,18 +67,14 @@ class Killer:
     kills: list[Kill] = field(default_factory=list)
 
     async def kill_workers(self, times: int) -> None:
-        """Kill the worker, each time at the point at which it was killed least."""
-        for number in range(times):
-            await self._enough()
-            rare = self._rarest(POINTS)
-            aimed = self.chance.choice(rare)
-            if aimed in _DURING_START and self.kills:
-                await self._kill_while_it_starts(aimed)
-            else:
-                await self._await_point(aimed)
-                await self._kill("worker", aimed)
-            if number % 10 == 9:
-                say(f"{number + 1} of {times} worker kills, {len(self.by_point())} of {len(POINTS)} points")
+        """Kill the worker so often under load, each time at the point at which it was killed least."""
+        for number in range(1, 2 * times + 1):
+            await self._kill_worker()
+            counted = len(self.under_load())
+            if number % 10 == 0:
+                say(f"{counted} of {times} worker kills, {len(self.by_point())} of {len(POINTS)} points")
+            if counted >= times:
+                return
 
     async def kill_others(self, part: str, times: int) -> None:
         """Kill another part at drawn moments."""
@@ -92,6 +88,19 @@ class Killer:
     def by_point(self) -> Counter[str]:
         """Kills of the worker by point, without those that struck where nothing was."""
         return Counter(one.point for one in self.kills if one.part == "worker" and one.point)
+
+    def under_load(self) -> list[Kill]:
+        """Kills of the worker with enough in flight, as it was right after them."""
+        return [one for one in self.kills if one.part == "worker" and one.in_flight >= ENOUGH]
+
+    async def _kill_worker(self) -> None:
+        await self._enough()
+        aimed = self.chance.choice(self._rarest(POINTS))
+        if aimed in _DURING_START and self.kills:
+            await self._kill_while_it_starts(aimed)
+            return
+        await self._await_point(aimed)
+        await self._kill("worker", aimed)
 
     async def _enough(self) -> None:
         async with asyncio.timeout(GIVES_UP):
