@@ -1,7 +1,8 @@
 """`make bench`: every benchmark, or those that are named, one after the other; a table at the end.
 
 Each one's figures are kept as it ends, so that a run that is broken off loses nothing. Exit status 0 when each of them
-measured what it set out to. A missed target is published, and ends nothing.
+measured what it set out to: a missed target is published, and ends nothing. The short form judges what it counts, and
+ends with 1 where that is wrong; what it times it tells alone.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     keep = keeping(given.figures, FIGURES, publish)
     outcomes = asyncio.run(run(chosen, given.scratch, lanes=1, size=size, keep=keep))
     say(f"\n{summary(outcomes)}")
-    return 0 if all(one.report is not None for one in outcomes) else 1
+    return 0 if all(one.holds if given.quick else one.report is not None for one in outcomes) else 1
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -36,7 +36,7 @@ from adapters.store.database import Database
 from adapters.store.schema import evaluations, proposals
 from api.server import server_for
 from benchmarks.postgres import OpenDatabase, fresh_database
-from benchmarks.report import Bar, Chart, Result, Spread, arguments, at_most, conclude, exactly, told
+from benchmarks.report import Bar, Chart, Result, Spread, arguments, conclude, exactly, timed_at_most, told
 from contracts.errors import PolicyUnavailable
 from contracts.proposal import ProposalState
 from guardrails.backtest.candidate import Candidate
@@ -219,14 +219,13 @@ def said(took: float, report: dict[str, Any]) -> str:
 
 def main() -> int:
     """Run from the command line."""
-    parser = arguments(__doc__)
-    parser.add_argument("--quick", action="store_true", help=f"{BATCH} records")
+    parser = arguments(__doc__, quick=f"{BATCH} records")
     given = parser.parse_args()
     count, began = BATCH if given.quick else RECORDS, time.monotonic()
     took, report = asyncio.run(measure(count))
     print(said(took, report))
     again = "python -m benchmarks.backtest" + (" --quick" if given.quick else "")
-    return conclude(result(count, took, report, again, time.monotonic() - began), given.report)
+    return conclude(result(count, took, report, again, time.monotonic() - began), given)
 
 
 def result(count: int, took: float, report: dict[str, Any], again: str, seconds: float) -> Result:
@@ -238,7 +237,7 @@ def result(count: int, took: float, report: dict[str, Any], again: str, seconds:
     return Result(
         promise=f"How long does a backtest of {count:,} recorded proposals take?",
         figures=(
-            at_most("the whole command", took, ACCEPTED_SECONDS, " s"),
+            timed_at_most("the whole command", took, ACCEPTED_SECONDS, " s"),
             told("records per second", f"{count / took:,.0f}"),
             exactly("records replayed", report["replayed"], count),
             told("verdicts that would change", len(report["flipped"])),

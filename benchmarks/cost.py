@@ -190,14 +190,13 @@ def result(found: Mapping[str, Paid], count: int, again: str, seconds: float) ->
 
 def main() -> int:
     """Read the arguments and measure."""
-    parser = arguments(__doc__)
-    parser.add_argument("--quick", action="store_true", help="two of each")
+    parser = arguments(__doc__, quick="two of each")
     given = parser.parse_args()
     began = time.monotonic()
     count = QUICK if given.quick else FULL
     found = asyncio.run(measure(count))
     again = "python -m benchmarks.cost" + (" --quick" if given.quick else "")
-    return conclude(result(found, count, again, time.monotonic() - began), given.report)
+    return conclude(result(found, count, again, time.monotonic() - began), given)
 
 
 if __name__ == "__main__":

@@ -21,10 +21,10 @@ from benchmarks.report import (
     Result,
     Spread,
     arguments,
-    at_most,
     conclude,
     exactly,
     say,
+    timed_at_most,
     told,
 )
 from emulators.gke.faults import FaultKind
@@ -224,11 +224,11 @@ def result(found: Recovered, again: str, seconds: float) -> Result:
     return Result(
         promise="How soon does it go on, stop, or refuse?",
         figures=(
-            at_most(
+            timed_at_most(
                 "worker killed → Updates on its workflows applied, slowest",
                 max(found.updates), UPDATE_SECONDS, " s",
             ),
-            at_most("worker killed → its effects resumed, slowest", max(found.effects), EFFECT_SECONDS, " s"),
+            timed_at_most("worker killed → its effects resumed, slowest", max(found.effects), EFFECT_SECONDS, " s"),
             exactly("failed effects until the breaker is open", found.failures, FAILURES),
             told("first failed call → breaker open, rolling back each time", f"{found.opened_after:.1f} s"),
             told("open breaker → next proposal refused or held", f"{found.refused_after:.2f} s"),
@@ -248,13 +248,12 @@ def result(found: Recovered, again: str, seconds: float) -> Result:
 
 def main() -> int:
     """Read the arguments and measure."""
-    parser = arguments(__doc__)
-    parser.add_argument("--quick", action="store_true", help="two of everything")
+    parser = arguments(__doc__, quick="two of everything")
     given = parser.parse_args()
     began = time.monotonic()
     found = asyncio.run(measure(2 if given.quick else 10))
     again = "python -m benchmarks.recovery" + (" --quick" if given.quick else "")
-    return conclude(result(found, again, time.monotonic() - began), given.report)
+    return conclude(result(found, again, time.monotonic() - began), given)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,14 @@ that was missed is a figure that does not hold; it is published like every other
 
 from __future__ import annotations
 
+import argparse
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
-from proofs.report import Figure, Report, arguments, at_least, at_most, conclude, exactly, say, told
+from proofs import report as proof
+from proofs.report import Figure, Report, at_most, exactly, say, told
 
 __all__ = [
     "Bar",
@@ -19,13 +21,19 @@ __all__ = [
     "Figure",
     "Result",
     "Spread",
+    "Timed",
     "arguments",
-    "at_least",
     "at_most",
     "conclude",
     "exactly",
+    "percentile",
     "say",
+    "spread_at_least",
+    "spread_at_most",
+    "tails",
+    "timed_at_most",
     "told",
+    "up_to_p99",
 ]
 
 
@@ -51,14 +59,24 @@ class Spread:
         return f"{middle} ({self.least:,.3g} to {self.most:,.3g})"
 
 
+@dataclass(frozen=True, slots=True)
+class Timed(Figure):
+    """A figure in which the machine and what else runs there have a say: a short run tells it and judges nothing."""
+
+
+def timed_at_most(name: str, value: float, wanted: float, unit: str) -> Figure:
+    """Return a measured time, or a ratio of times, with an upper bound; `unit` follows both numbers."""
+    return Timed(name, f"{value:,.4g}{unit}", f"at most {wanted:,g}{unit}", value <= wanted)
+
+
 def spread_at_most(name: str, found: Spread, wanted: float, unit: str = "") -> Figure:
-    """Return a figure whose median has an upper bound."""
-    return Figure(name, found.text(unit), f"at most {wanted:g}{unit}", found.median <= wanted)
+    """Return what several rounds measured; the median has an upper bound."""
+    return Timed(name, found.text(unit), f"at most {wanted:g}{unit}", found.median <= wanted)
 
 
 def spread_at_least(name: str, found: Spread, wanted: float, unit: str = "") -> Figure:
-    """Return a figure whose median has a lower bound."""
-    return Figure(name, found.text(unit), f"at least {wanted:g}{unit}", found.median >= wanted)
+    """Return what several rounds measured; the median has a lower bound."""
+    return Timed(name, found.text(unit), f"at least {wanted:g}{unit}", found.median >= wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +123,23 @@ class Result(Report):
     charts: Sequence[Chart] = ()
     notes: Sequence[str] = ()
     """Sentences that a reader needs beside the figures: what was shown, and what falls short and why."""
+
+    def short(self) -> Self:
+        """Return the result of a short run: what was counted is judged, what was timed is told alone."""
+        figures = [told(one.name, one.value) if isinstance(one, Timed) else one for one in self.figures]
+        return replace(self, figures=figures)
+
+
+def arguments(description: str | None, quick: str) -> argparse.ArgumentParser:
+    """Return a parser with what every benchmark takes; `quick` says what its short form leaves."""
+    parser = proof.arguments(description)
+    parser.add_argument("--quick", action="store_true", help=f"{quick}; says nothing about speed")
+    return parser
+
+
+def conclude(found: Result, given: argparse.Namespace) -> int:
+    """Print a result, keep it where asked for, and return the exit status: 0 when it met every target it judges."""
+    return proof.conclude(found.short() if given.quick else found, given.report)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -33,6 +33,7 @@ from benchmarks.report import (
     conclude,
     percentile,
     say,
+    timed_at_most,
     told,
     up_to_p99,
 )
@@ -196,11 +197,11 @@ def figures(found: Scaled) -> list[Figure]:
     speeds = {count: measured.throughput() for count, measured in found.workers.items()}
     return [
         *(
-            at_most(f"{one.count:,} pending: list p95", percentile(one.list_ms, 0.95), LIST_MS, " ms")
+            timed_at_most(f"{one.count:,} pending: list p95", percentile(one.list_ms, 0.95), LIST_MS, " ms")
             for one in found.pending
         ),
         at_most(f"{most.count:,} pending: memory of the worker", most.worker_mib, MEMORY_MIB, " MiB"),
-        at_most(
+        timed_at_most(
             f"{most.count:,} pending: approve → effect p99, one in flight",
             percentile(found.effect_ms, 0.99), EFFECT_MS, " ms",
         ),
@@ -226,13 +227,12 @@ def charts(found: Scaled) -> list[Chart]:
 
 def main() -> int:
     """Read the arguments and measure."""
-    parser = arguments(__doc__)
-    parser.add_argument("--quick", action="store_true", help="a handful of everything")
+    parser = arguments(__doc__, quick="a handful of everything")
     given = parser.parse_args()
     began = time.monotonic()
     found = asyncio.run(measure(QUICK if given.quick else FULL))
     again = "python -m benchmarks.scale" + (" --quick" if given.quick else "")
-    return conclude(result(found, again, time.monotonic() - began), given.report)
+    return conclude(result(found, again, time.monotonic() - began), given)
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from adapters.store.database import Database
 from api.server import server_for
 from api.stream.feed import EventFeed, Limits
 from benchmarks.postgres import OpenDatabase, fresh_database
-from benchmarks.report import Bar, Chart, Result, Spread, arguments, at_most, conclude, percentile, told
+from benchmarks.report import Bar, Chart, Result, Spread, arguments, conclude, percentile, timed_at_most, told
 from contracts.audit import AuditType
 from contracts.principal import SYSTEM
 from tests.api.serving import decision_on, serving
@@ -296,15 +296,14 @@ def _line(name: str, plain: Sequence[float], busy: Sequence[float], received: in
 
 def main() -> int:
     """Run from the command line."""
-    parser = arguments(__doc__)
-    parser.add_argument("--quick", action="store_true", help="one round with 20 streams")
+    parser = arguments(__doc__, quick="one round with 20 streams")
     given = parser.parse_args()
     streams, count = (20, 1) if given.quick else (STREAMS, ROUNDS)
     began = time.monotonic()
     rounds = asyncio.run(measure(streams, count))
     print(report(rounds, streams))
     again = "python -m benchmarks.streams" + (" --quick" if given.quick else "")
-    return conclude(result(rounds, streams, again, time.monotonic() - began), given.report)
+    return conclude(result(rounds, streams, again, time.monotonic() - began), given)
 
 
 def result(rounds: Sequence[tuple[Half, Half]], streams: int, again: str, seconds: float) -> Result:
@@ -323,7 +322,7 @@ def result(rounds: Sequence[tuple[Half, Half]], streams: int, again: str, second
     return Result(
         promise="What do open event streams cost those who decide?",
         figures=(
-            at_most(
+            timed_at_most(
                 f"p95 of a decision with {streams} streams ÷ without",
                 percentile(busy, 0.95) / percentile(plain, 0.95), ACCEPTED, "×",
             ),

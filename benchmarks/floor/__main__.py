@@ -135,8 +135,7 @@ def charts(found: Found) -> list[Chart]:
 
 def main() -> int:
     """Read the arguments and measure."""
-    parser = arguments(__doc__)
-    parser.add_argument("--quick", action="store_true", help="one short round")
+    parser = arguments(__doc__, quick="one short round")
     parser.add_argument(
         "--only", nargs="*", choices=list(OPENINGS), help="print these alone, without a report"
     )
@@ -151,7 +150,7 @@ def main() -> int:
                 print(f"{line.name}: {line.value}")
         return 0
     again = "python -m benchmarks.floor" + (" --quick" if given.quick else "")
-    return conclude(result(found, again, time.monotonic() - began), given.report)
+    return conclude(result(found, again, time.monotonic() - began), given)
 
 
 def result(found: Found, again: str, seconds: float) -> Result:

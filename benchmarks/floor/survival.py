@@ -230,15 +230,14 @@ def result(found: Mapping[str, Mapping[str, Outcome]], again: str, seconds: floa
 
 def main() -> int:
     """Read the arguments and show."""
-    parser = arguments(__doc__)
-    parser.add_argument("--quick", action="store_true", help="Sluice alone")
+    parser = arguments(__doc__, quick="Sluice alone")
     parser.add_argument("--only", nargs="*", choices=list(READS_BEFORE_CALL), help="these alone")
     given = parser.parse_args()
     names = ["sluice"] if given.quick else (given.only or list(READS_BEFORE_CALL))
     began = time.monotonic()
     found = asyncio.run(measure(names))
     again = "python -m benchmarks.floor.survival" + (" --quick" if given.quick else "")
-    return conclude(result(found, again, time.monotonic() - began), given.report)
+    return conclude(result(found, again, time.monotonic() - began), given)
 
 
 if __name__ == "__main__":
