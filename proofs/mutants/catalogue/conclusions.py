@@ -6,7 +6,7 @@ from proofs.mutants.mutant import Change, Group, Promise
 
 _CONCLUSION = "tests/activities/execution/test_conclusion.py"
 _MOVED_ON = f"{_CONCLUSION}::test_what_was_left_to_a_person_keeps_state_and_lease_whatever_its_attempt_finds"
-_TAKEN_OVER = "tests/activities/execution/test_crashes.py::test_an_attempt_that_was_taken_over_ends_nothing"
+_TAKEN_OVER = f"{_CONCLUSION}::test_an_attempt_that_was_taken_over_ends_nothing"
 _EFFECTS = "tests/activities/execution/test_effects.py"
 
 SUPERSEDED = Group(

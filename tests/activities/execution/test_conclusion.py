@@ -1,4 +1,4 @@
-"""How a step ends when the proposal has moved on meanwhile, and when it is the way back that cannot be taken."""
+"""How a step ends when something moved on meanwhile, and when it is the way back that cannot be taken."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import pytest
 
 from activities.execution.attempt import Work
 from activities.execution.conclusion import Conclusion
+from adapters.store import intents
 from contracts.effect import EffectResult, Intent, ReceiptOutcome, Step
+from contracts.errors import StaleFence
 from contracts.messages import EffectOutcome
 from contracts.proposal import Proposal, ProposalState
 from emulators.gke.faults import FaultKind
@@ -15,6 +17,13 @@ from tests.proposal_stack import CONFIGURATION, MODE, EffectStack, resize
 
 S = ProposalState
 BACK = Step.COMPENSATION
+ENDS = {
+    "step_back": lambda conclusion, work, intent: conclusion.step_back(work, intent, "foreign_operation"),
+    "changed": lambda conclusion, work, intent: conclusion.changed(work, intent),
+    "unreachable": lambda conclusion, work, intent: conclusion.unreachable(work, intent, "target_not_found"),
+    "give_up": lambda conclusion, work, intent: conclusion.give_up(intent, "target_stayed_busy"),
+}
+"""How an attempt that made no call ends, by its method."""
 
 
 def conclusion_of(stack: EffectStack) -> Conclusion:
@@ -40,24 +49,29 @@ async def rolling_back(stack: EffectStack) -> str:
     return proposal_id
 
 
-@pytest.mark.parametrize("end", ["step_back", "changed", "unreachable", "give_up"])
+@pytest.mark.parametrize("end", ENDS)
 async def test_what_was_left_to_a_person_keeps_state_and_lease_whatever_its_attempt_finds(
     stack: EffectStack, end: str
 ) -> None:
     work, intent = await begun(stack)
     conclusion = conclusion_of(stack)
     await conclusion.abandon(intent.proposal_id, "provider_unavailable")
-    ends = {
-        "step_back": lambda: conclusion.step_back(work, intent, "foreign_operation"),
-        "changed": lambda: conclusion.changed(work, intent),
-        "unreachable": lambda: conclusion.unreachable(work, intent, "target_not_found"),
-        "give_up": lambda: conclusion.give_up(intent, "target_stayed_busy"),
-    }
-    answered = await ends[end]()
+    answered = await ENDS[end](conclusion, work, intent)
     assert answered == EffectOutcome(
         result=EffectResult.CLOSED, state=S.DIRTY, reason_code="provider_unavailable"
     )
     assert (await stack.row(intent.proposal_id)).state == S.DIRTY
+    assert await stack.lease_owner() == intent.proposal_id
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_an_attempt_that_was_taken_over_ends_nothing(stack: EffectStack, end: str) -> None:
+    work, intent = await begun(stack)
+    async with stack.database.transaction() as connection:
+        await intents.take_over(connection, intent.key, intent.fence + 1)
+    with pytest.raises(StaleFence):
+        await ENDS[end](conclusion_of(stack), work, intent)
+    assert (await stack.row(intent.proposal_id)).state == S.EXECUTING
     assert await stack.lease_owner() == intent.proposal_id
 
 

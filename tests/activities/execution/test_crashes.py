@@ -10,17 +10,13 @@ import pytest
 from sqlalchemy import text
 from temporalio.exceptions import ApplicationError
 
-from activities.execution.attempt import Work
-from activities.execution.conclusion import Conclusion
-from adapters.store import intents
 from contracts.action import NodePoolTarget
-from contracts.effect import Intent, ReceiptOutcome, Step
-from contracts.errors import StaleFence
+from contracts.effect import ReceiptOutcome, Step
 from contracts.observation import NodePoolObservation, ProviderOperation
 from contracts.ports import NodePoolEffector, NodePoolReader
-from contracts.proposal import Proposal, ProposalState
+from contracts.proposal import ProposalState
 from emulators.gke.faults import FaultKind
-from tests.proposal_stack import CONFIGURATION, MODE, EffectStack, eventually, resize
+from tests.proposal_stack import EffectStack, eventually, resize
 
 S = ProposalState
 
@@ -218,28 +214,6 @@ async def test_an_operation_is_given_no_more_time_when_the_clock_of_the_database
     async with asyncio.timeout(60):
         outcome = await stack.execute(proposal_id)
     assert (outcome.state, outcome.reason_code) == (S.ROLLING_BACK, "operation_timeout")
-
-
-@pytest.mark.parametrize("end", ["step_back", "changed", "give_up"])
-async def test_an_attempt_that_was_taken_over_ends_nothing(stack: EffectStack, end: str) -> None:
-    proposal_id = await stack.ready(resize(3))
-    stack.effector = DyingEffector(stack.effector, after=True)
-    await dying_attempt(stack, proposal_id)
-    proposal = Proposal.model_validate((await stack.row(proposal_id)).document)
-    intent = Intent.model_validate((await stack.intent(proposal_id)).document)
-    work = Work(proposal=proposal, step=Step.FORWARD, key=intent.key, action=proposal.action, pass_number=2)
-    async with stack.database.transaction() as connection:
-        await intents.take_over(connection, intent.key, intent.fence + 1)
-    conclusion = Conclusion(stack.database, CONFIGURATION, MODE)
-    ends = {
-        "step_back": lambda: conclusion.step_back(work, intent, "foreign_operation"),
-        "changed": lambda: conclusion.changed(work, intent),
-        "give_up": lambda: conclusion.give_up(intent, "target_stayed_busy"),
-    }
-    with pytest.raises(StaleFence):
-        await ends[end]()
-    assert (await stack.row(proposal_id)).state == S.EXECUTING
-    assert await stack.lease_owner() == proposal_id
 
 
 class SlowToConnect:
