@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -11,38 +11,14 @@ from google.cloud.container_v1 import types
 
 from emulators.gke import wire
 from emulators.gke.model import Cluster, Operation
+from tests.emulators.gke.conftest import pool_name
+from tests.emulators.gke.watching import BATCH, DEV_GPU, INFERENCE, TOOLS, WEB, ended, sizes
 from tests.gke_fixtures import RunningEmulator
 
 if TYPE_CHECKING:
     from tests.emulators.gke.conftest import Client, Clock
 
-INFERENCE = "acme-prod/europe-west4/serving/inference"
-WEB = "acme-prod/europe-west4/serving/web"
-BATCH = "acme-prod/europe-west4/serving/batch-autoscaled"
-SCARCE = "acme-dev/us-central1/dev/scarce"
-DEV_GPU = "acme-dev/us-central1/dev/gpu-a100"
 Status = types.Operation.Status
-
-
-def name_of(pool: str, part: str = "") -> str:
-    project, location, cluster, node_pool = pool.split("/")
-    whole = f"projects/{project}/locations/{location}/clusters/{cluster}/nodePools/{node_pool}"
-    return whole.split(part)[0] if part else whole
-
-
-async def ended(client: Client, clock: Clock, pool: str, name: str) -> Any:
-    """Let time pass until the operation is over, and no longer."""
-    for _ in range(100):
-        operation = await client.operation(pool, name)
-        if operation.status == Status.DONE:
-            return operation
-        clock.passes(0.05)
-    raise AssertionError(f"{name} did not end")
-
-
-async def sizes(fleet: RunningEmulator, pool: str) -> list[tuple[int, int]]:
-    found = await fleet.admin.pool(pool)
-    return [(group["target"], group["running"]) for group in found["groups"]]
 
 
 async def test_the_fleet_has_regional_and_zonal_clusters_with_every_kind_of_pool(client: Client) -> None:
@@ -72,7 +48,7 @@ async def test_a_resize_is_an_operation_and_nodes_come_up_over_time(
     assert await sizes(local_fleet, INFERENCE) == [(2, 2)] * 3
     clock.passes(0.35)
     assert await sizes(local_fleet, INFERENCE) == [(4, 2)] * 3
-    pool = await client.call("get_node_pool", name=name_of(INFERENCE))
+    pool = await client.call("get_node_pool", name=pool_name(INFERENCE))
     assert pool.status == types.NodePool.Status.RECONCILING
     done = await ended(client, clock, INFERENCE, started.name)
     assert done.error.code == 0
@@ -82,7 +58,7 @@ async def test_a_resize_is_an_operation_and_nodes_come_up_over_time(
 
 async def test_initial_node_count_does_not_follow_a_resize(client: Client, clock: Clock) -> None:
     await ended(client, clock, INFERENCE, (await client.set_size(INFERENCE, 3)).name)
-    assert (await client.call("get_node_pool", name=name_of(INFERENCE))).initial_node_count == 2
+    assert (await client.call("get_node_pool", name=pool_name(INFERENCE))).initial_node_count == 2
 
 
 async def test_a_resize_to_the_present_size_is_still_an_operation(
@@ -99,7 +75,7 @@ async def test_a_cluster_runs_one_operation_at_a_time(local_fleet: RunningEmulat
         await client.set_size(WEB, 3)
     assert refused.value.reason == "CLUSTER_ALREADY_HAS_OPERATION"
     assert first.name in refused.value.message
-    await client.set_size("acme-prod/europe-west4-a/tools/default", 2)
+    await client.set_size(TOOLS, 2)
     (logged,) = local_fleet.calls().refused("SetNodePoolSize")
     assert (logged.outcome, logged.reason, logged.target) == (
         "FAILED_PRECONDITION",
@@ -156,83 +132,6 @@ async def test_an_upgrade_can_be_cancelled_and_a_resize_cannot(
         await client.call("cancel_operation", name=path + resize.name)
 
 
-async def test_scarce_machines_end_in_a_stockout_and_the_group_keeps_trying(
-    local_fleet: RunningEmulator, client: Client, clock: Clock
-) -> None:
-    done = await ended(client, clock, SCARCE, (await client.set_size(SCARCE, 3)).name)
-    assert done.error.code == 8
-    assert done.nodepool_conditions[0].code == types.StatusCondition.Code.GCE_STOCKOUT
-    assert await sizes(local_fleet, SCARCE) == [(3, 3), (3, 1)]
-    pool = await client.call("get_node_pool", name=name_of(SCARCE))
-    assert pool.status == types.NodePool.Status.RUNNING_WITH_ERROR
-    await local_fleet.admin.change_pool(SCARCE, stock={"us-central1-b": None})
-    clock.passes(0.2)
-    assert await sizes(local_fleet, SCARCE) == [(3, 3), (3, 3)]
-
-
-async def test_resizing_back_after_a_stockout_leaves_nothing_behind(
-    local_fleet: RunningEmulator, client: Client, clock: Clock
-) -> None:
-    await ended(client, clock, SCARCE, (await client.set_size(SCARCE, 3)).name)
-    back = await ended(client, clock, SCARCE, (await client.set_size(SCARCE, 1)).name)
-    assert back.error.code == 0
-    await local_fleet.admin.change_pool(SCARCE, stock={"us-central1-b": None})
-    clock.passes(0.2)
-    assert await sizes(local_fleet, SCARCE) == [(1, 1), (1, 1)]
-
-
-async def test_a_planned_stockout_hits_the_zones_it_names_and_may_recover(
-    local_fleet: RunningEmulator, client: Client, clock: Clock
-) -> None:
-    await local_fleet.admin.add_fault(
-        "SetNodePoolSize", "stockout", zones=["europe-west4-b"], arrives=1, recovers_after=1.0
-    )
-    done = await ended(client, clock, INFERENCE, (await client.set_size(INFERENCE, 4)).name)
-    assert done.error.code == 8
-    assert await sizes(local_fleet, INFERENCE) == [(4, 4), (4, 3), (4, 4)]
-    clock.passes(1.0)
-    assert await sizes(local_fleet, INFERENCE) == [(4, 4), (4, 4), (4, 4)]
-
-
-async def test_a_partial_success_ends_without_an_error_while_nodes_are_missing(
-    local_fleet: RunningEmulator, client: Client, clock: Clock
-) -> None:
-    await local_fleet.admin.add_fault("SetNodePoolSize", "partial")
-    done = await ended(client, clock, INFERENCE, (await client.set_size(INFERENCE, 4)).name)
-    assert done.error.code == 0
-    assert await sizes(local_fleet, INFERENCE) == [(4, 4), (4, 4), (4, 2)]
-
-
-async def test_an_operation_can_fail_although_it_was_carried_out(
-    local_fleet: RunningEmulator, client: Client, clock: Clock
-) -> None:
-    await local_fleet.admin.add_fault("SetNodePoolSize", "operation_error")
-    done = await ended(client, clock, INFERENCE, (await client.set_size(INFERENCE, 3)).name)
-    assert done.error.code == 13
-    assert await sizes(local_fleet, INFERENCE) == [(3, 3)] * 3
-
-
-async def test_a_stuck_operation_runs_until_it_is_told_to_end(
-    local_fleet: RunningEmulator, client: Client, clock: Clock
-) -> None:
-    await local_fleet.admin.add_fault("SetNodePoolSize", "stuck")
-    started = await client.set_size(INFERENCE, 3)
-    clock.passes(0.8)
-    assert (await client.operation(INFERENCE, started.name)).status == Status.RUNNING
-    await local_fleet.admin.finish_operation(started.name)
-    assert (await client.operation(INFERENCE, started.name)).status == Status.DONE
-
-
-async def test_an_operation_has_its_effect_although_nobody_looked_before_it_was_finished(
-    local_fleet: RunningEmulator, client: Client, clock: Clock
-) -> None:
-    await local_fleet.admin.add_fault("SetNodePoolSize", "stuck")
-    started = await client.set_size(INFERENCE, 3)
-    clock.passes(0.5)
-    await local_fleet.admin.finish_operation(started.name)
-    assert await sizes(local_fleet, INFERENCE) == [(3, 3)] * 3
-
-
 async def test_quota_of_accelerators_is_refused_as_forbidden_and_shrinking_never_is(
     local_fleet: RunningEmulator, client: Client
 ) -> None:
@@ -242,73 +141,6 @@ async def test_quota_of_accelerators_is_refused_as_forbidden_and_shrinking_never
     assert refused.value.reason is None
     await local_fleet.admin.change_pool(DEV_GPU, node_count=6)
     await client.set_size(DEV_GPU, 5)
-
-
-async def test_a_timeout_before_the_effect_changes_nothing(
-    local_fleet: RunningEmulator, client: Client
-) -> None:
-    await local_fleet.admin.add_fault("SetNodePoolSize", "timeout_before_effect")
-    with pytest.raises(exceptions.DeadlineExceeded):
-        await client.set_size(INFERENCE, 3, timeout=2)
-    assert local_fleet.calls().accepted() == []
-    assert await sizes(local_fleet, INFERENCE) == [(2, 2)] * 3
-    await client.set_size(INFERENCE, 3)
-
-
-@pytest.mark.parametrize(
-    ("kind", "error"),
-    [
-        ("timeout_after_effect", exceptions.DeadlineExceeded),
-        ("unavailable_after_effect", exceptions.ServiceUnavailable),
-    ],
-)
-async def test_an_answer_can_be_lost_although_the_change_was_accepted(
-    local_fleet: RunningEmulator, client: Client, clock: Clock, kind: str, error: type[Exception]
-) -> None:
-    await local_fleet.admin.add_fault("SetNodePoolSize", kind)
-    with pytest.raises(error):
-        await client.set_size(INFERENCE, 3, timeout=2)
-    (call,) = local_fleet.calls().accepted("SetNodePoolSize", target=INFERENCE)
-    assert (call.effect, call.fault) == (1, kind)
-    await ended(client, clock, INFERENCE, call.operation)
-    assert await sizes(local_fleet, INFERENCE) == [(3, 3)] * 3
-
-
-@pytest.mark.parametrize(
-    ("kind", "error", "reason"),
-    [
-        ("unavailable", exceptions.ServiceUnavailable, None),
-        ("internal", exceptions.InternalServerError, None),
-        ("permission", exceptions.PermissionDenied, "IAM_PERMISSION_DENIED"),
-        ("quota", exceptions.ResourceExhausted, "GCE_QUOTA_EXCEEDED"),
-        ("quota_forbidden", exceptions.PermissionDenied, None),
-        ("too_many_operations", exceptions.ResourceExhausted, "CONCURRENT_OPERATIONS_QUOTA_EXCEEDED"),
-        ("conflict", exceptions.FailedPrecondition, "CLUSTER_ALREADY_HAS_OPERATION"),
-        ("not_found", exceptions.NotFound, None),
-    ],
-)
-async def test_a_planned_refusal_changes_nothing_and_is_logged(
-    local_fleet: RunningEmulator, client: Client, kind: str, error: type[Exception], reason: str | None
-) -> None:
-    await local_fleet.admin.add_fault("SetNodePoolSize", kind, node_pool="inference")
-    await client.set_size("acme-prod/europe-west4-a/tools/default", 3)
-    with pytest.raises(error) as refused:
-        await client.set_size(INFERENCE, 3)
-    assert isinstance(refused.value, exceptions.GoogleAPICallError)
-    assert refused.value.reason == reason
-    (logged,) = local_fleet.calls().refused("SetNodePoolSize")
-    assert (logged.reason, logged.fault) == (reason or "", kind)
-    assert await sizes(local_fleet, INFERENCE) == [(2, 2)] * 3
-
-
-async def test_faults_can_wait_repeat_and_be_cleared(local_fleet: RunningEmulator, client: Client) -> None:
-    await local_fleet.admin.add_fault("GetNodePool", "unavailable", skip=1, times=-1)
-    await client.call("get_node_pool", name=name_of(INFERENCE))
-    for _ in range(3):
-        with pytest.raises(exceptions.ServiceUnavailable):
-            await client.call("get_node_pool", name=name_of(INFERENCE))
-    await local_fleet.admin.clear_faults()
-    await client.call("get_node_pool", name=name_of(INFERENCE))
 
 
 @pytest.mark.parametrize("node_count", [-1, 1001, 2_000_000_000])
@@ -351,9 +183,9 @@ async def test_new_bounds_are_reported_and_the_floor_is_applied(
     local_fleet: RunningEmulator, client: Client, clock: Clock
 ) -> None:
     bounds = {"enabled": True, "min_node_count": 2, "max_node_count": 8}
-    started = await client.call("set_node_pool_autoscaling", name=name_of(BATCH), autoscaling=bounds)
+    started = await client.call("set_node_pool_autoscaling", name=pool_name(BATCH), autoscaling=bounds)
     await ended(client, clock, BATCH, started.name)
-    pool = await client.call("get_node_pool", name=name_of(BATCH))
+    pool = await client.call("get_node_pool", name=pool_name(BATCH))
     assert (pool.autoscaling.min_node_count, pool.autoscaling.max_node_count) == (2, 8)
     clock.passes(0.8)
     assert await sizes(local_fleet, BATCH) == [(2, 2)] * 3
@@ -366,7 +198,7 @@ async def test_impossible_bounds_are_refused(client: Client) -> None:
         {"enabled": True},
     ):
         with pytest.raises(exceptions.InvalidArgument):
-            await client.call("set_node_pool_autoscaling", name=name_of(BATCH), autoscaling=bounds)
+            await client.call("set_node_pool_autoscaling", name=pool_name(BATCH), autoscaling=bounds)
 
 
 async def test_somebody_else_can_change_a_pool_without_a_call(
@@ -374,7 +206,7 @@ async def test_somebody_else_can_change_a_pool_without_a_call(
 ) -> None:
     await local_fleet.admin.change_pool(INFERENCE, zones={"europe-west4-a": 5}, machine_type="g2-standard-12")
     assert await sizes(local_fleet, INFERENCE) == [(5, 5), (2, 2), (2, 2)]
-    pool = await client.call("get_node_pool", name=name_of(INFERENCE))
+    pool = await client.call("get_node_pool", name=pool_name(INFERENCE))
     assert (pool.config.machine_type, pool.etag) == ("g2-standard-12", "inference-2")
     assert local_fleet.calls().accepted() == []
 
@@ -382,7 +214,7 @@ async def test_somebody_else_can_change_a_pool_without_a_call(
 async def test_the_instance_group_shows_target_running_and_stability(
     local_fleet: RunningEmulator, client: Client
 ) -> None:
-    pool = await client.call("get_node_pool", name=name_of(INFERENCE))
+    pool = await client.call("get_node_pool", name=pool_name(INFERENCE))
     path = pool.instance_group_urls[0].removeprefix("https://www.googleapis.com")
     await local_fleet.admin.change_pool(INFERENCE, node_count=4, settle=False)
     await local_fleet.admin.settings(node_start=60)
