@@ -122,6 +122,10 @@ RECOGNISED = Group(
             'may be changed."""\n    if any(operation.is_running for operation in seen.operations):',
             'may be changed."""\n    if False:',
         ),
+        "way-back-replaces-bounds-of-others": Change("return is_at(effect, seen)", "return True"),
+        "way-back-from-new-bounds-is-barred": Change(
+            "if isinstance(effect, SetNodePoolAutoscaling):", "if False:"
+        ),
         "operation-of-another-effect-is-adopted": Change(
             "if operation.name not in strangers\n        and is_like", "if is_like"
         ),

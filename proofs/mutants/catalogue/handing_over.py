@@ -69,6 +69,11 @@ OUTBOX = Group(
             _OVER,
         ),
         "outbox-splits-twice": Change("    if held.one_or_none() is None:\n", "    if False:\n", _SPLIT),
+        "outbox-splits-beside-another-dispatcher": Change(
+            "outbox.c.done_at.is_(None)).with_for_update()",
+            "outbox.c.done_at.is_(None))",
+            (f"{_OUTBOX}::test_a_row_is_split_once_by_two_dispatchers_at_the_same_time",),
+        ),
         "outbox-delivers-the-whole-beside-its-parts": Change(
             "    await writing.settle(connection, row.id)\n", "", _SPLIT
         ),

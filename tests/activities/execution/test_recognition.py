@@ -123,6 +123,23 @@ def test_the_way_back_touches_only_what_our_effect_left(sizes: tuple[int, ...], 
     assert before_compensation(TWO, FOUR, observation(2, 2, 2), observation(*sizes)) is finding
 
 
+@pytest.mark.parametrize(
+    ("seen", "finding"),
+    [
+        (scaled(min_node_count=1, max_node_count=5), Finding.AS_EXPECTED),
+        (scaled(min_node_count=0, max_node_count=3), Finding.AT_TARGET),
+        (scaled(min_node_count=2, max_node_count=8), Finding.CHANGED),
+        (observation(), Finding.CHANGED),
+    ],
+    ids=["ours", "as before", "somebody else's", "none"],
+)
+def test_the_way_back_replaces_no_bounds_but_ours(seen: NodePoolObservation, finding: Finding) -> None:
+    prior = scaled(min_node_count=0, max_node_count=3)
+    undo = compensation_of(BOUNDS, prior)
+    assert undo is not None
+    assert before_compensation(undo, BOUNDS, prior, seen) is finding
+
+
 def test_another_machine_type_is_a_change() -> None:
     seen = observation(4, 4, 4).model_copy(update={"machine_type": "n2-standard-4"})
     assert before_compensation(TWO, FOUR, observation(), seen) is Finding.CHANGED

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
+from pydantic import JsonValue
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,9 +15,13 @@ from adapters.store.database import Database
 from adapters.store.outbox import OutboxKind
 from adapters.store.outbox_queue import OutboxRow
 from tests.adapters.dispatch.running import put, rows
+from tests.waiting import eventually
 
 ALL = tuple(OutboxKind)
 LEASE = timedelta(minutes=2)
+PARTS = [{"to": "one"}, {"to": "two"}]
+SOMEBODY_WAITS = text("""
+    SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'""")
 
 
 async def claimed(
@@ -37,6 +43,24 @@ async def due_again(database: Database) -> None:
     """Let the time of every claim and of every delay pass."""
     async with database.transaction() as connection:
         await connection.execute(text("UPDATE outbox SET due_at = created_at"))
+
+
+async def split(database: Database, whole: OutboxRow) -> None:
+    async with database.transaction() as connection:
+        await outbox_queue.split(connection, whole, PARTS)
+
+
+async def somebody_waits(database: Database) -> bool:
+    """Whether a connection waits for what another one holds."""
+    async with database.reading() as connection:
+        return (await connection.execute(SOMEBODY_WAITS)).first() is not None
+
+
+async def left_over(database: Database) -> list[tuple[str, Mapping[str, JsonValue]]]:
+    """Everything that is still to be delivered, as it would be."""
+    await due_again(database)
+    async with database.transaction() as connection:
+        return [(row.subject, row.payload) for row in await claimed(connection)]
 
 
 async def test_only_what_is_due_is_claimed(database: Database) -> None:
@@ -114,15 +138,20 @@ async def test_a_row_is_split_once_and_its_parts_take_its_place(database: Databa
     async with database.transaction() as connection:
         (whole,) = await claimed(connection)
     for _ in range(2):
-        async with database.transaction() as connection:
-            await outbox_queue.split(connection, whole, [{"to": "one"}, {"to": "two"}])
-    await due_again(database)
+        await split(database, whole)
+    assert await left_over(database) == [("told", part) for part in PARTS]
+
+
+async def test_a_row_is_split_once_by_two_dispatchers_at_the_same_time(database: Database) -> None:
+    await put(database, OutboxKind.NOTIFY, "told")
     async with database.transaction() as connection:
-        parts = await claimed(connection)
-    assert [(part.subject, part.payload) for part in parts] == [
-        ("told", {"to": "one"}),
-        ("told", {"to": "two"}),
-    ]
+        (whole,) = await claimed(connection)
+    async with database.transaction() as connection:
+        await outbox_queue.split(connection, whole, PARTS)
+        another = asyncio.create_task(split(database, whole))
+        await eventually(lambda: somebody_waits(database))
+    await another
+    assert await left_over(database) == [("told", part) for part in PARTS]
 
 
 async def test_only_what_was_done_long_enough_ago_is_forgotten(database: Database) -> None:
