@@ -46,26 +46,45 @@ class Paid:
     disk_bytes: float
     """Growth of the database's files, indexes included; whole pages."""
     processor_ms: Mapping[str, float]
-    seconds: float
 
     @property
     def path_ms(self) -> float:
         """Processor time of the path, without the API."""
         return sum(self.processor_ms[role] for role in PATH)
 
+    @property
+    def processor_text(self) -> str:
+        """The processor time of the path and what it is made of, then what stands beside it."""
+        path, beside = (
+            ", ".join(
+                f"{role} {ms:.0f}" for role, ms in self.processor_ms.items() if (role in PATH) is wanted
+            )
+            for wanted in (True, False)
+        )
+        return f"{self.path_ms:.0f}: {path}; beside: {beside}"
+
+
+def each_ms(used: Mapping[str, float], idle: Mapping[str, float], count: int) -> dict[str, float]:
+    """Return milliseconds of each role per proposal: seconds used, less those that as long a pause uses by itself."""
+    return {role: 1_000 * max(0.0, used[role] - idle[role]) / count for role in used}
+
+
+def _since(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
+    return {role: now[role] - before[role] for role in now}
+
 
 async def pay(sluice: Sluice, kind: str, place: Place, count: int) -> Paid:
     """Run `count` proposals of a kind, one after the other, and count what they left behind."""
     await _one(sluice, kind, place, 0)
     await asyncio.sleep(SETTLES_WITHIN)
+    quiet = spent(sluice.roles)
+    await asyncio.sleep(SETTLES_WITHIN)
+    idle = _since(quiet, spent(sluice.roles))
     before, sizes, busy = await _rows(sluice.pool), await _sizes(sluice.pool), spent(sluice.roles)
-    began = time.monotonic()
     for number in range(1, count + 1):
         last = await _one(sluice, kind, place, number)
-    seconds = time.monotonic() - began
     await asyncio.sleep(SETTLES_WITHIN)
-    idle = 1 + SETTLES_WITHIN / seconds
-    now = spent(sluice.roles)
+    used = _since(busy, spent(sluice.roles))
     after, grown = await _rows(sluice.pool), await _sizes(sluice.pool)
     handle = sluice.client.get_workflow_handle(proposal_workflow_id(last))
     return Paid(
@@ -73,8 +92,7 @@ async def pay(sluice: Sluice, kind: str, place: Place, count: int) -> Paid:
         rows={name: (after[name] - before[name]) / count for name in after if after[name] != before[name]},
         row_bytes=(grown[0] - sizes[0]) / count,
         disk_bytes=(grown[1] - sizes[1]) / count,
-        processor_ms={role: 1_000 * (now[role] - busy[role]) / count / idle for role in now},
-        seconds=seconds / count,
+        processor_ms=each_ms(used, idle, count),
     )
 
 
@@ -152,11 +170,7 @@ def figures(found: Mapping[str, Paid]) -> list[Figure]:
             told(
                 f"{kind}: KiB of rows, of files", f"{paid.row_bytes / 1024:.1f}, {paid.disk_bytes / 1024:.1f}"
             ),
-            told(
-                f"{kind}: processor ms",
-                f"{paid.path_ms:.0f}: "
-                + ", ".join(f"{role} {ms:.0f}" for role, ms in paid.processor_ms.items()),
-            ),
+            told(f"{kind}: processor ms", paid.processor_text),
             told(f"{kind}: LLM tokens", "0"),
         ]
     return lines
@@ -181,7 +195,8 @@ def result(found: Mapping[str, Paid], count: int, again: str, seconds: float) ->
             Chart("rows", "What its rows weigh", "KiB", size),
         ),
         notes=(
-            f"{count} proposals of each kind, one in flight; idle processes are in the processor time.",
+            f"{count} proposals of each kind, one in flight. What idle processes use is in the processor time as long "
+            "as proposals run, but not in the pause after the last one, which waits for its last rows.",
             "No model takes part once a proposal exists. What planning a request costs depends on the model, and is "
             "kept per request.",
         ),

@@ -13,6 +13,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -41,6 +42,7 @@ from benchmarks.stored import Stored, databases, growth, stored
 from benchmarks.stored import charts as stored_charts
 from benchmarks.stored import figures as stored_figures
 from tests.e2e.practice_ground import Place
+from worker import MAX_CACHED_WORKFLOWS
 
 LIST_MS, MEMORY_MIB, EFFECT_MS = 200.0, 2_048.0, 1_000.0
 WARM_UP = 5
@@ -64,7 +66,7 @@ class Extent:
     """Of each list."""
     seconds: float
     rounds: int
-    """Over all that is stored."""
+    """Over all that is stored, and over one and two workers."""
 
     @property
     def names(self) -> list[str]:
@@ -90,9 +92,12 @@ class Scaled:
     """What was measured."""
 
     pending: list[Pending]
+    workflows: int
+    """So many of them wait in a workflow."""
     effect_ms: list[float]
     stored: dict[int, Stored]
-    workers: dict[int, Measured]
+    workers: dict[int, list[Measured]]
+    """By their number, round after round."""
 
 
 async def measure(extent: Extent) -> Scaled:
@@ -108,7 +113,8 @@ async def measure(extent: Extent) -> Scaled:
                 rounds=extent.rounds, alone=extent.alone, seconds=extent.seconds,
             )  # fmt: skip
         async with sluice_on(server, ground := BenchGround(AT_ONCE)) as sluice:
-            return Scaled(found, effects, closed, await workers(sluice, ground.slots, extent))
+            speeds = await workers(sluice, ground.slots, extent)
+    return Scaled(found, extent.clusters * extent.pools, effects, closed, speeds)
 
 
 async def pending(
@@ -123,7 +129,7 @@ async def pending(
         memory = resident_mib(sluice.roles["worker"][0])
         found.append(Pending(count, latencies, memory))
         say(f"{count:,} pending: list p95 {percentile(latencies, 0.95):.0f} ms, worker {memory:.0f} MiB")
-    # Of each cluster one, so that none waits for another's lease; not the newest pools only.
+    # One after the other, so that none waits for another's lease; not the newest pools only.
     chosen = waiting[:: max(1, len(waiting) // extent.approved)][: extent.approved]
     return found, [await _effect_ms(sluice, place, pool, one) for place, pool, one in chosen]
 
@@ -164,12 +170,15 @@ async def _effect_ms(sluice: Sluice, place: Place, pool: str, proposal_id: str) 
     return 1_000 * (calls[-1].ts.timestamp() - approved_at)
 
 
-async def workers(sluice: Sluice, places: Sequence[Place], extent: Extent) -> dict[int, Measured]:
-    """Drive one worker, then two."""
-    alone = await drive(sluice, places, warm_up=len(places), alone=0, seconds=extent.seconds)
-    async with sluice.second():
-        both = await drive(sluice, places, warm_up=len(places), alone=0, seconds=extent.seconds)
-    return {1: alone, 2: both}
+async def workers(sluice: Sluice, places: Sequence[Place], extent: Extent) -> dict[int, list[Measured]]:
+    """Drive one worker, then two; every second round in the opposite order."""
+    found: dict[int, list[Measured]] = {1: [], 2: []}
+    for number in range(extent.rounds):
+        for count in found if number % 2 == 0 else reversed(found):
+            async with sluice.second() if count == 2 else nullcontext():
+                measured = await drive(sluice, places, warm_up=len(places), alone=0, seconds=extent.seconds)
+            found[count].append(measured)
+    return found
 
 
 def result(found: Scaled, again: str, seconds: float) -> Result:
@@ -182,7 +191,7 @@ def result(found: Scaled, again: str, seconds: float) -> Result:
         charts=charts(found),
         notes=(
             "As many workflows wait as there are pools; what lists find beyond that are copies of rows. The worker "
-            "keeps 1,000 workflows in memory, so that more of them cost it no more.",
+            f"keeps {MAX_CACHED_WORKFLOWS:,} workflows in memory. What more of them cost it was not measured.",
             "Stored proposals are copies with their evaluations, decisions, intents and postings. The audit log is not "
             "copied: its tree grows by one path of hashes per event. Each database is tidied up before it is measured "
             "(`VACUUM`, a checkpoint), and a stack is started anew on it in each round.",
@@ -194,19 +203,23 @@ def result(found: Scaled, again: str, seconds: float) -> Result:
 def figures(found: Scaled) -> list[Figure]:
     """Return ratios first, then absolute figures by what is stored."""
     most = found.pending[-1]
-    speeds = {count: measured.throughput() for count, measured in found.workers.items()}
+    waiting = f"{most.count:,} pending, {found.workflows:,} of them in workflows"
+    speeds = [
+        two.throughput() / one.throughput()
+        for one, two in zip(found.workers[1], found.workers[2], strict=True)
+    ]
     return [
         *(
             timed_at_most(f"{one.count:,} pending: list p95", percentile(one.list_ms, 0.95), LIST_MS, " ms")
             for one in found.pending
         ),
-        at_most(f"{most.count:,} pending: memory of the worker", most.worker_mib, MEMORY_MIB, " MiB"),
+        at_most(f"{waiting}: memory of the worker", most.worker_mib, MEMORY_MIB, " MiB"),
         timed_at_most(
-            f"{most.count:,} pending: approve → effect p99, one in flight",
+            f"{waiting}: approve → effect p99, one in flight",
             percentile(found.effect_ms, 0.99), EFFECT_MS, " ms",
         ),
         growth(found.stored),
-        told("throughput with 2 workers ÷ 1", f"{speeds[2] / max(speeds[1], 0.001):.2f}×"),
+        told("throughput with 2 workers ÷ 1", Spread.of(speeds).text("×")),
         *stored_figures(found.stored),
     ]  # fmt: skip
 
@@ -215,8 +228,8 @@ def charts(found: Scaled) -> list[Chart]:
     """Return times and processor time by how much there is."""
     lists = [Bar(f"{one.count:,} pending", up_to_p99(one.list_ms)) for one in found.pending]
     speeds = [
-        Bar(f"{count} worker{'s' * (count > 1)}", Spread.of([measured.throughput()]))
-        for count, measured in found.workers.items()
+        Bar(f"{count} worker{'s' * (count > 1)}", Spread.of([one.throughput() for one in rounds]))
+        for count, rounds in found.workers.items()
     ]
     return [
         Chart("pending", "A list of what waits: median, and up to p99", "ms", lists, LIST_MS),

@@ -63,6 +63,12 @@ class EmulatorProcess(RunningEmulator):
     fleet: str = "practice"
     process: asyncio.subprocess.Process | None = None
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self.process is not None
+        return self.process.pid
+
     async def start(self) -> None:
         """Start the process; after a stop it comes back on the same ports with the same memory."""
         kept = (part.rpartition(":")[2] for part in (self.address, self.compute_url))

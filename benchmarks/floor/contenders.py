@@ -26,7 +26,7 @@ from contracts.base import new_id
 from local.bound import bound_command
 from local.environment import ROOT, foreign_environment, module_command
 from tests.e2e.practice_ground import Place
-from tests.gke_fixtures import RunningEmulator
+from tests.gke_fixtures import EmulatorProcess
 from tests.waiting import eventually
 
 REVIEWER = "ben"
@@ -40,7 +40,7 @@ class Contender(Protocol):
     name: str
 
     @property
-    def emulator(self) -> RunningEmulator | None:
+    def emulator(self) -> EmulatorProcess | None:
         """The provider; None: it changes nothing."""
         ...
 
@@ -162,7 +162,7 @@ class Floor(Working):
 
     client: Client
     name: str = "floor"
-    emulator: RunningEmulator | None = None
+    emulator: EmulatorProcess | None = None
     has_database: bool = True
 
     @property
@@ -199,7 +199,7 @@ class HomeMade(Working):
     pool: asyncpg.Pool
     waiting: News
     opa_pid: int
-    emulator: RunningEmulator | None
+    emulator: EmulatorProcess | None
 
     @property
     def roles(self) -> Mapping[str, Sequence[int]]:

@@ -45,7 +45,10 @@ class Measured:
     within: int = 0
     """Changes that were over by then."""
     processor: dict[str, float] = field(default_factory=dict)
-    """Seconds by role over the saturated part, until the last change was over; `driver` is this process."""
+    """Seconds by role over the saturated part, until the last change was over.
+
+    `driver` is this process, `provider` the emulator.
+    """
     effects: dict[str, list[float]] = field(default_factory=dict)
     """Target → moments at which the provider took a change, in order."""
 
@@ -79,7 +82,8 @@ async def drive(
     measured = Measured()
     for slot in itertools.islice(itertools.cycle(slots), alone):
         measured.alone.append(await slot.run())
-    roles = contender.roles
+    provider = contender.emulator
+    roles = {**contender.roles} | ({"provider": [provider.pid]} if provider else {})
     before, own = spent(roles), time.process_time()
     began = time.monotonic()
     end = began + seconds
@@ -97,8 +101,8 @@ async def drive(
         measured.seconds, measured.within = time.monotonic() - began, len(measured.together)
     measured.processor = {role: after[role] - before[role] for role in roles}
     measured.processor["driver"] = time.process_time() - own
-    if contender.emulator is not None:
-        for call in contender.emulator.calls().accepted("SetNodePoolSize"):
+    if provider is not None:
+        for call in provider.calls().accepted("SetNodePoolSize"):
             measured.effects.setdefault(call.target, []).append(call.ts.timestamp())
     return measured
 

@@ -24,7 +24,7 @@ from benchmarks.floor.server import BenchServer, bench_server, scratch
 from contracts.messages import Standing, proposal_workflow_id
 from tests.e2e.practice_ground import Ground, Place
 from tests.e2e.stack import Programs, Stack, running_stack
-from tests.gke_fixtures import RunningEmulator
+from tests.gke_fixtures import EmulatorProcess
 
 ENDS_WITHIN = 300.0
 """Seconds. Whoever waits longer waits for something that will not come."""
@@ -47,7 +47,7 @@ class Sluice:
     name: str = "sluice"
 
     @property
-    def emulator(self) -> RunningEmulator:
+    def emulator(self) -> EmulatorProcess:
         """The provider."""
         return self.stack.emulator
 

@@ -169,9 +169,10 @@ async def test_what_much_of_everything_does_is_told(sluice: Sluice) -> None:
         seconds=EXTENT.seconds,
     )
     workers = await scale.workers(sluice, SCALE, EXTENT)
-    names = complete(scale.result(scale.Scaled(pending, effects, closed, workers), "", 0.0))
+    names = complete(scale.result(scale.Scaled(pending, 1, effects, closed, workers), "", 0.0))
     for count in EXTENT.pending:
         assert f"{count} pending: list p95" in names
+    assert "20 pending, 1 of them in workflows: memory of the worker" in names
     for count in EXTENT.stored:
         assert f"{count} stored: decision, one in flight, ms p50 / p99" in names
 
