@@ -49,6 +49,13 @@ class Ordeal:
     emulator: RunningEmulator
     place: Place
     change_id: str
+    ending: asyncio.Task[float]
+    """Ends with the change, and tells when that was."""
+
+    async def over(self) -> bool:
+        """Return whether the change is over, once it is or was given up."""
+        done, _ = await asyncio.wait({self.ending}, timeout=OVER_WITHIN)
+        return bool(done)
 
     def calls(self, method: str) -> Calls:
         """What the provider served for this pool."""
@@ -111,7 +118,7 @@ async def two_resumers(one: Ordeal) -> None:
         async with one.contender.second():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(one.served("SetNodePoolSize", 1), OVER_WITHIN)
-            await _over(one)
+            await one.over()
     await asyncio.sleep(AFTERMATH)
 
 
@@ -160,20 +167,22 @@ async def undergo(contender: Contender, place: Place, fault: Callable[[Ordeal], 
         raise ValueError(f"{contender.name} changes nothing")
     change_id = await contender.propose(place, NODES)
     await contender.judged(change_id)
-    one = Ordeal(contender, contender.emulator, place, change_id)
     began = time.monotonic()
-    await fault(one)
-    is_over = await _over(one)
-    seconds = time.monotonic() - began
+    ending = asyncio.create_task(_ended(contender, change_id))
+    try:
+        one = Ordeal(contender, contender.emulator, place, change_id, ending)
+        await fault(one)
+        is_over = await one.over()
+        seconds = (ending.result() if is_over else time.monotonic()) - began
+    finally:
+        ending.cancel()
     accepted = contender.emulator.calls().accepted("SetNodePoolSize", target=place.pool())
     return Outcome(len(accepted), is_over, seconds)
 
 
-async def _over(one: Ordeal) -> bool:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(one.contender.ended(one.change_id), OVER_WITHIN)
-        return True
-    return False
+async def _ended(contender: Contender, change_id: str) -> float:
+    await contender.ended(change_id)
+    return time.monotonic()
 
 
 async def survive(
