@@ -314,7 +314,7 @@ async def _weigh(client: httpx.AsyncClient) -> dict[str, int]:
 
 
 def report(pages: Sequence[Loaded], weight: dict[str, int]) -> str:
-    """Return the tables and what is accepted."""
+    """Return every page, and the weight of every file."""
     lines = [f"{'page':<22} {'p50 ms':>8} {'p95 ms':>8} {'max ms':>8} {'KB sent':>8}"]
     for page in pages:
         p50, p95 = percentile(page.latencies, 0.5), percentile(page.latencies, 0.95)
@@ -324,12 +324,6 @@ def report(pages: Sequence[Loaded], weight: dict[str, int]) -> str:
     lines += [
         f"{size / 1024:>8.1f} KB  {path}" for path, size in sorted(weight.items(), key=lambda one: -one[1])
     ]
-    p95, total = percentile(pages[0].latencies, 0.95), sum(weight.values())
-    verdict = "accepted" if p95 < ACCEPTED_MS and total < ACCEPTED_BYTES else "too much"
-    lines.append(
-        f"{WAITING:,} waiting: first page p95 {p95:.1f} ms (limit {ACCEPTED_MS:.0f}), "
-        f"{total / 1024:.1f} KB (limit {ACCEPTED_BYTES // 1024}): {verdict}"
-    )
     return "\n".join(lines)
 
 

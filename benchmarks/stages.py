@@ -15,10 +15,6 @@ from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.report import percentile
-
-LINE = "{name:30} wall p50 {p50:7.3f} ms   p99 {p99:7.3f} ms   processor p50 {worked:7.3f} ms   {share:5.1%}"
-
 
 @dataclass
 class Stage:
@@ -86,16 +82,6 @@ class Stopwatch:
         finally:
             for one in patches:
                 one.stop()
-
-    def lines(self) -> Iterator[str]:
-        """Return the figures in words, stages in the order in which a pass first came to them."""
-        whole = sum(percentile(stage.took, 0.50) for stage in self.stages.values())
-        for name, stage in self.stages.items():
-            p50 = percentile(stage.took, 0.50)
-            worked = percentile(stage.worked, 0.50)
-            yield LINE.format(
-                name=name, p50=p50, p99=percentile(stage.took, 0.99), worked=worked, share=p50 / whole
-            )
 
     def timed(self, function: Callable[..., Any], name: str) -> Callable[..., Any]:
         """Return a function that does the same and is counted as this stage."""

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import asyncpg
-
 from benchmarks.floor import change
 from benchmarks.floor.addresses import Addresses
 from benchmarks.floor.calm import settle
@@ -93,13 +91,9 @@ async def open_plain(
             ):
                 common = (worker, server, pool, waiting, opa_pid, emulator)
                 yield Naive(*common, client) if name == "naive" else Graph(*common, over)
-            await _close(pool)
+            await pool.close()
     finally:
         await emulator.stop()
-
-
-async def _close(pool: asyncpg.Pool) -> None:
-    await pool.close()
 
 
 @asynccontextmanager

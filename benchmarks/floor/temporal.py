@@ -123,9 +123,7 @@ def _other_ports(taken: int) -> Iterator[int]:
         yield chosen[-1]
 
 
-def _configuration(postgres: PostgresServer, port: int, *, everything: bool) -> dict[str, Any]:
-    others = _other_ports(port)
-    ports = {"frontend": port} | {name: next(others) for name in ("matching", "history", "worker")}
+def _stores(postgres: PostgresServer, *, everything: bool) -> dict[str, Any]:
     stores: dict[str, Any] = {
         name: {
             "sql": {
@@ -157,13 +155,19 @@ def _configuration(postgres: PostgresServer, port: int, *, everything: bool) -> 
                 "maxConnLifetime": "1h",
             }
         }
+    return stores
+
+
+def _configuration(postgres: PostgresServer, port: int, *, everything: bool) -> dict[str, Any]:
+    others = _other_ports(port)
+    ports = {"frontend": port} | {name: next(others) for name in ("matching", "history", "worker")}
     return {
         "log": {"stdout": True, "level": "warn"},
         "persistence": {
             "defaultStore": "temporal",
             "visibilityStore": _VISIBILITY,
             "numHistoryShards": SHARDS,
-            "datastores": stores,
+            "datastores": _stores(postgres, everything=everything),
         },
         "global": {"membership": {"maxJoinDuration": "30s", "broadcastAddress": "127.0.0.1"}},
         "services": {
