@@ -1,7 +1,7 @@
 """Rows that come to a state, told of by their database: a trigger says so at commit, one connection listens.
 
-Every contender with tables is watched in this way. Its database pays for one notification per change and for no
-question, and the driver learns of a verdict when it is there, not at its next look.
+Every contender with tables is watched in this way. Its database pays for a notification when a row comes to such a
+state and for no question, and the driver learns of a verdict when it is there, not at its next look.
 """
 
 from __future__ import annotations
