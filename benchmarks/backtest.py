@@ -243,6 +243,10 @@ def result(count: int, took: float, report: dict[str, Any], again: str, seconds:
             Chart("seconds", "Time of a backtest, stay below", "s", whole, ACCEPTED_SECONDS),
             Chart("flips", "Verdicts that the candidate would change", "proposals", flips),
         ),
+        notes=(
+            "Timed once, as a person runs it: the command's start, OPA's start, every page over a socket, every "
+            "policy, every guardrail, the report. The records are made up, of fifty pools.",
+        ),
     )
 
 

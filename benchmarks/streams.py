@@ -329,6 +329,10 @@ def result(rounds: Sequence[tuple[Half, Half]], streams: int, again: str, second
         again=again,
         seconds=seconds,
         charts=(Chart("decisions", "Time of a decision, by round", "ms", bars),),
+        notes=(
+            "A decision is a request to the API, which commits it; the API's way to Temporal is a stand-in that "
+            "answers at once. The ratio that is judged is that of all rounds together.",
+        ),
     )  # fmt: skip
 
 
