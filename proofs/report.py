@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 
@@ -101,8 +102,20 @@ def say(text: str) -> None:
 
 
 def end_as_by_keyboard() -> None:
-    """Have SIGTERM end this program as Ctrl-C does: what it has under way is ended, too."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Have SIGTERM end this program as Ctrl-C does: what it has under way is ended, too.
+
+    An event loop cancels its work then. An error raised wherever it happens to be could be lost, or leave the loop
+    waiting for what it was at. Only the first SIGTERM counts: `timeout` sends two.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the one that asyncio replaces by its own
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(_: int, frame: FrameType | None) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    interrupt = signal.getsignal(signal.SIGINT)
+    if callable(interrupt):
+        interrupt(signal.SIGINT, frame)
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:

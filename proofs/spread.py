@@ -8,13 +8,14 @@ spawned, not forked: a fork copies the locks of threads that it does not have.
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
+
+from proofs.report import end_as_by_keyboard
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -129,7 +130,7 @@ class _Lane:
 def _serve(work: Callable[[Any], Any], number: int, pipe: Connection) -> None:
     global _number, _pipe
     _number, _pipe = number, pipe
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_as_by_keyboard()
     # The other end is closed when there is no more to do, or when whoever asked is gone.
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
         while True:

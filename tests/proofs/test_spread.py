@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -106,6 +107,32 @@ def test_whoever_stops_asking_ends_what_is_under_way_and_lets_it_clean_up(tmp_pa
 
     with pytest.raises(RuntimeError, match="nobody asks"):
         list(spread(_notes_its_end, pieces(), 2))
+    assert (tmp_path / "cleaned").exists()
+
+
+class _Told:
+    """Is told to end while it is thrown away: an error that is raised there is lost."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(0.1)
+
+
+async def _waits_for_ever(folder: Path) -> None:
+    try:
+        _Told()
+        await asyncio.Event().wait()
+    finally:
+        (folder / "cleaned").touch()
+
+
+def _runs_a_loop(folder: str) -> None:
+    asyncio.run(_waits_for_ever(Path(folder)))
+
+
+def test_an_event_loop_heeds_its_end_wherever_it_is_at_that_moment(tmp_path: Path) -> None:
+    with pytest.raises(SpreadFailed, match="its process ended with status 0"):
+        list(spread(_runs_a_loop, [str(tmp_path)], 2, longest=30))
     assert (tmp_path / "cleaned").exists()
 
 
