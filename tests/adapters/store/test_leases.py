@@ -9,11 +9,15 @@ from sqlalchemy import select, update
 
 from activities.execution.attempt import EffectTimings
 from adapters.store import leases
+from adapters.store.batch import Batch
 from adapters.store.database import Database, database_now
 from adapters.store.schema import audit_events, outbox, proposals
+from adapters.store.schema import leases as leases_table
 from contracts.errors import StaleFence
 from settings import GkeSettings
+from tests.adapters.store.blocked import somebody_waits
 from tests.adapters.store.samples import stored_proposal
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.postgres_15
 
@@ -50,6 +54,29 @@ async def test_of_many_takers_one_gets_it_and_keeps_it(database: Database) -> No
         assert list(types) == ["lease.taken"]
 
 
+async def test_a_taker_waits_for_whoever_has_locked_a_free_lease_and_does_not_get_it_after_them(
+    database: Database,
+) -> None:
+    await take(database, "prp_0")
+    async with database.transaction() as connection:
+        await leases.release(connection, DOMAIN, "prp_0")
+    async with database.transaction() as connection:
+        await connection.execute(select(leases_table).with_for_update())
+        another = asyncio.create_task(take(database, "prp_2"))
+        await eventually(lambda: somebody_waits(database))
+        assert await leases.take(connection, DOMAIN, "prp_1")
+    assert not await another
+
+
+async def test_a_lease_is_never_written_over_its_owner(database: Database) -> None:
+    await take(database, "prp_1")
+    batch = Batch()
+    batch.add(leases.taking(DOMAIN, "prp_2"))
+    async with database.transaction() as connection:
+        await batch.send(connection)
+        assert await leases.owner_of(connection, DOMAIN) == "prp_1"
+
+
 async def test_only_its_owner_can_release_it(database: Database) -> None:
     await take(database, "prp_1")
     async with database.transaction() as connection:
@@ -79,6 +106,21 @@ async def test_fences_only_rise_also_across_owners(database: Database) -> None:
             if owner == "prp_1" and len(fences) == 2:
                 await leases.release(connection, DOMAIN, owner)
     assert fences == [1, 2, 3]
+
+
+async def test_two_attempts_at_the_same_time_get_fences_of_their_own(database: Database) -> None:
+    async def raised() -> int:
+        async with database.transaction() as connection:
+            now = await database_now(connection)
+            return (await leases.raise_fence(connection, DOMAIN, "prp_1", now)).fence
+
+    await take(database, "prp_1")
+    async with database.transaction() as connection:
+        now = await database_now(connection)
+        first = await leases.raise_fence(connection, DOMAIN, "prp_1", now)
+        another = asyncio.create_task(raised())
+        await eventually(lambda: somebody_waits(database))
+    assert (first.fence, await another) == (1, 2)
 
 
 async def test_a_successor_is_told_how_long_the_call_before_it_may_be_in_flight(database: Database) -> None:

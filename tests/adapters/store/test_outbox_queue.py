@@ -15,13 +15,12 @@ from adapters.store.database import Database
 from adapters.store.outbox import OutboxKind
 from adapters.store.outbox_queue import OutboxRow
 from tests.adapters.dispatch.running import put, rows
+from tests.adapters.store.blocked import somebody_waits
 from tests.waiting import eventually
 
 ALL = tuple(OutboxKind)
 LEASE = timedelta(minutes=2)
 PARTS = [{"to": "one"}, {"to": "two"}]
-SOMEBODY_WAITS = text("""
-    SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'""")
 
 
 async def claimed(
@@ -48,12 +47,6 @@ async def due_again(database: Database) -> None:
 async def split(database: Database, whole: OutboxRow) -> None:
     async with database.transaction() as connection:
         await outbox_queue.split(connection, whole, PARTS)
-
-
-async def somebody_waits(database: Database) -> bool:
-    """Whether a connection waits for what another one holds."""
-    async with database.reading() as connection:
-        return (await connection.execute(SOMEBODY_WAITS)).first() is not None
 
 
 async def left_over(database: Database) -> list[tuple[str, Mapping[str, JsonValue]]]:

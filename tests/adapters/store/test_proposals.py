@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
+from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import outbox, proposals
+from adapters.store import halts, outbox, proposals
 from adapters.store.database import Database
 from adapters.store.schema import audit_events
 from adapters.store.schema import outbox as outbox_table
@@ -14,7 +19,9 @@ from adapters.store.schema import proposals as proposals_table
 from contracts.errors import IllegalTransition, NotFound
 from contracts.principal import SYSTEM
 from contracts.proposal import TRANSITIONS, ProposalState
+from tests.adapters.store.blocked import somebody_waits
 from tests.adapters.store.samples import stored_proposal
+from tests.waiting import eventually
 
 S = ProposalState
 
@@ -78,6 +85,27 @@ async def test_a_row_that_was_edited_since_cannot_be_moved_as_it_was(database: D
         await connection.execute(update(proposals_table).values(revision=2))
         with pytest.raises(IllegalTransition):
             await proposals.move(connection, row, S.DENIED, actor=SYSTEM, reason_code="x")
+
+
+@pytest.mark.parametrize("lock", [proposals.lock, halts.lock_out])
+async def test_whoever_locks_a_proposal_sees_what_the_one_before_made_of_it(
+    database: Database, lock: Callable[[AsyncConnection, str], Awaitable[Row[Any]]]
+) -> None:
+    made = await stored_proposal(database)
+
+    async def seen() -> str:
+        async with database.transaction() as connection:
+            return str((await lock(connection, made.id)).state)
+
+    async def waits_or_has_seen() -> bool:
+        return another.done() or await somebody_waits(database)
+
+    async with database.transaction() as connection:
+        row = await proposals.lock(connection, made.id)
+        another = asyncio.create_task(seen())
+        await eventually(waits_or_has_seen)
+        await proposals.move(connection, row, S.CANCELLED, actor=SYSTEM, reason_code="x")
+    assert await another == S.CANCELLED
 
 
 async def test_an_unknown_proposal_is_not_found(database: Database) -> None:
