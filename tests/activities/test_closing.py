@@ -18,6 +18,8 @@ from contracts.base import utc_now
 from contracts.configuration import BreakerLimits, Configuration, Environment
 from contracts.principal import SYSTEM
 from contracts.proposal import Proposal, ProposalState
+from contracts.safety import BreakerState
+from tests.adapters.store import test_breakers as breaking
 from tests.adapters.store.samples import stored_proposal
 
 S = ProposalState
@@ -58,6 +60,17 @@ async def close(database: Database, proposal: Proposal, state: ProposalState) ->
             await close_after_failure(connection, row, state, "test", BreakerLimits())
         else:
             await close_without_effect(connection, row, state, "test")
+
+
+async def test_an_end_without_effect_gives_its_probe_to_the_next(database: Database) -> None:
+    proposal = await stored_proposal(database)
+    for _ in range(breaking.LIMITS.failures):
+        await breaking.record(database, ok=False)
+    await breaking.probe(database, proposal.id)
+    await close(database, proposal, S.DENIED)
+    found = await breaking.breaker(database)
+    assert found is not None
+    assert (found.state, found.probe_owner) == (BreakerState.OPEN, None)
 
 
 @pytest.mark.parametrize(

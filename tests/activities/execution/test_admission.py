@@ -8,15 +8,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from activities.execution.admission import Admission
 from activities.execution.attempt import Granted
 from adapters.store import leases, proposals
 from adapters.store.database import database_now
+from adapters.store.schema import proposals as proposals_table
 from contracts.base import utc_now
 from contracts.effect import EffectResult, ReceiptOutcome, Step
-from contracts.errors import StaleFence
+from contracts.errors import NotFound, StaleFence
 from contracts.messages import EffectOutcome
+from contracts.principal import SYSTEM
 from emulators.gke.faults import FaultKind
 from tests.activities.execution.admitting import S, age_pass, work_of
 from tests.activities.execution.test_crashes import DyingEffector, PausedReader, WorkerDied
@@ -60,6 +63,18 @@ async def test_a_revision_that_was_edited_meanwhile_is_not_executed(stack: Effec
     assert isinstance(outcome, EffectOutcome)
     assert (outcome.result, outcome.state) == (EffectResult.NEEDS_NEW_PASS, S.READY)
     assert await stack.intent(other.id) is None
+
+
+async def test_a_pass_over_an_older_revision_admits_nothing(stack: EffectStack) -> None:
+    work = await work_of(stack, await stack.ready(resize(3)))
+    edited = work.proposal.model_copy(update={"revision": 2})
+    async with stack.database.transaction() as connection:
+        await connection.execute(update(proposals_table).values(revision=2))
+    with pytest.raises(NotFound):
+        await Admission(stack.database, PUBLIC_KEYS, MODE, stack.timings).forward(
+            replace(work, proposal=edited)
+        )
+    assert await stack.intent(edited.id) is None
 
 
 async def test_after_execute_by_nothing_starts(stack: EffectStack) -> None:
@@ -125,6 +140,22 @@ async def test_a_late_attempt_at_the_way_back_touches_nothing_under_another_one(
     await stack.execute(proposal_id, Step.COMPENSATION)
     assert (await stack.receipt(proposal_id, "compensation")).adopted
     assert stack.sizes_set() == [3, 2]
+
+
+async def test_what_was_left_to_a_person_since_an_attempt_looked_is_not_taken_back(
+    stack: EffectStack,
+) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.STOCKOUT)
+    proposal_id = await stack.ready(resize(3))
+    await stack.execute(proposal_id)
+    work = await work_of(stack, proposal_id, Step.COMPENSATION)
+    async with stack.database.transaction() as connection:
+        row = await proposals.lock(connection, proposal_id)
+        await proposals.move(connection, row, S.DIRTY, actor=SYSTEM, reason_code="lateness_unknown")
+    outcome = await Admission(stack.database, PUBLIC_KEYS, MODE, stack.timings).compensation(work)
+    assert isinstance(outcome, EffectOutcome)
+    assert (outcome.result, outcome.state) == (EffectResult.CLOSED, S.DIRTY)
+    assert await stack.intent(proposal_id, "compensation") is None
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert, select, text
 
+from activities.execution.admission import Admission
 from adapters.store import break_glass, halts
 from adapters.store.database import database_now
 from adapters.store.schema import break_glass_uses, outbox
@@ -16,9 +17,9 @@ from contracts.configuration import BypassableGate
 from contracts.effect import EffectResult, Step
 from contracts.safety import HaltScope
 from emulators.gke.faults import FaultKind
-from tests.activities.execution.admitting import OPERATOR, S, halt
+from tests.activities.execution.admitting import OPERATOR, S, halt, work_of
 from tests.contracts.samples import BEN
-from tests.proposal_stack import TIMINGS, EffectStack, eventually, resize
+from tests.proposal_stack import MODE, PUBLIC_KEYS, TIMINGS, EffectStack, eventually, resize
 
 
 async def broken(stack: EffectStack) -> BreakGlass:
@@ -157,6 +158,24 @@ async def test_a_halt_drains_only_as_long_as_a_call_may_be_in_flight(stack: Effe
     assert (await attempt).state is S.VERIFYING
 
 
+async def told(stack: EffectStack, proposal_id: str) -> list[str]:
+    """What people were told of a proposal, as reason codes."""
+    async with stack.database.reading() as connection:
+        about = select(outbox.c.payload).where(outbox.c.kind == "notify", outbox.c.subject == proposal_id)
+        return [one["reason_code"] for one in (await connection.execute(about)).scalars()]
+
+
+async def test_however_often_a_halted_way_back_is_asked_for_it_is_told_once(stack: EffectStack) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.STOCKOUT)
+    proposal_id = await stack.ready(resize(3))
+    await stack.execute(proposal_id)
+    await halt(stack)
+    work = await work_of(stack, proposal_id, Step.COMPENSATION)
+    admission = Admission(stack.database, PUBLIC_KEYS, MODE, stack.timings)
+    assert [await admission.compensation(work) for _ in range(2)] == [None, None]
+    assert await told(stack, proposal_id) == ["compensation_halted"]
+
+
 async def test_a_halt_holds_the_way_back_and_pages_once(stack: EffectStack) -> None:
     await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.STOCKOUT)
     proposal_id = await stack.ready(resize(3))
@@ -164,16 +183,11 @@ async def test_a_halt_holds_the_way_back_and_pages_once(stack: EffectStack) -> N
     stop = await halt(stack)
     undoing = asyncio.create_task(stack.execute(proposal_id, Step.COMPENSATION))
 
-    async def told() -> list[str]:
-        async with stack.database.reading() as connection:
-            about = select(outbox.c.payload).where(outbox.c.kind == "notify", outbox.c.subject == proposal_id)
-            return [one["reason_code"] for one in (await connection.execute(about)).scalars()]
-
-    await eventually(told)
+    await eventually(lambda: told(stack, proposal_id))
     await asyncio.sleep(0.5)
     assert not undoing.done()
     assert stack.sizes_set() == [3]
-    assert await told() == ["compensation_halted"]
+    assert await told(stack, proposal_id) == ["compensation_halted"]
     async with stack.database.transaction() as connection:
         await halts.end(connection, stop.id, actor=OPERATOR)
     assert (await undoing).state is S.ROLLING_BACK

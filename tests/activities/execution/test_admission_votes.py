@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from adapters.store import decisions
 from adapters.store.schema import decisions as decisions_table
 from adapters.store.schema import evaluations
-from contracts.decision import DecisionKind
+from contracts.decision import DecisionKind, DecisionStatus
 from contracts.principal import Role
 from tests.activities.execution.admitting import S, approved
 from tests.contracts.samples import ANA, BEN
@@ -62,6 +62,15 @@ async def test_a_vote_that_is_no_approval_does_not(stack: EffectStack, kind: Dec
     proposal_id = await approved(stack)
     newest = await stack.signed(proposal_id, BEN, kind)
     await change_vote(stack, proposal_id, newest.model_dump(mode="json"))
+    assert (await stack.execute(proposal_id)).reason_code == "approvals_invalid"
+    assert stack.sizes_set() == []
+
+
+@pytest.mark.parametrize("status", [one for one in DecisionStatus if one is not DecisionStatus.APPLIED])
+async def test_a_vote_that_does_not_stand_does_not(stack: EffectStack, status: DecisionStatus) -> None:
+    proposal_id = await approved(stack)
+    async with stack.database.transaction() as connection:
+        await connection.execute(update(decisions_table).values(status=status.value))
     assert (await stack.execute(proposal_id)).reason_code == "approvals_invalid"
     assert stack.sizes_set() == []
 

@@ -9,10 +9,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from adapters.store.schema import breakers, outbox
 from contracts.action import SetNodePoolAutoscaling
 from contracts.effect import EffectResult, ReceiptOutcome, Step
+from contracts.messages import EffectInput
 from contracts.proposal import ProposalState
 from emulators.gke.faults import FaultKind
 from tests.proposal_stack import SERVING, EffectStack, resize
@@ -55,6 +57,14 @@ async def test_an_effect_is_taken_once_and_a_repetition_takes_none(stack: Effect
     wanted = ["lease.taken", "intent.written", "effect.issued", "receipt.written", "verification.recorded"]
     types = [event["type"] for event in await stack.audit(proposal_id)]
     assert [kind for kind in types if kind in wanted] == wanted
+
+
+async def test_an_attempt_at_another_revision_than_the_present_one_makes_no_call(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    given = EffectInput(proposal_id=proposal_id, revision=2, step=Step.FORWARD, pass_number=2)
+    outcome = await ActivityEnvironment().run(stack.effects.execute_action, given)
+    assert (outcome.result, outcome.state) == (EffectResult.NEEDS_NEW_PASS, S.READY)
+    assert stack.sizes_set() == []
 
 
 async def test_a_time_out_after_the_effect_is_adopted_and_not_repeated(stack: EffectStack) -> None:

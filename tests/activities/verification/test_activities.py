@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.verification.activities import VerificationActivities
+from adapters.store import ledger, proposals
+from adapters.store.ledger import Amount
+from adapters.store.schema import ledger_entries
 from contracts.action import NodePoolTarget
 from contracts.effect import Step, Verification
 from contracts.errors import ProviderError, ProviderUnavailable
 from contracts.messages import EffectInput, VerifyOutcome
 from contracts.proposal import ProposalState
 from emulators.gke.faults import FaultKind
+from tests.activities.execution.test_crashes import PausedReader
 from tests.proposal_stack import CONFIGURATION, EffectStack, resize
 
 S = ProposalState
@@ -137,6 +143,53 @@ async def test_what_changed_after_the_effect_is_not_called_a_success(stack: Effe
     undone = await stack.execute(proposal_id, Step.COMPENSATION)
     assert (undone.state, undone.reason_code) == (S.DIRTY, "changed_by_others")
     assert stack.sizes_set() == [3]
+
+
+async def test_a_silent_shortage_that_no_single_call_takes_back_is_left_to_a_person(
+    stack: EffectStack,
+) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.PARTIAL)
+    proposal_id = await stack.ready(resize(4, "uneven"))
+    await stack.execute(proposal_id)
+    outcome = await out_of_time(stack).verify(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.DIRTY, "nodes_not_running")
+
+
+async def test_a_pool_that_is_gone_after_the_effect_is_no_success(stack: EffectStack) -> None:
+    proposal_id = await executed(stack)
+    await stack.fleet.admin.add_fault("GetNodePool", FaultKind.NOT_FOUND, times=-1)
+    outcome = await stack.verify(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.ROLLING_BACK, "target_not_found")
+
+
+async def test_of_two_verifications_at_once_one_ends_the_proposal_and_both_tell_how(
+    stack: EffectStack,
+) -> None:
+    proposal_id = await executed(stack)
+    reader = stack.reader
+    stack.reader = paused = PausedReader(reader)
+    late = asyncio.create_task(stack.verify(proposal_id))
+    await paused.hangs.wait()
+    stack.reader = reader
+    assert (await stack.verify(proposal_id)).state is S.SUCCEEDED
+    paused.go_on.set()
+    assert (await late).state is S.SUCCEEDED
+    types = [event["type"] for event in await stack.audit(proposal_id)]
+    assert types.count("verification.recorded") == 1
+
+
+async def test_what_needed_no_call_costs_nothing(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    async with stack.database.transaction() as connection:
+        await proposals.lock(connection, proposal_id)
+        amount = Amount(scope="tenant", window="month:2026-11", currency="USD", amount=Decimal(10))
+        await ledger.reserve(connection, "default", proposal_id, [amount])
+    await stack.fleet.admin.change_pool(WEB, node_count=3)
+    await stack.execute(proposal_id)
+    assert (await stack.verify(proposal_id)).state is S.SUCCEEDED
+    async with stack.database.reading() as connection:
+        kinds = (await connection.execute(select(ledger_entries.c.kind))).scalars()
+    assert sorted(kinds) == ["release", "reserve"]
 
 
 async def test_a_way_back_after_which_the_pool_is_not_as_before_is_left_to_a_person(

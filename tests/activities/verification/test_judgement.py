@@ -72,6 +72,13 @@ def test_bounds_match_when_their_floor_runs() -> None:
     assert judge(BOUNDS, FORWARD, running(4, 4, 4), None).reason_code == "bounds_differ"
 
 
+def test_bounds_of_the_whole_pool_are_not_those_of_each_zone() -> None:
+    seen = running(4, 4, 4)
+    bounds = AutoscalingBounds(min_node_count=2, max_node_count=5, total_max_node_count=15)
+    whole = seen.model_copy(update={"autoscaling": bounds})
+    assert judge(BOUNDS, FORWARD, whole, None).reason_code == "bounds_differ"
+
+
 def test_a_floor_that_no_zone_reports_is_not_applied() -> None:
     blank = scaled(running(4, 4, 4)).model_copy(update={"zones": ()})
     assert code(judge(BOUNDS, FORWARD, blank, None)) == (False, False, "floor_not_applied")
