@@ -26,6 +26,8 @@ class Promise(StrEnum):
     VOTE = "Only signed, timely votes of people who may decide count (I2)."
     BALLOT = "An approval has one legal end, and an edit voids what was approved (I4)."
     ONE_EFFECT = "One attempt acts, behind a fresh pass and a fence of its own (I1)."
+    OUTCOME = "A wrong outcome is taken back, or a person is called (I7)."
+    STATES = "A proposal moves along its table of states, under its lock, and ends once (I4)."
     ONE_OUTCOME = "A call that is repeated has one outcome, and only for whoever may call (I5)."
     ENDS = "What nobody ends any more is ended, and nothing before its time (I4, I5)."
     ENTRANCE = "What a model or a file says has one reading, or is refused."

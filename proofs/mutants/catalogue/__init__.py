@@ -6,6 +6,7 @@ from itertools import chain
 
 from proofs.mutants.catalogue import (
     approvals,
+    attempts,
     breakers,
     combination,
     conclusions,
@@ -17,6 +18,7 @@ from proofs.mutants.catalogue import (
     handing_over,
     lending,
     money,
+    outcomes,
     rates,
     records,
 )
@@ -35,6 +37,8 @@ MUTANTS: tuple[Mutant, ...] = tuple(
             lending,
             combination,
             effects,
+            attempts,
+            outcomes,
             conclusions,
             endings,
             handing_over,

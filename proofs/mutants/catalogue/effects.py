@@ -174,6 +174,13 @@ LEASES = Group(
         "lease-is-taken-from-its-owner": Change(
             "        return bool(present == owner)\n", "        return True\n"
         ),
+        "lease-is-taken-beside-another": Change(
+            ".where(leases.c.domain == domain).with_for_update())\n    present",
+            ".where(leases.c.domain == domain))\n    present",
+        ),
+        "lease-is-written-over-its-owner": Change(
+            "WHERE domain = {domain} AND (owner IS NULL OR owner = {owner})", "WHERE domain = {domain}"
+        ),
         "lease-is-released-by-anybody": Change(
             ".where(leases.c.domain == domain, leases.c.owner == owner)\n        .values(owner=None",
             ".where(leases.c.domain == domain)\n        .values(owner=None",
@@ -181,6 +188,9 @@ LEASES = Group(
         "fence-is-given-to-anybody": Change(
             ".where(leases.c.domain == before.c.domain, before.c.owner == owner)",
             ".where(leases.c.domain == before.c.domain)",
+        ),
+        "fence-is-raised-beside-another-attempt": Change(
+            '.with_for_update().cte("before")', '.cte("before")'
         ),
         "fence-does-not-rise": Change("fence=before.c.fence + 1,", "fence=before.c.fence,"),
         "fence-deadline-gets-shorter": Change(
@@ -213,6 +223,18 @@ INTENTS = Group(
         "intent-of-an-older-attempt-is-current": Change(
             "SELECT key FROM intents WHERE key = :key AND fence = :fence AND receipt IS NULL",
             "SELECT key FROM intents WHERE key = :key AND :fence > 0 AND receipt IS NULL",
+        ),
+        "intent-operation-of-an-older-attempt-is-written": Change(
+            "SET operation = {operation}, issued_at = {at}, call_deadline = clock_timestamp()\n"
+            "    WHERE key = {key} AND fence = {fence} AND",
+            "SET operation = {operation}, issued_at = {at}, call_deadline = clock_timestamp()\n"
+            "    WHERE key = {key} AND fence >= {fence} AND",
+        ),
+        "intent-of-a-newer-attempt-is-withdrawn": Change(
+            "SET settled_at = clock_timestamp(), call_deadline = clock_timestamp()\n"
+            "    WHERE key = {key} AND fence = {fence} AND",
+            "SET settled_at = clock_timestamp(), call_deadline = clock_timestamp()\n"
+            "    WHERE key = {key} AND fence >= {fence} AND",
         ),
         "intent-receipt-of-an-older-attempt-is-written": Change(
             "SET receipt = CAST({receipt} AS jsonb), call_deadline = clock_timestamp()\n"
