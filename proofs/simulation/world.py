@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from proofs.simulation.clocks import WrongClocks
 from proofs.simulation.loop import VirtualLoop
@@ -104,6 +105,7 @@ class World:
         self._parked: list[asyncio.Future[None]] = []
         self._ids = self._ticks = 0
         loop.scheduler = self._choose
+        loop.set_exception_handler(_tell)
 
     @property
     def now(self) -> datetime:
@@ -213,6 +215,12 @@ class World:
                 waiting.set_result(None)
                 return True
         return False
+
+
+def _tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Tell of an error that nobody took. What a process did beside its work may be where it was lost: no news."""
+    if not isinstance(context.get("exception"), Crash):
+        loop.default_exception_handler(context)
 
 
 HEARTBEAT_TIMEOUT = 5.0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,9 +13,11 @@ from sqlalchemy import text
 from proofs.last_unit import postgres
 from proofs.simulation.boundaries import AFTER, BEFORE
 from proofs.simulation.loop import run_virtually, running_loop
+from proofs.simulation.people import run_as
 from proofs.simulation.plants import PLANTS
 from proofs.simulation.running import Tally, boundaries, simulate
 from proofs.simulation.store import Clock, SimulatedDatabase
+from proofs.simulation.world import Actor, Crash, Fate, World
 
 FOUND_WITHIN = 100
 """Seeds."""
@@ -56,6 +61,29 @@ def test_a_seed_comes_to_the_same_beside_others_as_alone() -> None:
     together, alone = (simulate(seeds, batch=batch) for batch in (len(seeds), 1))
     assert together.halts > 0
     assert (together.ends, together.halts, together.reached) == (alone.ends, alone.halts, alone.reached)
+
+
+async def _fails() -> None:
+    raise ValueError("something else is wrong")
+
+
+def test_a_process_that_is_lost_beside_its_work_does_nothing_more(caplog: pytest.LogCaptureFixture) -> None:
+    async def work(world: World) -> None:
+        await asyncio.wait({asyncio.create_task(world.boundary("beside"))})
+        await world.boundary("the work")
+
+    async def lose() -> World:
+        world = World(1, running_loop(), Fate(crash_at="beside"))
+        await asyncio.wait({asyncio.create_task(_fails())})
+        with pytest.raises(Crash):
+            await run_as(Actor("a worker"), partial(work, world))
+        return world
+
+    world = run_virtually(lose())
+    gc.collect()
+    assert world.reached == {"beside": 1}
+    # The other error that nobody took is told of, this one is not.
+    assert [type(one.exc_info[1]) for one in caplog.records if one.exc_info] == [ValueError]
 
 
 def test_every_commit_send_and_result_of_the_path_is_a_boundary() -> None:
