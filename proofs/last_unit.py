@@ -12,18 +12,12 @@ Without a URL it starts a PostgreSQL of its own. Exit status 1 when an invariant
 from __future__ import annotations
 
 import asyncio
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 from sqlalchemy import insert, select, text
 
@@ -44,7 +38,7 @@ from contracts.request import Channel, Trust
 from guardrails.budget.cost import estimate
 from guardrails.budget.decision import decide
 from guardrails.facts import BudgetFacts, Facts
-from local.postgres import server_in
+from proofs.postgres import postgres
 from proofs.report import Report, Stopwatch, arguments, conclude, exactly, told
 
 RACERS = 64
@@ -54,7 +48,6 @@ TENANT = "race"
 SCOPES = ("environment=production", "tenant")
 WINDOWS = ("day:2026-11-21", "month:2026-11")
 _NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-_STARTUP = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,30 +250,6 @@ def _draft() -> Draft:
         execute_by=_NOW + timedelta(hours=2),
         mode="practice",
     )
-
-
-@contextmanager
-def postgres() -> Iterator[str]:
-    """A server of its own, with durability off: the race is about locks."""
-    directory = Path(tempfile.mkdtemp(prefix="sluice-race-"))
-    options = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
-    server = server_in(directory / "pg", options=options)
-    server.initialise()
-    process = subprocess.Popen(
-        server.bound_command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    asking = [str(server.binaries / "pg_isready"), "-q", "-h", str(server.sockets)]
-    try:
-        deadline = time.monotonic() + _STARTUP
-        while subprocess.run(asking, check=False).returncode != 0:
-            if time.monotonic() > deadline:
-                raise RuntimeError("PostgreSQL did not start")
-            time.sleep(0.05)
-        yield server.url()
-    finally:
-        process.send_signal(signal.SIGQUIT)
-        process.wait(_STARTUP)
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 async def _prove(url: str, rounds: int, racers: int) -> Result:

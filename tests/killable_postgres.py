@@ -29,8 +29,8 @@ class KillablePostgres:
         root = Path(tempfile.mkdtemp(prefix="sluice-kp-"))
         options = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
         killable = cls(server_in(root / "e", options=options))
-        killable._server.initialise()
         try:
+            killable._server.initialise()
             killable.start()
             yield killable
         finally:

@@ -32,9 +32,9 @@ from contracts.proposal import ProposalState
 from emulators.gke.log import Calls
 from proofs.judgement import effects, endings
 from proofs.judgement.records import Records, read
-from proofs.last_unit import postgres
 from proofs.network.faults import Fault
 from proofs.network.toxiproxy import DOWN, Proxy, Toxic, Toxiproxy, toxiproxy
+from proofs.postgres import postgres
 from proofs.quiet import quiet
 from proofs.report import Stopwatch
 from tests.e2e.practice_ground import DEVELOPMENT, Ground, Place

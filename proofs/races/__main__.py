@@ -15,38 +15,27 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from adapters.store.migrate import upgrade
-from proofs.last_unit import postgres
+from proofs.postgres import on_core, postgres
 from proofs.races.course import BATCH, Tally, run
 from proofs.report import Figure, Report, arguments, at_least, exactly, say, told
 from proofs.workplace import workplace
 
 SEED = 20_261_122
+_CORE = -1
+"""The last one: other proofs run beside it."""
 
 
 def batches(size: int = BATCH) -> Iterator[Sequence[int]]:
     """Return numbers of proposals, without an end."""
     for first in itertools.count(0, size):
         yield range(first, first + size)
-
-
-@contextmanager
-def on_one_core() -> Iterator[None]:
-    """Keep everything that is started here on one core: other proofs run beside it."""
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {max(allowed)})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
 
 
 async def _prove(directory: Path, url: str, races: int, seed: int, only: int | None) -> Tally:
@@ -80,7 +69,7 @@ def main() -> int:
     given = parser.parse_args()
     began = time.monotonic()
     with workplace("races") as place:
-        with on_one_core(), postgres() as url:
+        with on_core(_CORE), postgres() as url:
             tally = asyncio.run(_prove(place.directory, url, given.races, given.seed, given.only))
         for proposal_id, steps in tally.stories.items():
             say("\n  ".join((f"\n{proposal_id}", *steps)))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -17,7 +15,7 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from adapters.store.database import Database
-from proofs.last_unit import postgres
+from proofs.postgres import on_core, postgres
 from proofs.simulation import ground, provider, temporal
 from proofs.simulation.boundaries import AFTER, BEFORE, sites
 from proofs.simulation.course import Course, Run, parts
@@ -134,7 +132,7 @@ def simulate(
     `core`: the processor to stay on.
     """
     temporary = tempfile.TemporaryDirectory(prefix="sluice-simulation-")
-    with _on_core(core), temporary as directory, postgres() as url:
+    with on_core(core), temporary as directory, postgres() as url:
         # The server runs under an account of its own and reads its clock there.
         Path(directory).chmod(0o755)
         clock = Clock(Path(directory) / "clock")
@@ -149,17 +147,6 @@ def simulate(
                 )
         finally:
             clock.close()
-
-
-@contextmanager
-def _on_core(number: int) -> Iterator[None]:
-    """Keep this process and its PostgreSQL on one core: they take turns, and waking another core takes longer."""
-    allowed = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {sorted(allowed)[number % len(allowed)]})
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, allowed)
 
 
 async def _simulate(

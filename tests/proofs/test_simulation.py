@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from proofs.last_unit import postgres
+from proofs.postgres import postgres
 from proofs.simulation.boundaries import AFTER, BEFORE
 from proofs.simulation.loop import run_virtually, running_loop
 from proofs.simulation.people import run_as

@@ -90,10 +90,10 @@ def test_proofs_that_are_ended_end_what_they_have_started(tmp_path: Path) -> Non
         stderr=subprocess.DEVNULL,
         env=os.environ | {"TMPDIR": str(scratch)},
     )
-    until(lambda: any(scratch.glob("sluice-race-*/pg/run/.s.PGSQL.*")))
+    until(lambda: any(scratch.glob("sluice-kp-*/e/run/.s.PGSQL.*")))
     suite.terminate()
     assert suite.wait(30) != 0
-    assert not list(scratch.glob("sluice-race-*")), log.read_text()
+    assert not list(scratch.glob("sluice-kp-*")), log.read_text()
     shutil.rmtree(scratch)
 
 
