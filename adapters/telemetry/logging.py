@@ -22,13 +22,22 @@ _STRUCK = "[redacted]"
 
 
 def strike_secrets(_: Any, __: str, entry: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Replace values under secret names, and secret-looking text inside any value."""
+    """Replace values under secret names, and secret-looking text inside any value, however deep it lies."""
     for name, value in entry.items():
-        if _SECRET_NAMES.search(name) or isinstance(value, SecretStr):
-            entry[name] = _STRUCK
-        elif isinstance(value, str):
-            entry[name] = _SECRET_VALUES.sub(_STRUCK, value)
+        entry[name] = _struck(name, value)
     return entry
+
+
+def _struck(name: str, value: Any) -> Any:
+    if _SECRET_NAMES.search(name) or isinstance(value, SecretStr):
+        return _STRUCK
+    if isinstance(value, str):
+        return _SECRET_VALUES.sub(_STRUCK, value)
+    if isinstance(value, Mapping):
+        return {inner: _struck(str(inner), one) for inner, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_struck("", one) for one in value]
+    return value
 
 
 def _add_trace(_: Any, __: str, entry: MutableMapping[str, Any]) -> Mapping[str, Any]:

@@ -20,6 +20,11 @@ CANARIES = {
         "log.info('dsn', url='postgresql://me:canarypw@db/x')",
         "canarypw",
     ),
+    "a bearer header in a list": ("log.info('refused', faults=['Bearer canary-list'])", "canary-list"),
+    "a value under a secret name inside another": (
+        "log.info('sent', headers=[{'Authorization': 'plain-canary'}])",
+        "plain-canary",
+    ),
     "a library's own log line": (
         "logging.getLogger('lib').warning('header %s', 'Bearer canary-lib')",
         "canary-lib",
