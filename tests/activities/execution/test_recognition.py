@@ -140,6 +140,14 @@ def test_the_way_back_replaces_no_bounds_but_ours(seen: NodePoolObservation, fin
     assert before_compensation(undo, BOUNDS, prior, seen) is finding
 
 
+def test_an_autoscaler_or_a_zone_less_than_before_is_a_change() -> None:
+    prior, seen = observation(2, 2, 2), observation(4, 4, 4)
+    autoscaled = seen.model_copy(update={"autoscaling": AutoscalingBounds(max_node_count=9)})
+    smaller = seen.model_copy(update={"zones": seen.zones[:2]})
+    assert before_compensation(TWO, FOUR, prior, autoscaled) is Finding.CHANGED
+    assert before_compensation(TWO, FOUR, prior, smaller) is Finding.CHANGED
+
+
 def test_another_machine_type_is_a_change() -> None:
     seen = observation(4, 4, 4).model_copy(update={"machine_type": "n2-standard-4"})
     assert before_compensation(TWO, FOUR, observation(), seen) is Finding.CHANGED

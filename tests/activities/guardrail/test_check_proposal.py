@@ -19,6 +19,7 @@ from adapters.store.schema import proposals as proposal_rows
 from contracts.action import SetNodePoolAutoscaling
 from contracts.base import utc_now
 from contracts.errors import ProviderPermissionDenied, ProviderUnavailable, StoreUnavailable, TargetNotFound
+from contracts.messages import PassResult
 from contracts.observation import AutoscalingBounds
 from contracts.ports import PolicyEngine, PolicyResult
 from contracts.proposal import Proposal, ProposalState
@@ -173,6 +174,28 @@ async def test_runs_of_the_same_pass_at_the_same_time_come_to_one_result(guards:
     assert all(result == results[0] for result in results)
     assert len(await guards.rows("evaluations")) == 1
     assert len(await guards.rows("ledger_entries")) == 2
+
+
+class ChecksMeanwhile:
+    """Has another worker run the same pass while OPA is being asked."""
+
+    def __init__(self, guards: Guards, proposal: Proposal) -> None:
+        self._guards, self._engine, self._proposal = guards, guards.policy, proposal
+        self.other: PassResult | None = None
+
+    async def evaluate(self, document: Mapping[str, JsonValue]) -> PolicyResult:
+        self._guards.policy = self._engine
+        self.other = await self._guards.check(self._proposal)
+        return await self._engine.evaluate(document)
+
+
+async def test_a_run_that_another_overtakes_answers_what_that_one_stored(guards: Guards) -> None:
+    proposal = await guards.propose()
+    guards.policy = meanwhile = ChecksMeanwhile(guards, proposal)
+    result = await guards.check(proposal)
+    assert result.rules is not None
+    assert result == meanwhile.other
+    assert len(await guards.rows("evaluations")) == 1
 
 
 class CancelsMeanwhile:
