@@ -32,6 +32,7 @@ class Promise(StrEnum):
     ENDS = "What nobody ends any more is ended, and nothing before its time (I4, I5)."
     ENTRANCE = "What a model or a file says has one reading, or is refused."
     AUDIT = "A changed, shortened or rewritten audit log is found (I6)."
+    SECRECY = "What is secret is struck out of every log line (I9)."
 
 
 @dataclass(frozen=True, slots=True)

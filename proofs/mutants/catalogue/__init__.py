@@ -21,6 +21,7 @@ from proofs.mutants.catalogue import (
     outcomes,
     rates,
     records,
+    secrecy,
 )
 from proofs.mutants.mutant import Mutant
 
@@ -44,6 +45,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
             handing_over,
             records,
             entrances,
+            secrecy,
         )
         for group in area.GROUPS
     )

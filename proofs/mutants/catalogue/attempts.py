@@ -97,6 +97,28 @@ STEPPED_BACK = Group(
         ),
     },
 )
+APPROVED = Group(
+    "contracts/observation.py",
+    Promise.ONE_EFFECT,
+    ("tests/contracts/test_observation.py",),
+    {
+        "approved-size-holds-under-an-autoscaler": Change("seen.autoscaling is None\n            and ", ""),
+        "approved-size-holds-on-another-machine-type": Change(
+            "            and seen.machine_type == self.machine_type\n", ""
+        ),
+        "approved-size-holds-at-another-size": Change(
+            "            and seen.target_sizes == self.target_sizes\n", ""
+        ),
+        "approved-bounds-hold-on-another-machine-type": Change(
+            "return seen.machine_type == self.machine_type and seen.autoscaling == self.bounds",
+            "return seen.autoscaling == self.bounds",
+        ),
+        "approved-bounds-hold-beside-others": Change(
+            "return seen.machine_type == self.machine_type and seen.autoscaling == self.bounds",
+            "return seen.machine_type == self.machine_type",
+        ),
+    },
+)
 FRESH = Group(
     "activities/execution/attempt.py",
     Promise.ONE_EFFECT,
@@ -168,4 +190,4 @@ REPEATED = Group(
     },
 )
 
-GROUPS = (ATTEMPT, ADMITTED, STEPPED_BACK, FRESH, ADMITTING, STANDING, DECIDED, REPEATED)
+GROUPS = (ATTEMPT, ADMITTED, STEPPED_BACK, APPROVED, FRESH, ADMITTING, STANDING, DECIDED, REPEATED)

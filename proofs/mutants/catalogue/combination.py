@@ -124,6 +124,23 @@ PASSES = Group(
         ),
     },
 )
+REPEATED = Group(
+    "activities/guardrail/activities.py",
+    Promise.ONE_OUTCOME,
+    (_CHECK,),
+    {
+        "pass-that-is-stored-runs-again": Change(
+            "if loaded.stored is not None:",
+            "if False:",
+            (f"{_CHECK}::test_a_rerun_returns_what_was_stored_and_writes_nothing",),
+        ),
+        "pass-that-another-run-stored-is-told-otherwise": Change(
+            "return stored or _as_it_stands(locked.row)",
+            "return _as_it_stands(locked.row)",
+            (f"{_CHECK}::test_a_run_that_another_overtakes_answers_what_that_one_stored",),
+        ),
+    },
+)
 
 OPENED = Group(
     "guardrails/break_glass.py",
@@ -177,4 +194,4 @@ GRANTS = Group(
     },
 )
 
-GROUPS = (EVALUATE, SETTLING, PASSES, OPENED, GRANTS)
+GROUPS = (EVALUATE, SETTLING, PASSES, REPEATED, OPENED, GRANTS)

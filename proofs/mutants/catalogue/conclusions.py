@@ -122,12 +122,36 @@ RECOGNISED = Group(
             'may be changed."""\n    if any(operation.is_running for operation in seen.operations):',
             'may be changed."""\n    if False:',
         ),
+        "size-is-reached-under-an-autoscaler": Change(
+            "return seen.autoscaling is None and seen.even_node_count", "return seen.even_node_count"
+        ),
+        "bounds-of-the-whole-pool-are-those-of-a-zone": Change("        and not bounds.is_pool_wide\n", ""),
+        "way-back-on-another-machine-type": Change("seen.machine_type != prior.machine_type or ", ""),
+        "way-back-under-an-autoscaler": Change("        seen.autoscaling is None\n        and ", "        "),
+        "way-back-without-a-zone-of-before": Change(
+            "        and set(before) == set(seen.target_sizes)\n", ""
+        ),
+        "way-back-to-uneven-sizes": Change(
+            "return None if count is None else ResizeNodePool(**where, node_count=count)",
+            "return ResizeNodePool(**where, node_count=count or 0)",
+        ),
+        "way-back-to-bounds-of-the-whole-pool": Change(
+            "if bounds is None or bounds.is_pool_wide:", "if bounds is None:"
+        ),
         "way-back-replaces-bounds-of-others": Change("return is_at(effect, seen)", "return True"),
         "way-back-from-new-bounds-is-barred": Change(
             "if isinstance(effect, SetNodePoolAutoscaling):", "if False:"
         ),
         "operation-of-another-effect-is-adopted": Change(
             "if operation.name not in strangers\n        and is_like", "if is_like"
+        ),
+        "operation-that-came-later-is-adopted": Change("return min(on_pool", "return max(on_pool"),
+        "operation-on-another-pool-is-adopted": Change(
+            " and operation.target in (\n"
+            "        action.target.resource_name,\n"
+            "        action.target.cluster_name,\n"
+            "    )\n",
+            "\n",
         ),
         "operation-of-any-type-is-adopted": Change(
             "return operation.type in _OPERATION_TYPES[action.kind] and operation.target in (",

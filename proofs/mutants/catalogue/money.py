@@ -141,4 +141,36 @@ APPROVALS = Group(
     },
 )
 
-GROUPS = (DECISION, COST, PLANNING, WINDOWS, POSTING, MODELS, SETTLING, APPROVALS)
+COVERED = Group(
+    "contracts/configuration/budgets.py",
+    Promise.BUDGET,
+    ("tests/contracts/configuration/test_budgets.py",),
+    {
+        "budget-of-models-counts-changes": Change(
+            "return self.kind is BudgetKind.INFRASTRUCTURE and self.scope.covers(",
+            "return self.scope.covers(",
+        ),
+        "budget-of-an-environment-covers-nothing": Change(
+            "self.environment in (None, environment) and", "self.environment is None and"
+        ),
+        "budget-of-a-team-covers-every-team": Change(" and self.team in (None, team)", ""),
+        "budget-of-an-agent-needs-its-whole-name": Change(
+            'agent == self.agent or agent.endswith(f"/{self.agent}")', "agent == self.agent"
+        ),
+    },
+)
+VERIFIED = Group(
+    "activities/costing.py",
+    Promise.BUDGET,
+    ("tests/activities/test_costing.py",),
+    {
+        "verified-change-costs-what-was-estimated": Change(
+            "if outcome.verification is not None:", "if False:"
+        ),
+        "verified-change-without-an-estimate-is-free": Change(
+            "        await ledger.commit_all(connection, row.id)\n", ""
+        ),
+    },
+)
+
+GROUPS = (DECISION, COST, PLANNING, WINDOWS, POSTING, MODELS, SETTLING, APPROVALS, COVERED, VERIFIED)
