@@ -15,47 +15,47 @@ OUTBOX = Group(
     (_OUTBOX,),
     {
         "outbox-claims-what-is-over": Change(
-            "WHERE done_at IS NULL AND due_at",
-            "WHERE due_at",
+            "            outbox.c.done_at.is_(None),\n            # Asked once",
+            "            # Asked once",
             (f"{_OUTBOX}::test_what_was_delivered_or_given_up_is_not_claimed_again",),
         ),
         "outbox-claims-before-it-is-due": Change(
-            " AND due_at <= (SELECT clock_timestamp())",
+            "outbox.c.due_at <= select(now).scalar_subquery(),",
             "",
             (f"{_OUTBOX}::test_only_what_is_due_is_claimed",),
         ),
         "outbox-claims-any-kind": Change(
-            " AND kind = ANY(CAST(:kinds AS text[]))",
+            "outbox.c.kind.in_([kind.value for kind in kinds]),",
             "",
             (f"{_OUTBOX}::test_a_dispatcher_claims_its_own_kinds_only",),
         ),
         "outbox-claims-the-newest-first": Change(
-            "ORDER BY due_at, id LIMIT",
-            "ORDER BY due_at DESC, id LIMIT",
+            ".order_by(outbox.c.due_at, outbox.c.id)",
+            ".order_by(outbox.c.due_at.desc(), outbox.c.id)",
             (
                 f"{_OUTBOX}::test_no_more_is_claimed_than_there_is_room_for_and_what_is_due_longest_comes_first",
             ),
         ),
         "outbox-claims-more-than-there-is-room-for": Change(
-            " LIMIT CAST(:limit AS bigint)",
+            "        .limit(limit)\n",
             "",
             (
                 f"{_OUTBOX}::test_no_more_is_claimed_than_there_is_room_for_and_what_is_due_longest_comes_first",
             ),
         ),
         "outbox-waits-for-another-dispatcher": Change(
-            "FOR UPDATE SKIP LOCKED",
-            "FOR UPDATE",
+            ".with_for_update(skip_locked=True)",
+            ".with_for_update()",
             (f"{_OUTBOX}::test_what_another_dispatcher_is_claiming_is_passed_over",),
         ),
         "outbox-claim-keeps-nobody-away": Change(
-            ", due_at = clock_timestamp() + CAST(:lease AS interval)",
-            "",
+            ", due_at=now + lease)",
+            ")",
             (f"{_OUTBOX}::test_what_is_claimed_stays_away_from_others_for_its_lease_and_is_counted",),
         ),
         "outbox-attempts-are-not-counted": Change(
-            "SET attempts = attempts + 1,",
-            "SET attempts = attempts,",
+            "attempts=outbox.c.attempts + 1,",
+            "attempts=outbox.c.attempts,",
             (f"{_OUTBOX}::test_what_is_claimed_stays_away_from_others_for_its_lease_and_is_counted",),
         ),
         "outbox-postpones-what-is-over": Change(
