@@ -12,12 +12,10 @@ import asyncio
 import contextlib
 import itertools
 import random
-import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +27,7 @@ from temporalio.service import RPCError
 from adapters.audit.replay import replay
 from adapters.store import cancellation
 from adapters.store.database import Database
+from benchmarks.floor.temporal import dev_server
 from benchmarks.postgres import fresh_database
 from contracts.audit import AuditEvent
 from contracts.base import utc_now
@@ -37,13 +36,10 @@ from contracts.messages import WAKE_SIGNAL, Standing
 from contracts.proposal import ProposalState
 from emulators.gke.client import EmulatorAdmin
 from emulators.gke.server import Emulator, Options
-from local.bound import bound_command
-from local.temporal import SEARCH_ATTRIBUTES, dev_server_command
 from proofs.report import Report, Stopwatch, arguments, exactly, told
-from proofs.workplace import programs, workplace
+from proofs.workplace import workplace
 from tests.contracts.ballots import CAROL, DECIDED, OLGA, QUORUM, Happening, ends_as
 from tests.contracts.samples import ANA, BEN
-from tests.e2e.processes import free_port
 from tests.editing import edit
 from tests.gke_fixtures import RunningEmulator
 from tests.proposal_stack import ProposalStack, eventually, proposal_stack
@@ -206,41 +202,15 @@ def sample(count: int, seed: int = SEED) -> list[Order]:
     return random.Random(seed).sample(every, count)  # noqa: S311  a sample, not a secret
 
 
-@asynccontextmanager
-async def _temporal() -> AsyncIterator[str]:
-    binary, port = programs().temporal, free_port()
-    address = f"127.0.0.1:{port}"
-    process = await asyncio.create_subprocess_exec(
-        *bound_command(dev_server_command(binary, port=port)),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    asking = [str(binary), "operator", "search-attribute", "list", "--address", address]
-
-    async def knows_our_attributes() -> bool:
-        asked = await asyncio.create_subprocess_exec(
-            *asking, "--command-timeout", "2s", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-        told, _ = await asked.communicate()
-        return all(name in told.decode() for name in SEARCH_ATTRIBUTES)
-
-    try:
-        await eventually(knows_our_attributes, limit=60)
-        yield address
-    finally:
-        process.terminate()
-        await process.wait()
-
-
 async def run(directory: Path, count: int, seed: int) -> Judged:
     """Start the parts and run a sample of the orders."""
     log = directory / "gke.jsonl"
     emulator = await Emulator.start(Options(log=log))
     fleet = RunningEmulator(log, emulator.address, emulator.compute_url)
     fleet.admin = EmulatorAdmin(fleet.compute_url)
-    async with _temporal() as address, fresh_database() as url:
+    async with dev_server(directory) as temporal, fresh_database() as url:
         database = Database(url)
-        async with proposal_stack(address, database, fleet) as stack, stack.working():
+        async with proposal_stack(temporal.address, database, fleet) as stack, stack.working():
             judged = await prove(stack, sample(count, seed))
         await database.close()
     await fleet.admin.close()
