@@ -147,38 +147,16 @@ class StormGround(Ground):
 
 async def weather_over(stack: Stack, model: Model, storm: Storm) -> Met:
     """Let the demand go on, refuse everything for a while, and wait until all is at rest."""
-    waiting = iter(await _waiting(stack, storm))
+    waiting = await _waiting(stack, storm)
     began = time.time()
-    numbers = itertools.count()
-
-    async def propose() -> None:
-        await stack.propose(stack.place(DEVELOPMENT).resize(2))
-
-    async def approve() -> None:
-        await stack.approve(next(waiting))
-
-    async def ask() -> None:
-        question = {"text": f"is everything well, {storm.refusal} {next(numbers)}?"}
-        (await stack.people["requester"].post("/v1/requests", json=question)).raise_for_status()
-
-    demand = [
-        asyncio.create_task(_steadily(propose, storm.proposals_per_second, storm.lasts)),
-        asyncio.create_task(_steadily(approve, storm.approvals_per_second, storm.lasts)),
-        asyncio.create_task(_steadily(ask, storm.requests_per_second, storm.lasts)),
-    ]
+    demand = asyncio.create_task(_demand(stack, storm, waiting))
     await asyncio.sleep(storm.settles_first + storm.calm)
     begins = time.time()
-    model.refusal = storm.refusal
-    for method in _METHODS:
-        await stack.admin.add_fault(method, storm.refusal.fault, times=-1)
-    say(f"{storm.refusal}: it storms")
-    await asyncio.sleep(storm.storm)
-    await stack.admin.clear_faults()
-    model.refusal = None
+    await _refuse_everything(stack, model, storm)
     ends = time.time()
     [(held,)] = await stack.rows("SELECT count(*) FROM proposals WHERE held_on LIKE 'breaker:%'")
     say(f"{storm.refusal}: it is over; {await _standing(stack)}")
-    await asyncio.gather(*demand)
+    await demand
     await eventually(lambda: _is_at_rest(stack), limit=SETTLES_WITHIN, pause=1)
     served = [
         (call.ts.timestamp() - began, call)
@@ -201,6 +179,38 @@ async def weather_over(stack: Stack, model: Model, storm: Storm) -> Met:
         answers=await _counted(stack, "SELECT status, reason_code FROM requests"),
         held=held,
     )
+
+
+async def _demand(stack: Stack, storm: Storm, waiting: Sequence[str]) -> None:
+    """Propose, approve what waits, and ask, for as long as the storm's demand lasts."""
+    unapproved, numbers = iter(waiting), itertools.count()
+
+    async def propose() -> None:
+        await stack.propose(stack.place(DEVELOPMENT).resize(2))
+
+    async def approve() -> None:
+        await stack.approve(next(unapproved))
+
+    async def ask() -> None:
+        question = {"text": f"is everything well, {storm.refusal} {next(numbers)}?"}
+        (await stack.people["requester"].post("/v1/requests", json=question)).raise_for_status()
+
+    await asyncio.gather(
+        _steadily(propose, storm.proposals_per_second, storm.lasts),
+        _steadily(approve, storm.approvals_per_second, storm.lasts),
+        _steadily(ask, storm.requests_per_second, storm.lasts),
+    )
+
+
+async def _refuse_everything(stack: Stack, model: Model, storm: Storm) -> None:
+    """Have the provider and the model refuse whatever they are asked, for as long as the storm lasts."""
+    model.refusal = storm.refusal
+    for method in _METHODS:
+        await stack.admin.add_fault(method, storm.refusal.fault, times=-1)
+    say(f"{storm.refusal}: it storms")
+    await asyncio.sleep(storm.storm)
+    await stack.admin.clear_faults()
+    model.refusal = None
 
 
 async def _waiting(stack: Stack, storm: Storm) -> list[str]:
