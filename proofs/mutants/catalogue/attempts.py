@@ -163,6 +163,26 @@ STANDING = Group(
                 f"{_DECISIONS}::test_an_approval_does_not_count_beside_a_newer_word_of_its_person_that_is_under_way",
             ),
         ),
+        "vote-is-refused-after-it-was-applied": Change(
+            "decisions.c.id == decision_id, decisions.c.status == DecisionStatus.RECORDED.value)",
+            "decisions.c.id == decision_id,)",
+            (f"{_DECISIONS}::test_what_was_applied_is_not_refused_any_more",),
+        ),
+        "vote-that-was-refused-is-voided": Change(
+            ".where(*which, decisions.c.status == DecisionStatus.APPLIED.value)",
+            ".where(*which)",
+            (f"{_DECISIONS}::test_a_request_for_change_leaves_what_was_refused_refused",),
+        ),
+        "vote-takes-those-of-others-away": Change(
+            "AND reviewer = :reviewer AND status",
+            "AND CAST(:reviewer AS text) <> '' AND status",
+            (f"{_DECISIONS}::test_the_votes_of_two_people_stand_beside_each_other",),
+        ),
+        "vote-is-measured-by-the-first-pass": Change(
+            "ORDER BY pass_number DESC LIMIT 1",
+            "ORDER BY pass_number LIMIT 1",
+            (f"{_DECISIONS}::test_a_vote_is_measured_by_what_the_newest_pass_asks_for",),
+        ),
     },
 )
 DECIDED = Group(

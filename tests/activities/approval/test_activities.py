@@ -6,17 +6,17 @@ import asyncio
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from temporalio.exceptions import ApplicationError
 
-from adapters.store import breakers, leases, ledger, proposals
+from adapters.store import breakers, decisions, leases, ledger, proposals
 from adapters.store.ledger import Amount
 from adapters.store.schema import decisions as decisions_table
-from adapters.store.schema import ledger_entries
+from adapters.store.schema import evaluations, ledger_entries
 from contracts.decision import DecisionKind, SignedDecision
 from contracts.errors import NotFound
 from contracts.messages import CloseInput, DecisionInput, PassInput, RefusalInput, StandingInput
-from contracts.principal import Principal
+from contracts.principal import SYSTEM, Principal
 from contracts.proposal import ProposalState
 from tests.contracts.samples import AGENT, ANA, BEN
 from tests.proposal_stack import CAROL, EffectStack, forged, resize
@@ -143,6 +143,40 @@ async def test_a_request_for_change_voids_the_votes_and_leaves_it_waiting(stack:
     assert await apply(stack, asked) == ("awaiting_approval", 0)
     assert await status(stack, first) == "voided"
     assert await refused(stack, first) == "change_requested"
+
+
+async def test_a_request_for_change_leaves_what_was_refused_refused(stack: EffectStack) -> None:
+    proposal_id = await waiting(stack, quorum=2)
+    late = await stored(stack, proposal_id)
+    async with stack.database.transaction() as connection:
+        assert await decisions.refuse(connection, late.decision.id, "decision_late", SYSTEM)
+    await apply(stack, await stored(stack, proposal_id, DecisionKind.REQUEST_CHANGE, CAROL))
+    assert await status(stack, late) == "refused"
+
+
+async def test_what_was_applied_is_not_refused_any_more(stack: EffectStack) -> None:
+    signed = await stored(stack, await waiting(stack))
+    await apply(stack, signed)
+    async with stack.database.transaction() as connection:
+        assert not await decisions.refuse(connection, signed.decision.id, "decision_late", SYSTEM)
+    assert await status(stack, signed) == "applied"
+
+
+async def test_the_votes_of_two_people_stand_beside_each_other(stack: EffectStack) -> None:
+    proposal_id = await waiting(stack, quorum=2)
+    votes = [await stored(stack, proposal_id, reviewer=person) for person in (BEN, CAROL)]
+    assert [await apply(stack, vote) for vote in votes] == [("awaiting_approval", 1), ("ready", 2)]
+    assert [await status(stack, vote) for vote in votes] == ["applied", "applied"]
+
+
+async def test_a_vote_is_measured_by_what_the_newest_pass_asks_for(stack: EffectStack) -> None:
+    proposal_id = await waiting(stack)
+    async with stack.database.transaction() as connection:
+        first = (await connection.execute(select(evaluations))).one()
+        stricter = first.document | {"requirement": first.document["requirement"] | {"quorum": 2}}
+        newer = dict(first._mapping) | {"pass_number": 2, "document": stricter}
+        await connection.execute(insert(evaluations).values(newer))
+    assert await apply(stack, await stored(stack, proposal_id)) == ("awaiting_approval", 1)
 
 
 async def test_expiry_gives_everything_back(stack: EffectStack) -> None:
