@@ -41,7 +41,7 @@ async def authenticate(
     """
     if credentials is None or not 0 < len(credentials.credentials) <= _MAX_TOKEN:
         raise _unauthenticated()
-    async with parts.database.reading() as connection:
+    async with parts.database.single() as connection:
         principal = await tokens.authenticate(connection, credentials.credentials)
     if principal is None:
         raise _unauthenticated()

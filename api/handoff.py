@@ -47,7 +47,7 @@ async def hand_off(parts: ApiParts, row: int, call: Coroutine[Any, Any, object])
 async def settle(parts: ApiParts, row: int) -> None:
     """Mark the row as delivered. If that fails, a second delivery is harmless."""
     try:
-        async with parts.database.transaction() as connection:
+        async with parts.database.writing() as connection:
             await outbox.settle(connection, row)
     except StoreUnavailable:
         _log.info("outbox row stays open", outbox_row=row)

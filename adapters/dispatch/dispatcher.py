@@ -51,9 +51,10 @@ class Dispatcher:
         self._woken = asyncio.Event()
         self._in_flight: set[asyncio.Task[None]] = set()
 
-    def wake(self, _: str = "") -> None:
-        """Look for due rows now. Handed to `listen` for the channel `sluice_outbox`."""
-        self._woken.set()
+    def wake(self, kind: str = "") -> None:
+        """Look for due rows now, if rows of this kind are ours; empty: of any. Hears of `sluice_outbox`."""
+        if not kind or kind in self._deliveries:
+            self._woken.set()
 
     async def run(self) -> None:
         """Deliver until cancelled. What is in flight then is cut off, and delivered again by whoever runs next.
@@ -90,7 +91,7 @@ class Dispatcher:
             _log.error("a delivery crashed", task=task.get_name(), exc_info=error)
 
     async def _claim(self, limit: int) -> list[OutboxRow]:
-        async with self._database.transaction() as connection:
+        async with self._database.writing() as connection:
             return await outbox_queue.claim(connection, self._deliveries, limit=limit, lease=self._lease)
 
     async def _deliver(self, row: OutboxRow) -> None:
@@ -101,7 +102,7 @@ class Dispatcher:
             span.set_attribute("sluice.attempt", row.attempts)
             try:
                 await self._deliveries[row.kind](row)
-                async with self._database.transaction() as connection:
+                async with self._database.writing() as connection:
                     await outbox.settle(connection, row.id)
             except StoreUnavailable as error:
                 # The lease brings the row back.
@@ -122,7 +123,7 @@ class Dispatcher:
             reason_code=code,
         )
         try:
-            async with self._database.transaction() as connection:
+            async with self._database.writing() as connection:
                 if delay is None:
                     await outbox_queue.give_up(connection, row.id, code)
                 else:

@@ -130,9 +130,10 @@ class WebhookDeliveries:
         if key is None:
             event = NotificationEvent(str(row.payload["event"]))
             wanted = [one.key for one in self._endpoints.values() if event in one.events]
-            async with self._database.transaction() as connection:
-                parts = [{**row.payload, "endpoint": one} for one in wanted]
-                await outbox_queue.split(connection, row, parts)
+            if wanted:
+                async with self._database.transaction() as connection:
+                    parts = [{**row.payload, "endpoint": one} for one in wanted]
+                    await outbox_queue.split(connection, row, parts)
             return
         endpoint = self._endpoints.get(str(key))
         if endpoint is None:

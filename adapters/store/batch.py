@@ -28,7 +28,8 @@ from contracts.errors import SluiceError
 class _Step:
     write: Write
     otherwise: SluiceError | None = None
-    channel: str | None = None
+    notice: tuple[str, str] | None = None
+    """Channel and payload of what is announced where it wrote a row."""
 
 
 class Batch:
@@ -63,11 +64,14 @@ class Batch:
         due_at: datetime | None = None,
     ) -> None:
         """Add an outbox row, for now or for later."""
-        self.put(outbox.inserting(kind, subject, payload, due_at=due_at))
+        self._queue(outbox.inserting(kind, subject, payload, due_at=due_at), kind.value)
 
     def put(self, write: Write) -> None:
         """Add a write of outbox rows, or of none."""
-        self._steps.append(_Step(write, channel=OUTBOX_CHANNEL))
+        self._queue(write, "")
+
+    def _queue(self, write: Write, kind: str) -> None:
+        self._steps.append(_Step(write, notice=(OUTBOX_CHANNEL, kind)))
 
     async def send(self, connection: AsyncConnection) -> None:
         """Run everything in the caller's transaction; announce events and outbox rows at its commit.
@@ -77,11 +81,11 @@ class Batch:
         """
         steps = list(self._steps)
         if self._events:
-            steps.append(_Step(audit_log.inserting(self._events, self._leaves), channel=AUDIT_CHANNEL))
+            steps.append(_Step(audit_log.inserting(self._events, self._leaves), notice=(AUDIT_CHANNEL, "")))
         if not steps:
             return
         shapes = tuple((one.write.sql, *one.write.values) for one in steps)
-        query = _joined(shapes, tuple(one.channel for one in steps))
+        query = _joined(shapes, tuple(one.notice for one in steps))
         values = tuple(value for one in steps for value in one.write.values.values())
         row = await only_row(connection, query, values)
         for one, count in zip(steps, row, strict=False):
@@ -90,22 +94,22 @@ class Batch:
 
 
 @lru_cache(512)
-def _joined(shapes: tuple[tuple[str, ...], ...], channels: tuple[str | None, ...]) -> str:
+def _joined(shapes: tuple[tuple[str, ...], ...], notices: tuple[tuple[str, str] | None, ...]) -> str:
     """Return one query of these writes, each a text and the names of its values, that says how many rows each wrote.
 
-    A channel is told of it when one of its writes wrote any.
+    A notice is sent when one of its writes wrote any.
     """
     steps, after = [], 0
     for index, (sql, *names) in enumerate(shapes):
         steps.append(f"step_{index} AS ({numbered(sql, tuple(names), after)} RETURNING 1)")
         after += len(names)
     counts = [f"(SELECT count(*) FROM step_{index})" for index in range(len(shapes))]  # noqa: S608  a number
-    notices = [
-        f"CASE WHEN {' + '.join(_of(channel, counts, channels))} > 0 THEN pg_notify('{channel}', '') END"
-        for channel in dict.fromkeys(filter(None, channels))
+    sent = [
+        f"CASE WHEN {' + '.join(_of(one, counts, notices))} > 0 THEN pg_notify('{one[0]}', '{one[1]}') END"
+        for one in dict.fromkeys(filter(None, notices))
     ]
-    return f"WITH {', '.join(steps)} SELECT {', '.join(counts + notices)}"
+    return f"WITH {', '.join(steps)} SELECT {', '.join(counts + sent)}"
 
 
-def _of(channel: str | None, counts: list[str], channels: tuple[str | None, ...]) -> list[str]:
-    return [count for count, one in zip(counts, channels, strict=True) if one == channel]
+def _of(notice: tuple[str, str], counts: list[str], notices: tuple[tuple[str, str] | None, ...]) -> list[str]:
+    return [count for count, one in zip(counts, notices, strict=True) if one == notice]

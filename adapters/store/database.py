@@ -6,7 +6,7 @@ Nothing waits for the network inside a transaction: `in_transaction()` is what a
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -120,6 +120,14 @@ class Database:
         """
         async with self.single() as connection, begun(connection, readonly=True):
             yield connection
+
+    def writing(self) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Yield a connection for one statement that writes: a transaction by itself, in one round trip.
+
+        Raises:
+            StoreUnavailable: as for `transaction`.
+        """
+        return self.single()
 
     @asynccontextmanager
     async def single(self) -> AsyncIterator[AsyncConnection]:

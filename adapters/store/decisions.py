@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, select, update
 from sqlalchemy.engine import Row
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
 from adapters.store.driver import Record, fixed, query
 from adapters.store.schema import decisions, proposals
+from adapters.store.writes import execute, inserting
 from contracts.audit import AuditEvent, AuditType
 from contracts.decision import Decision, DecisionKind, DecisionStatus, SignedDecision
 from contracts.eligibility import STALE_DIGEST, STALE_REVISION
@@ -35,7 +35,7 @@ async def record(connection: AsyncConnection, signed: SignedDecision, actor: Pri
     decision = signed.decision
     reviewer = decision.reviewer.key
     replaced = await _supersede(connection, decision, DecisionStatus.RECORDED)
-    values = {
+    stored = {
         "id": decision.id,
         "proposal_id": decision.proposal_id,
         "revision": decision.revision,
@@ -44,11 +44,9 @@ async def record(connection: AsyncConnection, signed: SignedDecision, actor: Pri
         "document": signed.model_dump(mode="json"),
         "status": DecisionStatus.RECORDED.value,
     }
-    try:
-        async with connection.begin_nested():
-            await connection.execute(insert(decisions).values(values))
-    except IntegrityError as error:
-        raise AlreadyVoted(f"{reviewer} has decided on {decision.proposal_id} already") from error
+    write = inserting(decisions, stored).ending("ON CONFLICT DO NOTHING RETURNING id")
+    if await execute(connection, write) is None:
+        raise AlreadyVoted(f"{reviewer} has decided on {decision.proposal_id} already")
     recorded = audit_log.event(
         AuditType.DECISION_RECORDED,
         tenant=decision.tenant,

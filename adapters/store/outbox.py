@@ -17,7 +17,7 @@ from adapters.store.schema import outbox
 from adapters.store.writes import Write, execute
 
 OUTBOX_CHANNEL = "sluice_outbox"
-"""NOTIFY channel that wakes the dispatcher."""
+"""NOTIFY channel that wakes the dispatcher; the payload is the kind of the row, empty where rows are of several."""
 
 
 class OutboxKind(StrEnum):
@@ -90,10 +90,11 @@ async def put(
 ) -> int:
     """Insert a row in the open transaction and return its id. The present trace context travels with it.
 
-    `delay` leaves a caller that tries Temporal itself the time to do so and to `settle` the row.
+    `delay` leaves a caller that tries Temporal itself the time to do so and to `settle` the row; nobody is woken then.
     """
     write = inserting(kind, subject, payload, delay=delay)
-    row = await execute(connection, write.ending(f"RETURNING id, pg_notify('{OUTBOX_CHANNEL}', '')"))
+    woken = "" if delay else f", pg_notify('{OUTBOX_CHANNEL}', '{kind.value}')"
+    row = await execute(connection, write.ending(f"RETURNING id{woken}"))
     if row is None:
         raise LookupError("the insert returned no row")
     return int(row.id)

@@ -16,6 +16,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import outbox as writing
+from adapters.store.driver import query
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import outbox
 
@@ -34,29 +35,22 @@ class OutboxRow:
     created_at: datetime
 
 
+# The clock is asked once, and not for each row: only then does the index end where nothing more is due.
+_CLAIM = query("""
+    UPDATE outbox SET attempts = attempts + 1, due_at = clock_timestamp() + CAST(:lease AS interval)
+    WHERE id IN (
+        SELECT id FROM outbox
+        WHERE done_at IS NULL AND due_at <= (SELECT clock_timestamp()) AND kind = ANY(CAST(:kinds AS text[]))
+        ORDER BY due_at, id LIMIT CAST(:limit AS bigint) FOR UPDATE SKIP LOCKED
+    )
+    RETURNING *""")
+
+
 async def claim(
     connection: AsyncConnection, kinds: Collection[OutboxKind], *, limit: int, lease: timedelta
 ) -> list[OutboxRow]:
     """Claim up to `limit` due rows, oldest due first. Rows that another dispatcher claims right now are passed over."""
-    now = func.clock_timestamp()
-    due = (
-        select(outbox.c.id)
-        .where(
-            outbox.c.done_at.is_(None),
-            # Asked once, and not for each row: only then does the index end where nothing more is due.
-            outbox.c.due_at <= select(now).scalar_subquery(),
-            outbox.c.kind.in_([kind.value for kind in kinds]),
-        )
-        .order_by(outbox.c.due_at, outbox.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    claimed = await connection.execute(
-        update(outbox)
-        .where(outbox.c.id.in_(due.scalar_subquery()))
-        .values(attempts=outbox.c.attempts + 1, due_at=now + lease)
-        .returning(outbox)
-    )
+    given = {"kinds": [kind.value for kind in kinds], "limit": limit, "lease": lease}
     rows = [
         OutboxRow(
             row.id,
@@ -67,7 +61,7 @@ async def claim(
             row.attempts,
             row.created_at,
         )
-        for row in claimed.all()
+        for row in await _CLAIM.rows(connection, given)
     ]
     return sorted(rows, key=lambda row: row.id)
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from pydantic import JsonValue
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,7 +16,7 @@ from adapters.store.batch import Batch
 from adapters.store.driver import Query, query
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import proposals
-from adapters.store.writes import NOW, Write, execute, updating
+from adapters.store.writes import NOW, Write, execute, inserting, updating
 from contracts.audit import AuditType
 from contracts.errors import IllegalTransition, NotFound
 from contracts.evaluation import RiskTier
@@ -26,37 +26,36 @@ from contracts.proposal import TRANSITIONS, Draft, Proposal, ProposalState
 
 async def create(connection: AsyncConnection, draft: Draft) -> None:
     """Insert a proposal in state `evaluating` with its audit event. The caller adds the outbox row or the child."""
-    await connection.execute(
-        insert(proposals).values(
-            id=draft.id,
-            tenant=draft.tenant,
-            request_id=draft.request_id,
-            revision=draft.revision,
-            state=ProposalState.EVALUATING.value,
-            draft=draft.model_dump(mode="json"),
-            target_key=draft.action.target.key,
-            action_kind=draft.action.kind,
-            environment=draft.environment,
-            team=draft.team,
-            requester=draft.requester.key,
-            agent=_agent_of(draft),
-            priority=draft.priority,
-            decide_by=draft.decide_by,
-            execute_by=draft.execute_by,
-            dry_run=draft.dry_run,
-            created_at=draft.created_at,
-        )
+    stored = {
+        "id": draft.id,
+        "tenant": draft.tenant,
+        "request_id": draft.request_id,
+        "revision": draft.revision,
+        "state": ProposalState.EVALUATING.value,
+        "draft": draft.model_dump(mode="json"),
+        "target_key": draft.action.target.key,
+        "action_kind": draft.action.kind,
+        "environment": draft.environment,
+        "team": draft.team,
+        "requester": draft.requester.key,
+        "agent": _agent_of(draft),
+        "priority": draft.priority,
+        "decide_by": draft.decide_by,
+        "execute_by": draft.execute_by,
+        "dry_run": draft.dry_run,
+        "created_at": draft.created_at,
+    }
+    created = audit_log.event(
+        AuditType.PROPOSAL_CREATED,
+        tenant=draft.tenant,
+        subject=draft.id,
+        actor=draft.authors[-1],
+        payload=draft,
     )
-    await audit_log.append(
-        connection,
-        audit_log.event(
-            AuditType.PROPOSAL_CREATED,
-            tenant=draft.tenant,
-            subject=draft.id,
-            actor=draft.authors[-1],
-            payload=draft,
-        ),
-    )
+    batch = Batch()
+    batch.add(inserting(proposals, stored))
+    batch.audit(created)
+    await batch.send(connection)
 
 
 _LOCK = query("""

@@ -15,11 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log
+from adapters.store.driver import query
 from adapters.store.schema import tokens
 from contracts.audit import AuditType
 from contracts.errors import ConfigurationInvalid
@@ -96,20 +97,19 @@ async def issue(
     return text
 
 
+_HELD = query("""
+    SELECT token_hash, principal FROM tokens
+    WHERE token_hash = :token_hash AND revoked_at IS NULL
+        AND (expires_at IS NULL OR expires_at > clock_timestamp())""")
+
+
 async def authenticate(connection: AsyncConnection, token: str) -> Principal | None:
     """Return who holds the token; None when it is unknown, revoked or expired by the database's clock.
 
     The same work is done for every answer: one hash, one look-up by the hash, one comparison.
     """
     presented = _hash(token[: MAX_LENGTH + 1])
-    found = await connection.execute(
-        select(tokens.c.token_hash, tokens.c.principal).where(
-            tokens.c.token_hash == presented,
-            tokens.c.revoked_at.is_(None),
-            or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > func.clock_timestamp()),
-        )
-    )
-    row = found.one_or_none()
+    row = await _HELD.first_row(connection, {"token_hash": presented})
     known = row.token_hash if row is not None else bytes(32)
     if not hmac.compare_digest(known, presented) or row is None:
         return None

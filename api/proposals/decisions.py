@@ -14,7 +14,6 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import decisions, delegations, outbox, proposal_reads
-from adapters.store.database import database_now
 from adapters.store.outbox import OutboxKind
 from api.handoff import HANDOFF_DELAY, within
 from api.idempotency import Answer, Claim
@@ -80,7 +79,6 @@ async def _record(
     row = await locked(parts, connection, proposal_id)
     evaluation = await proposal_reads.newest_evaluation(connection, proposal_id, row.revision)
     votes = await proposal_reads.votes(connection, proposal_id)
-    now = await database_now(connection)
     held = await delegations.lent_to(connection, parts.tenant, reviewer, holding=True)
     lent = covering(held, row.environment, row.team)
     refused = why_not(
@@ -90,7 +88,7 @@ async def _record(
         requirement=evaluation.requirement if evaluation else None,
         voted=voted(votes, row.revision),
         decide_by=row.decide_by,
-        now=now,
+        now=row.now,
         lent=lent,
         kind=body.decision,
     )
@@ -114,7 +112,7 @@ async def _record(
         evaluation_digest=judged.digest,
         reason=body.reason,
         reason_name=body.reason_name,
-        at=now,
+        at=row.now,
         key_id=parts.key_id,
     )
     signed = sign(decision, parts.signing_key)

@@ -66,5 +66,5 @@ def _is_transaction(node: ast.AST) -> TypeGuard[ast.Call]:
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "transaction"
+        and node.func.attr in ("transaction", "writing")
     )

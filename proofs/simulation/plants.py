@@ -39,6 +39,7 @@ from adapters.store.schema import decisions
 from contracts.decision import DecisionRules, SignedDecision
 from contracts.effect import Intent
 from contracts.messages import PassInput, PassResult
+from contracts.principal import Principal
 from contracts.proposal import Draft, ProposalState
 from contracts.safety import Halt
 from proofs.simulation.provider import EFFECT
@@ -179,6 +180,7 @@ def second_pass_skipped() -> Iterator[None]:
 def own_clock() -> Iterator[None]:
     """Deadlines are made and looked at by the clock of the process that runs."""
     real = activities.guardrail.activities.overdue  # type: ignore[attr-defined]
+    judged = api.proposals.decisions.why_not  # type: ignore[attr-defined]
 
     async def now(_: object) -> datetime:
         return contracts.base.utc_now()
@@ -187,9 +189,12 @@ def own_clock() -> Iterator[None]:
         late: str | None = real(row, contracts.base.utc_now(), admitting=admitting)
         return late
 
+    def why_not(reviewer: Principal, **seen: Any) -> Any:
+        return judged(reviewer, **(seen | {"now": contracts.base.utc_now()}))
+
     with _all(
         replaced(api.proposals.service, "database_now", now),
-        replaced(api.proposals.decisions, "database_now", now),
+        replaced(api.proposals.decisions, "why_not", why_not),
         replaced(activities.guardrail.activities, "overdue", overdue),
     ):
         yield

@@ -15,47 +15,47 @@ OUTBOX = Group(
     (_OUTBOX,),
     {
         "outbox-claims-what-is-over": Change(
-            "            outbox.c.done_at.is_(None),\n            # Asked once",
-            "            # Asked once",
+            "WHERE done_at IS NULL AND due_at",
+            "WHERE due_at",
             (f"{_OUTBOX}::test_what_was_delivered_or_given_up_is_not_claimed_again",),
         ),
         "outbox-claims-before-it-is-due": Change(
-            "outbox.c.due_at <= select(now).scalar_subquery(),",
+            " AND due_at <= (SELECT clock_timestamp())",
             "",
             (f"{_OUTBOX}::test_only_what_is_due_is_claimed",),
         ),
         "outbox-claims-any-kind": Change(
-            "outbox.c.kind.in_([kind.value for kind in kinds]),",
+            " AND kind = ANY(CAST(:kinds AS text[]))",
             "",
             (f"{_OUTBOX}::test_a_dispatcher_claims_its_own_kinds_only",),
         ),
         "outbox-claims-the-newest-first": Change(
-            ".order_by(outbox.c.due_at, outbox.c.id)",
-            ".order_by(outbox.c.due_at.desc(), outbox.c.id)",
+            "ORDER BY due_at, id LIMIT",
+            "ORDER BY due_at DESC, id LIMIT",
             (
                 f"{_OUTBOX}::test_no_more_is_claimed_than_there_is_room_for_and_what_is_due_longest_comes_first",
             ),
         ),
         "outbox-claims-more-than-there-is-room-for": Change(
-            "        .limit(limit)\n",
+            " LIMIT CAST(:limit AS bigint)",
             "",
             (
                 f"{_OUTBOX}::test_no_more_is_claimed_than_there_is_room_for_and_what_is_due_longest_comes_first",
             ),
         ),
         "outbox-waits-for-another-dispatcher": Change(
-            ".with_for_update(skip_locked=True)",
-            ".with_for_update()",
+            "FOR UPDATE SKIP LOCKED",
+            "FOR UPDATE",
             (f"{_OUTBOX}::test_what_another_dispatcher_is_claiming_is_passed_over",),
         ),
         "outbox-claim-keeps-nobody-away": Change(
-            ", due_at=now + lease)",
-            ")",
+            ", due_at = clock_timestamp() + CAST(:lease AS interval)",
+            "",
             (f"{_OUTBOX}::test_what_is_claimed_stays_away_from_others_for_its_lease_and_is_counted",),
         ),
         "outbox-attempts-are-not-counted": Change(
-            "attempts=outbox.c.attempts + 1,",
-            "attempts=outbox.c.attempts,",
+            "SET attempts = attempts + 1,",
+            "SET attempts = attempts,",
             (f"{_OUTBOX}::test_what_is_claimed_stays_away_from_others_for_its_lease_and_is_counted",),
         ),
         "outbox-postpones-what-is-over": Change(

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import asyncpg
 import pytest
@@ -10,12 +12,13 @@ from adapters.store import audit_log
 from adapters.store.audit_log import AUDIT_CHANNEL
 from adapters.store.batch import Batch
 from adapters.store.database import Database
-from adapters.store.outbox import OUTBOX_CHANNEL, OutboxKind
+from adapters.store.outbox import OUTBOX_CHANNEL, OutboxKind, put
 from adapters.store.schema import audit_events, leases, outbox
 from adapters.store.writes import inserting, updating
 from contracts.audit import AuditEvent, AuditType
 from contracts.errors import IllegalTransition
 from contracts.principal import SYSTEM
+from tests.waiting import eventually
 
 
 def event(subject: str) -> AuditEvent:
@@ -57,27 +60,51 @@ async def test_a_statement_that_writes_no_row_raises_what_it_was_given_and_nothi
         assert (await connection.execute(select(func.count()).select_from(audit_events))).scalar_one() == 0
 
 
-async def test_listeners_hear_of_events_and_outbox_rows_at_the_commit(
-    database: Database, migrated_database_url: str
-) -> None:
-    heard: list[str] = []
-    listener = await asyncpg.connect(migrated_database_url.replace("+asyncpg", ""))
+@asynccontextmanager
+async def listening(url: str) -> AsyncIterator[list[tuple[str, str]]]:
+    """Yield what is announced meanwhile: channel and payload."""
+    heard: list[tuple[str, str]] = []
+    listener = await asyncpg.connect(url.replace("+asyncpg", ""))
     try:
         for channel in (AUDIT_CHANNEL, OUTBOX_CHANNEL):
-            await listener.add_listener(channel, lambda *arguments: heard.append(str(arguments[2])))
+            await listener.add_listener(channel, lambda *told: heard.append((str(told[2]), str(told[3]))))
+        yield heard
+    finally:
+        await listener.close()
+
+
+async def count_of(heard: list[tuple[str, str]], wanted: int) -> None:
+    async def is_there() -> bool:
+        return len(heard) >= wanted
+
+    await eventually(is_there)
+
+
+async def test_listeners_hear_of_events_and_of_outbox_rows_by_their_kind_at_the_commit(
+    database: Database, migrated_database_url: str
+) -> None:
+    async with listening(migrated_database_url) as heard:
         batch = Batch()
-        batch.audit(event("one"))
+        batch.audit(event("one"), event("two"))
         batch.queue(OutboxKind.WAKE, "prp_1")
+        batch.queue(OutboxKind.WAKE, "prp_2")
+        batch.queue(OutboxKind.NOTIFY, "prp_2")
         async with database.transaction() as connection:
             await batch.send(connection)
             assert heard == []
-        for _ in range(100):
-            await asyncio.sleep(0.01)
-            if len(heard) == 2:
-                break
-        assert sorted(heard) == sorted([AUDIT_CHANNEL, OUTBOX_CHANNEL])
-    finally:
-        await listener.close()
+        await count_of(heard, 3)
+        assert sorted(heard) == [(AUDIT_CHANNEL, ""), (OUTBOX_CHANNEL, "notify"), (OUTBOX_CHANNEL, "wake")]
+
+
+async def test_a_row_that_its_writer_tries_first_is_announced_to_nobody(
+    database: Database, migrated_database_url: str
+) -> None:
+    async with listening(migrated_database_url) as heard:
+        for delay in (timedelta(seconds=4), timedelta(0)):
+            async with database.transaction() as connection:
+                await put(connection, OutboxKind.START_PROPOSAL, "prp_1", delay=delay)
+        await count_of(heard, 1)
+        assert heard == [(OUTBOX_CHANNEL, "start_proposal")]
 
 
 async def test_an_empty_batch_does_nothing(database: Database) -> None:
