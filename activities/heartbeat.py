@@ -27,13 +27,13 @@ class Pulse:
 
 @asynccontextmanager
 async def beating(every: timedelta = HEARTBEAT_EVERY) -> AsyncIterator[Pulse]:
-    """Heartbeat at this interval until the block ends."""
+    """Heartbeat at this interval until the block ends: what is over before the first one costs the server none."""
     pulse = Pulse()
 
     async def beat() -> None:
         while True:
-            pulse.beat()
             await asyncio.sleep(every.total_seconds())
+            pulse.beat()
 
     task = asyncio.create_task(beat())
     try:
