@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from benchmarks.floor.contest import FULL, OPENINGS, QUICK, Effort, Opening, contest
-from benchmarks.floor.load import PATH, Measured, Sample
+from benchmarks.floor.load import PATH, RATE, Measured, Sample
 from benchmarks.floor.server import bench_server
 from benchmarks.report import (
     Bar,
@@ -73,6 +73,14 @@ def figures(found: Found) -> list[Figure]:
         spread_at_least(
             "throughput ÷ naive Temporal", ratio(found, "sluice", "naive", speed), NAIVE_TARGET, "×"
         ),
+        told(
+            f"processor time ÷ floor, at {RATE:g} changes per second of each",
+            ratio(found, "sluice", "floor", Measured.paced_ms).text("×"),
+        ),
+        told(
+            f"processor time ÷ naive Temporal, at {RATE:g} changes per second of each",
+            ratio(found, "sluice", "naive", Measured.paced_ms).text("×"),
+        ),
         told("throughput ÷ LangGraph", ratio(found, "sluice", "langgraph", speed).text("×")),
         told("processor time ÷ naive Temporal", ratio(found, "sluice", "naive", cpu).text("×")),
         told("processor time ÷ LangGraph", ratio(found, "sluice", "langgraph", cpu).text("×")),
@@ -112,6 +120,7 @@ def _absolute(name: str, rounds: Sequence[Measured]) -> list[Figure]:
     lines = [
         told(f"{name}: changes per second", spread(Measured.throughput, "")),
         told(f"{name}: processor ms per change", f"{spread(Measured.cpu_ms, '')}: {path}; beside: {beside}"),
+        told(f"{name}: processor ms per change at {RATE:g}/s", spread(Measured.paced_ms, "")),
     ]
     for title, samples in (
         ("one in flight", [(one, sample) for one in rounds for sample in one.alone]),

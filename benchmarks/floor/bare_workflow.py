@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from temporalio import workflow
 
+from benchmarks.floor.saying import tell
+
 QUEUE = "floor"
 
 
@@ -18,8 +20,10 @@ class FloorWorkflow:
         self._decided = False
 
     @workflow.run
-    async def run(self) -> float:
-        """Return when the activity ran, in seconds of the epoch."""
+    async def run(self, heard_at: str) -> float:
+        """Return when the activity ran, in seconds of the epoch. `heard_at` is told that a decision is waited for."""
+        if not workflow.unsafe.is_replaying():
+            tell(heard_at, workflow.info().workflow_id)
         await workflow.wait_condition(lambda: self._decided)
         moment: float = await workflow.execute_activity(
             "act", result_type=float, start_to_close_timeout=timedelta(seconds=10)

@@ -161,6 +161,8 @@ class Floor(Working):
     """A workflow, one Update, one activity that does nothing."""
 
     client: Client
+    waiting: News
+    heard_at: Path
     name: str = "floor"
     emulator: EmulatorProcess | None = None
     has_database: bool = True
@@ -174,11 +176,13 @@ class Floor(Working):
     async def propose(self, place: Place, node_count: int) -> str:
         """Start the workflow. `place` is not touched."""
         change_id = new_id("flr")
-        await self.client.start_workflow(FloorWorkflow.run, id=change_id, task_queue=FLOOR_QUEUE)
+        heard_at = str(self.heard_at)
+        await self.client.start_workflow(FloorWorkflow.run, heard_at, id=change_id, task_queue=FLOOR_QUEUE)
         return change_id
 
     async def judged(self, change_id: str) -> None:
-        """Nothing is judged."""
+        """Nothing is judged, but a decision comes when it is waited for, as a person's does."""
+        await self.waiting.of(change_id)
 
     async def approve(self, change_id: str) -> None:
         """Send the Update."""

@@ -14,9 +14,10 @@ from benchmarks.floor.calm import settle
 from benchmarks.floor.contenders import Contender, Floor, Graph, Naive, WorkerProcess, working
 from benchmarks.floor.graph import TABLES as RUNS
 from benchmarks.floor.ground import BenchGround
-from benchmarks.floor.load import Measured, drive
+from benchmarks.floor.load import RATE, Measured, drive
 from benchmarks.floor.news import told_of
 from benchmarks.floor.programs import opa_program
+from benchmarks.floor.saying import told_to
 from benchmarks.floor.server import BenchServer, scratch
 from benchmarks.floor.sluice import sluice
 from benchmarks.floor.temporal import dev_server
@@ -36,21 +37,28 @@ class Effort:
     rounds: int
     slots: int
     alone: int
+    paced: int
+    """Changes that are begun at `load.RATE`."""
     seconds: float
+    """At saturation."""
     warm_up: int = 4
 
 
-FULL = Effort(rounds=3, slots=16, alone=10, seconds=15.0)
-QUICK = Effort(rounds=1, slots=4, alone=2, seconds=3.0, warm_up=1)
+FULL = Effort(rounds=3, slots=16, alone=10, paced=40, seconds=12.0)
+QUICK = Effort(rounds=1, slots=4, alone=2, paced=4, seconds=3.0, warm_up=1)
 
 
 @asynccontextmanager
-async def open_floor(server: BenchServer, directory: Path, _: BenchGround) -> AsyncIterator[Contender]:
+async def open_floor(server: BenchServer, directory: Path, _: BenchGround) -> AsyncIterator[Floor]:
     """Run the floor's worker."""
     client = await server.namespace()
     given = Addresses(server.address, client.namespace, "", "", "", "")
-    async with working(WorkerProcess("benchmarks.floor.bare", given, directory)) as worker:
-        yield Floor(worker, server, client)
+    heard_at = directory / "waiting"
+    async with (
+        told_to(heard_at) as waiting,
+        working(WorkerProcess("benchmarks.floor.bare", given, directory)) as worker,
+    ):
+        yield Floor(worker, server, client, waiting, heard_at)
 
 
 @asynccontextmanager
@@ -61,10 +69,8 @@ async def open_dev_floor(
     async with dev_server(directory) as temporal:
         await settle([temporal.pid])
         own = replace(server, address=temporal.address, temporal_pid=temporal.pid)
-        client = await own.namespace()
-        given = Addresses(own.address, client.namespace, "", "", "", "")
-        async with working(WorkerProcess("benchmarks.floor.bare", given, directory)) as worker:
-            yield Floor(worker, own, client, name="floor-dev", has_database=False)
+        async with open_floor(own, directory, ground) as floor:
+            yield replace(floor, name="floor-dev", has_database=False)
 
 
 @asynccontextmanager
@@ -127,11 +133,12 @@ async def contest(
                         ground.slots,
                         warm_up=effort.warm_up,
                         alone=effort.alone,
+                        paced=effort.paced,
                         seconds=effort.seconds,
                     )
             found[name].append(measured)
             say(
                 f"round {number + 1} of {effort.rounds}: {name} {measured.throughput():.1f}/s, "
-                f"{measured.cpu_ms():.0f} ms of processor per change"
+                f"{measured.cpu_ms():.0f} ms of processor per change, {measured.paced_ms():.0f} at {RATE:g}/s"
             )
     return found

@@ -164,9 +164,8 @@ class GraphWorker:
                 given = {"change_id": thread}
             elif before.next == ("approval",) and answer is not None:
                 given = Command(resume=answer)
-            await self.graph.ainvoke(given, config, durability="sync")
-            after = await self.graph.aget_state(config)
-            status = "waiting" if after.next else "done"
+            after = await self.graph.ainvoke(given, config, durability="sync")
+            status = "waiting" if "__interrupt__" in after else "done"
             await self.pool.execute(_LEAVING, thread, status, self.name)
         except DeniedError:
             await self.pool.execute(_LEAVING, thread, "denied", self.name)

@@ -1,11 +1,14 @@
-"""Drives a contender: one change in flight, then as many as there are slots. Keeps times and processor seconds."""
+"""Drives a contender: one change in flight, then some at a given rate, then as many as there are slots.
+
+Keeps times and processor seconds.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.floor.contenders import Contender
@@ -14,6 +17,10 @@ from tests.e2e.practice_ground import Place
 
 SIZES = (2, 3)
 """Nodes per zone that a pool is set to, in turn. It begins with one."""
+RATE = 4.0
+"""Changes per second that each contender gets alike in the paced part: below what the slowest can do."""
+RAMP = 3.0
+"""Seconds at saturation that do not count: the first changes all began at once."""
 PATH = ("worker", "policy", "temporal", "database")
 """Roles whose processor time is the cost of the path."""
 
@@ -39,16 +46,19 @@ class Measured:
     """What one contender did in one round."""
 
     alone: list[Sample] = field(default_factory=list)
+    paced: list[Sample] = field(default_factory=list)
     together: list[Sample] = field(default_factory=list)
     seconds: float = 0.0
-    """Of the saturated part, until new changes were no longer begun."""
+    """Of the saturated part, from the end of the ramp until new changes were no longer begun."""
     within: int = 0
-    """Changes that were over by then."""
+    """Changes that were over meanwhile."""
     processor: dict[str, float] = field(default_factory=dict)
     """Seconds by role over the saturated part, until the last change was over.
 
     `driver` is this process, `provider` the emulator.
     """
+    paced_processor: dict[str, float] = field(default_factory=dict)
+    """The same over the paced part: a server's work that no change asks for weighs alike on all contenders there."""
     effects: dict[str, list[float]] = field(default_factory=dict)
     """Target → moments at which the provider took a change, in order."""
 
@@ -58,7 +68,11 @@ class Measured:
 
     def cpu_ms(self, *roles: str) -> float:
         """Processor milliseconds per change of these roles, by default of the path."""
-        return 1_000 * sum(self.processor.get(one, 0.0) for one in roles or PATH) / len(self.together)
+        return _ms(self.processor, roles or PATH, len(self.together))
+
+    def paced_ms(self, *roles: str) -> float:
+        """The same at `RATE`; 0 where nothing was measured at that rate."""
+        return _ms(self.paced_processor, roles or PATH, len(self.paced)) if self.paced else 0.0
 
     def approve_to_effect(self, samples: Sequence[Sample]) -> list[float]:
         """Milliseconds from the press of the button to the moment at which the provider took the change."""
@@ -70,12 +84,23 @@ class Measured:
         return next(at for at in self.effects[sample.place.pool()] if at >= sample.approved_at)
 
 
-async def drive(
-    contender: Contender, places: Sequence[Place], *, warm_up: int, alone: int, seconds: float
-) -> Measured:
-    """Warm up, run `alone` changes one after the other, then keep every slot busy for `seconds`.
+def _ms(processor: Mapping[str, float], roles: Sequence[str], changes: int) -> float:
+    return 1_000 * sum(processor.get(one, 0.0) for one in roles) / changes
 
-    Each slot has at least one change. Where none of them is over in time, the time is what they all took.
+
+async def drive(
+    contender: Contender,
+    places: Sequence[Place],
+    *,
+    warm_up: int,
+    alone: int,
+    seconds: float,
+    paced: int = 0,
+) -> Measured:
+    """Warm up; run `alone` changes one after the other, `paced` ones at `RATE`; then keep every slot busy.
+
+    What is over within `seconds`, after a ramp, makes the throughput. Each slot has at least one change then. Where
+    none of them is over in time, the time is what they all took.
     """
     slots = [Slot(contender, place) for place in places]
     await asyncio.gather(*(slot.run() for slot in slots[:warm_up]))
@@ -84,15 +109,23 @@ async def drive(
         measured.alone.append(await slot.run())
     provider = contender.emulator
     roles = {**contender.roles} | ({"provider": [provider.pid]} if provider else {})
+    if paced:
+        before = spent(roles)
+        measured.paced = await _at_rate(slots, paced)
+        after = spent(roles)
+        measured.paced_processor = {role: after[role] - before[role] for role in roles}
     before, own = spent(roles), time.process_time()
     began = time.monotonic()
-    end = began + seconds
+    first = began + (RAMP if seconds else 0.0)
+    end = first + seconds
 
     async def keep_busy(slot: Slot) -> None:
-        measured.together.append(await slot.run())
-        while time.monotonic() < end:
-            measured.within += 1
+        while True:
             measured.together.append(await slot.run())
+            now = time.monotonic()
+            if now >= end:
+                return
+            measured.within += now >= first
 
     await asyncio.gather(*(keep_busy(slot) for slot in slots))
     after = spent(roles)
@@ -105,6 +138,24 @@ async def drive(
         for call in provider.calls().accepted("SetNodePoolSize"):
             measured.effects.setdefault(call.target, []).append(call.ts.timestamp())
     return measured
+
+
+async def _at_rate(slots: Sequence[Slot], changes: int) -> list[Sample]:
+    """Begin a change whenever it is time for one, and a slot is free."""
+    free: asyncio.Queue[Slot] = asyncio.Queue()
+    for slot in slots:
+        free.put_nowait(slot)
+    began = asyncio.get_running_loop().time()
+
+    async def one(number: int) -> Sample:
+        await asyncio.sleep(began + number / RATE - asyncio.get_running_loop().time())
+        slot = await free.get()
+        try:
+            return await slot.run()
+        finally:
+            free.put_nowait(slot)
+
+    return await asyncio.gather(*(one(number) for number in range(changes)))
 
 
 class Slot:

@@ -1,4 +1,4 @@
-"""A plain Temporal worker with the SDK's defaults, in the sandbox, as its documentation shows it."""
+"""A plain Temporal worker with the SDK's defaults."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+from temporalio.worker import Worker, WorkflowRunner
 
 from benchmarks.floor.addresses import Addresses
 
@@ -20,6 +19,7 @@ async def serve(
     queue: str,
     workflows: Sequence[type],
     activities: Sequence[Callable[..., Any]],
+    runner: WorkflowRunner,
 ) -> None:
     """Serve one task queue until the process ends; create the file `ready` once it polls."""
     client = await Client.connect(given.temporal, namespace=given.namespace)
@@ -28,10 +28,7 @@ async def serve(
         task_queue=queue,
         workflows=workflows,
         activities=activities,
-        # The cheapest sandbox there is: a file that imports nothing but the SDK, and ours not loaded anew.
-        workflow_runner=SandboxedWorkflowRunner(
-            restrictions=SandboxRestrictions.default.with_passthrough_modules("benchmarks")
-        ),
+        workflow_runner=runner,
     )
     await asyncio.to_thread(Path(ready).touch)
     await worker.run()

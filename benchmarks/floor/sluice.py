@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,12 @@ from typing import Any
 import asyncpg
 import httpx
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from benchmarks.floor.news import News, told_of
 from benchmarks.floor.programs import opa_program
 from benchmarks.floor.server import BenchServer, bench_server, scratch
-from contracts.messages import Standing, proposal_workflow_id
+from contracts.messages import FLEET_SCHEDULE, HOUSEKEEPING_SCHEDULE, Standing, proposal_workflow_id
 from tests.e2e.practice_ground import Ground, Place
 from tests.e2e.stack import Programs, Stack, running_stack
 from tests.gke_fixtures import EmulatorProcess
@@ -159,6 +160,7 @@ async def sluice(
         "SLUICE_TEMPORAL__NAMESPACE": client.namespace,
     } | changes
     async with (
+        _leaving_nothing(client),
         _told_why(directory),
         running_stack(directory, programs, ground, **settings) as stack,
         asyncpg.create_pool(dsn, min_size=1, max_size=4) as pool,
@@ -166,6 +168,17 @@ async def sluice(
         httpx.AsyncClient(base_url=stack.url, timeout=180, trust_env=False) as http,
     ):
         yield Sluice(stack, server, client, pool, http, waiting, dsn)
+
+
+@asynccontextmanager
+async def _leaving_nothing(client: Client) -> AsyncIterator[None]:
+    """Take the schedules away afterwards: on the server that others use next they would go on."""
+    try:
+        yield
+    finally:
+        for name in (FLEET_SCHEDULE, HOUSEKEEPING_SCHEDULE):
+            with suppress(RPCError):  # It did not come to that.
+                await client.get_schedule_handle(name).delete()
 
 
 @asynccontextmanager

@@ -21,7 +21,9 @@ CHANGE = Sample(Place(PRODUCTION, "prod-00"), 0.1, 0.2, 1_000.0, 0.1, 1_000.5)
 
 def measured(within: int, **processor: float) -> Measured:
     """Return a round of ten seconds in which one change was followed from beginning to end."""
-    return Measured([CHANGE], [CHANGE], 10.0, within, processor)
+    return Measured(
+        alone=[CHANGE], paced=[CHANGE], together=[CHANGE], seconds=10.0, within=within, processor=processor
+    )
 
 
 def value(figures: list[Figure], name: str) -> str:

@@ -47,7 +47,7 @@ PATIENT = {
 GROUND = BenchGround(9, (PRODUCTION, DEVELOPMENT), breaker={"failures": recovery.FAILURES})
 FLOOR, SURVIVAL, COST = GROUND.slots[0:1], GROUND.slots[1:2], GROUND.slots[2:4]
 SCALE, RECOVERY = GROUND.slots[4:5], GROUND.slots[5:9]
-EFFORT = Effort(rounds=1, slots=len(FLOOR), alone=1, seconds=0.0, warm_up=0)
+EFFORT = Effort(rounds=1, slots=len(FLOOR), alone=1, paced=1, seconds=0.0, warm_up=0)
 EXTENT = scale.Extent(
     clusters=1,
     pools=1,
