@@ -1,9 +1,10 @@
 """Wrong clocks: `make proof-clocks` skews and sets the clocks of the worker, the API and PostgreSQL, one at a time.
 
 A whole stack runs under libfaketime. In each case a clock is an hour ahead or behind, or jumps while proposals wait,
-are held or execute. Temporal's clock stays right: it is written in Go, which the library cannot mislead. Judged by the
-emulator's log and by the database: no vote counts after `decide_by`, no effect comes after `execute_by`, neither by
-the database's clock nor by the time that has really gone by; no budget is exceeded; I1 to I7 hold.
+are held or execute, or into another month; in the last one a token is issued two days ahead, and the API's clock and
+the database's are both set. Temporal's clock stays right: it is written in Go, which the library cannot mislead.
+Judged by the emulator's log and by the database: no vote counts after `decide_by`, no effect comes after `execute_by`,
+neither by the database's clock nor by the time that has really gone by; no budget is exceeded; I1 to I7 hold.
 
     python -m proofs.clocks [--only "end of a month"] [--plant]
 """

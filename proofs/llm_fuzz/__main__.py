@@ -1,8 +1,9 @@
 """Fuzzed outputs of a language model through the reader that the planner uses: nothing forbidden becomes a proposal.
 
 Most are valid outputs that were damaged, in their structure or their text; some are grown from a grammar; the rest
-come from a model that is hostile, as streams of chunks. Each goes the real way: assembly of the reply, planner, tools
-under a provider that notes what it is asked, drafts of proposals, and the guardrail that knows targets and limits.
+come from a model that is hostile, as streams of chunks, from which the reply is assembled as it is from a real one's.
+Each goes the real way: planner, tools under a provider that notes what it is asked, drafts of proposals, and the
+guardrail that knows targets and limits.
 `judge.py` reads the same text with another, strict reader and says what may become of it.
 
     python -m proofs.llm_fuzz --outputs 1000000 --hostile 100000 [--seed 1] [--only hostile/17]

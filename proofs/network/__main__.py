@@ -3,9 +3,11 @@
 Between Sluice and each of Temporal, PostgreSQL, OPA, GKE and the model's endpoint stands toxiproxy. Each fault strikes
 while one change is somewhere on its path, a person approves another one, and two more are asked for; when it is over,
 all must come to their end. Then the provider's answers to changes are lost after it has made them, by the hundred.
-Judged by the emulator's own log and the database. `--only` repeats cells by their name, with the same seed.
+Judged by the emulator's own log and the database. `--only` repeats cells by their name, with the same seed, and the
+lost answers with them unless there are to be none.
 
     python -m proofs.network --answers 560 --wanted 500 [--only "half-open at GKE"] [--seed 1]
+    python -m proofs.network --answers 0 --only "half-open at GKE"
 """
 
 from __future__ import annotations
