@@ -6,6 +6,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import text
+
+from adapters.store.database import Database
+from adapters.store.schema import metadata
 from tests.killable_postgres import KillablePostgres
 
 
@@ -28,3 +32,12 @@ def postgres() -> Iterator[str]:
     """Yield the URL of an empty database on a server that runs meanwhile."""
     with KillablePostgres.started() as server:
         yield server.url
+
+
+async def empty(database: Database) -> None:
+    """Empty every table."""
+    names = ", ".join(table.name for table in metadata.sorted_tables)
+    async with database.transaction() as connection:
+        # The audit log is append-only by a trigger.
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))

@@ -21,6 +21,7 @@ from adapters.store.schema import proposals
 from contracts.proposal import ProposalState
 from emulators.gke.log import Calls, read_calls
 from proofs.judgement import records
+from proofs.postgres import empty
 from proofs.races import ground
 from proofs.races.drawing import PROCESSES, Round, chance_of, draw
 from proofs.races.judges import judge, story
@@ -147,7 +148,7 @@ class Course:
         self._answers.clear()
         for log in logs:
             os.truncate(log, 0)
-        await ground.forget(self._database)
+        await empty(self._database)
 
     async def _follow(self, number: int) -> None:
         """Race, round after round, until the proposal has ended."""

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
-
 from adapters.store import proposals
 from adapters.store.database import Database, database_now
-from adapters.store.schema import metadata
 from contracts.action import ResizeNodePool
 from contracts.configuration import Configuration
 from contracts.proposal import Draft, Planner, PlannerKind
@@ -93,12 +90,3 @@ def _draft(seed: int, number: int, now: datetime) -> Draft:
         execute_by=now + timedelta(hours=2),
         mode=MODE,
     )
-
-
-async def forget(database: Database) -> None:
-    """Empty every table."""
-    names = ", ".join(table.name for table in metadata.sorted_tables)
-    async with database.transaction() as connection:
-        # The audit log is append-only by a trigger.
-        await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))

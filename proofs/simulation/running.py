@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from adapters.store.database import Database
-from proofs.postgres import on_core, postgres
+from proofs.postgres import empty, on_core, postgres
 from proofs.simulation import ground, provider, temporal
 from proofs.simulation.boundaries import AFTER, BEFORE, sites
 from proofs.simulation.course import Course, Run, parts
@@ -164,7 +164,7 @@ async def _simulate(
             total.add(batch)
             if done(batch) is True:
                 break
-            await database.forget_all()
+            await empty(database)
     finally:
         await database.close()
     return total

@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from adapters.store.database import Database
 from adapters.store.migrate import upgrade
 from adapters.store.outbox import OUTBOX_CHANNEL
-from adapters.store.schema import halts, metadata
+from adapters.store.schema import halts
 from proofs.simulation.boundaries import AFTER, BEFORE, sites
 from proofs.simulation.loop import running_loop
 from proofs.simulation.world import BEGINS, World
@@ -224,14 +224,6 @@ class SimulatedDatabase(Database):
         """Close the connection."""
         async with self._at_sockets():
             await super().close()
-
-    async def forget_all(self) -> None:
-        """Empty every table, for the next batch."""
-        names = ", ".join(table.name for table in metadata.sorted_tables)
-        async with self.transaction() as connection:
-            # The audit log is append-only by a trigger.
-            await connection.execute(text("SET LOCAL session_replication_role = replica"))
-            await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
 
     async def forget_shared(self) -> Sequence[Row[Any]]:
         """Take away what the next seed would share with this one; return its halts, for the judges."""
