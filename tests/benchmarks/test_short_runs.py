@@ -22,7 +22,7 @@ from benchmarks.drawing import svg
 from benchmarks.floor import __main__ as floor
 from benchmarks.floor import survival
 from benchmarks.floor.contenders import Contender
-from benchmarks.floor.contest import OPENINGS, Effort, contest
+from benchmarks.floor.contest import OPENINGS, Effort, contest, open_floor
 from benchmarks.floor.ground import BenchGround
 from benchmarks.floor.load import Measured
 from benchmarks.floor.server import BenchServer, scratch
@@ -136,6 +136,19 @@ async def test_every_contender_governs_changes_beside_its_floor(
     for name in OPENINGS:
         assert f"{name}: changes per second" in names
         assert f"{name}: approve → effect, saturated, ms p50 / p99" in names
+
+
+async def test_the_floor_decides_on_what_waits_and_has_sixteen_events(
+    server: BenchServer,
+) -> None:
+    with scratch("floor") as directory:
+        async with open_floor(server, directory, GROUND) as contender:
+            change_id = await contender.propose(FLOOR[0], 2)
+            await contender.judged(change_id)
+            await contender.approve(change_id)
+            await contender.ended(change_id)
+            history = await contender.client.get_workflow_handle(change_id).fetch_history()
+    assert len(history.events) == 16
 
 
 async def test_a_change_survives_a_killed_worker(sluice: Sluice) -> None:
