@@ -21,7 +21,7 @@ from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
 from benchmarks.floor.contenders import Contender
 from benchmarks.floor.contest import OPENINGS
 from benchmarks.floor.ground import BenchGround
-from benchmarks.floor.server import bench_server, scratch
+from benchmarks.floor.server import BenchServer, bench_server, scratch
 from benchmarks.report import Bar, Chart, Figure, Result, Spread, arguments, conclude, say, told
 from emulators.gke.faults import FaultKind
 from emulators.gke.log import Calls
@@ -197,15 +197,17 @@ async def survive(
 
 
 async def measure(names: Sequence[str]) -> dict[str, dict[str, Outcome]]:
-    """Put each of these contenders through all of them, on one server."""
-    found = {}
+    """Put each of these contenders through all of them, side by side on one server: most of it is waiting."""
+
+    async def one(server: BenchServer, name: str) -> dict[str, Outcome]:
+        ground = BenchGround(len(FAULTS))
+        with scratch(name) as directory:
+            async with OPENINGS[name](server, directory, ground) as contender:
+                return await survive(contender, ground.slots)
+
     async with bench_server() as server:
-        for name in names:
-            ground = BenchGround(len(FAULTS))
-            with scratch(name) as directory:
-                async with OPENINGS[name](server, directory, ground) as contender:
-                    found[name] = await survive(contender, ground.slots)
-    return found
+        found = await asyncio.gather(*(one(server, name) for name in names))
+    return dict(zip(names, found, strict=True))
 
 
 def result(found: Mapping[str, Mapping[str, Outcome]], again: str, seconds: float) -> Result:
