@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from proofs.machine import described
 from proofs.suite import Outcome
-from tools.machine import described
 
 _BEGIN, _END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
 
@@ -21,24 +21,27 @@ _BROKEN = {
 
 
 def keeping(file: Path | None, published: Path, publish: Callable[[], None]) -> Callable[[Outcome], None]:
-    """Return what keeps each report in `file` as it comes, and publishes where that is the published file."""
+    """Return what keeps each report in `file` as it comes, and publishes where that is the published file.
+
+    The machine and the versions are those of now, before anything runs.
+    """
+    machine = described() if file is not None else {}
 
     def keep_one(outcome: Outcome) -> None:
         if file is not None:
-            keep(file, [outcome])
+            keep(file, [outcome], machine)
             if file.resolve() == published:
                 publish()
 
     return keep_one
 
 
-def keep(file: Path, outcomes: Sequence[Outcome]) -> None:
+def keep(file: Path, outcomes: Sequence[Outcome], machine: Mapping[str, str]) -> None:
     """Put the reports into the file, with command and machine; those of other names stay as they are.
 
     Where a run broke off, the report of the one before does not stand as if nothing had happened.
     """
     kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    machine = described()
     for one in outcomes:
         if one.report is not None:
             kept[one.name] = one.report | {"command": one.command, "machine": machine}

@@ -17,6 +17,7 @@ import pytest
 from proofs.__main__ import main
 from proofs.catalogue import PROOFS, Proof, Size
 from proofs.figures import keep
+from proofs.machine import described
 from proofs.page import FIGURES
 from proofs.suite import run, summary
 
@@ -51,7 +52,7 @@ async def test_a_proof_that_breaks_off_does_not_leave_its_last_figures_standing(
     sound = {"figures": [{"name": "rounds", "value": "5", "wanted": "5", "holds": True}], "holds": True}
     figures.write_text(json.dumps({"silent": sound, "other": sound}))
     for _ in range(2):
-        keep(figures, [broken])
+        keep(figures, [broken], {})
     kept = json.loads(figures.read_text())
     assert kept["other"] == sound
     assert kept["silent"]["holds"] is False
@@ -75,7 +76,23 @@ def test_a_quick_proof_ends_in_the_table_and_in_the_file_of_figures(
     assert kept["other"] == {"holds": True}
     assert kept["budget"]["holds"] is True
     assert kept["budget"]["command"] == "python -m proofs.last_unit --rounds 20"
-    assert kept["budget"]["machine"]["cores"]
+    assert {"cores", "commit", "temporalio", "opa", "temporal", "postgresql"} <= kept["budget"][
+        "machine"
+    ].keys()
+
+
+def test_a_figure_of_a_changed_tree_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proofs.machine._ROOT", tmp_path)
+    for command in (
+        ["git", "init", "-q"],
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "one"],
+    ):
+        subprocess.run(command, cwd=tmp_path, check=True)
+    (tmp_path / "docs" / "figures").mkdir(parents=True)
+    (tmp_path / "docs" / "figures" / "proofs.json").touch()
+    assert described()["commit"].isalnum(), "figures are written meanwhile"
+    (tmp_path / "worker.py").touch()
+    assert described()["commit"].endswith("+")
 
 
 def test_proofs_that_are_ended_end_what_they_have_started(tmp_path: Path) -> None:
