@@ -19,6 +19,16 @@ def _sleep(seconds: float) -> None:
     select.select([], [], [], seconds)
 
 
+class _AtOwnClock:
+    """A row whose `now` is not the database's."""
+
+    def __init__(self, row: Any) -> None:
+        self._row = row
+
+    def __getattr__(self, name: str) -> Any:
+        return datetime.now(UTC) if name == "now" else getattr(self._row, name)
+
+
 @contextmanager
 def own_clock() -> Iterator[None]:
     """A planted bug: this process's clock is asked whether a vote, or a pass before an effect, comes in time."""
@@ -26,16 +36,17 @@ def own_clock() -> Iterator[None]:
     import api.proposals.decisions
 
     overdue = activities.guardrail.activities.overdue  # type: ignore[attr-defined]
+    locked = api.proposals.decisions.locked  # type: ignore[attr-defined]
 
-    async def own(_: Any) -> datetime:
-        return datetime.now(UTC)
+    async def own_locked(*given: Any) -> _AtOwnClock:
+        return _AtOwnClock(await locked(*given))
 
     def own_overdue(row: Any, _: datetime, *, admitting: bool) -> str | None:
         late: str | None = overdue(row, datetime.now(UTC), admitting=admitting)
         return late
 
     with ExitStack() as patches:
-        patches.enter_context(patch.object(api.proposals.decisions, "database_now", own))
+        patches.enter_context(patch.object(api.proposals.decisions, "locked", own_locked))
         patches.enter_context(patch.object(activities.guardrail.activities, "overdue", own_overdue))
         yield
 

@@ -39,7 +39,6 @@ from adapters.store.schema import decisions
 from contracts.decision import DecisionRules, SignedDecision
 from contracts.effect import Intent
 from contracts.messages import PassInput, PassResult
-from contracts.principal import Principal
 from contracts.proposal import Draft, ProposalState
 from contracts.safety import Halt
 from proofs.simulation.provider import EFFECT
@@ -176,11 +175,21 @@ def second_pass_skipped() -> Iterator[None]:
         yield
 
 
+class _AtOwnClock:
+    """A row whose `now` is that of the process."""
+
+    def __init__(self, row: Any) -> None:
+        self._row = row
+
+    def __getattr__(self, name: str) -> Any:
+        return contracts.base.utc_now() if name == "now" else getattr(self._row, name)
+
+
 @contextmanager
 def own_clock() -> Iterator[None]:
     """Deadlines are made and looked at by the clock of the process that runs."""
     real = activities.guardrail.activities.overdue  # type: ignore[attr-defined]
-    judged = api.proposals.decisions.why_not  # type: ignore[attr-defined]
+    locked = api.proposals.decisions.locked  # type: ignore[attr-defined]
 
     async def now(_: object) -> datetime:
         return contracts.base.utc_now()
@@ -189,12 +198,12 @@ def own_clock() -> Iterator[None]:
         late: str | None = real(row, contracts.base.utc_now(), admitting=admitting)
         return late
 
-    def why_not(reviewer: Principal, **seen: Any) -> Any:
-        return judged(reviewer, **(seen | {"now": contracts.base.utc_now()}))
+    async def locked_at_own_time(*given: Any) -> _AtOwnClock:
+        return _AtOwnClock(await locked(*given))
 
     with _all(
         replaced(api.proposals.service, "database_now", now),
-        replaced(api.proposals.decisions, "why_not", why_not),
+        replaced(api.proposals.decisions, "locked", locked_at_own_time),
         replaced(activities.guardrail.activities, "overdue", overdue),
     ):
         yield
