@@ -11,7 +11,7 @@ from contracts.safety import Breaker, BreakerState
 
 def test_breakers_stay_closed_through_all_stock_outs_of_the_benchmark_of_cost() -> None:
     limits = BreakerLimits.model_validate(BenchGround(1).configuration()["limits"]["breaker"])
-    failures = cost.FULL + 1
+    failures = cost.ROUNDS * (cost.FULL + 1)
     breaker = Breaker(id="target:any", state=BreakerState.CLOSED, consecutive_failures=failures)
     tally = Tally(outcomes=failures, failures=failures)
     assert opening_rule(breaker, Measure.EFFECT, tally, limits) is None

@@ -158,7 +158,7 @@ async def test_a_change_survives_a_killed_worker(sluice: Sluice) -> None:
 
 
 async def test_the_cost_of_each_kind_of_proposal_is_told(sluice: Sluice) -> None:
-    found = await cost.pay_for_each(sluice, COST, GROUND.places(DEVELOPMENT)[0], 1)
+    found = await cost.pay_for_each(sluice, COST, GROUND.places(DEVELOPMENT)[0], 1, rounds=1)
     names = complete(cost.result(found, 1, "", 0.0))
     for kind in cost.KINDS:
         assert {f"{kind}: rows", f"{kind}: processor ms", f"{kind}: LLM tokens"} <= set(names)
