@@ -28,14 +28,14 @@ from emulators.gke.faults import FaultKind
 from tests.e2e.practice_ground import DEVELOPMENT, PRODUCTION, Place
 from tests.history_cost import Cost, cost_of
 
-FULL, QUICK = 7, 2
+FULL, QUICK = 5, 2
 """Proposals of each kind in a round."""
 ROUNDS = 3
 MOST_EVENTS, MOST_ACTIONS = 30, 7
 KINDS = ("one approval", "approved by nobody", "denied", "rolled back")
 _TOO_MANY = 11
 """Nodes per zone: one more than the targets allow."""
-SETTLES_WITHIN = 2.0
+SETTLES_WITHIN = 1.5
 """Seconds until the last outbox rows and numbers of the audit log are written."""
 
 
