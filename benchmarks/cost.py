@@ -195,7 +195,7 @@ def figures(found: Mapping[str, Paid]) -> list[Figure]:
         if kind != KINDS[0]:
             counted = f"{paid.history.events} events, {paid.history.actions} actions"
             lines.append(told(f"{kind}: history", counted))
-        tables = ", ".join(f"{name} {rows:g}" for name, rows in paid.rows.items())
+        tables = ", ".join(f"{name} {rows:.4g}" for name, rows in paid.rows.items())
         lines += [
             told(f"{kind}: rows", f"{sum(paid.rows.values()):.3g}: {tables}"),
             told(
