@@ -14,12 +14,11 @@ from pathlib import Path
 
 from benchmarks.floor.news import News
 
-_sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-
 
 def tell(heard_at: str, change_id: str) -> None:
     """Say that a change waits."""
-    _sender.sendto(change_id.encode(), heard_at)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(change_id.encode(), heard_at)
 
 
 class _Ear(asyncio.DatagramProtocol):
