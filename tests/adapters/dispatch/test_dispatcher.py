@@ -37,7 +37,6 @@ from tests.adapters.store.samples import stored_proposal, stored_request
 from tests.adapters.store.test_sequencer import SIGNER, assert_sound
 from tests.contracts.samples import BEN
 from tests.killable_postgres import KillablePostgres
-from tests.round_trips import round_trips
 
 KEYS = {"key-1": "base64"}
 
@@ -97,41 +96,6 @@ async def test_every_kind_is_delivered_once_with_what_its_row_says(database: Dat
     assert given[RequestInput] == RequestInput(request=asked, public_keys=KEYS)
     assert given[ProposalInput] == ProposalInput.for_draft(made, KEYS)
     assert given[SignedDecision] == voted
-
-
-async def count_of(seen: list[str], wanted: int) -> None:
-    async def is_there() -> bool:
-        return len(seen) >= wanted
-
-    await eventually(is_there)
-
-
-async def test_a_delivery_costs_two_statements_and_no_transaction_around_them(database: Database) -> None:
-    await put(database, OutboxKind.WAKE, "prp_1")
-    with round_trips(database) as seen:
-        async with running(dispatcher(database, RecordingGateway()).run):
-            await count_of(seen, 2)
-    claim, end, *_ = seen
-    assert "attempts + 1" in claim
-    assert "done_at" in end
-    assert await all_done(database)
-
-
-async def test_a_dispatcher_looks_when_a_row_of_its_kinds_is_announced_and_not_for_others(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("adapters.dispatch.dispatcher.POLL", timedelta(hours=1))
-    looking = dispatcher(database, RecordingGateway())
-    with round_trips(database) as seen:
-        async with running(looking.run):
-            await count_of(seen, 1)
-            looking.wake("notify")
-            await asyncio.sleep(0.05)
-            assert len(seen) == 1
-            looking.wake("wake")
-            await count_of(seen, 2)
-            looking.wake("")
-            await count_of(seen, 3)
 
 
 async def test_nothing_is_called_inside_a_transaction(database: Database) -> None:
