@@ -8,6 +8,7 @@ _RULES = ("tests/guardrails/approval_rule/test_rules.py",)
 _ELIGIBILITY = ("tests/contracts/test_eligibility.py",)
 _APPROVAL = ("tests/contracts/test_approval.py",)
 _ORDERS = ("tests/contracts/test_approval_orders.py",)
+_AT_ONCE = "tests/adapters/store/test_decisions.py"
 _ACTIVITIES = "tests/activities/approval/test_activities.py"
 _DECISIONS = "tests/api/proposals/test_decisions.py"
 
@@ -298,6 +299,11 @@ STORED = Group(
         "decision-superseded-still-counts": Change(
             "replaced = await _supersede(connection, decision, DecisionStatus.APPLIED)",
             "replaced: list[AuditEvent] = []",
+        ),
+        "decision-that-was-not-stored-is-recorded": Change(
+            "    if await execute(connection, write) is None:\n",
+            "    if await execute(connection, write) is write:\n",
+            (_AT_ONCE,),
         ),
     },
 )
