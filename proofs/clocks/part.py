@@ -19,27 +19,18 @@ def _sleep(seconds: float) -> None:
     select.select([], [], [], seconds)
 
 
-class _AtOwnClock:
-    """A row whose `now` is not the database's."""
-
-    def __init__(self, row: Any) -> None:
-        self._row = row
-
-    def __getattr__(self, name: str) -> Any:
-        return datetime.now(UTC) if name == "now" else getattr(self._row, name)
-
-
 @contextmanager
 def own_clock() -> Iterator[None]:
     """A planted bug: this process's clock is asked whether a vote, or a pass before an effect, comes in time."""
     import activities.guardrail.activities
     import api.proposals.decisions
+    from proofs.own_clock import AtOwnClock
 
     overdue = activities.guardrail.activities.overdue  # type: ignore[attr-defined]
     locked = api.proposals.decisions.locked  # type: ignore[attr-defined]
 
-    async def own_locked(*given: Any) -> _AtOwnClock:
-        return _AtOwnClock(await locked(*given))
+    async def own_locked(*given: Any) -> Any:
+        return AtOwnClock(await locked(*given))
 
     def own_overdue(row: Any, _: datetime, *, admitting: bool) -> str | None:
         late: str | None = overdue(row, datetime.now(UTC), admitting=admitting)

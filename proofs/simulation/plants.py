@@ -41,6 +41,7 @@ from contracts.effect import Intent
 from contracts.messages import PassInput, PassResult
 from contracts.proposal import Draft, ProposalState
 from contracts.safety import Halt
+from proofs.own_clock import AtOwnClock
 from proofs.simulation.provider import EFFECT
 from proofs.simulation.wiring import replaced
 from proofs.simulation.world import Fate
@@ -175,16 +176,6 @@ def second_pass_skipped() -> Iterator[None]:
         yield
 
 
-class _AtOwnClock:
-    """A row whose `now` is that of the process."""
-
-    def __init__(self, row: Any) -> None:
-        self._row = row
-
-    def __getattr__(self, name: str) -> Any:
-        return contracts.base.utc_now() if name == "now" else getattr(self._row, name)
-
-
 @contextmanager
 def own_clock() -> Iterator[None]:
     """Deadlines are made and looked at by the clock of the process that runs."""
@@ -198,8 +189,8 @@ def own_clock() -> Iterator[None]:
         late: str | None = real(row, contracts.base.utc_now(), admitting=admitting)
         return late
 
-    async def locked_at_own_time(*given: Any) -> _AtOwnClock:
-        return _AtOwnClock(await locked(*given))
+    async def locked_at_own_time(*given: Any) -> Any:
+        return AtOwnClock(await locked(*given))
 
     with _all(
         replaced(api.proposals.service, "database_now", now),

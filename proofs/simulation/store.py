@@ -140,9 +140,8 @@ class SimulatedDatabase(Database):
         """As the real one; the caller's place in the code names the boundaries."""
         return self._transaction(_site(sys._getframe(1)))  # noqa: SLF001  the documented way to know the caller
 
-    def writing(self) -> _AsyncGeneratorContextManager[AsyncConnection, None]:
-        """As the real one: a transaction of one statement."""
-        return self._transaction(_site(sys._getframe(1)))  # noqa: SLF001  the documented way to know the caller
+    writing = transaction
+    """Of one statement."""
 
     @asynccontextmanager
     async def _transaction(self, site: str) -> AsyncIterator[AsyncConnection]:
