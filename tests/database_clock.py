@@ -7,12 +7,12 @@ from datetime import timedelta
 import asyncpg
 
 _WRONG = """
-    CREATE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
+    CREATE OR REPLACE FUNCTION public.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE
     AS $$ SELECT pg_catalog.clock_timestamp() + interval '{seconds} seconds' $$"""
 
 
 async def set_clock(url: str, by: timedelta) -> None:
-    """Put the clock of the database at `url` so far ahead, for every connection from now on."""
+    """Put the clock of the database at `url` so far ahead, for new connections and those opened since a first call."""
     connection = await asyncpg.connect(url.replace("+asyncpg", "", 1))
     try:
         await connection.execute(_WRONG.format(seconds=by.total_seconds()))

@@ -39,13 +39,9 @@ def add_reservation(
     batch: Batch, locked: Locked, purse: Purse, cost: CostEstimate | None, *, shrink: bool
 ) -> None:
     """Bring the proposal's reservation to what the change costs; None gives everything back."""
-    wanted: dict[WindowKey, Amount] = {}
-    for line in cost.lines if cost else ():
-        amount = Amount(line.scope, line.window, line.currency, line.amount)
-        known = wanted.setdefault(amount.key, amount)
-        if amount.amount > known.amount:
-            wanted[amount.key] = amount
-    postings = ledger.plan_reservation(locked.positions, wanted.values(), shrink=shrink)
+    lines = cost.lines if cost else ()
+    wanted = [Amount(line.scope, line.window, line.currency, line.amount) for line in lines]
+    postings = ledger.plan_reservation(locked.positions, wanted, shrink=shrink)
     subject = Subject(locked.row.tenant, proposal_id=locked.row.id)
     ledger.add_postings(batch, subject, postings, purse.balances, purse.caps)
 

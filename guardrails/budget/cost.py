@@ -5,12 +5,12 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 
 from contracts.evaluation import BudgetLine, CostEstimate
+from contracts.money import CENT
 from guardrails.change import change_of
 from guardrails.facts import Facts
 from guardrails.once import once
 
 HOURS_PER_MONTH = Decimal(730)
-CENT = Decimal("0.01")
 
 
 @once

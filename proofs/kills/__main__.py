@@ -1,10 +1,10 @@
 """Real processes killed under load: `make proof-kills` ends the worker 120 times, and the others 20 times each.
 
-A whole stack runs with at least 20 proposals in flight: some wait, some are edited, some fail and are rolled back. The
-worker is ended with SIGKILL at the named points of the path in turn, then Temporal and the API with SIGKILL and
-PostgreSQL with SIGQUIT at drawn moments. Each kill of the worker counts for the point that the rows and the provider's
-log show right after it. In the end everything comes to rest, and I1 to I7 are judged. `--seed` draws the same aims and
-moments again; what real processes do between them is their own.
+A whole stack runs under load: some proposals wait, some are edited, some fail and are rolled back. The worker is ended
+with SIGKILL at the named points of the path in turn, and those kills count that find at least 20 proposals in flight;
+then Temporal and the API with SIGKILL and PostgreSQL with SIGQUIT at drawn moments. Each kill of the worker counts for
+the point that the rows and the provider's log show right after it. In the end everything comes to rest, and I1 to I7
+are judged. `--seed` draws the same aims and moments again; what real processes do between them is their own.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from contracts.proposal import Proposal, ProposalState
 from guardrails.budget.windows import window_at
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import observation
+from tests.database_clock import set_clock
 from tests.stored_evaluations import keep
 
 CONFIGURATION = parse(
@@ -143,6 +144,31 @@ async def test_what_runs_is_committed_and_the_rest_released(
     assert (row.estimated_monthly, row.verified_monthly) == (2190, nodes * 365)
     assert set(kept) == {OVERALL, BUDGET.key}
     assert kept[OVERALL].share == (Decimal(nodes) / 6 - 1).quantize(Decimal("0.0001"))
+
+
+async def test_a_month_that_ends_while_it_is_booked_counts_with_the_next_one(
+    database: Database, migrated_database_url: str
+) -> None:
+    """Who opened the next month meanwhile took over what runs; this change was not among it."""
+    proposal = await reserved(database, "3000")
+    now = utc_now()
+    window = window_at(BUDGET, now)
+    await set_clock(migrated_database_url, window.ends_at - now - timedelta(hours=1))
+    late = Database(migrated_database_url)
+    async with late.transaction() as connection:
+        row, batch = await proposals.lock(connection, proposal.id), Batch()
+        await set_clock(migrated_database_url, window.ends_at - now + timedelta(hours=1))
+        await commit_verified(connection, batch, row, CONFIGURATION, Outcome(row.now))
+        await batch.send(connection)
+    async with late.reading() as connection:
+        assert await ledger.verify(connection, "default") == ()
+        found = (await connection.execute(select(budget_windows))).all()
+    await late.close()
+    following = window_at(BUDGET, window.ends_at)
+    assert {one.window: (one.reserved, one.committed, one.hourly) for one in found} == {
+        window.key: (0, cents(6 * PRICE * window_at(BUDGET, row.now).hours_left), 0),
+        following.key: (0, cents(6 * PRICE * following.hours), 6 * PRICE),
+    }
 
 
 async def test_without_an_estimate_everything_that_is_reserved_is_committed(database: Database) -> None:

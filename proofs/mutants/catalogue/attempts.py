@@ -85,6 +85,11 @@ STEPPED_BACK = Group(
             "",
             (f"{_HALTS}::test_a_halt_between_pass_and_effect_stops_it",),
         ),
+        "step-back-keeps-the-probe": Change(
+            "    await breakers.release_probes(connection, row.id, tenant=row.tenant)\n",
+            "",
+            (f"{_ADMISSION}::test_a_new_pass_gives_the_probe_of_the_old_one_to_whoever_comes_first",),
+        ),
         "way-back-that-is-halted-is-told-again-and-again": Change(
             "    if row.held_on == key:\n",
             "    if False:\n",

@@ -193,5 +193,32 @@ GRANTS = Group(
         "glass-never-expires": Change(" and now < self.expires_at\n", "\n", _GRANTS),
     },
 )
+KEPT = Group(
+    "adapters/store/break_glass.py",
+    Promise.BREAK_GLASS,
+    _GRANTS,
+    {
+        "glass-of-another-tenant-is-found": Change(
+            "where(break_glass.c.id == grant_id, break_glass.c.tenant == tenant)",
+            "where(break_glass.c.id == grant_id)",
+        ),
+        "glass-that-nobody-confirms-waits-for-ever": Change(".where(waiting | active)", ".where(active)"),
+        "glass-that-expired-is-reviewed-by-nobody": Change(".where(waiting | active)", ".where(waiting)"),
+        "glass-that-nobody-confirmed-is-reviewed": Change(
+            "if grant.status is _S.AWAITING_SECOND:", "if False:"
+        ),
+        "glass-that-expired-is-counted-as-active": Change(
+            "break_glass.c.status == _S.ACTIVE.value, break_glass.c.expires_at > func.clock_timestamp()",
+            "break_glass.c.status == _S.ACTIVE.value",
+        ),
+        "glass-wakes-nothing": Change("    await _wake_covered(connection, active)\n", ""),
+        "glass-wakes-what-a-halt-holds": Change("not row.held_on.startswith(_HALTED) and ", ""),
+        "glass-wakes-what-it-does-not-cover": Change(" and halts.covers(grant.scope, row)", ""),
+        "glass-is-not-audited": Change("    await audit_log.append(connection, event)\n", ""),
+        "glass-is-told-to-nobody": Change(
+            "    await outbox.put(connection, OutboxKind.NOTIFY, grant.id, told)\n", ""
+        ),
+    },
+)
 
-GROUPS = (EVALUATE, SETTLING, PASSES, REPEATED, OPENED, GRANTS)
+GROUPS = (EVALUATE, SETTLING, PASSES, REPEATED, OPENED, GRANTS, KEPT)

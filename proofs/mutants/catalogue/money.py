@@ -170,6 +170,9 @@ VERIFIED = Group(
         "verified-change-without-an-estimate-is-free": Change(
             "        await ledger.commit_all(connection, row.id)\n", ""
         ),
+        "verified-change-is-booked-in-the-window-that-was": Change(
+            "if shares_of(covering, since=since, now=now) == shares:", "if True:"
+        ),
     },
 )
 

@@ -20,9 +20,11 @@ from contracts.effect import EffectResult, ReceiptOutcome, Step
 from contracts.errors import NotFound, StaleFence
 from contracts.messages import EffectOutcome
 from contracts.principal import SYSTEM
+from contracts.safety import BreakerState
 from emulators.gke.faults import FaultKind
 from tests.activities.execution.admitting import S, age_pass, work_of
 from tests.activities.execution.test_crashes import DyingEffector, PausedReader, WorkerDied
+from tests.adapters.store.test_breakers import breaker, probe, record
 from tests.contracts.samples import ANA
 from tests.proposal_stack import CONFIGURATION, MODE, PUBLIC_KEYS, EffectStack, resize
 
@@ -193,6 +195,18 @@ async def test_a_lost_lease_needs_a_new_pass(stack: EffectStack) -> None:
         await leases.release(connection, resize().target.serialisation_domain, proposal_id)
     assert (await stack.execute(proposal_id)).reason_code == "lease_lost"
     assert stack.sizes_set() == []
+
+
+async def test_a_new_pass_gives_the_probe_of_the_old_one_to_whoever_comes_first(stack: EffectStack) -> None:
+    proposal_id = await stack.ready(resize(3))
+    for _ in range(3):
+        await record(stack.database, ok=False)
+    await probe(stack.database, proposal_id)
+    await age_pass(stack, timedelta(seconds=31))
+    assert (await stack.execute(proposal_id)).result is EffectResult.NEEDS_NEW_PASS
+    found = await breaker(stack.database)
+    assert found is not None
+    assert (found.state, found.probe_owner) == (BreakerState.OPEN, None)
 
 
 @pytest.mark.parametrize(
