@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, or those that are named, one after the other; a table at the end.
+"""`make bench`: every benchmark but the longest, or those that are named, one after the other; a table at the end.
 
 Each one's figures are kept as it ends, so that a run that is broken off loses nothing. Exit status 0 when each of them
 measured what it set out to: a missed target is published, and ends nothing. The short form judges what it counts, and
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.catalogue import BENCHMARKS
+from benchmarks.catalogue import BENCHMARKS, ONLY_WHERE_NAMED
 from benchmarks.page import FIGURES, publish
 from proofs.catalogue import Size
 from proofs.figures import keeping
@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := sorted(set(given.names) - set(names)):
         sys.stderr.write(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(names)}\n")
         return 2
-    chosen = [one for one in BENCHMARKS if not given.names or one.name in given.names]
+    wanted = given.names or [name for name in names if given.quick or name not in ONLY_WHERE_NAMED]
+    chosen = [one for one in BENCHMARKS if one.name in wanted]
     given.scratch.mkdir(parents=True, exist_ok=True)
     end_as_by_keyboard()
     size = Size.QUICK if given.quick else Size.FULL
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run; none: all of them")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="benchmarks to run; none: all but the long")
     parser.add_argument(
         "--quick", action="store_true", help="the short form of each; says nothing about speed"
     )

@@ -10,9 +10,12 @@ BENCHMARKS = (
     Proof("cost", "benchmarks.cost", (), ("--quick",), is_alone=True),
     Proof("guard", "benchmarks.guard_pass", ("--split",), ("--quick",), is_alone=True),
     Proof("scale", "benchmarks.scale", (), ("--quick",), is_alone=True),
+    Proof("waiting", "benchmarks.waiting", (), ("--quick",), is_alone=True),
     Proof("recovery", "benchmarks.recovery", (), ("--quick",), is_alone=True),
     Proof("inbox", "benchmarks.inbox", (), ("--quick",), is_alone=True),
     Proof("streams", "benchmarks.streams", (), ("--quick",), is_alone=True),
     Proof("backtest", "benchmarks.backtest", (), ("--quick",), is_alone=True),
 )
 """In the order in which the page shows them."""
+ONLY_WHERE_NAMED = frozenset({"waiting"})
+"""What takes as long in full as all others together."""

@@ -17,84 +17,44 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 
-from benchmarks.copies import copy_waiting
+from benchmarks import waiting
 from benchmarks.floor.ground import BenchGround
 from benchmarks.floor.load import Measured, drive
-from benchmarks.floor.processor import resident_mib
 from benchmarks.floor.server import bench_server
 from benchmarks.floor.sluice import Sluice, sluice_on
-from benchmarks.report import (
-    Bar,
-    Chart,
-    Figure,
-    Result,
-    Spread,
-    arguments,
-    at_most,
-    conclude,
-    percentile,
-    say,
-    timed_at_most,
-    told,
-    up_to_p99,
-)
+from benchmarks.report import Bar, Chart, Figure, Result, Spread, arguments, conclude, told
 from benchmarks.stored import Stored, databases, growth, stored
 from benchmarks.stored import charts as stored_charts
 from benchmarks.stored import figures as stored_figures
+from benchmarks.waiting import AT_ONCE, Waited, load_lists, waited
 from tests.e2e.practice_ground import Place
 from worker import MAX_CACHED_WORKFLOWS
-
-LIST_MS, MEMORY_MIB, EFFECT_MS = 200.0, 2_048.0, 1_000.0
-WARM_UP = 5
-"""Loads of a list that are not counted."""
-AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class Extent:
     """How much there is of everything."""
 
-    clusters: int
-    pools: int
-    pending: Sequence[int]
-    """Rows that wait, in steps; as many as there are pools wait in a workflow."""
-    approved: int
+    waiting: waiting.Extent
     stored: Sequence[int]
     alone: int
     """Changes one after the other, whose intake and decision are timed."""
     loads: int
-    """Of each list."""
+    """Of the list of all that is stored."""
     seconds: float
     rounds: int
     """Over all that is stored, and over one and two workers."""
 
-    @property
-    def names(self) -> list[str]:
-        """Pools of each cluster."""
-        return ["web", *(f"p{number:02}" for number in range(1, self.pools))]
 
-
-FULL = Extent(50, 20, (1_000, 10_000), 50, (1_000, 10_000, 100_000), 40, 60, 10.0, 3)
-QUICK = Extent(4, 2, (8, 50), 4, (10, 50), 3, 20, 2.0, 1)
-
-
-@dataclass(frozen=True)
-class Pending:
-    """With so many waiting."""
-
-    count: int
-    list_ms: list[float]
-    worker_mib: float
+FULL = Extent(waiting.Extent(50, 20, (1_000, 10_000), 50, 60), (1_000, 10_000, 100_000), 40, 60, 10.0, 3)
+QUICK = Extent(waiting.Extent(4, 2, (8, 50), 4, 20), (10, 50), 3, 20, 2.0, 1)
 
 
 @dataclass(frozen=True)
 class Scaled:
     """What was measured."""
 
-    pending: list[Pending]
-    workflows: int
-    """So many of them wait in a workflow."""
-    effect_ms: list[float]
+    waited: Waited
     stored: dict[int, Stored]
     workers: dict[int, list[Measured]]
     """By their number, round after round."""
@@ -102,10 +62,10 @@ class Scaled:
 
 async def measure(extent: Extent) -> Scaled:
     """Run all three parts on one server, each on a stack of its own."""
-    many = BenchGround(extent.clusters, pools=extent.names)
+    many = extent.waiting.ground
     async with bench_server() as server:
         async with sluice_on(server, many) as sluice:
-            found, effects = await pending(sluice, many.slots, extent)
+            found = await waited(sluice, many.slots, extent.waiting)
         ground = BenchGround(AT_ONCE)
         async with databases(server, ground, extent.stored, extent.seconds / 2) as opening:
             closed = await stored(
@@ -114,60 +74,7 @@ async def measure(extent: Extent) -> Scaled:
             )  # fmt: skip
         async with sluice_on(server, ground := BenchGround(AT_ONCE)) as sluice:
             speeds = await workers(sluice, ground.slots, extent)
-    return Scaled(found, extent.clusters * extent.pools, effects, closed, speeds)
-
-
-async def pending(
-    sluice: Sluice, places: Sequence[Place], extent: Extent
-) -> tuple[list[Pending], list[float]]:
-    """Fill up what waits in steps, load the list at each; then approve some, and time their effects."""
-    waiting = await _fill(sluice, places, extent)
-    found = []
-    for count in extent.pending:
-        await copy_waiting(sluice.pool, count)
-        latencies = await load_lists(sluice, extent.loads, state="awaiting_approval")
-        memory = resident_mib(sluice.roles["worker"][0])
-        found.append(Pending(count, latencies, memory))
-        say(f"{count:,} pending: list p95 {percentile(latencies, 0.95):.0f} ms, worker {memory:.0f} MiB")
-    # One after the other, so that none waits for another's lease; not the newest pools only.
-    chosen = waiting[:: max(1, len(waiting) // extent.approved)][: extent.approved]
-    return found, [await _effect_ms(sluice, place, pool, one) for place, pool, one in chosen]
-
-
-async def _fill(sluice: Sluice, places: Sequence[Place], extent: Extent) -> list[tuple[Place, str, str]]:
-    """Propose one change of every pool, and wait until all of them wait for a person."""
-    turns = asyncio.Semaphore(AT_ONCE)
-    made: list[tuple[Place, str, str]] = []
-
-    async def one(place: Place, pool: str) -> None:
-        async with turns:
-            proposal_id = await sluice.propose(place, 2, pool)
-            await sluice.judged(proposal_id)
-            made.append((place, pool, proposal_id))
-
-    began = time.monotonic()
-    await asyncio.gather(*(one(place, pool) for pool in extent.names for place in places))
-    say(f"{len(made):,} proposals wait after {time.monotonic() - began:.0f} s")
-    return made
-
-
-async def load_lists(sluice: Sluice, loads: int, **filters: str) -> list[float]:
-    """Load a list some times; return the milliseconds that each took."""
-    latencies = []
-    for _ in range(WARM_UP + loads):
-        began = time.perf_counter()
-        answer = await sluice.http.get("/v1/proposals", params=filters, headers=sluice.header_of("viewer"))
-        latencies.append(1_000 * (time.perf_counter() - began))
-        answer.raise_for_status()
-    return latencies[WARM_UP:]
-
-
-async def _effect_ms(sluice: Sluice, place: Place, pool: str, proposal_id: str) -> float:
-    approved_at = time.time()
-    await sluice.approve(proposal_id)
-    await sluice.ended(proposal_id)
-    calls = sluice.emulator.calls().accepted("SetNodePoolSize", target=place.pool(pool))
-    return 1_000 * (calls[-1].ts.timestamp() - approved_at)
+    return Scaled(found, closed, speeds)
 
 
 async def workers(sluice: Sluice, places: Sequence[Place], extent: Extent) -> dict[int, list[Measured]]:
@@ -191,7 +98,7 @@ def result(found: Scaled, again: str, seconds: float) -> Result:
         charts=charts(found),
         notes=(
             "As many workflows wait as there are pools; what lists find beyond that are copies of rows. The worker "
-            f"keeps {MAX_CACHED_WORKFLOWS:,} workflows in memory. What more of them cost it was not measured.",
+            f"keeps {MAX_CACHED_WORKFLOWS:,} workflows in memory. `make bench-waiting` has ten times as many waiting.",
             "Stored proposals are copies with their evaluations, decisions, intents and postings. The audit log is not "
             "copied: its tree grows by one path of hashes per event. Each database is tidied up before it is measured "
             "(`VACUUM`, a checkpoint), and a stack is started anew on it in each round.",
@@ -202,37 +109,26 @@ def result(found: Scaled, again: str, seconds: float) -> Result:
 
 def figures(found: Scaled) -> list[Figure]:
     """Return ratios first, then absolute figures by what is stored."""
-    most = found.pending[-1]
-    waiting = f"{most.count:,} pending, {found.workflows:,} of them in workflows"
     speeds = [
         two.throughput() / one.throughput()
         for one, two in zip(found.workers[1], found.workers[2], strict=True)
     ]
     return [
-        *(
-            timed_at_most(f"{one.count:,} pending: list p95", percentile(one.list_ms, 0.95), LIST_MS, " ms")
-            for one in found.pending
-        ),
-        at_most(f"{waiting}: memory of the worker", most.worker_mib, MEMORY_MIB, " MiB"),
-        timed_at_most(
-            f"{waiting}: approve → effect p99, one in flight",
-            percentile(found.effect_ms, 0.99), EFFECT_MS, " ms",
-        ),
+        *waiting.figures(found.waited),
         growth(found.stored),
         told("throughput with 2 workers ÷ 1", Spread.of(speeds).text("×")),
         *stored_figures(found.stored),
-    ]  # fmt: skip
+    ]
 
 
 def charts(found: Scaled) -> list[Chart]:
     """Return times and processor time by how much there is."""
-    lists = [Bar(f"{one.count:,} pending", up_to_p99(one.list_ms)) for one in found.pending]
     speeds = [
         Bar(f"{count} worker{'s' * (count > 1)}", Spread.of([one.throughput() for one in rounds]))
         for count, rounds in found.workers.items()
     ]
     return [
-        Chart("pending", "A list of what waits: median, and up to p99", "ms", lists, LIST_MS),
+        waiting.chart(found.waited),
         *stored_charts(found.stored),
         Chart("workers", "Changes per second by workers", "/s", speeds),
     ]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks import scale
+from benchmarks import scale, waiting
 from benchmarks.cost import Paid, each_ms
 from benchmarks.floor import __main__ as floor
 from benchmarks.floor.load import Measured, Sample
@@ -62,8 +62,8 @@ def test_a_contender_is_told_with_and_without_those_who_call_it() -> None:
 def test_two_workers_are_compared_with_one_in_each_round_by_itself() -> None:
     fast, slow = measured(100), measured(50)
     found = {1: [fast, slow, slow], 2: [replace(fast, within=90), replace(slow, within=45), slow]}
-    pending = [scale.Pending(20, [1.0], 10.0)]
+    waited = waiting.Waited(4, [waiting.Step(20, [1.0], 10.0)], [5.0])
     stored = {count: Stored([measured(1, worker=0.1)], [1.0]) for count in (1, 2)}
-    figures = scale.figures(scale.Scaled(pending, 4, [5.0], stored, found))
+    figures = scale.figures(scale.Scaled(waited, stored, found))
     assert value(figures, "throughput with 2 workers ÷ 1") == "0.9× (0.9 to 1)"
     assert value(figures, "20 pending, 4 of them in workflows: memory of the worker") == "10 MiB"
