@@ -170,7 +170,12 @@ async def begun(connection: AsyncConnection, *, readonly: bool = False) -> Async
     """Run a transaction of the driver on a connection that SQLAlchemy has in AUTOCOMMIT: it begins and ends nothing."""
     driver = driver_of(connection)
     transaction = driver.transaction(isolation="read_committed", readonly=readonly)
-    await transaction.start()
+    try:
+        await transaction.start()
+    except BaseException:
+        # The server may have begun it unheard: the next who got this connection would be inside, and commit nothing.
+        driver.terminate()
+        raise
     try:
         yield
     except TimeoutError:

@@ -110,6 +110,29 @@ async def test_a_cancelled_transaction_leaves_neither_rows_nor_itself_behind(nar
         assert (await only_row(connection, COUNT, [])).leases == 1
 
 
+@pytest.mark.parametrize("begun", [Database.transaction, Database.reading], ids=["transaction", "reading"])
+@pytest.mark.parametrize("opening", [Database.transaction, Database.single], ids=["transaction", "single"])
+async def test_who_is_told_to_stop_while_a_transaction_begins_leaves_it_to_nobody_else(
+    narrow: Database, database: Database, begun: Opening, opening: Opening
+) -> None:
+    async def begins() -> None:
+        async with begun(narrow) as connection:
+            await only_row(connection, COUNT, [])
+
+    turns = 12
+    """Of the event loop: more than it takes until BEGIN is sent and answered."""
+    for turn in range(turns):
+        task = asyncio.create_task(begins())
+        for _ in range(turn):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        async with opening(narrow) as connection:
+            await only_row(connection, INSERT, [f"after-{turn}"])
+    async with database.single() as connection:
+        assert (await only_row(connection, COUNT, [])).leases == turns
+
+
 async def test_a_transaction_sees_what_was_committed_meanwhile_whatever_the_server_defaults_to(
     narrow: Database, database: Database
 ) -> None:
