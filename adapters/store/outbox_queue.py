@@ -35,15 +35,17 @@ class OutboxRow:
     created_at: datetime
 
 
-# The clock is asked once, and not for each row: only then does the index end where nothing more is due.
+# The clock is asked once, and not for each row: only then does the index end where nothing more is due. What is due is
+# found once as well: as a subquery, asked again for each row, it would pass over what is claimed by now and take more.
 _CLAIM = query("""
-    UPDATE outbox SET attempts = attempts + 1, due_at = clock_timestamp() + CAST(:lease AS interval)
-    WHERE id IN (
+    WITH due AS MATERIALIZED (
         SELECT id FROM outbox
         WHERE done_at IS NULL AND due_at <= (SELECT clock_timestamp()) AND kind = ANY(CAST(:kinds AS text[]))
         ORDER BY due_at, id LIMIT CAST(:limit AS bigint) FOR UPDATE SKIP LOCKED
     )
-    RETURNING *""")
+    UPDATE outbox SET attempts = attempts + 1, due_at = clock_timestamp() + CAST(:lease AS interval)
+    FROM due WHERE outbox.id = due.id
+    RETURNING outbox.*""")
 
 
 async def claim(

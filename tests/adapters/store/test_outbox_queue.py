@@ -104,6 +104,17 @@ async def test_no_more_is_claimed_than_there_is_room_for_and_what_is_due_longest
     assert [await claim(database, limit=1) for _ in range(3)] == [["oldest"], ["newer"], ["newest"]]
 
 
+async def test_no_more_is_claimed_than_there_is_room_for_where_the_outbox_was_small_not_long_ago(
+    database: Database,
+) -> None:
+    await put(database, OutboxKind.WAKE, "prp_alone")
+    async with database.single() as connection:
+        await connection.execute(text("VACUUM ANALYZE outbox"))
+    for number in range(5):
+        await put(database, OutboxKind.WAKE, f"prp_{number}")
+    assert [len(await claim(database, limit=2)) for _ in range(4)] == [2, 2, 2, 0]
+
+
 async def test_what_another_dispatcher_is_claiming_is_passed_over(database: Database) -> None:
     for subject in ("prp_1", "prp_2"):
         await put(database, OutboxKind.WAKE, subject)
