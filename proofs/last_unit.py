@@ -58,7 +58,7 @@ class Result:
     winners: int
     rounds_with_one_winner: int
     reads: int
-    """How often the sums were read while the race went on."""
+    """How often sums were there to be read while the race went on."""
     broken_reads: int
     """Reads that saw more than the cap."""
     faults: tuple[str, ...]
@@ -165,7 +165,7 @@ async def _watch(database: Database, progress: _Progress) -> tuple[int, int]:
                 select(sums.reserved + sums.committed).where(sums.tenant == TENANT)
             )
             standing = list(found.scalars())
-        reads += 1
+        reads += bool(standing)
         # Caps only rise, so the one of this moment is at least that of the read.
         broken += any(one > progress.cap for one in standing) or len(set(standing)) > 1
         await asyncio.sleep(0.002)
@@ -173,9 +173,13 @@ async def _watch(database: Database, progress: _Progress) -> tuple[int, int]:
 
 
 _WON = text("""
-    SELECT count(DISTINCT proposal_id) AS winners,
-        count(DISTINCT CAST(split_part(proposal_id, '_', 3) AS bigint) / :racers) AS rounds
-    FROM ledger_entries WHERE tenant = :tenant AND kind = 'reserve'
+    WITH rounds AS (
+        SELECT count(DISTINCT proposal_id) AS winners FROM ledger_entries
+        WHERE tenant = :tenant AND kind = 'reserve'
+        GROUP BY CAST(split_part(proposal_id, '_', 3) AS bigint) / :racers
+    )
+    SELECT CAST(coalesce(sum(winners), 0) AS bigint) AS winners, count(*) FILTER (WHERE winners = 1) AS rounds
+    FROM rounds
 """)
 
 

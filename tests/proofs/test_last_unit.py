@@ -1,9 +1,12 @@
-"""The race for the last unit of a budget, in a few rounds; `make proof-budget` runs 5,000."""
+"""The race for the last unit of a budget, in a few rounds; `make proof-budget` runs 500."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from adapters.store.ledger import windows
 from proofs.last_unit import race
 
 
@@ -26,3 +29,15 @@ async def test_the_judge_finds_a_round_with_two_winners_a_bad_read_and_a_wrong_s
         {"faults": ("a window",)},
     ):
         assert not replace(result, **wrong).holds
+
+
+async def test_racers_who_read_the_sums_and_lock_nothing_are_found(
+    migrated_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlocked = windows.TABLES.replace("FOR UPDATE", "")
+    monkeypatch.setattr(windows, "_LOCK", windows._statement(unlocked))
+    result = await race(migrated_database_url, rounds=2)
+    # Whoever makes the windows keeps the others of the first round out.
+    assert (result.rounds, result.rounds_with_one_winner) == (2, 1)
+    assert result.winners > 2
+    assert not result.holds
