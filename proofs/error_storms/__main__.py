@@ -54,13 +54,19 @@ def figures(met: Sequence[Met]) -> Iterable[Figure]:
         yield at_most(
             f"peak after the storm, {name}", max(one.peak for one in seen), LARGEST_PEAK, "× steady"
         )
-    refused = sum(was for one in met for made in one.asked.values() for _, was in made)
-    yield at_least("changes that a breaker held back", sum(one.held for one in met), 1)
-    yield at_least("refusals of the model with Retry-After", refused, 1)
+    yield _in_each_storm("refusals of the provider", [one.refused for one in met])
+    yield _in_each_storm("changes that a breaker held back", [one.held for one in met])
+    asked = [sum(was for made in one.asked.values() for _, was in made) for one in met]
+    yield _in_each_storm("refusals of the model with Retry-After", asked)
     early = sum(len(impatient(one.asked, RETRY_AFTER)) for one in met)
     yield exactly("calls of the model before Retry-After", early, 0)
     ends = sum((one.ends for one in met[-1:]), Counter[str]())
     yield from (told(state, number) for state, number in sorted(ends.items()))
+
+
+def _in_each_storm(what: str, counted: Sequence[int]) -> Figure:
+    """Return the least of all storms: one that met nobody shows nothing."""
+    return at_least(f"{what}, in each storm", min(counted), 1)
 
 
 def main() -> int:

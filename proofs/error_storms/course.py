@@ -86,6 +86,8 @@ class Met:
     """Moments of the calls in the emulator's log."""
     effects: list[float]
     """Of these: the calls that change something."""
+    refused: int
+    """Calls that the provider refused as planned."""
     model: list[float]
     asked: dict[str, list[tuple[float, bool]]]
     """Request → moments of its calls of the model, and whether they were refused."""
@@ -173,6 +175,7 @@ async def weather_over(stack: Stack, model: Model, storm: Storm) -> Met:
         phases=Phases(storm.settles_first, begins - began, ends - began, storm.lasts),
         provider=sorted(at for at, _ in served),
         effects=sorted(at for at, call in served if call.method == "SetNodePoolSize"),
+        refused=sum(bool(call.fault) for _, call in served),
         model=sorted(at for made in asked.values() for at, _ in made),
         asked=asked,
         ends=await _counted(stack, "SELECT state, reason_code FROM proposals"),

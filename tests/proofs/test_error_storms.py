@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -17,8 +19,8 @@ from adapters.store import breakers
 from adapters.store.database import Database, database_now
 from adapters.store.outbox import OutboxKind, put
 from adapters.store.schema import outbox, proposals
-from proofs.error_storms.__main__ import storm_of
-from proofs.error_storms.course import Refusal, StormGround
+from proofs.error_storms.__main__ import figures, storm_of
+from proofs.error_storms.course import Met, Refusal, StormGround
 from proofs.error_storms.judging import Phases, impatient, weather
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import BEN
@@ -66,6 +68,20 @@ def test_whoever_does_not_wait_as_told_is_found() -> None:
     assert impatient({"a": patient}, 3) == []
     assert impatient({"b": hasty}, 3) == ["b was asked for again after 1.00 s instead of 3 s"]
     assert impatient({"c": [(0.0, False), (1.0, True)]}, 3) == []
+
+
+MET = Met(
+    Refusal.THROTTLED, PHASES, provider=DEMAND, effects=DEMAND, refused=9, model=DEMAND,
+    asked={"a": [(60.0, True), (64.0, False)]}, held=5,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("missed", [{"refused": 0}, {"held": 0}, {"asked": {"a": [(60.0, False)]}}])
+def test_a_storm_that_met_nobody_shows_nothing_whatever_another_met(missed: dict[str, Any]) -> None:
+    assert all(one.holds for one in figures([MET, MET]))
+    wrong = [one for one in figures([MET, replace(MET, **missed)]) if not one.holds]
+    assert [one.value for one in wrong] == ["0"]
+    assert wrong[0].name.endswith("in each storm")
 
 
 def test_there_are_places_for_all_that_is_asked_for() -> None:
