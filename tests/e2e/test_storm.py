@@ -1,13 +1,15 @@
-"""A small storm of alerts over a whole stack of its own; `make proof-storm` sends the large one."""
+"""A small storm of alerts over a whole stack of its own, and what is a fault; `make proof-storm` sends the large one."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from proofs.storm import Storm, StormGround, blow
+from proofs.storm import Outcome, Storm, StormGround, blow
 from tests.e2e.stack import Programs, running_stack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
@@ -23,3 +25,30 @@ async def test_a_storm_of_alerts_changes_each_target_once_at_a_time_and_within_t
     assert outcome.faults(SMALL) == []
     assert outcome.changes == SMALL.tokens
     assert outcome.proposals["denied: rate_limited"] > 0
+
+
+SOUND = Outcome(
+    changes=3, refused_calls=0, last_set={"web": 3}, sizes={"web": {3}}, changed_while_resting=0, tokens_taken=3,
+    requests=Counter({"proposed": 40, "closed: coalesced": 8}),
+    proposals=Counter({"succeeded": 3, "denied: rate_limited": 9}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        ({"refused_calls": 1}, "while another change of the cluster was under way"),
+        ({"changes": 4}, "4 changes and 3 tokens taken, of 3"),
+        ({"tokens_taken": 4}, "3 changes and 4 tokens taken, of 3"),
+        ({"changes": 0, "tokens_taken": 0, "last_set": {}}, "0 changes and 0 tokens taken, of 3"),
+        ({"requests": Counter({"proposed": 47})}, "47 outcomes of 48 alerts"),
+        ({"proposals": Counter({"denied: without a reason": 1})}, "refused without a reason"),
+        ({"changed_while_resting": 1}, "1 changes after everything was at rest"),
+        ({"sizes": {"web": {3, 4}}}, "1 targets are not as their last change set them"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+async def test_what_a_storm_may_not_leave_behind_is_a_fault(wrong: dict[str, object], fault: str) -> None:
+    assert SOUND.faults(SMALL) == []
+    (found,) = replace(SOUND, **wrong).faults(SMALL)  # type: ignore[arg-type]  # as the cases say
+    assert fault in found
