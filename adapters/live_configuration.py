@@ -212,7 +212,7 @@ class LiveConfiguration:
         events = tuple(self._untold)
         try:
             async with database.transaction() as connection:
-                await audit_log.append(connection, *events)
+                await audit_log.append_again(connection, *events)
         except StoreUnavailable:
             return
         del self._untold[: len(events)]

@@ -72,7 +72,16 @@ def inserting(events: Sequence[AuditEvent], leaves: Sequence[bytes] | None = Non
     )
 
 
+_ANNOUNCED = f"RETURNING pg_notify('{AUDIT_CHANNEL}', '')"
+
+
 async def append(connection: AsyncConnection, *events: AuditEvent) -> None:
     """Insert events in one round trip and announce them at commit."""
     if events:
-        await execute(connection, inserting(events).ending(f"RETURNING pg_notify('{AUDIT_CHANNEL}', '')"))
+        await execute(connection, inserting(events).ending(_ANNOUNCED))
+
+
+async def append_again(connection: AsyncConnection, *events: AuditEvent) -> None:
+    """As `append`, also where these very events may be there: the answer to an earlier commit may have been lost."""
+    if events:
+        await execute(connection, inserting(events).ending(f"ON CONFLICT (id) DO NOTHING {_ANNOUNCED}"))

@@ -6,20 +6,21 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.dispatch.webhooks import WebhookDeliveries
 from adapters.live_configuration import LiveConfiguration
 from adapters.store.database import Database
 from adapters.store.schema import audit_events
 from contracts.configuration import Configuration
-from contracts.errors import ConfigurationInvalid
+from contracts.errors import ConfigurationInvalid, StoreUnavailable
 
 GOOD = """\
 environments:
@@ -319,4 +320,35 @@ async def test_while_the_database_is_away_nothing_of_the_story_is_lost(
     running = asyncio.create_task(live.run(database))
     found = await story(database, 2)
     await ended(running)
+    assert [payload["previous"] is None for _, payload in found] == [True, False]
+
+
+class Unheard(Database):
+    """Its first commit is done, and the connection breaks before anybody hears of it."""
+
+    heard = False
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        async with super().transaction() as connection:
+            yield connection
+        if not self.heard:
+            self.heard = True
+            raise StoreUnavailable("the connection broke")
+
+
+async def test_a_database_that_breaks_while_it_audits_a_change_keeps_no_later_change_out(
+    database: Database, migrated_database_url: str, file: Path
+) -> None:
+    live, unheard = live_on(file), Unheard(migrated_database_url)
+    running = asyncio.create_task(live.run(unheard))
+    await story(database, 1)
+    put(file, STRICTER)
+    async with asyncio.timeout(60):
+        while minutes(live) != 10:
+            assert not running.done()
+            await asyncio.sleep(0.01)
+    found = await story(database, 2)
+    await ended(running)
+    await unheard.close()
     assert [payload["previous"] is None for _, payload in found] == [True, False]
