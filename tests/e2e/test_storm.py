@@ -1,4 +1,4 @@
-"""A small storm of alerts over a whole stack of its own, and what is a fault; `make proof-storm` sends the large one."""
+"""A small storm of alerts over a whole stack of its own, and what is a fault; `make proof-storm` sends a large one."""
 
 from __future__ import annotations
 
