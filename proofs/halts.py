@@ -1,9 +1,9 @@
 """Halts against proposals that are about to execute: `make proof-halts`, in rounds of 100 on a practice stack.
 
 In each round the proposals are approved at once, and the halt comes when a drawn number of them has changed its
-target. One is approved under the halt, so that each halt holds something. Judged by the provider's own log: no covered
-call from the moment at which the halt is `effective` until it ends; afterwards each proposal changed its target exactly
-once, the held ones too.
+target. One is approved under the halt, so that each halt holds something. Judged by the provider's own log, and by the
+database for the moments of the halt: no covered call from when it is `effective` until it ends; afterwards each
+proposal changed its target exactly once, the held ones too.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from adapters.store.halts import held_on
 from emulators.gke.log import ServedCall
 from proofs.report import Report, arguments, at_least, exactly, say, told
 from proofs.workplace import programs, workplace
@@ -94,12 +95,14 @@ async def run_round(stack: Stack, places: Sequence[Place], size: int, first: int
         await until(lambda: _changed_since(stack, log_size, places) >= first, limit=SETTLES_WITHIN)
         halt = await _halt(stack)
     await _approve(stack, ids[-1])
-    await stack.until(ids[-1], "ready", limit=SETTLES_WITHIN)
-    effective_at = await _effective(stack, halt)
+    await eventually(lambda: _held(stack, halt, ids[-1:]), limit=SETTLES_WITHIN)
+    effective_at: datetime = await eventually(
+        lambda: _moment(stack, halt, "effective_at"), limit=SETTLES_WITHIN
+    )
     await asyncio.sleep(QUIET)
-    # Counted before the end: its own answer says when it ended, and calls may follow at once.
-    held = int((await _shown(stack, halt))["reach"]["stops_count"])
-    ended_at = await _end(stack, halt)
+    held = await _held(stack, halt, ids)
+    await _end(stack, halt)
+    ended_at = await _moment(stack, halt, "ended_at")
     for one in ids:
         await stack.until(one, "succeeded", limit=SETTLES_WITHIN)
     calls = [call for call in stack.emulator.calls().of("SetNodePoolSize") if _is_at(call.target, places)]
@@ -112,7 +115,7 @@ async def run_round(stack: Stack, places: Sequence[Place], size: int, first: int
         calls_after=len([call for call in changes if call.ts >= ended_at]),
         held=held,
         seconds_to_last=max((call.ts - ended_at).total_seconds() for call in changes),
-        states=Counter([(await stack.show(one))["state"] for one in ids]),
+        states=Counter(await _states(stack, ids)),
         changes_per_target=frozenset(changed[place.pool()] for place in places),
     )
 
@@ -130,24 +133,25 @@ async def _halt(stack: Stack) -> str:
     return str(answer.json()["id"])
 
 
-async def _shown(stack: Stack, halt_id: str) -> dict[str, Any]:
-    answer = await stack.people["viewer"].get(f"/v1/halts/{halt_id}")
-    answer.raise_for_status()
-    shown: dict[str, Any] = answer.json()
-    return shown
-
-
-async def _effective(stack: Stack, halt_id: str) -> datetime:
-    async def since() -> str | None:
-        return (await _shown(stack, halt_id)).get("effective_at")
-
-    return datetime.fromisoformat(str(await eventually(since, limit=SETTLES_WITHIN)))
-
-
-async def _end(stack: Stack, halt_id: str) -> datetime:
+async def _end(stack: Stack, halt_id: str) -> None:
     answer = await stack.people["operator"].delete(f"/v1/halts/{halt_id}")
     answer.raise_for_status()
-    return datetime.fromisoformat((await _shown(stack, halt_id))["ended_at"])
+
+
+async def _moment(stack: Stack, halt_id: str, which: str) -> Any:
+    [halt] = await stack.rows("SELECT effective_at, ended_at FROM halts WHERE id = :id", id=halt_id)
+    return getattr(halt, which)
+
+
+async def _held(stack: Stack, halt_id: str, ids: Sequence[str]) -> int:
+    counting = "SELECT count(*) FROM proposals WHERE id = ANY(:ids) AND held_on = :held_on"
+    [(count,)] = await stack.rows(counting, ids=list(ids), held_on=held_on(halt_id))
+    return int(count)
+
+
+async def _states(stack: Stack, ids: Sequence[str]) -> list[str]:
+    found = await stack.rows("SELECT state FROM proposals WHERE id = ANY(:ids)", ids=list(ids))
+    return [str(row.state) for row in found]
 
 
 async def _together(work: Sequence[Any]) -> list[Any]:
