@@ -35,6 +35,8 @@ GROWTH = 1.10
 """The most by which the p95 of neighbours may grow."""
 ENOUGH_ROUNDS = 5
 """Fewer say more about what else the machine did: then the growth is told, and not judged."""
+_COMPANY = 0.25
+"""Share of the company's pace that must come to an end in each half of a round."""
 _GROWN = "p95 of neighbours beside poison, times that beside as many ordinary requests"
 _SENDERS = 4
 
@@ -101,14 +103,19 @@ class Outcome:
     found: Found
     model: tuple[int, int, list[str]]
     rounds: list[Round]
+    seconds: float
+    """Of each half of a round."""
+    is_whole: bool = True
+    """Whether all of the catalogue was sent."""
 
     def figures(self) -> tuple[Figure, ...]:
         """Return what the report shows."""
         answers, kinds, _ = self.model
         growth = neighbours.growth(self.rounds) if self.rounds else float("inf")
+        wanted = KINDS if self.is_whole else 0
         return (
             *(
-                at_least(f"kinds at {one}", kinds_at(one, self.found.sent), KINDS)
+                at_least(f"kinds at {one}", kinds_at(one, self.found.sent), wanted)
                 for one in (CHAT, ALERT, API)
             ),
             at_least("kinds in a model's answer", kinds, KINDS),
@@ -122,6 +129,11 @@ class Outcome:
             if len(self.rounds) >= ENOUGH_ROUNDS
             else told(_GROWN, f"{growth:.4g}"),
             told("p95 of neighbours, ms", _medians(self.rounds)),
+            at_least(
+                "calls beside neighbours that came to an end, in the half with fewest",
+                min((one.ended for one in self.rounds), default=0),
+                int(_COMPANY * self.seconds / neighbours.PACE) if self.rounds else 0,
+            ),
         )
 
     def faults(self) -> list[str]:
@@ -141,7 +153,7 @@ async def prove(directory: Path, rounds: int, seconds: float, only: str | None) 
     async with served_api(directory) as api:
         found = await poisoned(api, calls)
         measured = [] if only else await neighbours.rounds(api, rounds, seconds)
-    return Outcome(found, await model.judged(), measured)
+    return Outcome(found, await model.judged(), measured, seconds, is_whole=only is None)
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 import httpx
 
 from proofs.hostile.poison import CHAT, Poison, caller_at, everything
-from proofs.hostile.wire import send
+from proofs.hostile.wire import Answer, send
 from proofs.report import say
 from proofs.served_api import ServedApi
 
@@ -37,6 +37,8 @@ class Round:
 
     ordinary: float
     poison: float
+    ended: int
+    """Calls of the company that came to an end, of the half with fewer: beside none, nothing is measured."""
 
     @property
     def ratio(self) -> float:
@@ -50,13 +52,13 @@ async def rounds(api: ServedApi, count: int, seconds: float) -> list[Round]:
     with _company(api) as company:
         for number in range(-1, count):  # the first warms up
             order = (True, False) if number % 2 else (False, True)
-            measured = {}
+            measured, ended = {}, []
             for with_poison in order:
                 company.send((with_poison, seconds))
                 measured[with_poison] = await _neighbour(api, seconds)
-                await asyncio.to_thread(company.recv)
+                ended.append(await asyncio.to_thread(company.recv))
             if number >= 0:
-                found.append(Round(measured[False], measured[True]))
+                found.append(Round(measured[False], measured[True], min(ended)))
                 say(
                     f"round {number + 1}: p95 {found[-1].ordinary:.1f} ms, beside poison {found[-1].poison:.1f} ms"
                 )
@@ -107,11 +109,14 @@ def _keep(url: str, tokens: dict[str, str], orders: Connection) -> None:
     orders.send("here")
     while (order := orders.recv()) is not None:
         with_poison, seconds = order
-        at = asyncio.run(_send_for(seconds, url, tokens, poison if with_poison else [ORDINARY], at))
-        orders.send("done")
+        at, ended = asyncio.run(send_for(seconds, url, tokens, poison if with_poison else [ORDINARY], at))
+        orders.send(ended)
 
 
-async def _send_for(seconds: float, url: str, tokens: dict[str, str], calls: list[Poison], at: int) -> int:
+async def send_for(
+    seconds: float, url: str, tokens: dict[str, str], calls: list[Poison], at: int
+) -> tuple[int, int]:
+    """Send calls from number `at` on; return the number to go on with, and how many came to an end."""
     ends, under_way = time.monotonic() + seconds, set[asyncio.Task[object]]()
     while time.monotonic() < ends:
         # Every seventh, so that a round meets all entrances.
@@ -119,5 +124,5 @@ async def _send_for(seconds: float, url: str, tokens: dict[str, str], calls: lis
         one = calls[at % len(calls)]
         under_way.add(asyncio.create_task(send(url, one, tokens[caller_at(one.entrance)])))
         await asyncio.sleep(PACE)
-    await asyncio.gather(*under_way, return_exceptions=True)
-    return at
+    came = await asyncio.gather(*under_way, return_exceptions=True)
+    return at, sum(isinstance(one, Answer) for one in came)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from proofs.hostile.judge import of_answer, of_store
 from proofs.hostile.neighbours import Round
 from proofs.hostile.poison import ALERT, API, CHAT, Poison, everything, kinds_at
 from proofs.hostile.wire import Answer
+from proofs.report import Figure
 from proofs.served_api import ROOT, served_api
 
 ORDINARY = neighbours.ORDINARY
@@ -83,11 +86,37 @@ def test_what_is_no_http_may_be_refused_below_the_application() -> None:
 
 
 def test_growth_is_the_median_of_the_rounds() -> None:
-    assert neighbours.growth([Round(10, 11), Round(10, 30), Round(10, 10)]) == pytest.approx(1.1)
+    assert neighbours.growth([Round(10, 11, 9), Round(10, 30, 9), Round(10, 10, 9)]) == pytest.approx(1.1)
 
 
 @pytest.mark.parametrize(("count", "holds"), [(ENOUGH_ROUNDS, False), (ENOUGH_ROUNDS - 1, True)])
 def test_growth_is_judged_from_enough_rounds_only(count: int, *, holds: bool) -> None:
-    met = Outcome(Found(), (0, 0, []), [Round(10, 20)] * count)
-    [figure] = [one for one in met.figures() if one.name.startswith("p95 of neighbours beside")]
+    met = Outcome(Found(), (0, 0, []), [Round(10, 20, 80)] * count, 4)
+    figure = the(met, "p95 of neighbours beside")
     assert (figure.value, figure.holds) == ("2", holds)
+
+
+def the(outcome: Outcome, name: str) -> Figure:
+    [figure] = [one for one in outcome.figures() if one.name.startswith(name)]
+    return figure
+
+
+@pytest.mark.parametrize(("ended", "holds"), [(0, False), (80, True)])
+def test_a_neighbour_beside_whom_nobody_sent_anything_shows_nothing(ended: int, *, holds: bool) -> None:
+    rounds = [Round(10, 10, 80), Round(10, 10, ended)]
+    assert the(Outcome(Found(), (0, 0, []), rounds, 4), "calls beside neighbours").holds is holds
+
+
+async def test_calls_that_nobody_took_came_to_no_end() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        at, ended = await neighbours.send_for(0.1, url, {"ana": "x"}, [ORDINARY], 0)
+    assert at > 0
+    assert ended == 0
+
+
+def test_one_call_that_is_sent_again_is_not_judged_by_how_many_there_were() -> None:
+    again = Outcome(Found(sent=everything()[:1]), (0, 200, []), [], 4, is_whole=False)
+    assert all(one.holds for one in again.figures())
+    assert not all(one.holds for one in replace(again, is_whole=True).figures())
