@@ -52,6 +52,12 @@ class Course:
         if part == DATABASE:
             self.database_clock.set(Shift(datetime.now(UTC), ahead))
 
+    def out_of_reach(self) -> list[str]:
+        """Return the parts whose clock cannot be set: what is shown on them shows nothing."""
+        pids = {part: self.stack.pid(part) for part in PARTS}
+        lost = [part for part, pid in pids.items() if pid is None or not self.clocks.drives(part, pid)]
+        return [f"the clock of {part} cannot be set" for part in lost]
+
     async def propose(self, place: Place, size: int) -> str:
         """Ask for a size of a pool; return the proposal's id."""
         proposal_id = await self.stack.propose(place.resize(size))

@@ -115,6 +115,17 @@ class Clocks:
             "NO_FAKE_STAT": "1",
         }
 
+    def drives(self, part: str, pid: int) -> bool:
+        """Tell whether a process goes by a part's clock: it was told of the file, and has loaded the library."""
+        process = Path("/proc") / str(pid)
+        try:
+            told = (process / "environ").read_bytes().split(b"\0")
+            loaded = (process / "maps").read_bytes()
+        except OSError:
+            return False
+        file = f"FAKETIME_TIMESTAMP_FILE={self._file(part)}"
+        return file.encode() in told and bytes(self.directory / NAME) in loaded
+
     def clear_away(self) -> None:
         """Take away what the library leaves in shared memory for each process that was killed."""
         for left in _SHARED.glob("*faketime_*"):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from emulators.gke.log import Calls, ServedCall
 from proofs.clocks.cases import REFUSED, forward_over_decide_by
 from proofs.clocks.course import API, DATABASE, clocked
+from proofs.clocks.faketime import Clocks
 from proofs.clocks.judging import judged
 from proofs.clocks.part import PLANT
 from proofs.judgement import deadlines
@@ -100,11 +104,33 @@ def test_what_was_written_before_the_clock_was_set_back_is_not_after_what_came_l
     assert clock.latest(NOON) == NOON + HOUR
 
 
+def test_a_process_goes_by_a_clock_only_where_it_was_given_one(tmp_path: Path) -> None:
+    clocks, tells = Clocks(tmp_path / "clocks"), "import time; print(time.time(), flush=True); input()"
+    clocks.lay_out(API)
+    clocks.set(API, 24 * HOUR)
+    for given in (clocks.environment(API), {}):
+        with subprocess.Popen(
+            [sys.executable, "-c", tells],
+            env=os.environ | given,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout is not None
+            says = datetime.fromtimestamp(float(process.stdout.readline()), UTC)
+            assert clocks.drives(API, process.pid) is (says > datetime.now(UTC) + HOUR) is bool(given)
+            assert not clocks.drives(DATABASE, process.pid)
+            process.communicate("\n")
+        assert not clocks.drives(API, process.pid)
+    clocks.clear_away()
+
+
 async def test_a_jump_over_the_time_to_decide_lets_no_vote_count_and_an_api_with_a_clock_of_its_own_is_found(
     temporal_binary: Path, opa_binary: Path, stack_directory: Callable[[str], Path]
 ) -> None:
     programs = Programs(temporal_binary, opa_binary)
     async with clocked(stack_directory("clocks"), programs) as course:
+        assert course.out_of_reach() == []
         assert await forward_over_decide_by(course) == []
         assert not any((await judged(course)).verdicts.values())
         late = await course.waiting(course.stack.place(PRODUCTION), 2)
