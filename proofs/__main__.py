@@ -56,7 +56,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_const",
         dest="size",
         const=Size.LONG,
-        help="the longest form of those that take more than an hour in it",
+        help="the longest form of those that have one",
     )
     parser.add_argument(
         "--lanes", type=int, default=LANES, help="proofs that run at the same time (default %(default)s)"

@@ -14,7 +14,7 @@ class Size(StrEnum):
     FULL = "full"
     """All of them together take less than an hour."""
     LONG = "long"
-    """An hour or more each, run now and then."""
+    """More of the same: some hours for all of them, run now and then."""
 
 
 @dataclass(frozen=True, slots=True)

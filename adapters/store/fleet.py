@@ -1,6 +1,6 @@
-"""The fleet as it was last seen: one row per registered node pool. It informs people and decides nothing.
+"""The fleet as it was last seen: one row per registered node pool. It informs people, and policies of its total.
 
-A guard pass and an effect read the provider themselves. `FleetWorkflow` writes here, the API reads.
+Of their own target a guard pass and an effect read the provider themselves. `FleetWorkflow` writes here, the API reads.
 """
 
 from __future__ import annotations
