@@ -75,7 +75,7 @@ def figures_of_cells(met: Sequence[Cell], judgement: Judgement, wanted: int) -> 
         ),
         *[
             told(
-                f"proposals met by faults at {name}",
+                f"proposals under way during faults at {name}",
                 ", ".join(f"{n} {state}" for state, n in found.most_common()),
             )
             for name, found in outcomes.items()

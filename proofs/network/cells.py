@@ -64,6 +64,8 @@ class Cell:
     def faults(self) -> list[str]:
         """Return what is not as it must be."""
         found = [f"{self.name}: {one}" for one in self.open]
+        if not self.outcomes:
+            found.append(f"{self.name}: nothing was under way")
         if self.recovered_after > RECOVERS_WITHIN:
             found.append(f"{self.name}: the last one ended {self.recovered_after:.0f} s after the fault")
         dirty = sum(count for state, count in self.outcomes.items() if state.startswith("dirty"))

@@ -63,8 +63,10 @@ def test_a_cell_that_came_to_its_end_is_as_it_must_be() -> None:
         replace(SOUND, recovered_after=RECOVERS_WITHIN + 1),
         replace(SOUND, outcomes=Counter({"denied (provider_unavailable)": 4})),
         replace(SOUND, outcomes=Counter({"succeeded": 3, "dirty (operation_timeout)": 1})),
+        replace(SOUND, outcomes=Counter()),
+        replace(SOUND, outcomes=Counter(), dependency="OPA"),
     ],
-    ids=["open", "late", "nothing", "dirty"],
+    ids=["open", "late", "nothing", "dirty", "nobody", "nobody-where-it-fails-closed"],
 )
 def test_what_may_not_be_is_a_fault(wrong: Cell) -> None:
     assert wrong.faults()
