@@ -53,6 +53,7 @@ def figures(plan: Plan, outcome: Outcome, points: int, within: float) -> list[Fi
             for part, seconds in slowest.items()
             if by_part[part]
         ],
+        at_least("caught at its work by a kill", outcome.caught, plan.workers),
         at_most("what a kill had caught goes on, slowest", outcome.slowest, within, " s"),
         *[exactly(f"{name}, violations", len(found), 0) for name, found in sorted(outcome.verdicts.items())],
         at_least("effects in the provider's log", outcome.effects, 1),

@@ -16,7 +16,7 @@ from proofs.judgement import effects
 from proofs.judgement.records import Records
 from proofs.judgement.whole import judge
 from proofs.kills.killing import Killer
-from proofs.kills.resuming import slowest
+from proofs.kills.resuming import caught_at_work, slowest
 from proofs.kills.traffic import OPERATION_SECONDS, Crew, KillGround, Taken
 from proofs.kills.watch import Watcher
 from proofs.report import say
@@ -42,6 +42,8 @@ class Outcome:
 
     killer: Killer
     taken: Taken
+    caught: int
+    """What the kills interrupted at its work."""
     slowest: float
     """Seconds until what a kill had caught went on."""
     verdicts: dict[str, list[str]]
@@ -99,6 +101,7 @@ async def _judge(stack: Stack, killer: Killer, taken: Taken, *, is_at_rest: bool
     return Outcome(
         killer=killer,
         taken=taken,
+        caught=caught_at_work(killer.kills),
         slowest=longest,
         verdicts=found.verdicts | {"I4": found.verdicts["I4"] + stuck},
         ends=found.ends,

@@ -19,6 +19,11 @@ WAITING = (
 """Points at which the worker has nothing to do until somebody else does something."""
 
 
+def caught_at_work(kills: Sequence[Kill]) -> int:
+    """Count what the kills interrupted, without what waited for somebody else: only that can go on late."""
+    return sum(point not in WAITING for kill in kills for point in kill.caught.values())
+
+
 def slowest(
     kills: Sequence[Kill], written: Mapping[str, Sequence[datetime]], ended: Collection[str]
 ) -> tuple[float, list[str]]:

@@ -1,17 +1,21 @@
-"""The course of kills: points told from rows and calls, and how soon what a kill caught goes on."""
+"""The course of kills: points told from rows and calls, how soon what a kill caught goes on, and what is too little."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
 from emulators.gke.log import ServedCall
-from proofs.kills.killing import Kill, Killer
+from proofs.kills.__main__ import WITHIN, figures
+from proofs.kills.course import Outcome, Plan
+from proofs.kills.killing import ENOUGH, Kill, Killer
 from proofs.kills.points import POINTS, Effect, Standing, point_of
-from proofs.kills.resuming import slowest
+from proofs.kills.resuming import caught_at_work, slowest
+from proofs.kills.traffic import Taken
 
 T = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NEW = Standing(
@@ -115,3 +119,52 @@ def test_what_never_went_on_is_a_fault_unless_others_had_to_do_something() -> No
 def test_what_ended_between_the_last_look_and_the_kill_was_not_caught() -> None:
     one = kill(0, prp_1="size: outcome read, not concluded")
     assert slowest([one], {"prp_1": [after(-5)]}, {"prp_1"}) == (0.0, [])
+
+
+def test_what_waits_for_a_person_is_not_caught_at_its_work() -> None:
+    waits = kill(0, prp_1="waits for a person", prp_2="held: a halt")
+    assert caught_at_work([waits, kill(1, prp_1="size: operation polled", prp_2="held: a halt")]) == 1
+
+
+KILLS = [
+    replace(kill(0), part=part, point=POINTS[2], in_flight=ENOUGH, back_after=2.0)
+    for part in ("worker", "temporal", "postgres", "api")
+]
+
+
+def wrong(kills: list[Kill], **changes: Any) -> list[str]:
+    """The names of the figures that do not hold after one kill of each was wanted."""
+    killer = Killer(stack=None, watcher=None, chance=Random(1), kills=kills)  # type: ignore[arg-type]  # as above
+    sound = Outcome(
+        killer, Taken(), caught=1, slowest=2.0, verdicts={"I1": [], "I5": []}, ends="", effects=1, is_at_rest=True
+    )  # fmt: skip
+    found = figures(Plan(1, 1, 0, 1), replace(sound, **changes), 1, WITHIN)
+    return [one.name for one in found if not one.holds]
+
+
+def test_as_many_kills_as_were_wanted_under_load_at_named_points_are_enough() -> None:
+    assert wrong(KILLS) == []
+
+
+@pytest.mark.parametrize("part", ["temporal", "postgres", "api"])
+def test_a_part_that_was_not_killed_is_found(part: str) -> None:
+    (name,) = wrong([one for one in KILLS if one.part != part])
+    assert part in name.lower()
+
+
+def test_kills_under_too_little_load_at_no_point_or_that_caught_nothing_are_too_little() -> None:
+    worker, *others = KILLS
+    assert wrong([replace(worker, in_flight=ENOUGH - 1), *others])[0].startswith("SIGKILLs of the worker")
+    assert wrong([replace(worker, point=""), *others])[0].startswith("named points")
+    assert wrong(KILLS, caught=0) == ["caught at its work by a kill"]
+    assert wrong(KILLS, effects=0) == ["effects in the provider's log"]
+
+
+def test_a_path_that_goes_on_too_late_and_an_invariant_that_is_broken_are_found() -> None:
+    for at, one in enumerate(KILLS):
+        late = [*KILLS[:at], replace(one, back_after=WITHIN + 1), *KILLS[at + 1 :]]
+        (name,) = wrong(late)
+        assert name.endswith(f"after a kill of {one.part}, slowest")
+    assert wrong(KILLS, slowest=WITHIN + 1) == ["what a kill had caught goes on, slowest"]
+    assert wrong(KILLS, verdicts={"I1": ["twice"], "I5": []}) == ["I1, violations"]
+    assert wrong(KILLS, verdicts={"I5": ["gone"]}) == ["acknowledgements lost", "I5, violations"]
