@@ -93,3 +93,11 @@ def test_every_command_is_on_its_page() -> None:
     page = (REFERENCE / "cli.md").read_text()
     missing = [name for name in commands(SLUICE) if not re.search(rf"`[^`]*\b{name.split()[-1]}\b", page)]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    "runbook", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda one: one.stem
+)
+def test_a_runbook_that_names_a_local_identity_says_how_to_do_without(runbook: Path) -> None:
+    names_one = any("--as " in command for command in spelled(runbook))
+    assert not names_one or "`SLUICE_TOKEN`" in runbook.read_text()
