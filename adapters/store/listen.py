@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 import asyncpg
 
 from adapters.store.database import Database, our_errors
+from adapters.waking import set_within
 from contracts.errors import StoreUnavailable
+
+LIFE_SIGN = timedelta(seconds=30)
+"""Between two questions whether the server is still there: who only listens would not learn of a peer that is gone."""
 
 
 async def listen(database: Database, hear: Mapping[str, Callable[[str], None]]) -> None:
@@ -35,7 +40,8 @@ async def listen(database: Database, hear: Mapping[str, Callable[[str], None]]) 
                     await driver.add_listener(channel, forward)
                 for callback in hear.values():
                     callback("")
-                await broken.wait()
+                while not await set_within(broken, LIFE_SIGN.total_seconds()):
+                    await driver.execute("SELECT 1")
             finally:
                 # It listens: it must not return to the pool.
                 await connection.invalidate()

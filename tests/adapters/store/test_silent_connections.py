@@ -6,14 +6,17 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import database as module
 from adapters.store.database import Database, database_now
+from adapters.store.listen import listen
 from contracts.errors import StoreUnavailable
 from tests.silent_relay import SilentRelay, relay_to_postgres
 
@@ -97,6 +100,23 @@ async def test_who_is_told_to_stop_does_not_wait_for_a_silent_connection(
                 await waits()
         async with relayed.transaction() as connection:
             await database_now(connection)
+
+
+async def test_who_only_listens_gives_a_silent_connection_up_too(
+    relay: SilentRelay, relayed: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.store.listen.LIFE_SIGN", timedelta(milliseconds=10))
+    heard = asyncio.Queue[str]()
+    async with asyncio.timeout(60):
+        listening = asyncio.create_task(listen(relayed, {"one": heard.put_nowait}))
+        assert await heard.get() == ""
+        await asyncio.sleep(0.1)
+        async with relayed.single() as connection:
+            await connection.execute(text("NOTIFY one, 'still there'"))
+        assert await heard.get() == "still there"
+        relay.silence()
+        with pytest.raises(StoreUnavailable):
+            await listening
 
 
 async def test_a_pool_of_silent_connections_can_be_closed(relay: SilentRelay, relayed: Database) -> None:
