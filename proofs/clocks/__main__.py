@@ -23,6 +23,7 @@ from proofs.clocks.cases import CASES, is_calm
 from proofs.clocks.course import Course, clocked
 from proofs.clocks.judging import judged
 from proofs.clocks.part import PLANT
+from proofs.judgement.story import stories, tell
 from proofs.report import Figure, Report, arguments, at_least, exactly, say, told
 from proofs.workplace import programs, workplace
 
@@ -37,6 +38,8 @@ class Outcome:
     effects: int = 0
     ends: str = ""
     """Of proposals, in words."""
+    stories: dict[str, list[str]] = field(default_factory=dict)
+    """Proposal → its steps, of the first that have a fault."""
 
     @property
     def faults(self) -> list[str]:
@@ -62,6 +65,7 @@ async def run(course: Course, chosen: Sequence[str]) -> Outcome:
     outcome.verdicts = judgement.verdicts
     outcome.effects = len(judgement.calls.accepted("SetNodePoolSize"))
     outcome.ends = judgement.ends
+    outcome.stories = stories(judgement.records, outcome.faults)
     return outcome
 
 
@@ -90,6 +94,7 @@ def main() -> int:
     again += f' --only "{given.only}"' if given.only else ""
     with workplace("clocks") as place:
         outcome = asyncio.run(_prove(place.directory, chosen, planted=given.plant))
+        tell(outcome.stories)
         report = Report(
             promise=(
                 "Whichever clock is wrong or jumps, no time to decide or to begin grows, no budget is exceeded, and "

@@ -4,7 +4,8 @@ A whole stack runs under load: some proposals wait, some are edited, some fail a
 with SIGKILL at the named points of the path in turn, and those kills count that find at least 20 proposals in flight;
 then Temporal and the API with SIGKILL and PostgreSQL with SIGQUIT at drawn moments. Each kill of the worker counts for
 the point that the rows and the provider's log show right after it. In the end everything comes to rest, and I1 to I7
-are judged. `--seed` draws the same aims and moments again; what real processes do between them is their own.
+are judged. `--seed` draws the same aims and moments again; what real processes do between them is their own, so the
+steps of what has a fault are told, with the kills that met it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import asyncio
 import sys
 import time
 
+from proofs.judgement.story import tell
 from proofs.kills.course import Outcome, Plan, run
 from proofs.kills.killing import ENOUGH
 from proofs.kills.points import POINTS
@@ -79,6 +81,7 @@ def main() -> int:
     began, plan = time.monotonic(), Plan(given.kills, given.others, given.crew, given.seed)
     with workplace("kills") as place:
         outcome = asyncio.run(run(plan, programs(), place.directory))
+        tell(outcome.stories)
         for point in POINTS:
             say(f"{outcome.killer.by_point()[point]:>6}  {point}")
         again = (

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +14,9 @@ from pathlib import Path
 from emulators.gke.log import ServedCall
 from proofs.judgement import effects
 from proofs.judgement.records import Records
+from proofs.judgement.story import stories
 from proofs.judgement.whole import judge
-from proofs.kills.killing import Killer
+from proofs.kills.killing import Kill, Killer
 from proofs.kills.resuming import caught_at_work, slowest
 from proofs.kills.traffic import OPERATION_SECONDS, Crew, KillGround, Taken
 from proofs.kills.watch import Watcher
@@ -48,6 +49,8 @@ class Outcome:
     """Seconds until what a kill had caught went on."""
     verdicts: dict[str, list[str]]
     """Invariant → what breaks it."""
+    stories: dict[str, list[str]]
+    """Proposal or request → its steps and the kills that met it, of the first that have a fault."""
     ends: str
     """Of proposals, in words."""
     effects: int
@@ -98,16 +101,28 @@ async def _is_at_rest(watcher: Watcher) -> bool:
 async def _judge(stack: Stack, killer: Killer, taken: Taken, *, is_at_rest: bool) -> Outcome:
     found = await judge(stack, taken.proposals, taken.requests, taken.votes)
     longest, stuck = slowest(killer.kills, _written(found.records), _ended(found.records))
+    verdicts = found.verdicts | {"I4": found.verdicts["I4"] + stuck}
+    told = stories(found.records, [one for several in verdicts.values() for one in several])
     return Outcome(
         killer=killer,
         taken=taken,
         caught=caught_at_work(killer.kills),
         slowest=longest,
-        verdicts=found.verdicts | {"I4": found.verdicts["I4"] + stuck},
+        verdicts=verdicts,
+        stories={subject: sorted([*steps, *met(killer.kills, subject)]) for subject, steps in told.items()},
         ends=found.ends,
         effects=len(effects.effects(found.calls)),
         is_at_rest=is_at_rest,
     )
+
+
+def met(kills: Sequence[Kill], subject: str) -> list[str]:
+    """Return the kills that met something open, each as a step of its story."""
+    return [
+        f"{one.at:%H:%M:%S.%f} the kill of {one.part} meets it at «{one.caught[subject]}»"
+        for one in kills
+        if subject in one.caught
+    ]
 
 
 def _ended(records: Records) -> set[str]:

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from proofs.judgement.story import stories, tell
 from proofs.judgement.whole import Judgement, judge
 from proofs.kills.traffic import LIMITS, OPERATION_SECONDS
 from proofs.network import cells, lost_answers
@@ -113,6 +114,7 @@ def main() -> int:
             figures = figures_of_cells(met, judgement, len(chosen)) + figures
             faults += [fault for one in met for fault in one.faults()]
             faults += [f"{name}: {one}" for name, found in judgement.verdicts.items() for one in found]
+            tell(stories(judgement.records, faults))
         only = f' --only "{given.only}"' if given.only else ""
         report = Report(
             promise=_PROMISE,

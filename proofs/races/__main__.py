@@ -22,9 +22,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from adapters.store.migrate import upgrade
+from proofs.judgement.story import tell
 from proofs.postgres import on_core, postgres
 from proofs.races.course import BATCH, Tally, run
-from proofs.report import Figure, Report, arguments, at_least, exactly, say, told
+from proofs.report import Figure, Report, arguments, at_least, exactly, told
 from proofs.workplace import workplace
 
 SEED = 20_261_122
@@ -71,8 +72,7 @@ def main() -> int:
     with workplace("races") as place:
         with on_core(_CORE), postgres() as url:
             tally = asyncio.run(_prove(place.directory, url, given.races, given.seed, given.only))
-        for proposal_id, steps in tally.stories.items():
-            say("\n  ".join((f"\n{proposal_id}", *steps)))
+        tell(tally.stories)
         report = Report(
             promise=(
                 "Whoever acts on one proposal at the same moment: it ends once and legally, the audit log says so, and "

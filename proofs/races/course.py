@@ -21,10 +21,11 @@ from adapters.store.schema import proposals
 from contracts.proposal import ProposalState
 from emulators.gke.log import Calls, read_calls
 from proofs.judgement import records
+from proofs.judgement.story import TOLD, stories
 from proofs.postgres import empty
 from proofs.races import ground
 from proofs.races.drawing import PROCESSES, Round, chance_of, draw
-from proofs.races.judges import judge, story
+from proofs.races.judges import judge
 from proofs.races.racer import Answer, Answers
 from proofs.report import Stopwatch
 
@@ -33,8 +34,6 @@ BATCH = 250
 AT_ONCE = 8
 """Proposals that are raced for side by side."""
 MOST_ROUNDS = 30
-TOLD = 5
-"""Faulty proposals whose events are told."""
 _ANSWERS_WITHIN = 120.0
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -139,9 +138,7 @@ class Course:
         calls = Calls(call for log in logs for call in read_calls(log))
         wrong = judge(found, calls, self._answers)
         self.tally.faults += wrong
-        for row in found.proposals:
-            if len(self.tally.stories) < TOLD and any(row.id in one for one in wrong):
-                self.tally.stories[row.id] = story(found, row.id)
+        self.tally.stories |= stories(found, wrong, TOLD - len(self.tally.stories))
         self.tally.proposals += len(numbers)
         self.tally.ends += Counter(row.state for row in found.proposals)
         self.tally.effects += len(calls)

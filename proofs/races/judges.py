@@ -69,20 +69,3 @@ def _twice(proposal_id: str, told: Sequence[Answer]) -> Iterable[str]:
         given = [getattr(one, key) for one in told if one.call.kind is kind and one.told in ("200", "202")]
         if len(given) != len(set(given)):
             yield f"{proposal_id}: {kind} was answered twice as done: {given}"
-
-
-def story(records: Records, proposal_id: str) -> list[str]:
-    """Return what happened to a proposal, in the order of its events: the steps of a race that cannot be repeated."""
-    told = []
-    for event in records.events_about().get(proposal_id, ()):
-        payload = event.payload
-        decision = payload.get("decision") or {}
-        said = {
-            "who": event.actor.subject,
-            "what": decision.get("kind") or payload.get("to"),
-            "decision": decision.get("id") or payload.get("decision_id"),
-            "because": payload.get("reason_code"),
-        }
-        words = (f"{name} {word}" for name, word in said.items() if word)
-        told.append(f"{event.at:%H:%M:%S.%f} {event.type} {', '.join(words)}")
-    return told

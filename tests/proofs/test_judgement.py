@@ -16,6 +16,7 @@ from contracts.signature import key_id_of, sign
 from emulators.gke.log import Calls, ServedCall
 from proofs.judgement import approvals, effects, endings, halts, money
 from proofs.judgement.records import Records
+from proofs.judgement.story import stories
 from proofs.simulation.ground import ANA, BEN, CARLA, FORGED, KEY, PUBLIC_KEYS
 from tests.contracts.samples import proposal as sample
 
@@ -274,3 +275,18 @@ def test_what_was_acknowledged_and_is_gone_or_doubled_is_found() -> None:
     assert endings.lost(records(decisions=[row(id="dec_1")]), [], [], ["dec_1"]) == []
     twice = records(requests=[asked], proposals=[*whole.proposals, *whole.proposals], events=[closed, closed])
     assert len(endings.lost(twice, [], ["req_1"])) == 2
+
+
+def test_the_steps_of_what_has_a_fault_are_told_in_their_order() -> None:
+    moved = event(AuditType.PROPOSAL_MOVED, "prp_1", to="denied", reason_code="rate_limited")
+    other, closed = (
+        event(AuditType.PROPOSAL_MOVED, "prp_2", to="denied"),
+        event(AuditType.REQUEST_CLOSED, "req_1"),
+    )
+    faults = ["prp_1 reached 2 final states", "I5: req_1 has 0 outcomes", "prp_1: again"]
+    told = stories(records(events=[moved, other, closed, moved]), faults)
+    assert list(told) == ["prp_1", "req_1"]
+    assert told["prp_1"] == 2 * [
+        "12:00:00.000000 proposal.moved who sluice, what denied, because rate_limited"
+    ]
+    assert stories(records(events=[moved]), faults, most=0) == {}

@@ -11,7 +11,7 @@ import pytest
 
 from emulators.gke.log import ServedCall
 from proofs.kills.__main__ import WITHIN, figures
-from proofs.kills.course import Outcome, Plan
+from proofs.kills.course import Outcome, Plan, met
 from proofs.kills.killing import ENOUGH, Kill, Killer
 from proofs.kills.points import POINTS, Effect, Standing, point_of
 from proofs.kills.resuming import caught_at_work, slowest
@@ -136,7 +136,8 @@ def wrong(kills: list[Kill], **changes: Any) -> list[str]:
     """The names of the figures that do not hold after one kill of each was wanted."""
     killer = Killer(stack=None, watcher=None, chance=Random(1), kills=kills)  # type: ignore[arg-type]  # as above
     sound = Outcome(
-        killer, Taken(), caught=1, slowest=2.0, verdicts={"I1": [], "I5": []}, ends="", effects=1, is_at_rest=True
+        killer, Taken(), caught=1, slowest=2.0, verdicts={"I1": [], "I5": []}, stories={}, ends="", effects=1,
+        is_at_rest=True,
     )  # fmt: skip
     found = figures(Plan(1, 1, 0, 1), replace(sound, **changes), 1, WITHIN)
     return [one.name for one in found if not one.holds]
@@ -158,6 +159,11 @@ def test_kills_under_too_little_load_at_no_point_or_that_caught_nothing_are_too_
     assert wrong([replace(worker, point=""), *others])[0].startswith("named points")
     assert wrong(KILLS, caught=0) == ["caught at its work by a kill"]
     assert wrong(KILLS, effects=0) == ["effects in the provider's log"]
+
+
+def test_the_kills_that_met_something_are_steps_of_its_story() -> None:
+    kills = [kill(0, prp_1="waits for a person"), kill(5, prp_2="held: a halt")]
+    assert met(kills, "prp_2") == ["12:00:05.000000 the kill of worker meets it at «held: a halt»"]
 
 
 def test_a_path_that_goes_on_too_late_and_an_invariant_that_is_broken_are_found() -> None:
