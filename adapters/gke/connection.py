@@ -23,6 +23,9 @@ PING_AFTER = timedelta(seconds=30)
 PING_ANSWERED_WITHIN = timedelta(seconds=10)
 """Then it is given up. gRPC's own measure is a minute, and none where it has no ping of its own under way. So long
 every call would time out on a connection whose other end is gone."""
+MOST_BYTES = 64 * 1024 * 1024
+"""Of one answer. gRPC's own 4 MiB, which Google's client lifts on the channels it makes, are fewer than the operations
+of a busy location."""
 
 
 class Connection:
@@ -74,6 +77,7 @@ class Connection:
         options: list[tuple[str, str | int]] = [
             ("grpc.primary_user_agent", self._agent),
             ("grpc.enable_retries", 0),
+            ("grpc.max_receive_message_length", MOST_BYTES),
             # gRPC's own pause grows to two minutes; a provider that is back shall be used again at once.
             ("grpc.initial_reconnect_backoff_ms", 200),
             ("grpc.max_reconnect_backoff_ms", 2_000),

@@ -33,6 +33,8 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     HTTPStatus.REQUEST_TIMEOUT: ProviderUnavailable,
     HTTPStatus.TOO_MANY_REQUESTS: ProviderUnavailable,
 }
+_ASKED_TOO_OFTEN = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED"})
+"""Reasons with which Compute throttles: under status 403, as if something were forbidden."""
 
 
 class _Part(BaseModel):
@@ -52,6 +54,19 @@ class _InstanceGroupManager(_Part):
     target_size: int = Field(alias="targetSize", ge=0)
     actions: _Actions = Field(alias="currentActions")
     status: _Status
+
+
+class _Reason(_Part):
+    reason: str = ""
+
+
+class _Error(_Part):
+    errors: list[_Reason] = []
+    details: list[_Reason] = []
+
+
+class _Refusal(_Part):
+    error: _Error
 
 
 async def read_instance_group(connection: Connection, link: str, *, timeout: timedelta) -> ZoneSize:
@@ -86,12 +101,23 @@ async def _get(connection: Connection, path: str, timeout: timedelta) -> Any:
             url, headers=headers, timeout=limit, allow_redirects=False
         ) as answer:
             if answer.status != HTTPStatus.OK:
-                kind = _BY_STATUS.get(answer.status) or (
-                    ProviderUnavailable
-                    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-                    else ProviderRefused
-                )
-                raise kind(f"read {path}: HTTP {answer.status}")
+                raise _refusal(answer.status, await answer.read())(f"read {path}: HTTP {answer.status}")
             return await answer.json()
     except (TimeoutError, aiohttp.ClientError, ValueError) as error:
         raise ProviderUnavailable(f"read {path}: {type(error).__name__}") from error
+
+
+def _refusal(status: int, body: bytes) -> type[ProviderError]:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ProviderUnavailable
+    if status == HTTPStatus.FORBIDDEN and _ASKED_TOO_OFTEN & _reasons(body):
+        return ProviderUnavailable
+    return _BY_STATUS.get(status, ProviderRefused)
+
+
+def _reasons(body: bytes) -> set[str]:
+    try:
+        said = _Refusal.model_validate_json(body).error
+    except ValidationError:
+        return set()
+    return {one.reason for one in (*said.errors, *said.details)}

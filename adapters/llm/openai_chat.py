@@ -169,7 +169,7 @@ def _retry_after(response: httpx2.Response) -> timedelta | None:
         return min(timedelta(seconds=int(value)), MAX_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         return None

@@ -27,7 +27,11 @@ KEPT_FOR = 3_600.0
 LOOKED_FOR_EVERY = 10.0
 """Seconds between two looks for a key that is not known."""
 MOST_BYTES = 256 * 1024
+ANSWERED_WITHIN = 15.0
+"""Seconds for a whole answer. The client's own time-outs begin anew with every byte."""
 _OK = 200
+_REFUSALS = (400, 401, 403)
+"""How a token endpoint answers whom it refuses (RFC 6749, section 5.2). Whoever is out of order spells that alike."""
 
 
 @dataclass(frozen=True)
@@ -90,23 +94,24 @@ class Documents:
 
 
 async def fetch_json(http: httpx.AsyncClient, method: str, url: str, **options: Any) -> dict[str, Any]:
-    """Return the JSON object that the provider answers with, or its error as RFC 6749 spells it.
+    """Return the JSON object that the provider answers with, or to a POST its refusal as RFC 6749 spells it.
 
     Raises:
         IdentityProviderUnavailable: no answer, or none that is a JSON object of a sensible size.
     """
     forbid_in_transaction()
     try:
-        async with http.stream(method, url, **options) as answer:
+        async with asyncio.timeout(ANSWERED_WITHIN), http.stream(method, url, **options) as answer:
             body = bytearray()
             async for chunk in answer.aiter_bytes():
                 body += chunk
                 if len(body) > MOST_BYTES:
                     raise IdentityProviderUnavailable("the identity provider's answer is too large")
             found = httpx.Response(answer.status_code, content=bytes(body)).json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, RecursionError) as error:
         raise IdentityProviderUnavailable("the identity provider did not answer as it should") from error
-    if not isinstance(found, dict) or (answer.status_code != _OK and "error" not in found):
+    may_refuse = method == "POST" and answer.status_code in _REFUSALS
+    if not isinstance(found, dict) or (answer.status_code != _OK and not (may_refuse and "error" in found)):
         raise IdentityProviderUnavailable(f"the identity provider answered {answer.status_code}")
     return found
 

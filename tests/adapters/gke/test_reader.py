@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -244,23 +246,69 @@ async def test_nobody_listening_is_unavailable() -> None:
     await reader.close()
 
 
-async def test_an_answer_of_compute_that_is_no_instance_group_is_unavailable(
-    local_fleet: RunningEmulator,
-) -> None:
-    async def nonsense(_: web.Request) -> web.Response:
-        return web.json_response({"targetSize": "many"})
+@asynccontextmanager
+async def compute(answer: web.Response) -> AsyncIterator[str]:
+    """Run a Compute API that says the same to everybody, and yield its URL."""
+
+    async def say(_: web.Request) -> web.Response:
+        return web.Response(body=answer.body, status=answer.status, content_type=answer.content_type)
 
     app = web.Application()
-    app.add_routes([web.get("/{path:.*}", nonsense)])
+    app.add_routes([web.get("/{path:.*}", say)])
     runner = web.AppRunner(app, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    reader = GkeNodePoolReader.to_endpoint(local_fleet.address, url)
-    with pytest.raises(ProviderUnavailable):
-        await reader.observe(INFERENCE)
-    await reader.close()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     await runner.cleanup()
+
+
+async def refused_by_compute(fleet: RunningEmulator, answer: web.Response) -> type[ProviderError]:
+    async with compute(answer) as url:
+        reader = GkeNodePoolReader.to_endpoint(fleet.address, url)
+        with pytest.raises(ProviderError) as raised:
+            await reader.observe(INFERENCE)
+        await reader.close()
+    return type(raised.value)
+
+
+async def test_an_answer_of_compute_that_is_no_instance_group_is_unavailable(
+    local_fleet: RunningEmulator,
+) -> None:
+    answer = web.json_response({"targetSize": "many"})
+    assert await refused_by_compute(local_fleet, answer) is ProviderUnavailable
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"errors": [{"domain": "usageLimits", "reason": "rateLimitExceeded"}]},
+        {"errors": [{"domain": "usageLimits", "reason": "userRateLimitExceeded"}]},
+        {"details": [{"@type": "type.googleapis.com/google.rpc.Help"}, {"reason": "RATE_LIMIT_EXCEEDED"}]},
+    ],
+    ids=["everybody", "user", "error-info"],
+)
+async def test_compute_that_is_asked_too_often_may_answer_later(
+    local_fleet: RunningEmulator, said: dict[str, Any]
+) -> None:
+    answer = web.json_response({"error": {"code": 403, "message": "Quota exceeded"} | said}, status=403)
+    assert await refused_by_compute(local_fleet, answer) is ProviderUnavailable
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"error": {"code": 403, "errors": [{"reason": "forbidden"}]}}',
+        "<html>no</html>",
+        "[]",
+        "",
+        '{"error": 5}',
+    ],
+)
+async def test_compute_that_forbids_for_another_reason_or_none_denies_it(
+    local_fleet: RunningEmulator, said: str
+) -> None:
+    answer = web.Response(text=said, status=403)
+    assert await refused_by_compute(local_fleet, answer) is ProviderPermissionDenied
 
 
 async def test_without_google_credentials_google_mode_is_denied(

@@ -212,7 +212,18 @@ async def test_retry_after_as_a_date_is_passed_on_and_capped(
     assert caught.value.retry_after == timedelta(seconds=30)
 
 
-@pytest.mark.parametrize("value", ["soon", "-1", "1e9", "²", ""])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "soon",
+        "-1",
+        "1e9",
+        "²",
+        "",
+        f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT",
+        f"Mon, 01 Jan 2026 00:00:00 +{'9' * 20}",
+    ],
+)
 async def test_a_senseless_retry_after_is_ignored(
     chat: OpenAIChat, chat_server: ChatServer, value: str
 ) -> None:

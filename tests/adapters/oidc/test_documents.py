@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from adapters.oidc.documents import MOST_BYTES, Documents
+from adapters.oidc import documents
+from adapters.oidc.documents import MOST_BYTES, Documents, fetch_json
 from adapters.oidc.provider import OidcProvider
 from contracts.errors import ConfigurationInvalid, IdentityProviderUnavailable
 from settings import OidcSettings
@@ -53,7 +55,7 @@ async def published() -> AsyncIterator[Published]:
             return told.answer
         return JSONResponse({"keys": told.keys} if request.url.path == "/jwks" else told.document)
 
-    app = Starlette(routes=[Route("/{path:path}", serve)])
+    app = Starlette(routes=[Route("/{path:path}", serve, methods=["GET", "POST"])])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as http:
         told = Published(
             http,
@@ -137,15 +139,54 @@ async def test_a_document_that_could_lead_elsewhere_is_not_used(
         Response("x" * (MOST_BYTES + 1)),
         Response("[" * 100_000),
         JSONResponse({"issuer": ISSUER}, 500),
+        JSONResponse({"error": "temporarily_unavailable"}, 503),
         Response(status_code=302, headers={"Location": "https://evil.example/"}),
         Response(b"\xff\xfe"),
     ],
-    ids=["text", "list", "string", "large", "deep", "500", "redirect", "bytes"],
+    ids=["text", "list", "string", "large", "deep", "500", "503", "redirect", "bytes"],
 )
 async def test_an_answer_that_is_none_is_unavailable(published: Published, answer: Response) -> None:
     published.answer = answer
     with pytest.raises(IdentityProviderUnavailable):
         await published.documents().metadata()
+
+
+async def test_keys_that_cannot_be_read_now_replace_none_that_are_known(published: Published) -> None:
+    read = published.documents()
+    await read.keys("one")
+    published.now += 11
+    published.answer = JSONResponse({"error": "temporarily_unavailable"}, 503)
+    with pytest.raises(IdentityProviderUnavailable):
+        await read.keys("two")
+    assert [key.kid for key in await read.keys("one")] == ["one"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+async def test_a_refusal_is_told_as_the_provider_spells_it(published: Published, status: int) -> None:
+    published.answer = JSONResponse({"error": "invalid_grant"}, status)
+    assert await fetch_json(published.http, "POST", f"{ISSUER}/token") == {"error": "invalid_grant"}
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_an_outage_that_is_spelled_like_a_refusal_is_none(published: Published, status: int) -> None:
+    published.answer = JSONResponse({"error": "server_error"}, status)
+    with pytest.raises(IdentityProviderUnavailable):
+        await fetch_json(published.http, "POST", f"{ISSUER}/token")
+
+
+async def test_a_provider_that_drips_its_answer_is_left_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def drip() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(documents, "ANSWERED_WITHIN", 0.2)
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=drip()))
+    async with asyncio.timeout(60), httpx.AsyncClient(transport=transport) as http:
+        with pytest.raises(IdentityProviderUnavailable):
+            await Documents(http, ISSUER).metadata()
 
 
 @pytest.mark.parametrize(
