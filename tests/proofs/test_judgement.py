@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -9,12 +10,16 @@ from typing import Any
 
 import pytest
 
+from adapters.audit.export import Entry
+from adapters.audit.merkle import leaf_hash
 from contracts.audit import AuditEvent, AuditType
 from contracts.decision import Decision
 from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
+from contracts.proposal import Draft
 from contracts.signature import key_id_of, sign
 from emulators.gke.log import Calls, ServedCall
-from proofs.judgement import approvals, effects, endings, halts, money
+from proofs.audit_tamper.log import rewritten, signer_of
+from proofs.judgement import approvals, effects, endings, halts, log, money, reservations
 from proofs.judgement.records import Records
 from proofs.judgement.story import stories
 from proofs.simulation.ground import ANA, BEN, CARLA, FORGED, KEY, PUBLIC_KEYS
@@ -33,7 +38,7 @@ def records(**rows: Any) -> Records:
     return Records(**(fields | rows))
 
 
-def event(kind: AuditType, subject: str, **payload: Any) -> AuditEvent:
+def event(kind: AuditType, subject: str, /, **payload: Any) -> AuditEvent:
     made = {"id": f"{kind}{subject}", "type": kind, "tenant": "default", "subject": subject}
     return AuditEvent.model_validate(made | {"actor": SYSTEM, "payload": payload, "at": NOW})
 
@@ -205,16 +210,18 @@ def test_money_above_a_cap_still_held_or_wrongly_summed_is_found() -> None:
     assert money.held_at_rest(still) == ["prp_1 still holds 10"]
 
 
+LINE = {
+    "scope": "team=a", "window": "month:2026-11", "currency": "USD", "limit": 100, "reserved": 0, "committed": 0,
+    "amount": 10, "hours_left": 1,
+}  # fmt: skip
+COST = {
+    "currency": "USD", "machine_type": "e2", "region": "r", "node_delta": 1, "price_per_node_hour": 10,
+    "monthly_delta": 7300, "price_source": "t", "price_as_of": NOW.date(), "lines": [LINE],
+}  # fmt: skip
+
+
 def test_an_effect_without_a_whole_reservation_is_found() -> None:
-    line = {
-        "scope": "team=a", "window": "month:2026-11", "currency": "USD", "limit": 100, "reserved": 0, "committed": 0,
-        "amount": 10, "hours_left": 1,
-    }  # fmt: skip
-    cost = {
-        "currency": "USD", "machine_type": "e2", "region": "r", "node_delta": 1, "price_per_node_hour": 10,
-        "monthly_delta": 7300, "price_source": "t", "price_as_of": NOW.date(), "lines": [line],
-    }  # fmt: skip
-    passed = judged(cost=cost)
+    passed = judged(cost=COST)
 
     def found(*entries: Any) -> list[str]:
         return before_the_effect(passed, entries=entries)
@@ -290,3 +297,72 @@ def test_the_steps_of_what_has_a_fault_are_told_in_their_order() -> None:
         "12:00:00.000000 proposal.moved who sluice, what denied, because rate_limited"
     ]
     assert stories(records(events=[moved]), faults, most=0) == {}
+
+
+def of_a_denial() -> tuple[AuditEvent, ...]:
+    """Events of a proposal that was made, reserved something, and was denied."""
+    whole = sample(authors=(ANA,)).model_dump(mode="json", include=set(Draft.model_fields))
+    amount = {
+        "kind": "reserve", "proposal_id": "prp_1", "tenant": "default", "scope": "tenant", "window": "month:2026-11",
+        "currency": "USD", "amount": "10", "debit": "available", "credit": "reserved",
+    }  # fmt: skip
+    moved = {"proposal_id": "prp_1", "from": "evaluating", "to": "denied", "revision": 1, "reason_code": "no"}
+    return (
+        event(AuditType.PROPOSAL_CREATED, "prp_1", **whole),
+        event(AuditType.LEDGER_POSTED, "prp_1", **amount),
+        event(AuditType.PROPOSAL_MOVED, "prp_1", **moved),
+    )
+
+
+TOLD = of_a_denial()
+WINDOW = {"tenant": "default", "scope": "tenant", "window": "month:2026-11", "committed": 0}
+
+
+def left(state: str = "denied", reserved: int = 10, events: tuple[AuditEvent, ...] = TOLD) -> Records:
+    """The tables that these events lead to, but for the changes."""
+    window = row(**WINDOW, reserved=Decimal(reserved))
+    return records(proposals=[proposal(state, revision=1, digest=None)], windows=[window], events=events)
+
+
+def exported(events: Iterable[AuditEvent], seed: int = 1) -> bytes:
+    leaves = [one.leaf_bytes() for one in events]
+    entries = [Entry(number, leaf, leaf_hash(leaf)) for number, leaf in enumerate(leaves)]
+    return b"".join(rewritten(entries, signer_of(seed), every=2))
+
+
+def test_a_log_that_verifies_and_rebuilds_the_tables_is_as_it_must_be() -> None:
+    assert log.faults(left(), exported(TOLD), signer_of(1).key) == []
+
+
+@pytest.mark.parametrize(
+    ("tables", "export", "fault"),
+    [
+        (left(), exported(TOLD).replace(b"denied", b"failed"), "line 5 of the export"),
+        (left(), exported(TOLD, seed=2), "of the export"),
+        (left(), exported(TOLD[:2]), "the export has 2 of 3 events"),
+        (left(), exported((TOLD[0], TOLD[2], TOLD[1], TOLD[2])), "does not follow"),
+        (left("succeeded"), exported(TOLD), "proposals: prp_1 is"),
+        (left(reserved=9), exported(TOLD), "budget windows: ('default', 'tenant', 'month:2026-11') is"),
+        (records(events=TOLD), exported(TOLD), "proposals: prp_1 is None"),
+    ],
+    ids=["changed", "other-key", "short", "twice", "state", "money", "lost"],
+)
+def test_a_log_that_does_not_verify_or_does_not_rebuild_the_tables_is_found(
+    tables: Records, export: bytes, fault: str
+) -> None:
+    assert any(fault in one for one in log.faults(tables, export, signer_of(1).key))
+
+
+def test_a_vote_and_a_request_that_the_events_do_not_know_are_found() -> None:
+    vote = row(id="dec_1", proposal_id="prp_1", reviewer="local/ben", status="applied")
+    asked = row(id="req_1", status="answered", answer="as it is")
+    found = log.rebuilt(records(decisions=[vote], requests=[asked]), ())
+    assert [one.partition(" is")[0] for one in found] == ["votes: dec_1", "requests: req_1"]
+
+
+def test_a_proposal_that_holds_more_than_it_costs_is_found() -> None:
+    once, again = (entry(number, "reserve", "available", "reserved", 10) for number in (1, 2))
+    back = entry(2, "release", "reserved", "available", 10)
+    assert reservations.faults(records(evaluations=[judged(cost=COST)], entries=[once, back, again])) == []
+    (found,) = reservations.faults(records(evaluations=[judged(cost=COST)], entries=[once, again]))
+    assert found == "prp_1 holds 20 of team=a month:2026-11 and costs 10.00"
