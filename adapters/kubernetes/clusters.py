@@ -53,12 +53,30 @@ class Clusters:
         self._kubeconfig = kubeconfig
         self._clients: dict[str, Any] = {}
 
-    def client(self, target: NodePoolTarget) -> Any:
-        """Return the client of the target's cluster, or None when the file has no context of it.
+    @contextmanager
+    def client(self, target: NodePoolTarget, what: str) -> Iterator[Any]:
+        """Yield the client of the target's cluster, or None when the file has no context of it. See `translated`.
+
+        One whose credentials were refused is not used again: the file may have others by now, and where a login
+        program failed, the library makes a client without any.
 
         Raises:
             ProviderRefused: the file cannot be used.
         """
+        try:
+            with translated(what):
+                yield self._kept(target)
+        except ProviderPermissionDenied:
+            self._clients.pop(_context(target), None)
+            raise
+
+    def close(self) -> None:
+        """Close the connections."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+    def _kept(self, target: NodePoolTarget) -> Any:
         from kubernetes.config import ConfigException
         from yaml import YAMLError
 
@@ -76,18 +94,12 @@ class Clusters:
             # The library checks the file's shape only by tripping over it.
             raise ProviderRefused("the kubeconfig cannot be used") from error
 
-    def close(self) -> None:
-        """Close the connections."""
-        for client in self._clients.values():
-            client.close()
-        self._clients.clear()
-
     def _made(self, target: NodePoolTarget) -> Any:
         from kubernetes import client
         from kubernetes import config as untyped_config
 
         config: Any = untyped_config
-        context = f"gke_{target.project}_{target.location}_{target.cluster}"
+        context = _context(target)
         if context not in self._clients:
             contexts, _ = config.list_kube_config_contexts(config_file=str(self._kubeconfig))
             if context not in {item["name"] for item in contexts}:
@@ -101,3 +113,7 @@ class Clusters:
                 client_configuration=settings,
             )
         return self._clients[context]
+
+
+def _context(target: NodePoolTarget) -> str:
+    return f"gke_{target.project}_{target.location}_{target.cluster}"

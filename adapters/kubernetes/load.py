@@ -12,7 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from adapters.kubernetes.clusters import Clusters, translated
+from adapters.kubernetes.clusters import Clusters
 from adapters.store.database import forbid_in_transaction
 from contracts.action import NodePoolTarget
 from contracts.ports import BlockedBudget, PoolLoad
@@ -45,8 +45,7 @@ class KubernetesLoadReader:
     def _read(self, target: NodePoolTarget) -> PoolLoad | None:
         from kubernetes.client import CoreV1Api, PolicyV1Api
 
-        with translated(f"read the load of {target.key}"):
-            client = self._clusters.client(target)
+        with self._clusters.client(target, f"read the load of {target.key}") as client:
             if client is None:
                 return None
             core, seconds = CoreV1Api(client), self._timeout.total_seconds()

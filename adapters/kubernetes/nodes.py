@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from adapters.kubernetes.clusters import Clusters, translated
+from adapters.kubernetes.clusters import Clusters
 from adapters.store.database import forbid_in_transaction
 from contracts.action import NodePoolTarget
 
@@ -42,8 +42,7 @@ class KubernetesReadyNodeCounter:
         # Imported here because the library is large and most processes never ask.
         from kubernetes.client import CoreV1Api
 
-        with translated(f"count Ready nodes of {target.key}"):
-            client = clusters.client(target)
+        with clusters.client(target, f"count Ready nodes of {target.key}") as client:
             if client is None:
                 return None
             return _count_ready(CoreV1Api(client), target.node_pool, self._timeout.total_seconds())

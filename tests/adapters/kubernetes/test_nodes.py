@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -43,12 +45,16 @@ class ApiServer:
     nodes: list[dict[str, Any]] = field(default_factory=list)
     status: int = 200
     asked: int = 0
+    wanted: str = ""
+    """The token that it takes; any, where empty."""
 
     async def list_nodes(self, request: web.Request) -> web.Response:
         self.asked += 1
-        if self.status != 200:
-            body = {"kind": "Status", "status": "Failure", "code": self.status, "message": "no"}
-            return web.json_response(body, status=self.status)
+        known = not self.wanted or request.headers.get("Authorization") == f"Bearer {self.wanted}"
+        status = self.status if known else 401
+        if status != 200:
+            body = {"kind": "Status", "status": "Failure", "code": status, "message": "no"}
+            return web.json_response(body, status=status)
         key, _, value = request.query["labelSelector"].partition("=")
         found = [item for item in self.nodes if item["metadata"]["labels"].get(key) == value]
         start = int(request.query.get("continue", "0"))
@@ -70,14 +76,16 @@ async def api_server() -> AsyncIterator[ApiServer]:
     await runner.cleanup()
 
 
-def write_kubeconfig(path: Path, url: str) -> Path:
+def write_kubeconfig(
+    path: Path, url: str, user: Mapping[str, object] = MappingProxyType({"token": "a-token"})
+) -> Path:
     context = "gke_acme-prod_europe-west4_serving"
     config = {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": context,
         "clusters": [{"name": context, "cluster": {"server": url}}],
-        "users": [{"name": context, "user": {"token": "a-token"}}],
+        "users": [{"name": context, "user": dict(user)}],
         "contexts": [{"name": context, "context": {"cluster": context, "user": context}}],
     }
     path.write_text(yaml.safe_dump(config))
@@ -134,6 +142,40 @@ async def test_a_refusal_is_one_of_our_errors_and_is_not_tried_again(
     assert type(raised.value) is error
     assert "a-token" not in str(raised.value)
     assert api_server.asked == 1
+
+
+async def test_a_token_that_was_replaced_is_read_anew_once_the_old_one_is_refused(
+    api_server: ApiServer, counter: KubernetesReadyNodeCounter, tmp_path: Path
+) -> None:
+    assert await counter.count_ready(TARGET) == 0
+    api_server.wanted = "another-token"
+    write_kubeconfig(tmp_path / "kubeconfig", api_server.url, {"token": "another-token"})
+    with pytest.raises(ProviderPermissionDenied):
+        await counter.count_ready(TARGET)
+    assert await counter.count_ready(TARGET) == 0
+
+
+async def test_a_login_program_that_failed_once_is_asked_again(api_server: ApiServer, tmp_path: Path) -> None:
+    api_server.wanted = "a-token"
+    told = {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": {"token": "a-token"},
+    }
+    answer = tmp_path / "answer"
+    login = {
+        "apiVersion": told["apiVersion"],
+        "command": "cat",
+        "args": [str(answer)],
+        "interactiveMode": "Never",
+    }
+    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", api_server.url, {"exec": login})
+    counter = KubernetesReadyNodeCounter(kubeconfig, timeout=timedelta(seconds=20))
+    with pytest.raises(ProviderPermissionDenied):
+        await counter.count_ready(TARGET)
+    answer.write_text(json.dumps(told))
+    assert await counter.count_ready(TARGET) == 0
+    await counter.close()
 
 
 async def test_nobody_listening_is_unavailable(tmp_path: Path) -> None:
