@@ -44,6 +44,11 @@ def figures(plan: Plan, outcome: Outcome, points: int, within: float) -> list[Fi
         exactly("SIGKILLs of Temporal", len(by_part["temporal"]), plan.others),
         exactly("SIGQUITs of PostgreSQL", len(by_part["postgres"]), plan.others),
         exactly("SIGKILLs of the API during intake", len(by_part["api"]), plan.others),
+        at_least(
+            "proposals in flight at a kill of these, fewest",
+            min((one.in_flight for one in kills if one.part != "worker"), default=0),
+            min(1, plan.others),
+        ),
         exactly("acknowledgements lost", len(outcome.verdicts["I5"]), 0),
         *[
             at_most(

@@ -50,7 +50,7 @@ def figures(tally: Tally, races: int) -> tuple[Figure, ...]:
     """Return what was counted."""
     return (
         at_least("races (calls for one proposal that overlapped)", tally.races, races),
-        told("of these between processes", tally.across),
+        at_least("of these between processes", tally.across, races // 2),
         told("proposals", tally.proposals),
         told("calls", tally.calls),
         at_least("effects", tally.effects, min(1, races)),

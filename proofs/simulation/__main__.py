@@ -46,7 +46,7 @@ def main() -> int:
     ]
     report = Report(
         promise=_PROMISE,
-        figures=_figures(
+        figures=figures(
             tally, len(seeds), is_whole=given.seed is None and len(seeds) >= len(boundaries()) * 20
         ),
         faults=faults[:MAX_FAULTS],
@@ -56,7 +56,8 @@ def main() -> int:
     return conclude(report, given.report)
 
 
-def _figures(tally: Tally, wanted: int, *, is_whole: bool) -> Sequence[Figure]:
+def figures(tally: Tally, wanted: int, *, is_whole: bool) -> Sequence[Figure]:
+    """Return what was counted. A few seeds (`is_whole` is False) cannot come to every boundary, nor to much else."""
     known = boundaries()
     fatal = [name for name in known if tally.crashed[name]]
     every = exactly("boundaries where a process was lost", len(fatal), len(known))

@@ -156,6 +156,8 @@ def test_a_part_that_was_not_killed_is_found(part: str) -> None:
 def test_kills_under_too_little_load_at_no_point_or_that_caught_nothing_are_too_little() -> None:
     worker, *others = KILLS
     assert wrong([replace(worker, in_flight=ENOUGH - 1), *others])[0].startswith("SIGKILLs of the worker")
+    idle = replace(others[0], in_flight=0)
+    assert wrong([worker, *others, idle])[-1] == "proposals in flight at a kill of these, fewest"
     assert wrong([replace(worker, point=""), *others])[0].startswith("named points")
     assert wrong(KILLS, caught=0) == ["caught at its work by a kill"]
     assert wrong(KILLS, effects=0) == ["effects in the provider's log"]

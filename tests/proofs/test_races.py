@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -19,8 +20,8 @@ from contracts.proposal import ProposalState
 from contracts.signature import sign
 from proofs.judgement import ballots
 from proofs.judgement.records import Records
-from proofs.races.__main__ import SEED, batches
-from proofs.races.course import run
+from proofs.races.__main__ import SEED, batches, figures
+from proofs.races.course import Tally, run
 from proofs.races.drawing import Kind, chance_of, draw
 from proofs.races.plants import PLANTS
 from proofs.simulation.ground import ANA, BEN, CARLA, KEY, PUBLIC_KEYS
@@ -44,6 +45,16 @@ async def test_a_planted_bug_is_found(tmp_path: Path, migrated_database_url: str
     )
     assert tally.faults
     assert tally.stories
+
+
+def test_too_few_races_or_too_few_between_processes_are_too_little() -> None:
+    enough = Tally(races=100, across=50, effects=1)
+    for tally, holds in (
+        (enough, True),
+        (replace(enough, across=49), False),
+        (replace(enough, races=99), False),
+    ):
+        assert all(one.holds for one in figures(tally, 100)) is holds
 
 
 def test_a_seed_draws_the_same_calls_again_and_no_process_is_alone() -> None:

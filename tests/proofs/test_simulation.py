@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from proofs.postgres import postgres
+from proofs.simulation.__main__ import figures
 from proofs.simulation.boundaries import AFTER, BEFORE
 from proofs.simulation.loop import run_virtually, running_loop
 from proofs.simulation.people import run_as
@@ -38,6 +41,32 @@ def test_no_invariant_breaks_and_a_seed_replays_to_the_letter() -> None:
 def test_a_planted_bug_is_found(plant: str) -> None:
     tally = simulate(range(FOUND_WITHIN), plant, batch=10, done=lambda batch: bool(batch.faults))
     assert tally.faults
+
+
+ENOUGH = Tally(
+    seeds=100,
+    crashed=Counter(boundaries()),
+    reached=Counter(boundaries()),
+    effects=30,
+    unanswered=20,
+    halts=1,
+)
+
+
+@pytest.mark.parametrize(
+    "too_little",
+    [
+        replace(ENOUGH, seeds=99),
+        replace(ENOUGH, crashed=Counter(boundaries()[1:])),
+        replace(ENOUGH, unanswered=19),
+        replace(ENOUGH, halts=0),
+        replace(ENOUGH, faults={7: ["two effects"]}),
+    ],
+    ids=["seeds", "boundaries", "answers", "halts", "faults"],
+)
+def test_a_whole_run_that_met_too_little_does_not_hold(too_little: Tally) -> None:
+    assert all(one.holds for one in figures(ENOUGH, 100, is_whole=True))
+    assert len([one for one in figures(too_little, 100, is_whole=True) if not one.holds]) == 1
 
 
 def test_whatever_asks_the_database_takes_no_virtual_time(tmp_path: Path) -> None:
