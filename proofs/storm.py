@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from proofs.report import Report, arguments, exactly, say, told
+from proofs.report import Figure, Report, arguments, at_most, exactly, say, told
 from proofs.workplace import programs, workplace
 from tests.e2e.practice_ground import DEVELOPMENT, STAYS_CLOSED, Environment, Ground, Place
 from tests.e2e.stack import Stack, eventually, running_stack
@@ -27,6 +27,8 @@ from tests.e2e.stack import Stack, eventually, running_stack
 SIZES = (3, 3, 3, 4)
 """Nodes per zone that alerts ask for, in turn: one of four disagrees."""
 PER_MESSAGE = 10
+SENT_WITHIN = 1.2
+"""The most by which sending may take longer than it should: else it is no storm."""
 SETTLES_WITHIN = 1_800.0
 REST = 5.0
 """Seconds of a fleet that does not change any more."""
@@ -53,8 +55,12 @@ FULL = Storm(alerts=1_000, targets=50, tokens=40, seconds=10)
 class Outcome:
     """What came of it, in the provider's words and in ours."""
 
+    sent_within: float
+    """Seconds from the first alert to the last, each as it was sent for the first time."""
     changes: int
     """Calls that took effect."""
+    changed_again: int
+    """Targets with more than one of them: only on these could two changes meet."""
     refused_calls: int
     """The provider refuses a call while it still works on the one before on the same cluster."""
     last_set: dict[str, int]
@@ -114,7 +120,7 @@ class StormGround(Ground):
 async def blow(stack: Stack, storm: Storm) -> Outcome:
     """Send the storm, wait until all is at rest, and say what came of it."""
     places = stack.ground.places(DEVELOPMENT)[: storm.targets]
-    await _send(stack, places, storm)
+    sent_within = await _send(stack, places, storm)
     await eventually(lambda: _is_at_rest(stack), limit=SETTLES_WITHIN, pause=0.5)
     before = len(stack.emulator.calls().accepted("SetNodePoolSize"))
     await asyncio.sleep(REST)
@@ -122,7 +128,9 @@ async def blow(stack: Stack, storm: Storm) -> Outcome:
     accepted = calls.accepted("SetNodePoolSize")
     pools = {place.pool(): await stack.admin.pool(place.pool()) for place in places}
     return Outcome(
+        sent_within=sent_within,
         changes=len(accepted),
+        changed_again=sum(times > 1 for times in Counter(call.target for call in accepted).values()),
         refused_calls=len(calls.refused("SetNodePoolSize")),
         last_set={call.target: call.request["node_count"] for call in accepted},
         sizes={name: {group["running"] for group in pool["groups"]} for name, pool in pools.items()},
@@ -133,19 +141,21 @@ async def blow(stack: Stack, storm: Storm) -> Outcome:
     )
 
 
-async def _send(stack: Stack, places: Sequence[Place], storm: Storm) -> None:
-    """Send messages at an even pace, whatever the API takes for each."""
+async def _send(stack: Stack, places: Sequence[Place], storm: Storm) -> float:
+    """Send messages at an even pace, whatever the API takes for each; return how long that took."""
     turns = zip(itertools.cycle(places), itertools.count(), strict=False)
     alerts = [
         _alert(place, SIZES[number // len(places) % len(SIZES)])
         for place, number in itertools.islice(turns, storm.alerts)
     ]
     messages = [alerts[start : start + PER_MESSAGE] for start in range(0, len(alerts), PER_MESSAGE)]
-    sending = []
-    for message in messages:
+    sending, began = [], time.monotonic()
+    for number, message in enumerate(messages):
+        await asyncio.sleep(max(0.0, began + number * storm.seconds / len(messages) - time.monotonic()))
         sending.append(asyncio.create_task(_deliver(stack, message)))
-        await asyncio.sleep(storm.seconds / len(messages))
+    within = time.monotonic() - began
     await asyncio.gather(*sending)
+    return within
 
 
 async def _deliver(stack: Stack, alerts: Sequence[dict[str, Any]]) -> None:
@@ -201,6 +211,20 @@ async def prove(directory: Path, storm: Storm = FULL) -> Outcome:
         return await blow(stack, storm)
 
 
+def figures(outcome: Outcome, storm: Storm) -> tuple[Figure, ...]:
+    """Return what was counted."""
+    return (
+        at_most("alerts sent within", outcome.sent_within, SENT_WITHIN * storm.seconds, " s"),
+        exactly("alerts with one outcome", outcome.requests.total(), storm.alerts),
+        exactly("changes in the provider's log", outcome.changes, storm.tokens),
+        told("targets changed more than once", outcome.changed_again),
+        exactly("tokens taken", outcome.tokens_taken, storm.tokens),
+        exactly("calls while another change was under way", outcome.refused_calls, 0),
+        exactly("changes after all was at rest", outcome.changed_while_resting, 0),
+        told("proposals", outcome.proposals.total()),
+    )
+
+
 def main() -> int:
     """Let the storm loose and say what it did."""
     given = arguments(__doc__).parse_args()
@@ -213,14 +237,7 @@ def main() -> int:
                 f"{FULL.alerts:,} alerts in {FULL.seconds:g} s over {FULL.targets} targets: one change at a time per "
                 "target, the execution budget kept exactly, the fleet stable (I1)."
             ),
-            figures=(
-                exactly("alerts with one outcome", outcome.requests.total(), FULL.alerts),
-                exactly("changes in the provider's log", outcome.changes, FULL.tokens),
-                exactly("tokens taken", outcome.tokens_taken, FULL.tokens),
-                exactly("calls while another change was under way", outcome.refused_calls, 0),
-                exactly("changes after all was at rest", outcome.changed_while_resting, 0),
-                told("proposals", outcome.proposals.total()),
-            ),
+            figures=figures(outcome, FULL),
             faults=outcome.faults(FULL),
             again="python -m proofs.storm",
             seconds=time.monotonic() - began,

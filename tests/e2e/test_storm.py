@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from proofs.storm import Outcome, Storm, StormGround, blow
+from proofs.storm import Outcome, Storm, StormGround, blow, figures
 from tests.e2e.stack import Programs, running_stack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(600)]
@@ -28,8 +28,8 @@ async def test_a_storm_of_alerts_changes_each_target_once_at_a_time_and_within_t
 
 
 SOUND = Outcome(
-    changes=3, refused_calls=0, last_set={"web": 3}, sizes={"web": {3}}, changed_while_resting=0, tokens_taken=3,
-    requests=Counter({"proposed": 40, "closed: coalesced": 8}),
+    sent_within=1, changes=3, changed_again=1, refused_calls=0, last_set={"web": 3}, sizes={"web": {3}},
+    changed_while_resting=0, tokens_taken=3, requests=Counter({"proposed": 40, "closed: coalesced": 8}),
     proposals=Counter({"succeeded": 3, "denied: rate_limited": 9}),
 )  # fmt: skip
 
@@ -52,3 +52,9 @@ async def test_what_a_storm_may_not_leave_behind_is_a_fault(wrong: dict[str, obj
     assert SOUND.faults(SMALL) == []
     (found,) = replace(SOUND, **wrong).faults(SMALL)  # type: ignore[arg-type]  # as the cases say
     assert fault in found
+
+
+async def test_alerts_that_came_slowly_were_no_storm() -> None:
+    assert all(one.holds for one in figures(SOUND, SMALL))
+    slow = figures(replace(SOUND, sent_within=2), SMALL)
+    assert [one.name for one in slow if not one.holds] == ["alerts sent within"]
