@@ -25,7 +25,7 @@ from activities.execution.recognition import (
     own_operation,
 )
 from activities.heartbeat import Pulse, beating
-from adapters.store import intents, leases, proposals
+from adapters.store import halts, intents, leases, proposals
 from adapters.store.database import Database
 from contracts.action import ResizeNodePool
 from contracts.configuration import ConfigurationSource
@@ -94,7 +94,10 @@ class EffectActivities:
     async def _is_overdue(self, given: EffectInput) -> bool:
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, given.proposal_id)
-        return bool(row.now - row.state_since > self._timings.operation_timeout)
+            freed = await halts.ended_at(connection, row.held_on)
+        # While a halt held it, nobody asked.
+        since = max(row.state_since, freed or row.state_since)
+        return bool(row.now - since > self._timings.operation_timeout)
 
     async def _execute(self, given: EffectInput, pulse: Pulse) -> EffectOutcome:
         key = idempotency_key(given.proposal_id, given.revision, given.step)
@@ -188,6 +191,9 @@ class EffectActivities:
                 if _clock() > give_up:
                     code = "target_stayed_busy" if begun is BUSY else begun.reason_code
                     return await self._conclusion.give_up(granted.intent, code)
+            else:
+                # A halt holds it: nobody has tried yet.
+                give_up = _clock() + limit.total_seconds()
             await asyncio.sleep(self._timings.poll_interval.total_seconds())
 
     async def _admit(self, work: Work) -> Granted | EffectOutcome | None:

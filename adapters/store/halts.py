@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from opentelemetry.propagate import inject
 from pydantic import JsonValue
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, literal, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -40,6 +40,12 @@ HALT_LOCK = AdvisoryLock.HALT
 def held_on(halt_id: str) -> str:
     """Return the key under which proposals wait for the end of a halt."""
     return f"halt:{halt_id}"
+
+
+async def ended_at(connection: AsyncConnection, key: str | None) -> datetime | None:
+    """Return when the halt ended under whose key a proposal waits, or None: it has not, or it is no halt."""
+    wanted = select(halts.c.ended_at).where(literal("halt:") + halts.c.id == key)
+    return (await connection.execute(wanted)).scalar_one_or_none()
 
 
 _LOCK_OUT = query(f"""
