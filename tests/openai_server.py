@@ -284,6 +284,20 @@ def hang_up() -> Behaviour:
     return behave
 
 
+def breaking_off() -> Behaviour:
+    """Promise a whole answer in a piece, send its beginning, and close the connection."""
+
+    async def behave(request: web.Request, body: Body) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b'{"choices": [')
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    return behave
+
+
 def request_shown_to(body: Body) -> Body:
     """Return the request document that the model was shown as data."""
     shown: Body = _shown_to(body, "request")

@@ -87,6 +87,7 @@ class OpenAIChat:
         watch: Watcher | None = None,
     ) -> ModelReply:
         """Return the next reply. See `contracts.ports.ChatModel`."""
+        import httpx2
         from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError, OpenAIError
 
         forbid_in_transaction()
@@ -101,6 +102,8 @@ class OpenAIChat:
             raise ModelRefused("the model's answer is too large") from error
         except APIConnectionError as error:
             raise ModelUnavailable("the model's endpoint cannot be reached") from error
+        except httpx2.TransportError as error:  # comes through bare while an answer in a piece is read
+            raise ModelUnavailable("the model's answer broke off") from error
         except APIError as error:  # an error in the midst of a stream
             raise ModelUnavailable("the model's endpoint failed while it answered") from error
         except (OpenAIError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -19,7 +19,7 @@ from contracts.evaluation import Evaluation
 from contracts.proposal import ProposalState
 
 MAX_TIMELINE = 500
-"""Events of one proposal that a reader gets; the audit log has them all."""
+"""Events of one proposal that a reader gets, the newest; the audit log has them all."""
 
 
 EVERYTHING = ProposalFilters()
@@ -91,15 +91,15 @@ async def effects(connection: AsyncConnection, proposal_id: str) -> Sequence[Row
 
 
 async def timeline(connection: AsyncConnection, tenant: str, proposal_id: str) -> list[AuditEvent]:
-    """Return the audit events that speak of the proposal, in the order they were written."""
+    """Return the newest audit events that speak of the proposal, in the order they were written."""
     wanted = (
         select(audit_events.c.leaf)
         .where(audit_events.c.subject == proposal_id, audit_events.c.tenant == tenant)
-        .order_by(audit_events.c.ordinal)
+        .order_by(audit_events.c.ordinal.desc())
         .limit(MAX_TIMELINE)
     )
-    leaves = (await connection.execute(wanted)).scalars()
-    return [AuditEvent.model_validate(json.loads(leaf)) for leaf in leaves]
+    leaves = (await connection.execute(wanted)).scalars().all()
+    return [AuditEvent.model_validate(json.loads(leaf)) for leaf in reversed(leaves)]
 
 
 async def of_request(connection: AsyncConnection, tenant: str, request_id: str) -> list[str]:

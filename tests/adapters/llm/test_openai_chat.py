@@ -252,6 +252,14 @@ async def test_a_lost_connection_may_pass(chat: OpenAIChat, chat_server: ChatSer
         await chat.complete(MESSAGES, TOOLS)
 
 
+async def test_an_answer_in_a_piece_that_breaks_off_may_pass(
+    chat: OpenAIChat, chat_server: ChatServer
+) -> None:
+    chat_server.script(openai_server.breaking_off())
+    with pytest.raises(ModelUnavailable):
+        await chat.complete(MESSAGES, TOOLS)
+
+
 async def test_nobody_listening_may_pass() -> None:
     chat = OpenAIChat(api_key=SecretStr(KEY), model="m", base_url="http://127.0.0.1:1/v1")
     with pytest.raises(ModelUnavailable):

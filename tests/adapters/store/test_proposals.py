@@ -11,14 +11,16 @@ from sqlalchemy import select, text, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import halts, outbox, proposals
+from adapters.store import audit_log, halts, outbox, proposal_reads, proposals
 from adapters.store.database import Database
+from adapters.store.proposal_reads import MAX_TIMELINE
 from adapters.store.schema import audit_events
 from adapters.store.schema import outbox as outbox_table
 from adapters.store.schema import proposals as proposals_table
+from contracts.audit import AuditEvent, AuditType
 from contracts.errors import IllegalTransition, NotFound
 from contracts.principal import SYSTEM
-from contracts.proposal import TRANSITIONS, ProposalState
+from contracts.proposal import TRANSITIONS, Proposal, ProposalState
 from tests.adapters.store.blocked import somebody_waits
 from tests.adapters.store.samples import stored_proposal
 from tests.waiting import eventually
@@ -106,6 +108,25 @@ async def test_whoever_locks_a_proposal_sees_what_the_one_before_made_of_it(
         await eventually(waits_or_has_seen)
         await proposals.move(connection, row, S.CANCELLED, actor=SYSTEM, reason_code="x")
     assert await another == S.CANCELLED
+
+
+async def test_a_long_life_is_told_to_its_end(database: Database) -> None:
+    """A held proposal is judged again every minute: what became of it comes after all of that."""
+    made = await stored_proposal(database)
+    held = [
+        _told(made, AuditType.PROPOSAL_EVALUATED, {"pass_number": number}) for number in range(MAX_TIMELINE)
+    ]
+    async with database.transaction() as connection:
+        await audit_log.append(connection, *held)
+        await audit_log.append(connection, _told(made, AuditType.PROPOSAL_MOVED, {"to": "succeeded"}))
+        told = await proposal_reads.timeline(connection, made.tenant, made.id)
+    assert len(told) == MAX_TIMELINE
+    assert told[-1].payload == {"to": "succeeded"}
+    assert [one.payload["pass_number"] for one in told[:-1]] == list(range(1, MAX_TIMELINE))
+
+
+def _told(about: Proposal, kind: AuditType, payload: dict[str, object]) -> AuditEvent:
+    return audit_log.event(kind, tenant=about.tenant, subject=about.id, actor=SYSTEM, payload=payload)
 
 
 async def test_an_unknown_proposal_is_not_found(database: Database) -> None:
