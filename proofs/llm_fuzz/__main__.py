@@ -14,6 +14,7 @@ An output is replayed by its seed and its name.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import random
 import sys
@@ -46,6 +47,8 @@ class Found:
     """By family."""
     ends: Counter[str] = field(default_factory=Counter)
     """By outcome, reason code, or verdict on a proposal."""
+    replies: set[bytes] = field(default_factory=set)
+    """Hashes of the replies that outputs came to: some are drawn more than once."""
     faults: list[str] = field(default_factory=list)
     fault_count: int = 0
 
@@ -53,6 +56,7 @@ class Found:
         """Take another's counts."""
         self.outputs += other.outputs
         self.ends += other.ends
+        self.replies |= other.replies
         self.faults += other.faults[: MAX_FAULTS - len(self.faults)]
         self.fault_count += other.fault_count
 
@@ -87,26 +91,27 @@ async def run(batch: Batch, rig: Rig) -> Found:
     found = Found()
     for number in batch.numbers:
         found.outputs[batch.family] += 1
-        for fault in await _one(batch, number, rig, found.ends):
+        for fault in await _one(batch, number, rig, found):
             found.fault_count += 1
             if len(found.faults) < MAX_FAULTS:
                 found.faults.append(f"--seed {batch.seed} --only {batch.family}/{number}: {fault}")
     return found
 
 
-async def _one(batch: Batch, number: int, rig: Rig, ends: Counter[str]) -> list[str]:
+async def _one(batch: Batch, number: int, rig: Rig, found: Found) -> list[str]:
     try:
         reply = reply_of(batch.family, batch.seed, number)
     except (ModelRefused, ModelUnavailable) as error:
-        ends[error.reason_code] += 1
+        found.ends[error.reason_code] += 1
         return []
     except Exception as error:  # noqa: BLE001  whatever it is, it is not the typed refusal
         return [f"the assembly raised {_named(error)}"]
+    found.replies.add(hashlib.blake2b(repr(reply).encode("utf-8", "surrogatepass"), digest_size=8).digest())
     try:
         taken = await rig.take(reply)
     except Exception as error:  # noqa: BLE001  as above
         return [f"raised {_named(error)}"]
-    ends.update(_ends_of(taken))
+    found.ends.update(_ends_of(taken))
     return faults(reply, taken)
 
 
@@ -190,6 +195,7 @@ def main() -> int:
         figures=(
             exactly("fuzzed outputs", found.outputs["damaged"] + found.outputs["grown"], given.outputs),
             exactly("answers of a hostile model", found.outputs["hostile"], given.hostile),
+            told("different replies among them", len(found.replies)),
             exactly("forbidden actions, and errors that are no refusal", found.fault_count, 0),
             at_least("proposals among them that were judged", arrived, max(1, given.outputs // 20)),
             *(told(f"ended: {end}", count) for end, count in found.ends.most_common()),

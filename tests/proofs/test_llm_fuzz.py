@@ -31,6 +31,13 @@ def test_nothing_forbidden_gets_past_the_reader(family: str) -> None:
     assert sum(count for end, count in found.ends.items() if end.startswith("drafts: ")) > 10
 
 
+def test_what_is_drawn_again_is_no_different_reply() -> None:
+    once, twice = fuzz("damaged", 100), fuzz("damaged", 100)
+    assert 50 < len(once.replies) <= 100
+    twice.add(once)
+    assert (twice.outputs["damaged"], twice.replies) == (200, once.replies)
+
+
 def test_an_output_is_the_same_each_time_it_is_drawn() -> None:
     assert [reply_of("damaged", 7, number) for number in range(5)] == [
         reply_of("damaged", 7, number) for number in range(5)
