@@ -35,6 +35,8 @@ async def close_without_effect(
     await ledger.release_all(connection, row.id)
     proposals.add_move(batch, row, state, actor=SYSTEM, reason_code=reason_code, message=message)
     await batch.send(connection)
+    if row.held_on == _domain(row):
+        await leases.pass_on(connection, _domain(row))
 
 
 async def close_after_success(

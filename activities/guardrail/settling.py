@@ -103,6 +103,8 @@ async def settle(
     await halt_storm(connection, facts, evaluation)
     if not standing.admitted:
         await _give_back(connection, facts, place)
+        if locked.row.held_on == place.domain != standing.held_on:
+            await leases.pass_on(connection, place.domain)
     return result
 
 

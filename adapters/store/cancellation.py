@@ -40,6 +40,8 @@ async def cancel(
     await proposals.move(
         connection, row, ProposalState.CANCELLED, actor=actor, reason_code=reason_code, message=message
     )
+    if row.held_on == domain:
+        await leases.pass_on(connection, domain)
     return await outbox.put(
         connection, OutboxKind.WAKE, proposal_id, {"reason_code": reason_code}, delay=delay
     )

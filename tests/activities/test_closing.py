@@ -13,7 +13,7 @@ from activities.costing import Outcome
 from adapters.store import leases, ledger, proposals
 from adapters.store.database import Database
 from adapters.store.ledger import Amount
-from adapters.store.schema import budget_windows
+from adapters.store.schema import budget_windows, outbox
 from contracts.base import utc_now
 from contracts.configuration import BreakerLimits, Configuration, Environment
 from contracts.principal import SYSTEM
@@ -71,6 +71,22 @@ async def test_an_end_without_effect_gives_its_probe_to_the_next(database: Datab
     found = await breaking.breaker(database)
     assert found is not None
     assert (found.state, found.probe_owner) == (BreakerState.OPEN, None)
+
+
+async def test_whoever_ends_when_its_turn_at_a_free_cluster_has_come_leaves_it_to_the_next(
+    database: Database,
+) -> None:
+    ending, following = await stored_proposal(database), await stored_proposal(database)
+    async with database.transaction() as connection:
+        for one in (ending, following):
+            row = await proposals.lock(connection, one.id)
+            await proposals.move(connection, row, S.READY, actor=SYSTEM, reason_code="test")
+            domain = one.action.target.serialisation_domain
+            await proposals.hold(connection, row, domain, "target_busy", "busy")
+    await close(database, ending, S.EXPIRED)
+    async with database.reading() as connection:
+        woken = (await connection.execute(select(outbox.c.kind, outbox.c.subject))).all()
+    assert [tuple(one) for one in woken] == [("wake", following.id)]
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,45 @@ async def test_a_newcomer_does_not_overtake_who_waits_already(guards: Guards) ->
     assert (await guards.admit(urgent)).admitted
 
 
+async def waiting_in_line(guards: Guards) -> list[Proposal]:
+    """Two who waited for a cluster that is free by now, of whom the first was woken."""
+    first, *waiting = [await ready(guards, node_pool=name) for name in ("at-work", "one", "two")]
+    assert [(await guards.admit(one)).admitted for one in (first, *waiting)] == [True, False, False]
+    await close(guards, first)
+    assert await woken(guards) == [waiting[0].id]
+    return waiting
+
+
+async def test_whoever_is_denied_when_its_turn_has_come_leaves_it_to_the_next(guards: Guards) -> None:
+    denied, following = await waiting_in_line(guards)
+    guards.configuration = parse(CONFIGURATION.replace("max_nodes_per_zone: 8", "max_nodes_per_zone: 3"))
+    assert (await guards.admit(denied, 3)).state is ProposalState.DENIED
+    assert await woken(guards) == [denied.id, following.id]
+
+
+async def test_whoever_is_held_by_something_else_when_its_turn_has_come_leaves_it_to_the_next(
+    guards: Guards,
+) -> None:
+    held, following = await waiting_in_line(guards)
+    async with guards.database.transaction() as connection:
+        scope = HaltScope(target=held.action.target.key)
+        await halts.create(connection, scope, "stop", actor=BEN, tenant="default")
+    assert (await guards.admit(held, 3)).reason_code == "halted"
+    assert await woken(guards) == [held.id, following.id]
+    assert (await guards.admit(following, 3)).admitted
+
+
+async def test_nobody_is_woken_for_a_cluster_at_which_somebody_is_at_work(guards: Guards) -> None:
+    first, held, other = [await ready(guards, node_pool=name) for name in ("at-work", "one", "two")]
+    assert [(await guards.admit(one)).admitted for one in (first, held, other)] == [True, False, False]
+    async with guards.database.transaction() as connection:
+        await connection.execute(
+            update(proposals).where(proposals.c.id == held.id).values(execute_by=utc_now())
+        )
+    assert (await guards.admit(held, 3)).state is ProposalState.EXPIRED
+    assert await woken(guards) == []
+
+
 async def test_a_halt_holds_and_its_end_wakes(guards: Guards) -> None:
     proposal = await ready(guards)
     async with guards.database.transaction() as connection:

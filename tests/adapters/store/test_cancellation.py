@@ -43,6 +43,17 @@ async def test_a_cancelled_proposal_frees_its_cluster(database: Database) -> Non
     assert await lease_owner(database, proposal) is None
 
 
+async def test_a_cancelled_proposal_leaves_its_turn_at_a_free_cluster_to_the_next(database: Database) -> None:
+    cancelled, following = await stored_proposal(database), await stored_proposal(database)
+    domain = cancelled.action.target.serialisation_domain
+    async with database.transaction() as connection:
+        await connection.execute(update(proposals).values(state="ready", held_on=domain))
+    assert await cancel(database, cancelled, HOUR)
+    async with database.transaction() as connection:
+        due = await outbox_queue.claim(connection, [OutboxKind.WAKE], limit=10, lease=HOUR)
+    assert [row.subject for row in due] == [following.id]
+
+
 async def test_a_cancelled_proposal_gives_its_probe_to_the_next(database: Database) -> None:
     proposal = await stored_proposal(database)
     for _ in range(breaking.LIMITS.failures):
