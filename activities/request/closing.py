@@ -19,7 +19,16 @@ from adapters.store.schema import proposals as proposals_table
 from contracts.configuration import ConfigurationSource
 from contracts.messages import CloseRequestInput, CloseRequestResult, CreatedProposal, PlanningInput
 from contracts.proposal import Draft
-from contracts.request import Failed, Proposed, ProposedAction, Refused, RequestOutcome, RequestStatus
+from contracts.request import (
+    AgentStep,
+    Failed,
+    Proposed,
+    ProposedAction,
+    Refused,
+    Request,
+    RequestOutcome,
+    RequestStatus,
+)
 
 MAX_PROPOSALS = 5
 """Proposals of one request, as `Proposed.actions` bounds them."""
@@ -52,7 +61,11 @@ class RequestActivities:
             row = await requests.lock(connection, given.request_id)
             created = await _created(connection, given.request_id)
             status = RequestStatus(row.status)
-            barred = None if status.is_final else await self._barred(connection, row)
+            if status.is_final:
+                # Nobody plans it: what an earlier run of this took for the model is free again.
+                await self._leave(connection, Request.model_validate(row.document), (), learns=False)
+                return CloseRequestResult(status=status, proposals=created)
+            barred = await self._barred(connection, row)
             return CloseRequestResult(status=status, proposals=created, model_barred=barred)
 
     @activity.defn
@@ -80,13 +93,18 @@ class RequestActivities:
                 connection, request.id, status, outcome.text, code, given.result.steps, joined=joined
             )
             await self._create(connection, given, made)
-        if self._gate is not None:
-            await self._gate.leave(connection, request, given.result.steps, learns=is_first)
+        await self._leave(connection, request, given.result.steps, learns=is_first)
         return CloseRequestResult(status=status, proposals=await _created(connection, request.id))
 
     async def _barred(self, connection: AsyncConnection, row: Row[Any]) -> str | None:
         """Return why the rules planner is to answer, or None: the model may."""
         return None if self._gate is None else await self._gate.enter(connection, row.tenant, row.id)
+
+    async def _leave(
+        self, connection: AsyncConnection, request: Request, steps: Sequence[AgentStep], *, learns: bool
+    ) -> None:
+        if self._gate is not None:
+            await self._gate.leave(connection, request, steps, learns=learns)
 
     async def _create(
         self,

@@ -62,41 +62,37 @@ _STILL_RESERVED = """
     ORDER BY 1"""
 
 
-def _left_behind(of: str, states: Iterable[str]) -> TextualSelect:
-    statement = _STILL_RESERVED.format(of=of, states=_among(states), signed=_SIGNED, older="", rested="")
-    return text(statement).columns(column("id", Text), column("tenant", Text))
+def _left_behind(of: str, states: Iterable[str], *, older: str = "", rested: str = "") -> TextualSelect:
+    told = {"states": _among(states), "signed": _SIGNED, "older": older, "rested": rested}
+    return text(_STILL_RESERVED.format(of=of, **told)).columns(column("id", Text), column("tenant", Text))
+
+
+def _unplanned(states: Iterable[str]) -> TextualSelect:
+    older, rested = (f"AND {of} <= clock_timestamp() - :rest" for of in ("s.created_at", "max(e.created_at)"))
+    statement = _left_behind(_OF_REQUESTS, states, older=older, rested=rested)
+    return statement.bindparams(bindparam("rest", type_=Interval))
 
 
 _BY_PROPOSALS = _left_behind(_OF_PROPOSALS, SETTLED_STATES)
-_BY_REQUESTS = _left_behind(_OF_REQUESTS, _CLOSED)
-_ABANDONED = (
-    text(
-        _STILL_RESERVED.format(
-            of=_OF_REQUESTS,
-            states=_among(_OPEN_REQUESTS),
-            signed=_SIGNED,
-            older="AND s.created_at <= clock_timestamp() - :rest",
-            rested="AND max(e.created_at) <= clock_timestamp() - :rest",
-        )
-    )
-    .bindparams(bindparam("rest", type_=Interval))
-    .columns(column("id", Text), column("tenant", Text))
-)
+_BY_REQUESTS = _unplanned(_CLOSED)
+_ABANDONED = _unplanned(_OPEN_REQUESTS)
 
 
 async def sweep_reservations(database: Database, *, abandoned_after: timedelta = ABANDONED_AFTER) -> int:
     """Release what closed proposals and requests still have reserved; return how many had something.
 
-    A request that is open and has held money for `abandoned_after` is closed before. Safe to repeat and to run beside
-    itself: each is locked, and looked at again, in a transaction of its own.
+    A request keeps what it holds for `abandoned_after`, also where it was closed meanwhile: its planner may be at work,
+    and tells what it has cost. One that is open after that is closed before. Safe to repeat and to run beside itself:
+    each is locked, and looked at again, in a transaction of its own.
     """
     over: Sequence[Row[Any]] = ()
     asked: Sequence[Row[Any]] = ()
     async with database.reading() as connection:
-        abandoned = (await connection.execute(_ABANDONED, {"rest": abandoned_after})).all()
+        since = {"rest": abandoned_after}
+        abandoned = (await connection.execute(_ABANDONED, since)).all()
         if (await connection.execute(_IS_HELD_TOO_MUCH)).scalar_one():
             over = (await connection.execute(_BY_PROPOSALS)).all()
-            asked = (await connection.execute(_BY_REQUESTS)).all()
+            asked = (await connection.execute(_BY_REQUESTS, since)).all()
     released = 0
     for row in over:
         async with database.transaction() as connection:

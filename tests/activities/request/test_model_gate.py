@@ -18,12 +18,13 @@ from activities.request.model_gate import ModelGate, ModelUse
 from adapters.configuration import parse
 from adapters.store import breakers, requests
 from adapters.store.database import Database
+from adapters.store.ledger import sweep_reservations
 from adapters.store.schema import breakers as breakers_table
 from adapters.store.schema import budget_windows
 from contracts.configuration import Configuration
 from contracts.messages import AgentResult, CloseRequestInput, CloseRequestResult, PlanningInput
 from contracts.proposal import Planner, PlannerKind
-from contracts.request import AgentStep, Answered, Request
+from contracts.request import AgentStep, Answered, Request, RequestStatus
 from contracts.safety import Breaker, BreakerState
 from tests.request_stack import request_of
 
@@ -74,6 +75,12 @@ class Planning:
         barred = await self.mark(made)
         await self.close(made, *(errors if barred is None else ()))
         return barred
+
+    async def resolve(self, request: Request) -> None:
+        """Close a request as an alert does that resolves."""
+        async with self.database.transaction() as connection:
+            text = "It resolved."
+            await requests.close(connection, request.id, RequestStatus.REFUSED, text, "alert_resolved")
 
     async def cool(self) -> None:
         past = {"open_until": breakers_table.c.open_until - timedelta(hours=1)}
@@ -164,6 +171,35 @@ async def test_the_most_it_can_cost_is_reserved_and_what_it_did_cost_is_spent(pl
     for _ in range(2):
         await planning.close(made, None, None)
     assert await planning.sums() == [("model:tenant", Decimal(0), Decimal("0.02"))]
+
+
+async def test_what_calls_cost_is_spent_although_the_request_was_closed_and_swept_meanwhile(
+    planning: Planning,
+) -> None:
+    planning.configuration = parse(PLAIN + BUDGET % "10")
+    made = await planning.request()
+    assert await planning.mark(made) is None
+    await planning.resolve(made)
+    await sweep_reservations(planning.database)
+    await planning.close(made, None)
+    assert await planning.sums() == [("model:tenant", Decimal(0), Decimal("0.01"))]
+
+
+async def test_a_request_that_was_closed_before_its_planning_was_heard_of_keeps_nothing_of_the_model(
+    planning: Planning,
+) -> None:
+    for _ in range(2):
+        await planning.ask("model_unavailable")
+    await planning.cool()
+    planning.configuration = parse(PLAIN + BUDGET % "10")
+    made = await planning.request()
+    assert await planning.mark(made) is None
+    await planning.resolve(made)
+    await planning.mark(made)
+    assert await planning.sums() == [("model:tenant", Decimal(0), Decimal(0))]
+    found = await planning.breaker()
+    assert found is not None
+    assert (found.state, found.probe_owner) == (BreakerState.OPEN, None)
 
 
 async def test_without_room_the_rules_planner_answers_and_nothing_stays_reserved(planning: Planning) -> None:

@@ -102,8 +102,10 @@ async def test_a_request_that_is_over_gives_back_what_it_left(database: Database
         await connection.execute(
             text("update requests set status = 'failed' where id = :id"), {"id": over.id}
         )
-    assert await ledger.sweep_reservations(database) == 1
-    assert (await balance(database, scope=WHOLE)).reserved == 1
+    assert await ledger.sweep_reservations(database) == 0
+    await settle(database, working.id, "1")
+    assert await ledger.sweep_reservations(database, abandoned_after=timedelta(0)) == 1
+    assert (await balance(database, scope=WHOLE)).reserved == 0
 
 
 async def test_a_request_that_nobody_plans_any_more_is_closed_and_gives_its_money_back(
