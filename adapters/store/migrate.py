@@ -10,13 +10,11 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, NullPool, text
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.store.advisory_locks import AdvisoryLock
-from adapters.store.database import asyncpg_url
+from adapters.store.database import asyncpg_url, our_errors
 from adapters.store.revision import refuse_newer
-from contracts.errors import StoreUnavailable
 
 _MIGRATION_LOCK = AdvisoryLock.MIGRATION
 """Advisory lock: two processes that start together migrate one after the other."""
@@ -36,16 +34,16 @@ async def upgrade(url: str) -> None:
     """Run every revision that the database does not have yet, in one transaction. A second call changes nothing.
 
     Raises:
-        StoreUnavailable: the database cannot be reached.
+        StoreUnavailable: the database cannot be reached, or refuses for now.
         TablesNotCurrent: a newer version migrated it.
     """
     engine = create_async_engine(asyncpg_url(url), poolclass=NullPool, connect_args={"timeout": 10})
     try:
-        async with engine.begin() as connection:
-            await connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-            await refuse_newer(connection)
-            await connection.run_sync(lambda opened: command.upgrade(configuration(opened), "head"))
-    except (OperationalError, InterfaceError, OSError) as error:
-        raise StoreUnavailable("the database did not answer") from error
+        with our_errors():
+            async with engine.begin() as connection:
+                lock = {"lock": _MIGRATION_LOCK}
+                await connection.execute(text("select pg_advisory_xact_lock(:lock)"), lock)
+                await refuse_newer(connection)
+                await connection.run_sync(lambda opened: command.upgrade(configuration(opened), "head"))
     finally:
         await engine.dispose()

@@ -24,23 +24,24 @@ _RESOLVED = "resolved_by_operator"
 def record_of(view: ProposalView, events: Sequence[Numbered], *, is_complete: bool = True) -> DecisionRecord:
     """Return the record of a proposal from its own events and those of its request, in the order they were written.
 
-    `is_complete=False` says that there are more events than were read: then nothing is claimed of the end.
+    `is_complete=False` says that there are more events than were read: then nothing is claimed of the end but the state
+    in which the proposal stands.
     """
     course = course_of(events)
+    state = course.state if is_complete else view.state
     proof = [one.number for one in events if one.number is not None]
-    headline = _headline(course, is_complete=is_complete)
     return DecisionRecord(
         proposal_id=view.id,
         summary=view.summary,
         target=view.target,
         environment=view.environment,
         mode=view.mode,
-        state=course.state,
-        is_final=course.state.is_final,
-        nothing_ran=is_complete and course.state.is_final and course.nothing_was_called,
+        state=state,
+        is_final=state.is_final,
+        nothing_ran=is_complete and state.is_final and course.nothing_was_called,
         revision=view.revision,
         digest=view.digest,
-        headline=headline,
+        headline=_headline(course) if is_complete else _standing(state),
         chapters=tuple(one for one in _chapters(course) if one.sentences),
         first_number=proof[0] if proof else None,
         last_number=proof[-1] if proof else None,
@@ -68,12 +69,16 @@ def _chapters(course: Course) -> Iterable[Chapter]:
     yield Chapter(key="ended", title="From state to state", sentences=tuple(chapters.moving(course)))
 
 
-def _headline(course: Course, *, is_complete: bool) -> Sentence:
+def _standing(state: ProposalState) -> Sentence:
+    return Sentence(text=f"Its state is {words.plain(state)}. Not every event of it is told here.", proof=())
+
+
+def _headline(course: Course) -> Sentence:
     if not course.moves:
         return Sentence(text="It is being evaluated. Nothing ran so far.", proof=numbers(*course.drafts))
     last = course.moves[-1]
     text = _ending(course, last)
-    if is_complete and course.nothing_was_called and _NOTHING_RAN not in text:
+    if course.nothing_was_called and _NOTHING_RAN not in text:
         text += f" {_NOTHING_RAN}" if course.state.is_final else " Nothing ran so far."
     return Sentence(text=text, proof=numbers(last), at=last.at)
 

@@ -62,6 +62,32 @@ async def test_a_database_that_is_not_there_is_unavailable(database_url: str) ->
         await upgrade(database_url.replace("?host=", "?host=/nowhere"))
 
 
+async def test_a_database_that_is_still_starting_is_unavailable() -> None:
+    """As PostgreSQL says it: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP"""
+    said = b"SFATAL\x00VFATAL\x00C57P03\x00Mthe database system is starting up\x00\x00"
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(await _message(reader)) == _SSL_REQUEST:
+            writer.write(b"N")
+            await _message(reader)
+        writer.write(b"E" + (len(said) + 4).to_bytes(4, "big") + said)
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(StoreUnavailable):
+            await upgrade(f"postgresql://somebody:x@127.0.0.1:{port}/sluice")
+
+
+_SSL_REQUEST = 4
+"""Bytes of a request for encryption; a start-up message has more."""
+
+
+async def _message(reader: asyncio.StreamReader) -> bytes:
+    return await reader.readexactly(int.from_bytes(await reader.readexactly(4), "big") - 4)
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -257,6 +257,13 @@ def test_without_all_events_the_record_does_not_say_that_nothing_ran() -> None:
     assert NOTHING_RAN not in record.headline.text
 
 
+def test_without_all_events_the_record_tells_where_the_proposal_stands_and_not_where_they_break_off() -> None:
+    record = record_of(view(S.SUCCEEDED), Story().waiting().events, is_complete=False)
+    assert (record.state, record.is_final, record.nothing_ran) == (S.SUCCEEDED, True, False)
+    assert record.headline.text == "Its state is succeeded. Not every event of it is told here."
+    assert record.headline.proof == ()
+
+
 def test_an_open_proposal_is_told_as_open() -> None:
     assert Story().record().headline.text == "It is being evaluated. Nothing ran so far."
     record = Story().waiting().record()
