@@ -18,7 +18,7 @@ from adapters.store.database import Database, database_now
 from adapters.store.schema import proposals as proposals_table
 from contracts.configuration import ConfigurationSource
 from contracts.messages import CloseRequestInput, CloseRequestResult, CreatedProposal, PlanningInput
-from contracts.proposal import Draft
+from contracts.proposal import Draft, Planner
 from contracts.request import (
     AgentStep,
     Failed,
@@ -78,8 +78,9 @@ class RequestActivities:
             return await self._close(connection, given)
 
     async def _close(self, connection: AsyncConnection, given: CloseRequestInput) -> CloseRequestResult:
-        request, outcome = given.request, given.result.outcome
-        row = await requests.lock(connection, request.id)
+        row = await requests.lock(connection, given.request.id)
+        # Who asked, and how, is what was received: a message says what its sender chose.
+        request, outcome = Request.model_validate(row.document), given.result.outcome
         status = RequestStatus(row.status)
         is_first = not status.is_final
         if is_first:
@@ -92,7 +93,7 @@ class RequestActivities:
             await requests.close(
                 connection, request.id, status, outcome.text, code, given.result.steps, joined=joined
             )
-            await self._create(connection, given, made)
+            await self._create(connection, request, made, given.result.planner)
         await self._leave(connection, request, given.result.steps, learns=is_first)
         return CloseRequestResult(status=status, proposals=await _created(connection, request.id))
 
@@ -109,16 +110,17 @@ class RequestActivities:
     async def _create(
         self,
         connection: AsyncConnection,
-        given: CloseRequestInput,
+        request: Request,
         actions: Sequence[tuple[int, ProposedAction]],
+        planner: Planner,
     ) -> None:
         now, configuration = await database_now(connection), self._configuration.current
         for index, proposed in actions:
             draft = draft_of(
-                given.request,
+                request,
                 index,
                 proposed,
-                given.result.planner,
+                planner,
                 configuration=configuration,
                 mode=self._mode,
                 now=now,
