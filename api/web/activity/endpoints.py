@@ -32,10 +32,11 @@ MORE = 200
 async def feed(request: Request, parts: Parts, me: SignedIn) -> Response:
     """Show the newest events that the address asks for."""
     form, kind = form_of(request.query_params), _kind(request)
-    found = Events(items=()) if form.errors else await _newest(parts, form, kind, after=None, limit=SHOWN)
     async with parts.database.reading() as connection:
-        actors = await audit_search.actors(connection, parts.tenant, MOST_ACTORS)
+        # Read first: what comes after it, and after no event shown, is fetched.
         newest = await audit_search.highest(connection)
+        actors = await audit_search.actors(connection, parts.tenant, MOST_ACTORS)
+    found = Events(items=()) if form.errors else await _newest(parts, form, kind, after=None, limit=SHOWN)
     return await page(
         request,
         "activity/page.html",
