@@ -128,8 +128,8 @@ def json_schema() -> dict[str, Any]:
 
 
 def _read(text: str, name: str) -> tuple[yaml.Node, Any]:
-    loader = yaml.SafeLoader(text)
     try:
+        loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         if root is None:
             raise InvalidFile(name, [Fault(1, "", "the file is empty")])
@@ -140,10 +140,9 @@ def _read(text: str, name: str) -> tuple[yaml.Node, Any]:
         mark = error.problem_mark or error.context_mark
         reason = error.problem or error.context or "is not YAML"
         raise InvalidFile(name, [Fault(mark.line + 1 if mark else 1, "", reason)]) from error
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
+        # The library trips over values that do not fit their tag, and descends as deep as the file does.
         raise InvalidFile(name, [Fault(1, "", "is not YAML")]) from error
-    finally:
-        loader.dispose()
 
 
 def _is_bounded(root: yaml.Node) -> bool:

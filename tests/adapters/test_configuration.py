@@ -194,6 +194,9 @@ def test_a_misspelt_name_in_an_approval_rule_is_named_where_it_stands(
         "environments: {}",
         "\tx: 1",
         "a: 1\n---\nb: 2",
+        "a: \x00",
+        "a: " + "[" * 5_000,
+        "a: !!timestamp x",
     ],
 )
 def test_what_is_no_configuration_is_refused_and_nothing_else_is_raised(text: str) -> None:

@@ -100,11 +100,12 @@ async def test_content_counts_only_once_it_was_the_same_in_two_looks(file: Path)
         (GOOD[: GOOD.index("budgets")], 1, "budgets", "cut off"),
         (GOOD[: GOOD.index(", window")], 4, "", "expected"),
         (GOOD.rstrip("\n"), 5, "", "half-written"),
+        (GOOD + "\x00" * 100, 1, "", "not YAML"),
         ("tenant: other\n" + GOOD, 1, "tenant", "restart"),
     ],
     ids=[
         "empty", "blank environments", "blank limits", "blank targets", "not a duration", "unknown key",
-        "cut before limits", "cut before budgets", "cut in a line", "cut before the last line end", "tenant",
+        "cut before limits", "cut before budgets", "cut in a line", "cut before the last line end", "zeros", "tenant",
     ],
 )  # fmt: skip
 async def test_a_wrong_or_half_written_file_is_refused_with_line_and_reason(
