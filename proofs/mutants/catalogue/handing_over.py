@@ -99,6 +99,11 @@ CANCELLED = Group(
             "",
             (f"{_CANCELLED}::test_a_cancelled_proposal_frees_its_cluster",),
         ),
+        "cancel-leaves-its-turn-to-nobody": Change(
+            "    if row.held_on == domain:\n",
+            "    if False:\n",
+            (f"{_CANCELLED}::test_a_cancelled_proposal_leaves_its_turn_at_a_free_cluster_to_the_next",),
+        ),
         "cancel-keeps-the-probe": Change(
             "    await breakers.release_probes(connection, proposal_id, tenant=row.tenant)\n",
             "",

@@ -173,6 +173,11 @@ PASSED = Group(
             "if False:",
             (f"{_PASSES}::test_a_halt_holds_and_its_end_wakes",),
         ),
+        "pass-leaves-its-turn-to-nobody": Change(
+            "        if locked.row.held_on == place.domain != standing.held_on:\n",
+            "        if False:\n",
+            (f"{_PASSES}::test_whoever_is_denied_when_its_turn_has_come_leaves_it_to_the_next",),
+        ),
         "pass-admits-without-the-lease": Change(
             "if facts.lease_owner != draft.id:",
             "if False:",
@@ -193,6 +198,11 @@ ENDED = Group(
             "    await breakers.release_probes(connection, row.id, tenant=row.tenant)\n",
             "",
             (f"{_CLOSED}::test_an_end_without_effect_gives_its_probe_to_the_next",),
+        ),
+        "end-without-effect-leaves-its-turn-to-nobody": Change(
+            "    if row.held_on == _domain(row):\n",
+            "    if False:\n",
+            (f"{_CLOSED}::test_whoever_ends_when_its_turn_at_a_free_cluster_has_come_leaves_it_to_the_next",),
         ),
         "success-keeps-the-lease": Change(
             "    await leases.free(connection, batch, _domain(row), row.id)\n"
