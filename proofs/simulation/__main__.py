@@ -6,7 +6,7 @@ rules are the emulator's), OPA, the clock. A process may be lost before and afte
 
     python -m proofs.simulation --seeds 50000 [--first 0] [--jobs 2]
     python -m proofs.simulation --seed 4711
-    python -m proofs.simulation --seeds 500 --plant fence
+    python -m proofs.simulation --seeds 500 --plant fence [--own-luck]
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from proofs.report import Figure, Report, Stopwatch, arguments, at_least, conclude, exactly, say, told
@@ -30,17 +31,33 @@ _PROMISE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """What is planted, if anything."""
+
+    plant: str | None
+    favoured: bool
+    """Under a luck that meets it often, not the seeds' own."""
+
+    def __str__(self) -> str:
+        """Return it as arguments of the command."""
+        if self.plant is None:
+            return ""
+        return f" --plant {self.plant}{'' if self.favoured else ' --own-luck'}"
+
+
 def main() -> int:
     """Read the arguments, run the seeds, and judge."""
     given = _parsed()
     began = time.monotonic()
     seeds = [given.seed] if given.seed is not None else list(range(given.first, given.first + given.seeds))
-    tally = _run(seeds, given.plant, given.jobs)
+    bug = Bug(given.plant, favoured=not given.own_luck)
+    tally = _run(seeds, bug, given.jobs)
     for seed, steps in tally.steps.items():
         say(f"seed {seed}\n" + "\n".join(steps))
     _table(tally)
     faults = [
-        f"seed {seed}: {wrong} (again: python -m proofs.simulation --seed {seed}{_planted(given.plant)})"
+        f"seed {seed}: {wrong} (again: python -m proofs.simulation --seed {seed}{bug})"
         for seed, several in sorted(tally.faults.items())
         for wrong in several
     ]
@@ -50,7 +67,7 @@ def main() -> int:
             tally, len(seeds), is_whole=given.seed is None and len(seeds) >= len(boundaries()) * 20
         ),
         faults=faults[:MAX_FAULTS],
-        again=f"python -m proofs.simulation --seeds {len(seeds)} --first {seeds[0]}{_planted(given.plant)}",
+        again=f"python -m proofs.simulation --seeds {len(seeds)} --first {seeds[0]}{bug}",
         seconds=time.monotonic() - began,
     )
     return conclude(report, given.report)
@@ -84,7 +101,7 @@ def _table(tally: Tally) -> None:
         say(f"{tally.crashed[name]:>8,} {tally.reached[name]:>9,}  {name}")
 
 
-def _run(seeds: Sequence[int], plant: str | None, jobs: int) -> Tally:
+def _run(seeds: Sequence[int], bug: Bug, jobs: int) -> Tally:
     """Run seeds here, or in several processes."""
     watch, total = Stopwatch(len(seeds), "seeds"), Tally()
 
@@ -93,20 +110,16 @@ def _run(seeds: Sequence[int], plant: str | None, jobs: int) -> Tally:
         watch.at(total.seeds)
 
     if jobs == 1:
-        simulate(seeds, plant, done=take)
+        simulate(seeds, bug.plant, favoured=bug.favoured, done=take)
         return total
     shares = [seeds[first : first + SHARE] for first in range(0, len(seeds), SHARE)]
-    for one in spread(partial(_simulate, plant), shares, jobs):
+    for one in spread(partial(_simulate, bug), shares, jobs):
         take(one)
     return total
 
 
-def _simulate(plant: str | None, seeds: Sequence[int]) -> Tally:
-    return simulate(seeds, plant, core=lane())
-
-
-def _planted(plant: str | None) -> str:
-    return f" --plant {plant}" if plant else ""
+def _simulate(bug: Bug, seeds: Sequence[int]) -> Tally:
+    return simulate(seeds, bug.plant, favoured=bug.favoured, core=lane())
 
 
 def _parsed() -> argparse.Namespace:
@@ -117,6 +130,9 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes, each with a PostgreSQL of its own")
     parser.add_argument(
         "--plant", choices=[name for name in PLANTS if name], help="put a bug into the product"
+    )
+    parser.add_argument(
+        "--own-luck", action="store_true", help="leave each seed its own luck, which may not meet the bug"
     )
     return parser.parse_args()
 

@@ -122,14 +122,15 @@ def simulate(
     seeds: Sequence[int],
     plant: str | None = None,
     *,
+    favoured: bool = True,
     batch: int = BATCH,
     core: int = 0,
     done: Callable[[Tally], object] | None = None,
 ) -> Tally:
     """Run seeds here, on a PostgreSQL of their own.
 
-    `plant` puts a bug into the product. `done` hears of each batch; where it answers True, the rest is left out.
-    `core`: the processor to stay on.
+    `plant` puts a bug into the product; `favoured`: under a luck that meets it often, not the seeds' own.
+    `done` hears of each batch; where it answers True, the rest is left out. `core`: the processor to stay on.
     """
     temporary = tempfile.TemporaryDirectory(prefix="sluice-simulation-")
     with on_core(core), temporary as directory, postgres() as url:
@@ -141,10 +142,9 @@ def simulate(
             with wired() as present, PLANTS[plant]():
                 gc.freeze()
                 gc.set_threshold(50_000, 20, 20)
+                fate = FATES.get(plant) if favoured else None
                 shares = [seeds[first : first + batch] for first in range(0, len(seeds), batch)]
-                return run_virtually(
-                    _simulate(url, clock, present, shares, FATES.get(plant), done or (lambda _: None))
-                )
+                return run_virtually(_simulate(url, clock, present, shares, fate, done or (lambda _: None)))
         finally:
             clock.close()
 

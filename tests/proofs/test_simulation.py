@@ -43,6 +43,13 @@ def test_a_planted_bug_is_found(plant: str) -> None:
     assert tally.faults
 
 
+def test_a_planted_bug_is_found_under_the_luck_that_seeds_draw_themselves() -> None:
+    tally = simulate(
+        range(FOUND_WITHIN), "release", favoured=False, batch=10, done=lambda batch: bool(batch.faults)
+    )
+    assert tally.faults
+
+
 ENOUGH = Tally(
     seeds=100,
     crashed=Counter(boundaries()),
