@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,6 +27,10 @@ _REPEATED_ONCE = ("DTSTART", "DTEND", "DURATION", "RRULE", "UID", "RECURRENCE-ID
 _NAME = re.compile(r"[A-Za-z0-9-]+(?=[;:])")
 _TZID = re.compile(r"[A-Za-z0-9-]+(?:;[^:;]+)*?;TZID=\"?([^\":;]+)", re.IGNORECASE)
 _DAY = timedelta(days=1)
+_LONGEST = 36_525
+"""Days that an event may last: a hundred years."""
+_CYCLE = 400
+"""Years after which the calendar repeats itself, weekdays included."""
 
 
 class CalendarFault(Exception):
@@ -79,7 +83,7 @@ def events_of(text: str, zone: str) -> tuple[CalendarEvent, ...]:
         raise CalendarFault(1, "", "holds no event")
     if len(blocks) > MOST_EVENTS:
         raise CalendarFault(blocks[MOST_EVENTS].first, "", f"holds more than {MOST_EVENTS} events")
-    return tuple(_together([(block, _found(block, zone)) for block in blocks]))
+    return tuple(_together([(block, _in_reach(block, zone)) for block in blocks]))
 
 
 def _together(found: Sequence[tuple[_Block, _Found]]) -> Iterator[CalendarEvent]:
@@ -154,6 +158,13 @@ def _unfolded(text: str) -> Iterator[tuple[int, str]]:
 def _name_of(line: str) -> str:
     found = _NAME.match(line)
     return found.group().upper() if found else ""
+
+
+def _in_reach(block: _Block, zone: str) -> _Found:
+    try:
+        return _found(block, zone)
+    except OverflowError as error:
+        raise CalendarFault(block.first, "", "names a time beyond the years 1 to 9999") from error
 
 
 def _found(block: _Block, zone: str) -> _Found:
@@ -271,6 +282,8 @@ def _length(
         raise CalendarFault(
             block.line_of(where), where, "the event lasts no time: it needs an end after its start"
         )
+    if days + elapsed.days > _LONGEST:
+        raise CalendarFault(block.line_of(where), where, "the event lasts longer than a hundred years")
     return days, elapsed
 
 
@@ -291,7 +304,10 @@ def _rule(block: _Block, event: Mapping[str, Any], start: datetime, zone: str, *
         raise CalendarFault(line, "RRULE", "cannot be read")
     if str(recur["FREQ"][0]).upper() not in _FREQUENCIES:
         raise CalendarFault(line, "RRULE", "may repeat by DAILY, WEEKLY, MONTHLY or YEARLY")
+    if any(interval < 1 for interval in recur.get("INTERVAL", [])):
+        raise CalendarFault(line, "RRULE", "the interval must be 1 or more")
     parts = [one for one in _text_of(recur).split(";") if not one.upper().startswith("UNTIL=")]
+    endless = ";".join(parts)
     for until in recur.get("UNTIL", []):
         last = _local(until, zone)
         if not isinstance(until, datetime) and not is_date:
@@ -300,9 +316,18 @@ def _rule(block: _Block, event: Mapping[str, Any], start: datetime, zone: str, *
     rule = ";".join(parts)
     try:
         rrulestr(rule, dtstart=start)
-    except (ValueError, TypeError) as error:
+        comes = _comes(endless, start)
+    except (ValueError, TypeError, IndexError) as error:
         raise CalendarFault(line, "RRULE", f"cannot be read: {error}") from error
+    if not comes:
+        raise CalendarFault(line, "RRULE", "never comes")
     return rule
+
+
+def _comes(rule: str, start: datetime) -> bool:
+    """Tell whether a rule ever comes. The library looks to the year 9999, so it is asked about the last centuries."""
+    last = start.replace(year=start.year + (MAXYEAR - start.year) // _CYCLE * _CYCLE)
+    return next(iter(rrulestr(rule, dtstart=last)), None) is not None
 
 
 def _text_of(recur: vRecur) -> str:

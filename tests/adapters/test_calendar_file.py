@@ -125,6 +125,15 @@ START, HOUR = "DTSTART:20260601T090000", "DURATION:PT1H"
         (event("DTSTART;TZID=Moon/Tranquility:20260601T090000", HOUR), 6, "DTSTART"),
         (event(START, "DTEND;VALUE=DATE-TIME;TZID=Moon/Sea:20260601T090000"), 7, "DTEND"),
         (event(START, HOUR, "no property"), 8, ""),
+        (event(START, HOUR, "RRULE:FREQ=DAILY;INTERVAL=0"), 8, "RRULE"),
+        (event(START, HOUR, "RRULE:FREQ=DAILY;INTERVAL=-1"), 8, "RRULE"),
+        (event(START, HOUR, "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"), 8, "RRULE"),
+        (event(START, HOUR, "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30;UNTIL=99991231T000000"), 8, "RRULE"),
+        (event(START, HOUR, "RRULE:FREQ=YEARLY;BYDAY=99MO"), 8, "RRULE"),
+        (event(START, "DTEND:99991231T000000"), 7, "DTEND"),
+        (event(START, "DURATION:P999999999D"), 7, "DURATION"),
+        (event("DTSTART;TZID=America/New_York:99991231T230000", "DTEND:99991231T233000"), 4, ""),
+        (event("DTSTART;TZID=America/New_York:20260601T090000", HOUR, "EXDATE:00010101T000000Z"), 4, ""),
     ],
 )
 def test_what_cannot_be_read_for_sure_is_refused_with_its_line(text: str, line: int, where: str) -> None:
@@ -132,6 +141,20 @@ def test_what_cannot_be_read_for_sure_is_refused_with_its_line(text: str, line: 
         events_of(text, BERLIN)
     assert (refused.value.line, refused.value.where) == (line, where), refused.value.reason
     assert refused.value.reason
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29",
+        "FREQ=YEARLY;INTERVAL=9;COUNT=3",
+        "FREQ=DAILY;UNTIL=20260601T090000",
+        "FREQ=DAILY;UNTIL=20200101T000000",
+        "FREQ=MONTHLY;BYDAY=-1FR;COUNT=1000",
+    ],
+)
+def test_a_rule_that_comes_seldom_or_for_a_while_is_understood(rule: str) -> None:
+    assert set(only(event(START, HOUR, f"RRULE:{rule}")).rule.split(";")) == set(rule.split(";"))
 
 
 BASE = """\
