@@ -68,9 +68,10 @@ class RefusalRecorder(Interceptor):
                 return await self._record(refusal)
             except SluiceError as error:
                 if not error.retryable:
-                    logger.exception("decision.refusal_not_recorded", proposal_id=refusal.proposal_id)
-                    return None
+                    return _not_recorded(refusal)
                 await asyncio.sleep(RETRY_AFTER)
+            except Exception:  # noqa: BLE001  its names are its sender's: one that cannot be kept ends this for no other
+                return _not_recorded(refusal)
 
     def _hand_out(self, refusal: RefusalInput) -> None:
         """Called on the thread of a workflow task: never waits."""
@@ -84,6 +85,10 @@ class RefusalRecorder(Interceptor):
             self._waiting.put_nowait(refusal)
         except asyncio.QueueFull:
             self.dropped += 1
+
+
+def _not_recorded(refusal: RefusalInput) -> None:
+    logger.exception("decision.refusal_not_recorded", proposal_id=refusal.proposal_id)
 
 
 class _SeesRefusals(WorkflowInboundInterceptor):

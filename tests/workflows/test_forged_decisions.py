@@ -93,6 +93,23 @@ async def test_a_signal_without_a_valid_signature_changes_nothing_and_is_audited
         assert (await handle.result()).state is S.SUCCEEDED
 
 
+async def test_a_workflow_of_a_name_that_nothing_can_be_written_of_keeps_no_other_refusal_from_the_audit(
+    stack: ProposalStack,
+) -> None:
+    async with stack.working():
+        handle, proposal_id = await waiting(stack)
+        strange = await stack.start((await stack.create()).model_copy(update={"id": "prp_\x00"}))
+        assert await code_of_update(strange, "approve") == "malformed_decision"
+        assert await code_of_update(handle, "approve") == "malformed_decision"
+
+        async def is_audited() -> bool:
+            return await refusals(stack, proposal_id) == ["malformed_decision"]
+
+        await eventually(is_audited)
+        await strange.terminate()
+        await handle.terminate()
+
+
 async def test_garbage_of_any_shape_is_refused_and_the_workflow_goes_on(stack: ProposalStack) -> None:
     async with stack.working():
         handle, proposal_id = await waiting(stack)

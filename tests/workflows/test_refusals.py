@@ -73,13 +73,14 @@ async def test_a_database_that_is_away_is_tried_again(monkeypatch: pytest.Monkey
     assert answers == []
 
 
-async def test_what_can_never_be_written_stops_nothing() -> None:
+@pytest.mark.parametrize("never", [PolicyUnavailable("never"), ValueError("PostgreSQL cannot take a value")])
+async def test_what_can_never_be_written_stops_nothing(never: Exception) -> None:
     seen: list[str] = []
 
     async def record(one: RefusalInput) -> None:
         seen.append(one.decision_id)
         if one.decision_id == "dec_0":
-            raise PolicyUnavailable("never")
+            raise never
 
     async with running(record) as recorder:
         for number in range(2):
