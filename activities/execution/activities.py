@@ -16,12 +16,13 @@ from temporalio.exceptions import ApplicationError
 from activities.execution.admission import Admission, standing_outcome
 from activities.execution.attempt import BUSY, TOO_LATE, EffectTimings, Granted, Issued, Withdrawn, Work
 from activities.execution.conclusion import Conclusion
-from activities.execution.lateness import Lateness
+from activities.execution.lateness import LATE_CALL, Lateness
 from activities.execution.recognition import (
     Finding,
     before_compensation,
     before_effect,
     compensation_of,
+    is_late,
     own_operation,
 )
 from activities.heartbeat import Pulse, beating
@@ -243,9 +244,10 @@ class EffectActivities:
         except ProviderError:
             await self._withdraw(intent)
             raise
-        return await self._record(work, intent, operation)
+        answered_in_time = _clock() < granted.expires + self._timings.call_timeout.total_seconds()
+        return await self._record(work, intent, operation, in_time=answered_in_time)
 
-    async def _record(self, work: Work, intent: Intent, operation: str) -> Issued:
+    async def _record(self, work: Work, intent: Intent, operation: str, *, in_time: bool) -> Issued:
         try:
             async with self._database.transaction() as connection:
                 at = (await proposals.lock(connection, work.proposal.id)).now
@@ -254,7 +256,7 @@ class EffectActivities:
             # A newer attempt acts; or nobody can say whether one does, before the database answers again.
             await self._lateness.look(work, intent, operation)
             raise
-        return Issued(intent, operation, at, adopted=False, since=_clock())
+        return Issued(intent, operation, at, adopted=False, since=_clock(), in_time=in_time)
 
     async def _send(self, work: Work) -> str:
         """Send it. The time-out holds for connecting too: after the call deadline nothing may go out any more."""
@@ -270,11 +272,13 @@ class EffectActivities:
             raise ProviderAmbiguous(f"{work.key}: no answer within {timeout}") from error
 
     async def _follow(self, work: Work, issued: Issued, pulse: Pulse) -> EffectOutcome:
-        """Poll the operation to its end and write the receipt."""
+        """Poll the operation to its end and write the receipt. One that began too late is left to a person."""
         pulse.detail = issued.operation
         give_up = issued.since + self._timings.operation_timeout.total_seconds()
         while True:
             operation = await self._look_up(work, issued.operation)
+            if operation is not None and _began_late(operation, issued):
+                return await self._conclusion.late(issued.intent, operation.name, LATE_CALL)
             if operation is None or not operation.is_running:
                 break
             if _clock() >= give_up:
@@ -309,6 +313,10 @@ class EffectActivities:
 
 def _clock() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _began_late(operation: ProviderOperation, issued: Issued) -> bool:
+    return not issued.in_time and is_late(operation, issued.intent.call_deadline)
 
 
 def _work(proposal: Proposal, given: EffectInput, key: str) -> Work | None:

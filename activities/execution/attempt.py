@@ -77,3 +77,5 @@ class Issued:
     adopted: bool
     since: float
     """`at`, as a moment of the event loop's clock."""
+    in_time: bool = False
+    """The attempt that called had its answer before the call deadline, by its own clock. Else the provider's tells."""

@@ -111,11 +111,8 @@ class Conclusion:
         """A person must look: no call may be made for this effect any more."""
         return await self._mark_dirty(proposal_id, reason_code, None)
 
-    async def late(self, intent: Intent, operation: str | None, reason_code: str) -> None:
-        """A call was made too late, beside that of a newer attempt, or nobody can tell that it was not.
-
-        No success is told of it, and somebody is paged.
-        """
+    async def late(self, intent: Intent, operation: str | None, reason_code: str) -> EffectOutcome:
+        """A call was made too late, or nobody can tell. No success is told of it, and somebody is paged."""
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, intent.proposal_id)
             payload = intent.model_dump(mode="json", include={"key", "proposal_id", "step", "fence"})
@@ -129,12 +126,12 @@ class Conclusion:
             await audit_log.append(connection, event)
             state = ProposalState(row.state)
             if _S.DIRTY in TRANSITIONS.get(state, ()):
-                await self._dirty(connection, row, reason_code)
-                return
+                return await self._dirty(connection, row, reason_code)
             if state is _S.READY:
                 await close_without_effect(connection, row, _S.STALE, reason_code)
             told = {"event": "dirty", "proposal_id": row.id, "reason_code": reason_code}
             await outbox.put(connection, OutboxKind.NOTIFY, row.id, told)
+            return standing_outcome(row)
 
     async def count_unreachable(self, proposal_id: str, reason_code: str) -> None:
         """Count an attempt that the provider did not answer against the provider's breaker. Never in the way."""

@@ -2,7 +2,8 @@
 
 Between the last look at the fence and the call lies a moment that no check can close: whoever is stopped in it wakes up
 and calls. Such a call cannot be prevented, so it is found: by the attempt that made it, which looks again when its
-answer comes, or does not come. What it cannot find out is told too, by a reason code of its own: people look.
+answer comes, or does not come. What it cannot find out is told too, by a reason code of its own: people look. A late
+call without a newer attempt is found by whoever follows its operation (`activities.py`).
 """
 
 from __future__ import annotations
@@ -17,12 +18,11 @@ from sqlalchemy.engine import Row
 
 from activities.execution.attempt import Work
 from activities.execution.conclusion import Conclusion
-from activities.execution.recognition import CLOCK_SKEW, is_like
+from activities.execution.recognition import CLOCK_SKEW, is_late, is_like
 from adapters.store import intents
 from adapters.store.database import Database
 from contracts.effect import Intent
 from contracts.errors import ProviderError, StoreUnavailable
-from contracts.observation import ProviderOperation
 from contracts.ports import NodePoolReader
 
 logger = structlog.get_logger(__name__)
@@ -107,13 +107,15 @@ class Lateness:
             found = await self._reader.list_operations(work.action.target)
         except ProviderError:
             return LATENESS_UNKNOWN, operation
-        # The newer attempt has looked by now: a call that went out in time is its own.
+        # The newer attempt waited until the deadline and has looked: a call that went out in time is its own.
         owned = await _patiently(partial(self._owned, [one.name for one in found]))
         mine = [one for one in found if one.name == operation] if operation else found
+        # By the provider's clock, which may lag: better one too many than one that nobody saw.
+        seen_until = intent.call_deadline - CLOCK_SKEW
         late = [
             one
             for one in mine
-            if is_like(one, work.action) and _is_late(one, intent) and one.name not in owned
+            if is_like(one, work.action) and is_late(one, seen_until) and one.name not in owned
         ]
         if operation and not mine:
             return LATENESS_UNKNOWN, operation
@@ -131,9 +133,3 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
             return await ask()
         except StoreUnavailable:
             await asyncio.sleep(PAUSE)
-
-
-def _is_late(operation: ProviderOperation, intent: Intent) -> bool:
-    """A newer attempt waits until the deadline and then looks: what began later, it has not seen."""
-    began = operation.started_at
-    return began is None or began >= intent.call_deadline - CLOCK_SKEW

@@ -105,6 +105,11 @@ def is_like(operation: ProviderOperation, action: Action) -> bool:
     )
 
 
+def is_late(operation: ProviderOperation, deadline: datetime) -> bool:
+    """Tell whether an operation began when no call might be in flight any more, or nobody knows when."""
+    return operation.started_at is None or operation.started_at >= deadline
+
+
 def own_operation(
     operations: Sequence[ProviderOperation],
     action: Action,

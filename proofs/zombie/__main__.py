@@ -1,9 +1,10 @@
 """Zombies: `make proof-zombie` stops a worker at each point of an effect, lets another take over, and wakes the first.
 
 Two workers share some proposals. One stops itself with SIGSTOP where it is told to, and is woken when what it held is
-over, or is being verified. Judged by the provider's own log: outside the window between the last check and the call it
-makes no call after it woke. Inside the call cannot be prevented: it is found, paged, and told in the audit log, and a
-proposal that was not over yet does not succeed.
+over, or is being verified; or no other one is there, and it is woken when its call may not be made any more. Judged by
+the provider's own log: outside the window between the last check and the call it makes no call after it woke. Inside
+the call cannot be prevented: it is found, paged, and told in the audit log, and a proposal that was not over yet does
+not succeed.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+from sqlalchemy import func, select
+
+from adapters.store.schema import intents
 from contracts.audit import AuditType
 from emulators.gke.faults import FaultKind
 from emulators.gke.log import ServedCall
@@ -46,13 +51,20 @@ SLOW_READING = 4.0
 WORKER = "proofs.zombie.worker"
 
 
+class Wake(StrEnum):
+    """When a zombie is woken."""
+
+    OVER = "when all is over"
+    VERIFYING = "while verifying"
+    ALONE = "with nobody else at work"
+
+
 @dataclass(frozen=True)
 class Round:
     """What one zombie did."""
 
     point: str
-    is_verifying: bool
-    """Whether it woke before the proposals were over."""
+    wake: Wake
     stops: int
     calls: Sequence[ServedCall]
     """Changing calls after it woke."""
@@ -67,8 +79,11 @@ class Round:
     def faults(self) -> list[str]:
         """Return what is not as it must be, in words."""
         effects = [call for call in self.calls if call.accepted]
+        wanted = 0 if self.wake is Wake.ALONE else 1
         found = [
-            f"{one} had {times} effects before the wake" for one, times in self.effects.items() if times != 1
+            f"{one} had {times} effects before the wake"
+            for one, times in self.effects.items()
+            if times != wanted
         ]
         if self.point != INSIDE and self.calls:
             found.append(f"{len(self.calls)} calls after it woke")
@@ -77,28 +92,27 @@ class Round:
         if self.point == INSIDE and (len(effects), len(effects)) != (self.late, self.paged):
             found.append(f"{len(effects)} late effects, {self.late} found, {self.paged} paged")
         dirty = sum(state == "dirty" for state in self.states.values())
-        if self.is_verifying and dirty != len(effects):
-            found.append(f"{len(effects)} late effects while verifying, and {dirty} proposals are dirty")
+        if self.wake is not Wake.OVER and dirty != len(effects):
+            found.append(f"{len(effects)} late effects {self.wake}, and {dirty} proposals are dirty")
         others = set(self.states.values()) - {"succeeded", "dirty"}
         if others or (dirty and not effects):
             found.append(f"ended as {sorted(self.states.values())}")
         return [f"{self.point}: {one}" for one in found]
 
 
-async def run_round(stack: Stack, point: str, size: int, *, is_verifying: bool = False) -> Round:
-    """Let a worker stop at `point` and wake it when its proposals are over, or are being verified."""
+async def run_round(stack: Stack, point: str, size: int, wake: Wake = Wake.OVER) -> Round:
+    """Let a worker stop at `point`, and wake it."""
     mark = stack.state_dir / f"zombie-{time.monotonic_ns()}"
-    async with _zombie(stack, point, mark) as process:
-        began, ids = await (_begin_one if is_verifying else _begin)(stack, mark, size)
+    begin = {Wake.OVER: _begin, Wake.VERIFYING: _begin_one, Wake.ALONE: _begin_alone}[wake]
+    async with _zombie(stack, point, mark) as process, _resting(stack, is_resting=wake is Wake.ALONE):
+        began, ids = await begin(stack, mark, size)
         woke_at = datetime.now(UTC)
         os.kill(process.pid, signal.SIGCONT)
         await asyncio.sleep(AFTERWARDS)
         await eventually(lambda: _are_over(stack, ids), limit=SETTLES_WITHIN)
     async with stack.database() as database:
         records = await read(database)
-    return _round(
-        stack, records, point, ids, (began, woke_at), is_verifying=is_verifying, stops=int(mark.exists())
-    )
+    return _round(stack, records, point, ids, (began, woke_at), wake=wake, stops=int(mark.exists()))
 
 
 async def _begin(stack: Stack, mark: Path, size: int) -> tuple[datetime, dict[str, Place]]:
@@ -135,6 +149,37 @@ async def _begin_one(stack: Stack, mark: Path, size: int) -> tuple[datetime, dic
     return began, ids
 
 
+async def _begin_alone(stack: Stack, mark: Path, size: int) -> tuple[datetime, dict[str, Place]]:
+    """Propose one, and return when it is stopped in and no call of it may be in flight any more."""
+    began, place = datetime.now(UTC), stack.ground.places(DEVELOPMENT)[0]
+    proposal_id = await stack.propose(place.resize(size))
+    await eventually(partial(_exists, mark), limit=SETTLES_WITHIN)
+
+    async def is_past_its_deadline() -> bool:
+        async with stack.database() as database, database.reading() as connection:
+            found = await connection.execute(
+                select(func.max(intents.c.call_deadline) < func.clock_timestamp())
+            )
+            return bool(found.scalar_one())
+
+    await eventually(is_past_its_deadline, limit=SETTLES_WITHIN)
+    return began, {proposal_id: place}
+
+
+@asynccontextmanager
+async def _resting(stack: Stack, *, is_resting: bool) -> AsyncIterator[None]:
+    """Have the first worker do nothing meanwhile."""
+    pid = stack.pid("worker")
+    if not is_resting or pid is None:
+        yield
+        return
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 async def _is_stopped_or_over(stack: Stack, mark: Path, ids: Iterable[str]) -> bool:
     return await _exists(mark) or await _are_over(stack, ids)
 
@@ -152,7 +197,7 @@ def _round(
     ids: dict[str, Place],
     moments: tuple[datetime, datetime],
     *,
-    is_verifying: bool,
+    wake: Wake,
     stops: int,
 ) -> Round:
     began, woke_at = moments
@@ -162,7 +207,7 @@ def _round(
     ]
     return Round(
         point=point,
-        is_verifying=is_verifying,
+        wake=wake,
         stops=stops,
         calls=[call for call in calls if call.ts >= woke_at],
         late=sum(one.type is AuditType.EFFECT_LATE and one.subject in ids for one in records.events),
@@ -207,7 +252,7 @@ async def _are_over(stack: Stack, ids: Iterable[str]) -> bool:
     return all([(await stack.show(one))["is_final"] for one in ids])
 
 
-async def prove(directory: Path, points: Sequence[tuple[str, bool]]) -> list[Round]:
+async def prove(directory: Path, points: Sequence[tuple[str, Wake]]) -> list[Round]:
     """Run a round for each point on one stack, and say each."""
     found = []
     limits = {
@@ -216,11 +261,11 @@ async def prove(directory: Path, points: Sequence[tuple[str, bool]]) -> list[Rou
         "effects_per_hour": 10_000,
         "repeats": {"proposals": 1000},
     }
-    for number, (point, is_verifying) in enumerate(points, 1):
+    for number, (point, wake) in enumerate(points, 1):
         place = directory / str(number)
         place.mkdir()
         async with running_stack(place, programs(), Ground(AT_ONCE, limits=limits)) as stack:
-            one = await run_round(stack, point, 2, is_verifying=is_verifying)
+            one = await run_round(stack, point, 2, wake)
         found.append(one)
         say(
             f"{number} of {len(points)}, «{point}»: {len(one.calls)} calls after it woke, {one.late} told as late"
@@ -228,8 +273,8 @@ async def prove(directory: Path, points: Sequence[tuple[str, bool]]) -> list[Rou
     return found
 
 
-def _named(point: str, is_verifying: bool) -> str:
-    return f"{point}, woken while verifying" if is_verifying else point
+def _named(point: str, wake: Wake) -> str:
+    return point if wake is Wake.OVER else f"{point}, woken {wake}"
 
 
 def main() -> int:
@@ -238,7 +283,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=1, help="of every point")
     parser.add_argument("--only", default="", metavar="WORDS", help="points with these words in their name")
     given = parser.parse_args()
-    chosen = [(point, False) for point in POINTS] + [(INSIDE, True)]
+    chosen = [*((point, Wake.OVER) for point in POINTS), (INSIDE, Wake.VERIFYING), (INSIDE, Wake.ALONE)]
     chosen = [one for one in chosen if given.only in _named(*one)] * given.rounds
     if not chosen:
         parser.error(f"no point has «{given.only}» in its name")

@@ -9,23 +9,25 @@ from pathlib import Path
 import pytest
 
 from emulators.gke.log import ServedCall
-from proofs.zombie.__main__ import Round
+from proofs.zombie.__main__ import Round, Wake
 from proofs.zombie.worker import INSIDE, POINTS, stopping
 
 LATE = ServedCall(
     seq=1, ts=datetime(2026, 11, 21, tzinfo=UTC), surface="container", method="SetNodePoolSize", accepted=True
 )
 OUTSIDE = Round(
-    point="target read, fence not checked", is_verifying=False, stops=1, calls=(), late=0, paged=0,
+    point="target read, fence not checked", wake=Wake.OVER, stops=1, calls=(), late=0, paged=0,
     states={"prp_1": "succeeded"}, effects={"prp_1": 1},
 )  # fmt: skip
 FOUND = replace(OUTSIDE, point=INSIDE, calls=(LATE,), late=1, paged=1)
+ALONE = replace(FOUND, wake=Wake.ALONE, states={"prp_1": "dirty"}, effects={"prp_1": 0})
 
 
 def test_a_zombie_that_calls_nothing_is_as_it_must_be_and_so_is_a_late_call_that_was_found() -> None:
     assert OUTSIDE.faults() == []
     assert FOUND.faults() == []
-    assert replace(FOUND, is_verifying=True, states={"prp_1": "dirty"}).faults() == []
+    assert replace(FOUND, wake=Wake.VERIFYING, states={"prp_1": "dirty"}).faults() == []
+    assert ALONE.faults() == []
 
 
 @pytest.mark.parametrize(
@@ -39,7 +41,9 @@ def test_a_zombie_that_calls_nothing_is_as_it_must_be_and_so_is_a_late_call_that
         replace(FOUND, effects={"prp_1": 2}),
         replace(FOUND, late=0),
         replace(FOUND, paged=0),
-        replace(FOUND, is_verifying=True),
+        replace(FOUND, wake=Wake.VERIFYING),
+        replace(ALONE, states={"prp_1": "succeeded"}),
+        replace(ALONE, effects={"prp_1": 1}),
     ],
     ids=[
         "called",
@@ -51,6 +55,8 @@ def test_a_zombie_that_calls_nothing_is_as_it_must_be_and_so_is_a_late_call_that
         "not-found",
         "not-paged",
         "told-as-success",
+        "told-as-success-alone",
+        "called-before-the-wake",
     ],
 )
 def test_what_may_not_be_is_a_fault(wrong: Round) -> None:

@@ -44,9 +44,7 @@ LATENESS = Group(
         ),
         "late-call-that-the-provider-forgot-is-none": Change("if operation and not mine:", "if False:"),
         "late-call-may-be-anybodys": Change("if is_like(one, work.action) and", "if"),
-        "late-call-is-one-that-was-in-time": Change(
-            "return began is None or began >= intent.call_deadline - CLOCK_SKEW", "return True"
-        ),
+        "late-call-is-one-that-was-in-time": Change("is_late(one, seen_until) and ", ""),
     },
 )
 LATE = Group(
@@ -57,9 +55,8 @@ LATE = Group(
         "late-call-makes-nothing-dirty": Change("if _S.DIRTY in TRANSITIONS.get(state, ()):", "if False:"),
         "late-call-lets-what-stepped-back-go-on": Change("if state is _S.READY:", "if False:"),
         "late-call-after-the-end-pages-nobody": Change(
-            'told = {"event": "dirty", "proposal_id": row.id, "reason_code": reason_code}\n'
-            "            await outbox.put(connection, OutboxKind.NOTIFY, row.id, told)\n",
-            "",
+            "            await outbox.put(connection, OutboxKind.NOTIFY, row.id, told)\n            return",
+            "            return",
         ),
     },
 )
@@ -77,7 +74,20 @@ LOOKING = Group(
         "late-call-is-looked-after-only-while-the-database-answers": Change(
             "except (SluiceError, asyncio.CancelledError):", "except StaleFence:"
         ),
+        "late-call-of-the-only-worker-is-a-success": Change(
+            "if operation is not None and _began_late(operation, issued):", "if False:"
+        ),
+        "late-call-is-vouched-for-by-who-slept": Change("in_time=answered_in_time)", "in_time=True)"),
+        "call-in-time-is-judged-by-the-providers-clock": Change(
+            "in_time=answered_in_time)", "in_time=False)"
+        ),
     },
+)
+ADOPTED = Group(
+    "activities/execution/attempt.py",
+    Promise.ONE_EFFECT,
+    (_LATENESS,),
+    {"late-call-is-vouched-for-by-who-adopts-it": Change("in_time: bool = False", "in_time: bool = True")},
 )
 OVERDUE = Group(
     "activities/housekeeping/overdue.py",
@@ -317,6 +327,7 @@ GROUPS = (
     LATENESS,
     LATE,
     LOOKING,
+    ADOPTED,
     OVERDUE,
     DEFECTS,
     OUTCOMES,
