@@ -125,22 +125,28 @@ async def run_agent(request: Request, notice: Notice, *, barred: str | None = No
 
     `barred` is the reason code why the model may not be asked: then the rules planner answers.
     """
+    teller = _Teller(notice)
     try:
         if barred is not None:
-            return await _run(initial_state(request, route="rules", fallback=barred), _Teller(notice))
-        return await _model_or_rules(request, _Teller(notice))
+            return await _run(initial_state(request, route="rules", fallback=barred), teller)
+        return await _model_or_rules(request, teller)
     except ActivityError as error:
-        return _failed(_reason_of(error))
+        return _failed(_reason_of(error), teller.steps)
     except AGENT_FAILURES:
-        return _failed(AGENT_FAILED)
+        return _failed(AGENT_FAILED, teller.steps)
 
 
 class _Teller:
-    """Tells `notice` about nodes, and swallows what goes wrong with that: a run does not end for being watched."""
+    """Tells `notice` about nodes, and swallows what goes wrong with that: a run does not end for being watched.
+
+    It knows the steps, too, when a run breaks off.
+    """
 
     def __init__(self, notice: Notice) -> None:
         self._notice = notice
         self._progress = Progress()
+        self.steps: tuple[AgentStep, ...] = ()
+        """Made so far. They are kept, and what they cost is spent, however the run ends."""
 
     def began(self, route: str) -> None:
         with contextlib.suppress(Exception):
@@ -159,7 +165,8 @@ async def _model_or_rules(request: Request, teller: _Teller) -> AgentResult:
         if error.activity_type != _PLAN_ACTIVITY:
             raise
     code = ModelUnavailable.reason_code
-    state = initial_state(request, route="rules", fallback=code, steps=(unanswered(code),))
+    steps = (*teller.steps, unanswered(code))
+    state = initial_state(request, route="rules", fallback=code, steps=steps)
     return await _run(state, teller)
 
 
@@ -171,11 +178,11 @@ async def _run(state: AgentState, teller: _Teller) -> AgentResult:
     async for mode, part in parts:
         if mode == "values":
             final = cast("AgentState", part)
+            teller.steps = tuple(AgentStep.model_validate(step) for step in final["steps"])
         else:
             teller.after(cast("dict[str, Any]", part))
     result = AgentResult.model_validate(final["result"])
-    steps = tuple(AgentStep.model_validate(step) for step in final["steps"])
-    return result.model_copy(update={"steps": steps})
+    return result.model_copy(update={"steps": teller.steps})
 
 
 def _reason_of(error: ActivityError) -> str:
@@ -183,7 +190,7 @@ def _reason_of(error: ActivityError) -> str:
     return cause.type if isinstance(cause, ApplicationError) and cause.type else AGENT_FAILED
 
 
-def _failed(reason_code: str) -> AgentResult:
+def _failed(reason_code: str, steps: tuple[AgentStep, ...]) -> AgentResult:
     text = "The request could not be planned. Nothing was proposed."
     planner = Planner(kind=PlannerKind.RULES, prompt_version=RULES_VERSION)
-    return AgentResult(outcome=Failed(text=text, reason_code=reason_code), planner=planner)
+    return AgentResult(outcome=Failed(text=text, reason_code=reason_code), planner=planner, steps=steps)
