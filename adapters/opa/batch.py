@@ -41,7 +41,8 @@ class OpaBatch(OpaPolicyEngine):
     ) -> list[PolicyResult | PolicyUnavailable]:
         """Return, in the same order, every answer, or why there is none.
 
-        A document that makes the whole batch fail is found by asking about halves: it alone has no answer.
+        A document that makes the whole batch fail is found by asking about halves: it alone has no answer. An OPA that
+        does not serve any more is not asked again.
         """
         forbid_in_transaction()
         if not documents:
@@ -49,12 +50,19 @@ class OpaBatch(OpaPolicyEngine):
         try:
             answers = await self._ask_many(documents)
         except PolicyUnavailable as error:
-            if len(documents) == 1:
-                return [error]
+            if len(documents) == 1 or not await self._serves():
+                return [error for _ in documents]
             middle = len(documents) // 2
             first = await self.evaluate_many(documents[:middle])
             return first + await self.evaluate_many(documents[middle:])
         return [self._of(answers.get(str(position))) for position in range(len(documents))]
+
+    async def _serves(self) -> bool:
+        try:
+            await self.check()
+        except PolicyUnavailable:
+            return False
+        return True
 
     def _of(self, answer: Any) -> PolicyResult | PolicyUnavailable:
         try:
