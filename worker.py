@@ -24,7 +24,7 @@ from workflows.refusals import RefusalRecorder
 
 MAX_CACHED_WORKFLOWS = 1_000
 GRACE = timedelta(seconds=10)
-"""What a running activity gets to end by itself when the worker stops."""
+"""What a running activity gets to end by itself when the worker stops, and what was refused to be written down."""
 HEARTBEAT_THROTTLE = timedelta(seconds=2)
 """Heartbeats go out at most this often: well inside the five seconds after which an attempt counts as lost."""
 AGENT_HEARTBEAT_THROTTLE = timedelta(seconds=0.5)
@@ -98,7 +98,8 @@ async def run_workers(
     Raises:
         Exception: a worker failed for good; the others are stopped first.
     """
-    beside = [asyncio.create_task(one.run()) for one in _recorders(registrations.values())]
+    recorders = _recorders(registrations.values())
+    beside = [asyncio.create_task(one.run()) for one in recorders]
     running = [asyncio.create_task(worker.run()) for worker in workers]
     stopped = asyncio.create_task(stop.wait())
     try:
@@ -106,6 +107,9 @@ async def run_workers(
         alive = [worker for worker, task in zip(workers, running, strict=True) if not task.done()]
         await asyncio.gather(*(worker.shutdown() for worker in alive))
         await asyncio.gather(*running)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE.total_seconds()):
+                await asyncio.gather(*(one.drain() for one in recorders))
     finally:
         for task in (*beside, stopped):
             task.cancel()

@@ -13,6 +13,7 @@ from temporalio.worker import WorkflowInterceptorClassInput
 
 from contracts.errors import PolicyUnavailable, StoreUnavailable
 from contracts.messages import RefusalInput
+from worker import Registration, run_workers
 from workflows import refusals
 from workflows.refusals import MAX_WAITING, RefusalRecorder
 
@@ -111,3 +112,23 @@ async def test_without_a_task_that_drains_a_refusal_is_dropped_and_counted() -> 
     recorder = RefusalRecorder(record)
     hand_out(recorder)(refusal())
     assert recorder.dropped == 1
+
+
+async def test_a_worker_that_is_told_to_stop_writes_what_it_has_refused_first() -> None:
+    seen: list[str] = []
+    begun = asyncio.Event()
+
+    async def record(one: RefusalInput) -> None:
+        begun.set()
+        await asyncio.sleep(0.1)
+        seen.append(one.decision_id)
+
+    recorder, stop = RefusalRecorder(record), asyncio.Event()
+    serving = asyncio.create_task(run_workers([], {"main": Registration([], refusals=recorder)}, stop))
+    await asyncio.sleep(0.01)
+    for number in range(2):
+        hand_out(recorder)(refusal(number))
+    await begun.wait()
+    stop.set()
+    await serving
+    assert seen == ["dec_0", "dec_1"]
