@@ -66,18 +66,23 @@ async def test_a_database_that_is_still_starting_is_unavailable() -> None:
     """As PostgreSQL says it: https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP"""
     said = b"SFATAL\x00VFATAL\x00C57P03\x00Mthe database system is starting up\x00\x00"
 
+    refused: list[asyncio.Task[None] | None] = []
+
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        refused.append(asyncio.current_task())
         if len(await _message(reader)) == _SSL_REQUEST:
             writer.write(b"N")
             await _message(reader)
         writer.write(b"E" + (len(said) + 4).to_bytes(4, "big") + said)
         writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(refuse, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(StoreUnavailable):
             await upgrade(f"postgresql://somebody:x@127.0.0.1:{port}/sluice")
+        await asyncio.gather(*filter(None, refused), return_exceptions=True)
 
 
 _SSL_REQUEST = 4
