@@ -1,12 +1,13 @@
-"""The network fails: `make proof-network` breaks it in nine ways before each dependency, and loses 500 answers.
+"""The network fails: `make proof-network` breaks it in nine ways before each dependency, and lets 500 calls time out.
 
 Between Sluice and each of Temporal, PostgreSQL, OPA, GKE and the model's endpoint stands toxiproxy. Each fault strikes
 while one change is somewhere on its path, a person approves another one, and two more are asked for; when it is over,
-all must come to their end. Then the provider's answers to changes are lost after it has made them, by the hundred.
+all must come to their end. Then the provider's answers to changes are lost after it has made them, by the hundred:
+most callers wait until their time is over, some see their connection end.
 Judged by the emulator's own log and the database. `--only` repeats cells by their name, with the same seed, and the
 lost answers with them unless there are to be none.
 
-    python -m proofs.network --answers 560 --wanted 500 [--only "half-open at GKE"] [--seed 1]
+    python -m proofs.network --answers 648 --wanted 500 [--only "half-open at GKE"] [--seed 1]
     python -m proofs.network --answers 0 --only "half-open at GKE"
 """
 
@@ -88,10 +89,12 @@ def figures_of_cells(met: Sequence[Cell], judgement: Judgement, wanted: int) -> 
 def figures_of_answers(losses: Losses, wanted: int) -> list[Figure]:
     """Return what the lost answers show."""
     return [
-        at_least("answers lost after the effect", sum(losses.lost.values()), wanted),
+        at_least("calls that timed out after the effect", sum(losses.timed_out.values()), wanted),
+        at_least("calls whose connection ended after the effect", sum(losses.ended.values()), 1),
         exactly("of these proposals, succeeded", losses.states.get("succeeded", 0), len(losses.cases)),
         told(
-            "ways of losing them", ", ".join(f"{count} {way}" for way, count in sorted(losses.lost.items()))
+            "ways of losing the answer",
+            ", ".join(f"{n} {way}" for way, n in [*losses.timed_out.items(), *losses.ended.items()]),
         ),
         told("attempts at most", max(one.attempts for one in losses.cases)),
     ]
@@ -131,8 +134,10 @@ def main() -> int:
 
 def _parsed() -> argparse.Namespace:
     parser = arguments(__doc__)
-    parser.add_argument("--answers", type=int, default=560, help="calls whose answer is to be lost; 0: none")
-    parser.add_argument("--wanted", type=int, default=500, help="how many must be lost after the effect")
+    parser.add_argument("--answers", type=int, default=648, help="calls whose answer is to be lost; 0: none")
+    parser.add_argument(
+        "--wanted", type=int, default=500, help="how many of them must time out after the effect"
+    )
     parser.add_argument("--only", default="", metavar="WORDS", help="cells with these words in their name")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()

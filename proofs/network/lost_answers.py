@@ -1,8 +1,8 @@
 """Time-outs after the effect, for real: the provider does what it is asked, and its answer never comes.
 
 The real execution and verification activities on PostgreSQL and the emulator's process; between effector and emulator
-stands toxiproxy, and swallows, cuts, delays or resets the answer to the one call. Only Temporal is not there: an
-attempt that failed is begun again, as it would.
+stands toxiproxy, and swallows or delays the answer to the one call until nobody waits for it any more; some are lost
+with their connection. Only Temporal is not there: an attempt that failed is begun again, as it would.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from google.api_core.exceptions import DeadlineExceeded
 from temporalio.exceptions import ApplicationError
 
 from activities.execution.attempt import EffectTimings
@@ -24,7 +25,8 @@ from adapters.gke.effector import AGENT, GkeNodePoolEffector
 from adapters.gke.reader import GkeNodePoolReader
 from adapters.store.database import Database
 from adapters.store.migrate import upgrade
-from contracts.action import ResizeNodePool
+from contracts.action import NodePoolTarget, ResizeNodePool
+from contracts.base import utc_now
 from contracts.configuration import Configuration, Environment, Target
 from contracts.effect import EffectResult, Receipt, ReceiptOutcome
 from contracts.errors import ProviderAmbiguous
@@ -52,13 +54,18 @@ TIMINGS = EffectTimings(
     poll_interval=timedelta(seconds=0.1),
     busy_wait=timedelta(seconds=5),
 )
-LOSSES = (
+TIMING_OUT = (
     Fault("swallowed", (Toxic("timeout", DOWN, {"timeout": 0}),)),
-    Fault("cut", (Toxic("limit_data", DOWN, {"bytes": 64}),)),
-    Fault("reset", beside=partial(Proxy.reset, after=500)),
     Fault("late", (Toxic("latency", DOWN, {"latency": 2_000, "jitter": 500}),), keeps=True),
 )
-"""Ways for an answer not to come in time. Late: when nobody waits for it any more."""
+"""The answer never comes, or when nobody waits for it any more."""
+ENDING = (
+    Fault("cut", (Toxic("limit_data", DOWN, {"bytes": 64}),)),
+    Fault("reset", beside=partial(Proxy.reset, after=500)),
+)
+"""The connection ends before the answer has come, and the caller sees it."""
+LOSSES = (*TIMING_OUT * 5, *ENDING)
+"""How answers are lost, in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,15 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """How a call ended of which nobody can say whether it took effect."""
+
+    at: datetime
+    timed_out: bool
+    """The caller's time was over. Else its connection ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One proposal whose call was not answered."""
 
@@ -79,8 +95,8 @@ class Case:
     loss: str
     target: str
     size: int
-    first: str
-    """What the attempt that called ended with."""
+    lost: Lost | None
+    """None: its call was answered, or never made."""
     attempts: int
     """How many it took from there."""
 
@@ -90,10 +106,38 @@ class Losses:
     """What came of all cases."""
 
     cases: Sequence[Case]
-    lost: Mapping[str, int]
-    """Way → answers that were lost after an effect."""
+    timed_out: Mapping[str, int]
+    """Way → calls that had taken effect when the caller's time was over."""
+    ended: Mapping[str, int]
+    """The same of calls whose connection ended."""
     states: Mapping[str, int]
     faults: Sequence[str]
+
+
+@dataclass
+class Watched:
+    """The effector, which notes how its last call was lost."""
+
+    effector: GkeNodePoolEffector
+    lost: Lost | None = None
+
+    async def set_size(self, target: NodePoolTarget, node_count: int, *, timeout: timedelta) -> str:
+        """Make the call. Who calls counts the same seconds, and is the first to lose patience now and then."""
+        self.lost = None
+        try:
+            return await self.effector.set_size(target, node_count, timeout=timeout)
+        except asyncio.CancelledError:
+            self.lost = Lost(utc_now(), timed_out=True)
+            raise
+        except ProviderAmbiguous as error:
+            self.lost = Lost(utc_now(), timed_out=isinstance(error.__cause__, DeadlineExceeded))
+            raise
+
+    async def set_autoscaling(
+        self, target: NodePoolTarget, min_node_count: int, max_node_count: int, *, timeout: timedelta
+    ) -> str:
+        """Refuse: nobody asks for it here."""
+        raise NotImplementedError
 
 
 @dataclass
@@ -104,6 +148,7 @@ class Lane:
     place: Place
     proxy: Proxy
     connection: Connection
+    watched: Watched
     cases: list[Case] = field(default_factory=list)
 
     async def run(self, number: int) -> None:
@@ -116,6 +161,7 @@ class Lane:
         called = await self._attempt(proposal_id)
         while called.ended == EffectResult.NEEDS_NEW_PASS and called.number < ATTEMPTS:
             called = await self._attempt(proposal_id, called)
+        lost = self.watched.lost if called.ended == ProviderAmbiguous.reason_code else None
         await loss.end([self.proxy])
         last = called
         while last.ended != EffectResult.ISSUED and last.number < ATTEMPTS:
@@ -123,9 +169,7 @@ class Lane:
         if last.ended == EffectResult.ISSUED:
             await self._verify(proposal_id)
         self.cases.append(
-            Case(
-                proposal_id, loss.name, self.place.pool(), size, called.ended, last.number - called.number + 1
-            )
+            Case(proposal_id, loss.name, self.place.pool(), size, lost, last.number - called.number + 1)
         )
 
     async def _verify(self, proposal_id: str) -> None:
@@ -207,16 +251,17 @@ async def _lanes(
             proxy = await proxies.before(place.name, emulator.address)
             connection = Connection.to_endpoint(proxy.address, emulator.compute_url, agent=AGENT)
             opened.push_async_callback(connection.close)
+            watched = Watched(GkeNodePoolEffector(connection))
             stack = EffectStack(
                 database=database,
                 fleet=emulator,
                 reader=reader,
-                effector=GkeNodePoolEffector(connection),
+                effector=watched,
                 guard=ScriptedGuard(database, reader),
                 timings=TIMINGS,
                 configuration=_configuration(places),
             )
-            lanes.append(Lane(stack, place, proxy, connection))
+            lanes.append(Lane(stack, place, proxy, connection, watched))
         yield lanes
 
 
@@ -242,26 +287,34 @@ async def _judge(cases: Sequence[Case], calls: Calls, url: str) -> Losses:
         records = await read(database)
     finally:
         await database.close()
-    made = {row.operation for row in records.intents if row.operation}
-    unanswered = {
+    made = {row.proposal_id: row.operation for row in records.intents if row.operation}
+    served = {call.operation: call.ts for call in effects.effects(calls)}
+    adopted = {
         row.proposal_id
         for row in records.intents
         if row.receipt and Receipt.model_validate(row.receipt).adopted
     }
-    lost = Counter(
-        one.loss
-        for one in cases
-        if one.first == ProviderAmbiguous.reason_code and one.proposal_id in unanswered
-    )
-    served = {call.operation for call in effects.effects(calls)}
+
+    def lost(*, timed_out: bool) -> Counter[str]:
+        return Counter(
+            one.loss
+            for one in cases
+            if one.lost is not None
+            and one.lost.timed_out is timed_out
+            and one.proposal_id in adopted
+            and (took_effect := served.get(made[one.proposal_id])) is not None
+            and took_effect <= one.lost.at
+        )
+
     return Losses(
         cases=cases,
-        lost=lost,
+        timed_out=lost(timed_out=True),
+        ended=lost(timed_out=False),
         states=Counter(row.state for row in records.proposals),
         faults=[
             *effects.faults(records, calls),
             *endings.faults(records),
-            *(f"{name} was recorded and never served" for name in made - served),
+            *(f"{name} was recorded and never served" for name in set(made.values()) - served.keys()),
             *_unsuccessful(cases, records),
         ],
     )

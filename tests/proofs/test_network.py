@@ -11,15 +11,18 @@ import pytest
 from activities.execution.activities import EffectActivities
 from activities.execution.attempt import Work
 from adapters.store import intents
+from contracts.base import utc_now
 from contracts.effect import Intent
 from proofs.network import lost_answers
+from proofs.network.__main__ import figures_of_answers
 from proofs.network.cells import RECOVERS_WITHIN, Cell, table
 from proofs.network.faults import FAULTS
-from proofs.network.lost_answers import LOSSES
+from proofs.network.lost_answers import LOSSES, Case, Losses, Lost
 from proofs.network.stack import DEPENDENCIES
 from proofs.network.toxiproxy import program
 
 CASES = 2 * len(LOSSES)
+LANES = 6
 
 
 async def repeated_unread(activities: EffectActivities, work: Work) -> None:
@@ -32,18 +35,31 @@ async def repeated_unread(activities: EffectActivities, work: Work) -> None:
 
 
 async def test_each_way_of_losing_an_answer_leaves_one_effect_that_is_told(tmp_path: Path) -> None:
-    losses = await lost_answers.run(tmp_path, CASES, program(), lanes=len(LOSSES))
+    losses = await lost_answers.run(tmp_path, CASES, program(), lanes=LANES)
     assert losses.faults == []
     assert losses.states == Counter(succeeded=CASES)
-    assert sum(losses.lost.values()) >= len(LOSSES)
+    assert sum(losses.timed_out.values()) >= CASES / 2
+    assert losses.timed_out.keys() >= {"swallowed", "late"}
+    assert losses.ended.keys() <= {"cut", "reset"}
 
 
 async def test_a_call_that_is_repeated_unread_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(EffectActivities, "_recover", repeated_unread)
-    losses = await lost_answers.run(tmp_path, len(LOSSES), program(), lanes=len(LOSSES))
+    losses = await lost_answers.run(tmp_path, len(LOSSES), program(), lanes=LANES)
     assert any("belongs to no proposal" in fault for fault in losses.faults)
+
+
+CASE = Case("prp_1", "late", "web", 3, Lost(utc_now(), timed_out=True), attempts=2)
+LOST = Losses([CASE] * 10, timed_out={"late": 9}, ended={"cut": 1}, states={"succeeded": 10}, faults=[])
+
+
+def test_only_calls_that_timed_out_count_as_such_and_some_connections_must_have_ended() -> None:
+    assert all(one.holds for one in figures_of_answers(LOST, 9))
+    for wrong in (replace(LOST, timed_out={"late": 8}, ended={"cut": 2}), replace(LOST, ended={})):
+        (figure,) = [one for one in figures_of_answers(wrong, 9) if not one.holds]
+        assert figure.name.endswith("after the effect")
 
 
 SOUND = Cell("reset", "Temporal", outcomes=Counter(succeeded=4), recovered_after=3.0)
