@@ -46,10 +46,11 @@ def change_of(action: Action, seen: NodePoolObservation) -> Change:
     before, after = seen.total_target, action.max_node_count * zones
     if bounds is not None:
         before = bounds.max_node_count * zones
-        if action.min_node_count > bounds.min_node_count:
+        floor = action.min_node_count
+        forced = sum(max(floor - zone.target_size, 0) for zone in seen.zones)
+        if floor > bounds.min_node_count and forced:
             # Nodes that start at once are a change, although the autoscaler might have had them before.
-            forced = action.min_node_count * zones - seen.total_target
-            before = min(before, after - max(forced, 0))
+            before = min(before, after - forced)
     return Change(
         zones=zones,
         nodes_before=before,

@@ -6,6 +6,7 @@ import pytest
 
 from contracts.configuration import Limits
 from contracts.evaluation import Outcome
+from contracts.observation import NodePoolObservation
 from guardrails.blast_radius.decision import decide
 from tests.contracts.samples import observation, resize
 from tests.guardrails.samples import autoscaled, bounds, draft, facts
@@ -66,6 +67,25 @@ def test_a_floor_that_starts_many_nodes_at_once_is_a_large_change() -> None:
     verdict = decide(facts(observation=autoscaled(1, 50), draft=draft(action=bounds(50, 50))))
     assert (verdict.outcome, verdict.reason_code) == (Outcome.REQUIRE_APPROVAL, "large_change")
     assert (verdict.facts["nodes_before"], verdict.facts["nodes_after"]) == (6, 150)
+
+
+def autoscaled_at(sizes: tuple[int, ...], minimum: int, maximum: int) -> NodePoolObservation:
+    return observation(*sizes).model_copy(update={"autoscaling": autoscaled(minimum, maximum).autoscaling})
+
+
+def test_a_higher_floor_hides_nothing_of_an_upper_bound_that_falls() -> None:
+    seen = autoscaled_at((9, 9, 9), 0, 10)
+    limits = Limits(max_share=0.5)
+    floor_kept = decide(facts(limits=limits, observation=seen, draft=draft(action=bounds(0, 1))))
+    floor_raised = decide(facts(limits=limits, observation=seen, draft=draft(action=bounds(1, 1))))
+    assert floor_kept.outcome is floor_raised.outcome is Outcome.REQUIRE_APPROVAL
+    assert floor_raised.facts == floor_kept.facts
+    assert (floor_raised.facts["nodes_before"], floor_raised.facts["nodes_after"]) == (30, 3)
+
+
+def test_a_floor_starts_nodes_in_each_zone_that_is_below_it_however_large_another_one_is() -> None:
+    verdict = decide(facts(observation=autoscaled_at((9, 0, 0), 0, 10), draft=draft(action=bounds(3, 10))))
+    assert (verdict.facts["nodes_before"], verdict.facts["nodes_after"]) == (24, 30)
 
 
 @pytest.mark.parametrize("seen", [None, observation().model_copy(update={"zones": ()})])
