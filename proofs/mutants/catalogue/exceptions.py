@@ -72,15 +72,19 @@ TOGETHER = Group(
     Promise.WINDOW,
     (_WINDOWS, _OPENINGS),
     {
-        "windows-open-by-the-end-of-a-freeze-alone": Change(
-            "elif allows and not any(phase.lasts for phase in allows):", "elif False:"
-        ),
+        "windows-open-by-the-end-of-a-freeze-alone": Change(" and (not allows or any(allows))", ""),
         "windows-open-with-the-last-one-only": Change(
-            "later = min((phase.until for phase in allows if phase.until is not None), default=None)",
-            "later = max((phase.until for phase in allows if phase.until is not None), default=None)",
+            "return min((begin for begin in allows if begin is not None), default=None)",
+            "return max((begin for begin in allows if begin is not None), default=None)",
         ),
         "windows-close-nothing-together": Change(
-            "        if _opening(entries, moment) != moment:\n            return moment\n", ""
+            "        if not _is_open(entries, moment):\n            return moment\n", ""
+        ),
+        "windows-stay-shut-when-they-open": Change(
+            "return self.since <= moment < self.looked_until", "return self.since <= moment"
+        ),
+        "windows-of-one-place-shut-another": Change(
+            "self._shut.get(names)", "next(iter(self._shut.values()), None)"
         ),
         "windows-close-at-the-last-change": Change(
             "later = min((one for one in changes if one is not None), default=None)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from contracts.evaluation import Outcome
 from contracts.override import GateOverride
 from contracts.principal import Principal, PrincipalKind, Role
 from guardrails.change_window.decision import decide
+from guardrails.change_window.timeline import Phase, Timeline
 from guardrails.change_window.timetable import Place, Timetable, Timetables
 from guardrails.facts import WindowFacts, WindowsFacts
 from tests.contracts.samples import ANA, BEN, NOON
@@ -178,6 +180,34 @@ def test_it_opens_when_nothing_closes_any_more() -> None:
 def test_of_allow_windows_the_one_that_comes_first_opens() -> None:
     tuesday, monday = (declared(f"day-{day}", "allow", f"{day}T09:00", f"{day}T17:00") for day in (24, 23))
     assert Timetable([tuesday, monday]).at(Place.of(draft()), NOON).opens_at == NOON.replace(day=23, hour=9)
+
+
+def test_a_freeze_without_gaps_is_looked_through_once_and_not_in_every_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked, at = list[datetime](), Timeline.at
+
+    def counted(timeline: Timeline, moment: datetime) -> Phase:
+        looked.append(moment)
+        return at(timeline, moment)
+
+    monkeypatch.setattr(Timeline, "at", counted)
+    always = {"name": "always", "kind": "freeze", "scope": {"everything": True}, "time_zone": "UTC"}
+    freeze = ChangeWindow.model_validate(always | {"cron": "0 * * * *", "duration": "1h"})
+    timetable = Timetable([freeze])
+    assert timetable.at(Place.of(draft()), NOON).opens_at is None
+    assert len(looked) < 1_000
+    looked.clear()
+    for minute in range(60):
+        assert timetable.at(Place.of(draft()), NOON + timedelta(minutes=minute)).opens_at is None
+    assert len(looked) == 60
+
+
+def test_what_keeps_one_place_shut_keeps_no_other_shut() -> None:
+    freeze = declared("freeze", "freeze", "01T00:00", "30T00:00", team="research", environment="production")
+    timetable, here = Timetable([freeze]), Place.of(draft())
+    assert timetable.at(replace(here, team="research"), NOON).opens_at == NOON.replace(day=30, hour=0)
+    assert timetable.at(replace(here, team="inference"), NOON).opens_at == NOON
 
 
 def test_another_configuration_has_another_timetable() -> None:
