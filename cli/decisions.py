@@ -9,7 +9,7 @@ import typer
 
 from cli.exit_codes import CommandFailed, ExitCode, of_state
 from cli.following import fetch, follow, path_part
-from cli.output import say, write_json
+from cli.output import message_console, say, write_json
 from cli.proposals import ProposalId, Timeout, follow_new, show_view, tell_next
 from cli.session import Session, command
 from cli.text import words
@@ -44,7 +44,8 @@ def approve(
     view = _may_decide(fetch(session, proposal_id), "approve")
     if not session.is_json:
         show_view(session, view)
-    _confirm(f"Approve {view.id}?", yes=yes, no_input=no_input)
+    if not yes:
+        _confirm(session, view, no_input=no_input)
     decided = _decide(session, view, "approve", reason)
     if wait:
         _follow_decided(session, view.id, decided["decision_id"], timeout)
@@ -59,13 +60,18 @@ def reject(session: Session, proposal_id: ProposalId, reason: NeededReason, time
     decided = _decide(session, view, "reject", reason)
 
     def is_settled(one: ProposalView) -> bool:
-        return one.is_final or _is_applied(one, decided["decision_id"])
+        mine = decided["decision_id"]
+        return one.is_final or _is_applied(one, mine) or _is_refused(one, mine)
 
     after = follow(session, view.id, until=is_settled, timeout=timeout)
     if session.is_json:
         write_json(after.model_dump(mode="json"))
     elif after.is_final:
         say(f"{after.id} is {words(after.state.value)}")
+    is_otherwise = after.is_final and after.state.value != "rejected"
+    if is_otherwise or _is_refused(after, decided["decision_id"]):
+        told = "the rejection came too late, or what it decides on changed"
+        raise CommandFailed(told, ExitCode.CONFLICT, f"look again: `sluice proposals show {after.id}`")
 
 
 @command
@@ -117,13 +123,17 @@ def _may_decide(view: ProposalView, kind: str) -> ProposalView:
     raise CommandFailed(f"{view.eligibility.message} ({view.eligibility.why_not})", code, hint)
 
 
-def _confirm(question: str, *, yes: bool, no_input: bool) -> None:
-    if yes:
-        return
-    if no_input or not sys.stdin.isatty():
+def _confirm(session: Session, view: ProposalView, *, no_input: bool) -> None:
+    """Ask, with the facts on the screen: where standard output is no screen they are shown beside the question."""
+    # Standard input is None where the process was started without one.
+    if no_input or sys.stdin is None or not sys.stdin.isatty():
         hint = "pass --yes to decide without being asked"
         raise CommandFailed("nobody is there to confirm", ExitCode.USAGE, hint)
-    sys.stderr.write(f"{question} [y/N] ")
+    if session.is_json or not sys.stdout.isatty():
+        from cli.proposal_view import render
+
+        render(view, message_console())
+    sys.stderr.write(f"Approve {view.id}? [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise CommandFailed("nothing was decided", ExitCode.ERROR)
