@@ -30,6 +30,6 @@ violations contains violation if {
 # The provider counts running nodes: a pool that is still growing may have been asked for more than the cluster shows.
 nodes_after := (max([input.observation.cluster_nodes, input.observation.total_nodes]) - input.observation.total_nodes) + input.change.nodes_after
 
-maximum := object.get(limits.environments, input.environment, limits["default"])
+maximum := object.get(limits, ["environments", input.environment], limits["default"])
 
 limits := data.sluice.limits.cluster_maximum

@@ -29,6 +29,12 @@ test_an_environment_without_a_number_has_the_default if {
 	count(policy.violations) == 1 with input as growing_to("staging", 17) with data.sluice.limits.cluster_maximum as limits
 }
 
+test_a_default_alone_holds_for_every_environment if {
+	alone := {"default": 30}
+	count(policy.violations) == 0 with input as growing_to("staging", 16) with data.sluice.limits.cluster_maximum as alone
+	count(policy.violations) == 1 with input as growing_to("staging", 17) with data.sluice.limits.cluster_maximum as alone
+}
+
 test_a_cluster_above_it_may_shrink if {
 	smaller := object.union(growing_to("production", 5), {"observation": {"cluster_nodes": 100}})
 	count(policy.violations) == 0 with input as smaller with data.sluice.limits.cluster_maximum as limits

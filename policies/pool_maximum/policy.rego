@@ -24,6 +24,6 @@ violations contains violation if {
 	}
 }
 
-maximum := object.get(limits.environments, input.environment, limits["default"])
+maximum := object.get(limits, ["environments", input.environment], limits["default"])
 
 limits := data.sluice.limits.pool_maximum

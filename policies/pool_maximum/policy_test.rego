@@ -24,6 +24,12 @@ test_an_environment_without_a_number_of_its_own_has_the_default if {
 	count(policy.violations) == 1 with input as growing_to("staging", 51)
 }
 
+test_a_default_alone_holds_for_every_environment if {
+	limits := {"default": 50}
+	count(policy.violations) == 0 with input as growing_to("production", 50) with data.sluice.limits.pool_maximum as limits
+	count(policy.violations) == 1 with input as growing_to("production", 51) with data.sluice.limits.pool_maximum as limits
+}
+
 test_a_pool_that_is_above_already_may_shrink if {
 	shrinking := {"environment": "production", "change": {"nodes_before": 300, "nodes_after": 250}}
 	count(policy.violations) == 0 with input as shrinking
