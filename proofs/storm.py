@@ -1,8 +1,10 @@
 """A storm of alerts over a fleet: `make proof-storm` sends 1,000 in 10 s, for 50 targets, at a whole practice stack.
 
-Judged by the provider's own log: at most one change under way per target, exactly as many changes as the execution
-budget has tokens, each target's size at rest afterwards and as the last change left it. Every alert has one outcome;
-what was not changed was answered, coalesced or refused, with a reason.
+The alerts ask for more and more, so that most targets are changed again and again until the execution budget is used
+up. Judged by the provider's own log: at most one change under way per target, exactly as many changes as the budget
+has tokens, but for those that came to a target which was as they wanted it by then; each target's size at rest
+afterwards and as the last change left it. Every alert has one outcome; what was not changed was answered, coalesced or
+refused, with a reason.
 """
 
 from __future__ import annotations
@@ -19,13 +21,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from proofs.report import Figure, Report, arguments, at_most, exactly, say, told
+from activities.request.coalescing import COALESCED, TARGET_HAS_OPEN_PROPOSAL
+from proofs.report import Figure, Report, arguments, at_least, at_most, exactly, say, told
 from proofs.workplace import programs, workplace
 from tests.e2e.practice_ground import DEVELOPMENT, STAYS_CLOSED, Environment, Ground, Place
 from tests.e2e.stack import Stack, eventually, running_stack
 
-SIZES = (3, 3, 3, 4)
-"""Nodes per zone that alerts ask for, in turn: one of four disagrees."""
+FIRST_SIZE = 3
+AGREEING = 4
+"""Alerts in turn that ask for one size of a target; the last of them disagrees, and asks for one less."""
 PER_MESSAGE = 10
 SENT_WITHIN = 1.2
 """The most by which sending may take longer than it should: else it is no storm."""
@@ -35,6 +39,7 @@ REST = 5.0
 
 _OPEN_REQUESTS = "SELECT count(*) FROM requests WHERE status IN ('received', 'planning')"
 _OPEN_PROPOSALS = "SELECT count(*) FROM proposals WHERE closed_at IS NULL"
+_WITHOUT_A_CALL = "SELECT count(*) FROM intents WHERE receipt ->> 'outcome' = 'no_op'"
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,17 @@ class Storm:
     tokens: int
     """Execution budget of the whole fleet; nothing refills it."""
     seconds: float
+    again: int
+    """Targets that must be changed more than once: on the others no two changes could meet."""
 
 
-FULL = Storm(alerts=1_000, targets=50, tokens=40, seconds=10)
+FULL = Storm(alerts=1_000, targets=50, tokens=120, seconds=10, again=30)
+
+
+def size_at(turn: int) -> int:
+    """Return the nodes per zone that a target's alert of this turn asks for."""
+    level, place = divmod(turn, AGREEING)
+    return FIRST_SIZE + level - (place == AGREEING - 1)
 
 
 @dataclass(frozen=True)
@@ -59,8 +72,10 @@ class Outcome:
     """Seconds from the first alert to the last, each as it was sent for the first time."""
     changes: int
     """Calls that took effect."""
+    already_there: int
+    """Changes that were admitted and found their target as they wanted it: each took a token and made no call."""
     changed_again: int
-    """Targets with more than one of them: only on these could two changes meet."""
+    """Targets with more than one of them."""
     refused_calls: int
     """The provider refuses a call while it still works on the one before on the same cluster."""
     last_set: dict[str, int]
@@ -78,9 +93,10 @@ class Outcome:
         found = []
         if self.refused_calls:
             found.append(f"{self.refused_calls} calls came while another change of the cluster was under way")
-        if (self.changes, self.tokens_taken) != (storm.tokens, storm.tokens):
+        if (self.changes + self.already_there, self.tokens_taken) != (storm.tokens, storm.tokens):
             found.append(
-                f"{self.changes} changes and {self.tokens_taken} tokens taken, of {storm.tokens} there were"
+                f"{self.changes} changes, {self.already_there} without a call, and {self.tokens_taken} tokens taken, "
+                f"of {storm.tokens} there were"
             )
         if self.requests.total() != storm.alerts:
             found.append(f"{self.requests.total()} outcomes of {storm.alerts} alerts")
@@ -130,6 +146,7 @@ async def blow(stack: Stack, storm: Storm) -> Outcome:
     return Outcome(
         sent_within=sent_within,
         changes=len(accepted),
+        already_there=(await stack.rows(_WITHOUT_A_CALL))[0][0],
         changed_again=sum(times > 1 for times in Counter(call.target for call in accepted).values()),
         refused_calls=len(calls.refused("SetNodePoolSize")),
         last_set={call.target: call.request["node_count"] for call in accepted},
@@ -145,7 +162,7 @@ async def _send(stack: Stack, places: Sequence[Place], storm: Storm) -> float:
     """Send messages at an even pace, whatever the API takes for each; return how long that took."""
     turns = zip(itertools.cycle(places), itertools.count(), strict=False)
     alerts = [
-        _alert(place, SIZES[number // len(places) % len(SIZES)])
+        _alert(place, size_at(number // len(places)))
         for place, number in itertools.islice(turns, storm.alerts)
     ]
     messages = [alerts[start : start + PER_MESSAGE] for start in range(0, len(alerts), PER_MESSAGE)]
@@ -216,13 +233,19 @@ def figures(outcome: Outcome, storm: Storm) -> tuple[Figure, ...]:
     return (
         at_most("alerts sent within", outcome.sent_within, SENT_WITHIN * storm.seconds, " s"),
         exactly("alerts with one outcome", outcome.requests.total(), storm.alerts),
-        exactly("changes in the provider's log", outcome.changes, storm.tokens),
-        told("targets changed more than once", outcome.changed_again),
+        exactly("changes in the provider's log", outcome.changes, storm.tokens - outcome.already_there),
+        told("tokens for what was as wanted by then", outcome.already_there),
+        at_least("targets changed more than once", outcome.changed_again, storm.again),
+        told("alerts that met an open change of their target", _met_another(outcome)),
         exactly("tokens taken", outcome.tokens_taken, storm.tokens),
         exactly("calls while another change was under way", outcome.refused_calls, 0),
         exactly("changes after all was at rest", outcome.changed_while_resting, 0),
         told("proposals", outcome.proposals.total()),
     )
+
+
+def _met_another(outcome: Outcome) -> int:
+    return sum(outcome.requests[f"refused: {reason}"] for reason in (COALESCED, TARGET_HAS_OPEN_PROPOSAL))
 
 
 def main() -> int:
