@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,6 +52,8 @@ def up(
     ] = SeedName.DEMO,
 ) -> None:
     """Start everything on this machine and supervise it until Ctrl-C. For trying out, not for production."""
+    import httpx
+
     from local.events import StackError
     from local.run import run_stack
 
@@ -62,8 +65,11 @@ def up(
     )
     try:
         code = asyncio.run(running)
-    except StackError as error:
-        raise CommandFailed(str(error), ExitCode.ERROR, "look closer: `sluice doctor`") from error
+    except BrokenPipeError:
+        raise
+    except (StackError, OSError, httpx.HTTPError) as error:
+        told = str(error) or type(error).__name__
+        raise CommandFailed(told, ExitCode.ERROR, "look closer: `sluice doctor`") from error
     if code:
         raise typer.Exit(code)
 
@@ -77,7 +83,9 @@ def _progress(*, quiet: bool) -> Callable[[StackEvent], None]:
         if quiet and event.kind not in shown_always:
             return
         part = f"{event.part or 'stack':<10}"
-        say(f"  {part} {event.kind.value:<10} {event.message}".rstrip())
+        # Whoever read this may be gone, as `tee` is after Ctrl-C: parts are kept and stopped in order all the same.
+        with suppress(OSError):
+            say(f"  {part} {event.kind.value:<10} {event.message}".rstrip())
 
     return tell
 
@@ -98,7 +106,7 @@ async def _greet(session: Session, ready: Ready) -> None:
 
 
 async def _link_of(ready: Ready, token: str) -> str | None:
-    """A one-time link for the pages; None where this stack has none, for example behind another address."""
+    """A one-time link for the pages; None where this stack has none, for example behind another address, or is busy."""
     import httpx
 
     from local.probes import PLAIN
@@ -107,19 +115,30 @@ async def _link_of(ready: Ready, token: str) -> str | None:
     async with httpx.AsyncClient(
         base_url=ready.url, headers=headers, timeout=10, trust_env=False, verify=PLAIN
     ) as http:
-        made = await http.post("/v1/login-links")
+        try:
+            made = await http.post("/v1/login-links")
+        except httpx.HTTPError:
+            return None
         return str(made.json()["url"]) if made.is_success else None
 
 
 def _first_minute(ready: Ready, link: str | None) -> None:
+    from urllib.parse import urlsplit
+
     from rich.panel import Panel
     from rich.text import Text
 
+    from api.access import is_loopback
+
+    host = urlsplit(ready.url).hostname
+    reach = (
+        "Listens on this machine only."
+        if is_loopback(host)
+        else f"Listens on {host}: other machines may reach it."
+    )
     console = message_console()
     warning = Text("LOCAL, NOT FOR PRODUCTION\n", style="bold yellow")
-    warning.append(
-        f"Listens on this machine only. Identities are files in {ready.state_dir}.", style="not bold"
-    )
+    warning.append(f"{reach} Identities are files in {ready.state_dir}.", style="not bold")
     console.print(Panel(warning, expand=False, border_style="yellow"))
     for name, address in ready.addresses.items():
         say(f"  {name:<12} {address}")
@@ -153,7 +172,11 @@ async def _tell_seeded(ready: Ready, token: str, seeded: Mapping[str, str]) -> N
     ) as http:
         while open_scenes and asyncio.get_running_loop().time() < deadline:
             for name, scene in list(open_scenes.items()):
-                found = (await http.get(f"/v1/proposals/{seeded[name]}")).raise_for_status().json()
+                try:
+                    found = (await http.get(f"/v1/proposals/{seeded[name]}")).raise_for_status().json()
+                except httpx.HTTPError:
+                    # Busy, or starting again: the next look tells.
+                    continue
                 if found["state"] == scene.ends_in or found["is_final"]:
                     say(f"  {seeded[name]}  {words(found['state']):<18} {found['summary']}")
                     del open_scenes[name]
