@@ -124,12 +124,20 @@ class Supervisor:
         self._processes[part.name] = process
         try:
             await self._await_ready(part, process)
-            if part.settle is not None:
-                await part.settle()
+            await self._settle(part)
         except BaseException:
             await _kill(process)
             raise
         self._tell(StackEventKind.READY, part.name, f"ready after {time.monotonic() - began:.1f} s")
+
+    async def _settle(self, part: Part) -> None:
+        if part.settle is None:
+            return
+        try:
+            await part.settle()
+        except Exception as cause:
+            reason = f"is ready, but {type(cause).__name__}: {cause}"
+            raise PartFailedError(part.name, reason, self.log_of(part.name)) from cause
 
     async def _spawn(self, name: str, command: list[str], environment: Mapping[str, str]) -> Process:
         log = self.log_of(name)
@@ -183,7 +191,7 @@ class Supervisor:
             await asyncio.sleep(delay.total_seconds())
             try:
                 await self._launch(part)
-            except (StackError, OSError) as failed:
+            except Exception as failed:  # noqa: BLE001 -- whatever went wrong, a part that nobody starts stays away
                 failures += 1
                 self._tell(StackEventKind.DIED, part.name, str(failed))
             else:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from local.environment import ROOT
@@ -100,6 +101,31 @@ async def test_a_part_that_keeps_dying_is_started_again_after_growing_pauses(
             await eventually(lambda kills=kills: run.count(StackEventKind.READY, "api") == kills + 1)  # type: ignore[misc]
     pauses = [event.message for event in run.events if event.kind is StackEventKind.RESTARTING]
     assert pauses == ["in 0.0 s", "in 0.0 s", "in 0.1 s", "in 0.2 s"]
+
+
+async def test_a_part_whose_last_step_fails_is_started_again(tmp_path: Path, eventually: Eventually) -> None:
+    done: list[int] = []
+
+    async def settle() -> None:
+        done.append(len(done))
+        if len(done) in (1, 3):
+            raise asyncpg.InterfaceError("connection is closed")
+
+    async with running(tmp_path, (part("postgres", tmp_path, settle=settle),)) as run:
+        assert run.count(StackEventKind.READY, "postgres") == 1
+        os.kill(run.supervisor.pids()["postgres"], signal.SIGKILL)
+        await eventually(lambda: run.count(StackEventKind.READY, "postgres") == 2)
+    assert len(done) == 4
+
+
+async def test_a_part_whose_last_step_never_works_fails_the_start(tmp_path: Path) -> None:
+    async def settle() -> None:
+        raise asyncpg.InterfaceError("connection is closed")
+
+    broken = part("postgres", tmp_path, settle=settle, restart=RestartPolicy(first_start_attempts=1))
+    with pytest.raises(PartFailedError, match=r"postgres is ready, but .*connection is closed"):
+        async with running(tmp_path, (broken,)):
+            pass
 
 
 def test_the_pause_is_bounded() -> None:
