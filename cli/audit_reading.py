@@ -39,7 +39,7 @@ def events(
         "until": until,
         "before": before,
     }
-    wanted = {name: value for name, value in given.items() if value}
+    wanted = {name: value for name, value in given.items() if value or value == 0}
     found = session.api.get("/v1/audit/events", **wanted, order="newest", limit=limit)
     if session.is_json:
         write_json(found)

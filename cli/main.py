@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import typer
 
 from cli import (
@@ -36,6 +39,9 @@ app = typer.Typer(
 def root(ctx: typer.Context, as_name: AsName = None, url: Url = None, output: Output = None) -> None:
     """Agents propose, gates decide, Temporal makes it durable."""
     ctx.obj = Given(as_name, url, output)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Where the terminal's encoding lacks a letter, its code point is shown: nothing ends halfway for that.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 for room in (

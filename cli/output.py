@@ -40,9 +40,14 @@ def message_console() -> Console:
 def _console(*, error: bool, width_of_pipes: int = WIDTH_OF_PIPES) -> Console:
     from rich.console import Console
 
+    class OurConsole(Console):
+        def on_broken_pipe(self) -> None:
+            """Leave it to `cli.session.command`, which ends every command in one way."""
+            raise BrokenPipeError
+
     stream = sys.stderr if error else sys.stdout
     width = None if stream.isatty() else width_of_pipes
-    return Console(
+    return OurConsole(
         stderr=error, width=width, markup=False, emoji=False, highlight=False, soft_wrap=not stream.isatty()
     )
 

@@ -108,6 +108,7 @@ def propose(
 
 
 def _from_file(file: Path) -> dict[str, Any]:
+    import json
     import sys
 
     import yaml
@@ -117,12 +118,17 @@ def _from_file(file: Path) -> dict[str, Any]:
         if len(text) > _MAX_FILE:
             raise CommandFailed(f"{file} is larger than {_MAX_FILE} bytes", ExitCode.USAGE)
         content = yaml.safe_load(text)
+        # As it will be sent: YAML also has dates, circles and more that JSON cannot say.
+        json.dumps(content, allow_nan=False)
     except (OSError, UnicodeDecodeError) as error:
         raise CommandFailed(f"{file} cannot be read", ExitCode.USAGE) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
         raise CommandFailed(f"{file}{where}: not YAML or JSON", ExitCode.USAGE) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        hint = "write dates and the like in quotes"
+        raise CommandFailed(f"{file} holds what JSON cannot say", ExitCode.USAGE, hint) from error
     if not isinstance(content, dict):
         raise CommandFailed(f"{file} must hold `action` and `reason`", ExitCode.USAGE)
     return content if "action" in content else {"action": content}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.canned import serving
 from tests.cli.conftest import ROOT, Sluice
 from tests.database_clock import set_clock
 
@@ -67,6 +69,47 @@ def test_what_is_not_valid_is_a_usage_error(sluice: Sluice, arguments: tuple[str
     assert done.returncode == 2, done.stderr
     assert done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "action: {kind: x}\nreason: 2026-11-21\n",
+        "action: {kind: x}\nreason: 2026-99-99\n",
+        "action: {kind: x, node_count: .nan}\n",
+        "action: &again {kind: x, same: *again}\n",
+        "[" * 5_000,
+    ],
+    ids=["date", "no-date", "nan", "circle", "depth"],
+)
+def test_a_file_that_no_json_can_say_is_a_usage_error(sluice: Sluice, tmp_path: Path, text: str) -> None:
+    file = tmp_path / "proposal.yaml"
+    file.write_text(text)
+    done = sluice.run("propose", "-f", str(file), SLUICE_TOKEN="x")
+    assert (done.returncode, str(file) in done.stderr) == (2, True), done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_terminal_that_lacks_a_letter_is_shown_its_code_point(
+    sluice: Sluice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    halt = {"id": "hlt_1", "status": "effective", "scope": {}, "created_by": "local/ana", "reason": "größer"}
+    with serving(monkeypatch) as canned:
+        canned.answers["GET /v1/halts"] = (200, {"items": [halt]})
+        url = os.environ["SLUICE_URL"]
+        done = sluice.run("halts", SLUICE_URL=url, SLUICE_TOKEN="x", PYTHONIOENCODING="ascii")
+    assert (done.returncode, r"gr\xf6\xdfer" in done.stdout) == (0, True), done.stderr
+
+
+def test_a_reader_that_leaves_early_is_no_failure(sluice: Sluice) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = sluice.command("prices", "show")
+    with os.fdopen(write, "wb") as nobody:
+        done = subprocess.run(
+            command, env=sluice.environ(), stdout=nobody, stderr=subprocess.PIPE, timeout=120
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_an_api_that_does_not_answer_is_an_error_with_a_next_step(sluice: Sluice) -> None:
