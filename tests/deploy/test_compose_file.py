@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
+from settings import OidcSettings
 from tools.catalogue import OPA, TEMPORAL
 from tools.compose_check import COMPOSE_FILE, ROOT, check
 
@@ -94,6 +95,31 @@ def test_database_policy_engine_and_emulator_cannot_be_reached_from_outside_or_b
         assert set(services[name]["networks"]) == {"data"}, name
     assert set(services["agent"]["networks"]) == {"workflows", "outside"}
     assert services["policies"]["network_mode"] == "none"
+
+
+def test_whoever_speaks_to_temporal_reaches_one_that_runs_elsewhere(
+    compose_checker: Path, compose_variables: dict[str, str]
+) -> None:
+    elsewhere = {"SLUICE_TEMPORAL__ADDRESS": "temporal.example:7233", "SLUICE_TEMPORAL__TLS": "true"}
+    found = json.loads(check(compose_checker, COMPOSE_FILE, compose_variables | elsewhere).project)[
+        "services"
+    ]
+    speaking = {
+        name for name, one in found.items() if "SLUICE_TEMPORAL__ADDRESS" in (one.get("environment") or {})
+    }
+    assert speaking == {"migrate", "api", "worker", "effects", "agent"}
+    for name in speaking:
+        assert "outside" in found[name]["networks"], name
+        assert elsewhere.items() <= found[name]["environment"].items(), name
+
+
+def test_every_setting_of_signing_in_reaches_the_api(
+    compose_checker: Path, compose_variables: dict[str, str]
+) -> None:
+    plain = set(OidcSettings.model_fields) - {"client_secret"}
+    given = {f"SLUICE_OIDC__{name.upper()}": f"value of {name}" for name in plain}
+    found = json.loads(check(compose_checker, COMPOSE_FILE, compose_variables | given).project)["services"]
+    assert given.items() <= found["api"]["environment"].items()
 
 
 def test_every_image_is_pinned_to_a_version(services: dict[str, dict[str, Any]]) -> None:
