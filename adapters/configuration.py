@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from contracts.errors import ConfigurationInvalid
 _MOST_BYTES = 1_000_000
 _MOST_NODES = 100_000
 """Nodes after aliases are followed: a few hundred bytes of YAML can name billions."""
+_NUMBERS = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
+_MISREAD = re.compile(r".*:.*|[-+]?0[0-9_]+")
 _MERGE, _NULL = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:null"
 Model = TypeVar("Model", bound=BaseModel)
 _SCHEMA = "https://json-schema.org/draft/2020-12/schema"
@@ -89,7 +92,7 @@ def parse(text: str, name: str = "configuration") -> Configuration:
         ConfigurationInvalid: as for `load`.
     """
     root, plain = _read(text, name)
-    faults = [*_duplicate_keys(root), *_calendars(root, plain, Path(name).parent)]
+    faults = [*_duplicate_keys(root), *_misread_numbers(root), *_calendars(root, plain, Path(name).parent)]
     blank = [*_blank_values(root)]
     try:
         parsed = Configuration.model_validate(plain)
@@ -111,7 +114,7 @@ def read_as(model: type[Model], text: str, name: str) -> Model:
         ConfigurationInvalid: as for `load`.
     """
     root, plain = _read(text, name)
-    faults = [*_duplicate_keys(root)]
+    faults = [*_duplicate_keys(root), *_misread_numbers(root)]
     try:
         parsed = model.model_validate(plain)
     except ValidationError as error:
@@ -188,6 +191,20 @@ def _blank_values(node: yaml.Node, where: str = "") -> Iterator[Fault]:
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield from _blank_values(item, f"{where}[{index}]")
+
+
+def _misread_numbers(node: yaml.Node, where: str = "") -> Iterator[Fault]:
+    """`12:00` is 720 in YAML 1.1, which is 12 minutes where somebody meant 12 hours; `010` is 8."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield from _misread_numbers(value, f"{where}.{key.value}" if where else str(key.value))
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            yield from _misread_numbers(item, f"{where}[{index}]")
+    elif node.tag in _NUMBERS and _MISREAD.fullmatch(node.value):
+        yield Fault(
+            _line(node), where, f"YAML reads {node.value} to another base: write a plain number, or quote it"
+        )
 
 
 def _calendars(root: yaml.Node, plain: Any, directory: Path) -> Iterator[Fault]:

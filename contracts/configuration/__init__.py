@@ -11,7 +11,7 @@ from typing import Self
 
 from pydantic import AnyHttpUrl, Field, model_validator
 
-from contracts.action import NodePoolTarget
+from contracts.action import ACTION_KINDS, NodePoolTarget
 from contracts.base import Contract, digest_of
 from contracts.configuration.agents import AgentName, DeclaredAgent, is_known_agent
 from contracts.configuration.approval import ApprovalLimits, ApprovalRule, AutomaticApproval, Required
@@ -103,6 +103,25 @@ class Configuration(Contract):
             named = budget.scope.environment
             if named is not None and named not in self.environments:
                 raise ValueError(f"budgets[{index}]: environment {named!r} is not declared")
+            team = budget.scope.team
+            if team is not None and team not in self._teams:
+                raise ValueError(f"budgets[{index}]: no target belongs to the team {team!r}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_target_counts(self) -> Self:
+        """An entry that is never the first match would protect or register nothing, and nobody would notice."""
+        plain: dict[str, int] = {}
+        wide: list[int] = []
+        for index, target in enumerate(self.targets):
+            first = plain.get(target.pattern)
+            if first is None:
+                first = next((one for one in wide if self.targets[one].hides(target)), None)
+            if first is not None:
+                raise ValueError(f"targets[{index}]: targets[{first}] matches all of it: put it first")
+            plain[target.pattern] = index
+            if target.is_wide:
+                wide.append(index)
         return self
 
     @model_validator(mode="after")
@@ -140,10 +159,24 @@ class Configuration(Contract):
             named = window.scope.environment
             if named is not None and named not in self.environments:
                 raise ValueError(f"windows[{index}]: environment {named!r} is not declared")
-            team = window.scope.team
-            if team is not None and team not in {target.team for target in self.targets}:
-                raise ValueError(f"windows[{index}]: no target belongs to the team {team!r}")
+            wrong = self._covers_nothing(window.scope)
+            if wrong is not None:
+                raise ValueError(f"windows[{index}]: {wrong}")
         return self
+
+    def _covers_nothing(self, scope: WindowScope) -> str | None:
+        """A freeze of what does not exist would freeze nothing."""
+        if scope.team is not None and scope.team not in self._teams:
+            return f"no target belongs to the team {scope.team!r}"
+        if scope.action_kind not in (None, *ACTION_KINDS):
+            return f"{scope.action_kind!r} is no kind of action"
+        if scope.target is not None and not any(one.may_meet(scope.target) for one in self.targets):
+            return f"{scope.target!r} matches the key of no target"
+        return None
+
+    @property
+    def _teams(self) -> frozenset[str]:
+        return frozenset(target.team for target in self.targets)
 
     @model_validator(mode="after")
     def _one_budget_per_window(self) -> Self:

@@ -58,7 +58,7 @@ class BreakerLimits(Contract):
 class Limits(Contract):
     """Limits that hold for every target."""
 
-    cooldown: Duration = timedelta(0)
+    cooldown: Duration = Field(default=timedelta(0), ge=timedelta(0))
     """Least time between two effects on one target."""
     reversal_cooldown: Duration = Field(default=timedelta(0), ge=timedelta(0))
     """Least time between an effect and one in the opposite direction."""

@@ -12,6 +12,9 @@ from contracts.base import Contract
 from contracts.configuration.values import Label, LabelValue, Name, Owner, Pattern
 from contracts.principal import GroupName, Role
 
+_WILD = frozenset("*?")
+_IN_NAMES = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+
 
 class EnvironmentApproval(Contract):
     """Who must approve in an environment. `quorum: 0` is automatic when every guardrail allows."""
@@ -69,3 +72,51 @@ class Target(Contract):
             and fnmatch.fnmatchcase(target.cluster, self.cluster)
             and fnmatch.fnmatchcase(target.node_pool, self.node_pool)
         )
+
+    def hides(self, later: Target) -> bool:
+        """Tell whether whatever `later` registers is registered by this entry, too."""
+        return (
+            (self.kind, self.project, self.location) == (later.kind, later.project, later.location)
+            and _includes(self.cluster, later.cluster)
+            and _includes(self.node_pool, later.node_pool)
+        )
+
+    def may_meet(self, pattern: str) -> bool:
+        """Tell whether this entry can register a target whose key a pattern of `*` and `?` matches."""
+        return _overlap(self.pattern, pattern)
+
+    @property
+    def pattern(self) -> str:
+        """The keys of what this entry registers, as one pattern."""
+        return "/".join((self.kind, self.project, self.location, self.cluster, self.node_pool))
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it names more than one node pool."""
+        return bool(_WILD & set(self.cluster + self.node_pool))
+
+
+def _includes(wide: str, narrow: str) -> bool:
+    """Tell whether one pattern surely matches whatever the other matches."""
+    is_plain = not _WILD & set(narrow) or "?" not in wide
+    return wide == narrow or (is_plain and fnmatch.fnmatchcase(narrow, wide))
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Tell whether some text matches both patterns; what a wildcard of the first stands for is part of a name."""
+    waiting, seen = [(0, 0)], {(0, 0)}
+    while waiting:
+        at, there = waiting.pop()
+        head, facing = one[at : at + 1], other[there : there + 1]
+        if not head and not facing:
+            return True
+        steps = []
+        if head == "*":
+            steps.append((at + 1, there))
+        if facing == "*":
+            steps.append((at, there + 1))
+        if head and facing and (head == facing or facing in "*?" or (head in "*?" and facing in _IN_NAMES)):
+            steps += [(at + (head != "*"), there + (facing != "*"))]
+        waiting += [step for step in steps if step not in seen]
+        seen.update(steps)
+    return False

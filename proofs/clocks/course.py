@@ -119,16 +119,18 @@ def ground() -> Ground:
     rules = [_soon(STAGING, 1, SOON, SOON), _soon(CRITICAL, 2, *SOON_AFTER)]
     times = {"decide_within": _text(DECIDE_WITHIN), "execute_within": _text(EXECUTE_WITHIN)}
     plain = Ground(CLUSTERS).configuration()
+    moved = {place.name for place in poor()}
     for target in plain["targets"]:
-        if target["cluster"] in {place.name for place in poor()}:
+        if target["cluster"] in moved:
             target["team"] = POOR
+    kept = [one for one in plain["budgets"] if one["scope"]["team"] not in moved]
     small = {"scope": {"team": POOR}, "window": "month", "limit": str(cap()), "currency": "USD"}
     return Ground(
         CLUSTERS,
         limits=dict(LIMITS),
         approval=times | {"rules": rules},
         targets=plain["targets"],
-        budgets=[*plain["budgets"], small],
+        budgets=[*kept, small],
     )
 
 

@@ -33,6 +33,7 @@ def faults(text: str) -> list[tuple[int, str]]:
     return [(fault.line, fault.where) for fault in refused.value.faults]
 
 
+LASTING = "time_zone: UTC, starts_at: 2026-12-18T18:00, ends_at: 2027-01-04T08:00"
 MISSPELT = """
 environments: {production: {}}
 targets:
@@ -79,7 +80,7 @@ def test_durations_are_written_as_people_write_them(text: str, length: timedelta
     assert parse(WHOLE.replace("cooldown: 0s", f"cooldown: {text}")).limits.cooldown == length
 
 
-@pytest.mark.parametrize("text", ["5 minutes", "-5m", "1h30", "m", '""', "[]", "yes"])
+@pytest.mark.parametrize("text", ["5 minutes", "-5m", "-PT5M", "-300", "1h30", "m", '""', "[]", "yes"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     assert faults(WHOLE.replace("cooldown: 0s", f"cooldown: {text}")) == [(9, "limits.cooldown")]
 
@@ -135,6 +136,83 @@ def test_two_notifications_of_one_url_are_refused_since_one_would_never_be_told(
 def test_a_blank_means_neither_unlimited_nor_all(more: str, where: str) -> None:
     line = WHOLE.count("\n") + (2 if "\n" in more else 1)
     assert faults(WHOLE + more) == [(line, where)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("cooldown: 0s", "cooldown: 12:00", (9, "limits.cooldown")),
+        ("effects_per_hour: 30", "effects_per_hour: 010", (9, "limits.effects_per_hour")),
+        ("max_share: 1.0", "max_share: 1:30.5", (9, "limits.max_share")),
+    ],
+    ids=["12 minutes where somebody meant 12 hours", "8 where somebody meant 10", "a fraction to base 60"],
+)
+def test_a_number_that_yaml_reads_otherwise_than_people_is_refused(
+    old: str, new: str, where: tuple[int, str]
+) -> None:
+    assert where in faults(WHOLE.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "action_kind: gke.node_pool.resise",
+        "target: gke.node_pool/acme-prod",
+        "target: acme-prod/europe-west4/serving/inference",
+        'target: "gke.node_pool/acme-prd/*"',
+        'target: "gke.node_pool/acme-prod/*/Serving/*"',
+        "target: gke.node_pool/acme-prod/europe-west4/batch/inference",
+    ],
+)
+def test_a_window_that_could_never_cover_anything_is_refused(scope: str) -> None:
+    with pytest.raises(InvalidFile, match=r"windows\[0\]: "):
+        parse(f"{WHOLE}windows:\n- {{name: w, kind: freeze, scope: {{{scope}}}, {LASTING}}}\n")
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "action_kind: gke.node_pool.resize",
+        "target: gke.node_pool/acme-prod/europe-west4/serving/inference",
+        'target: "gke.node_pool/acme-prod/*"',
+        'target: "*/serving/gpu-?"',
+        'target: "*"',
+    ],
+)
+def test_a_window_that_may_cover_a_registered_target_is_fine(scope: str) -> None:
+    assert parse(f"{WHOLE}windows:\n- {{name: w, kind: freeze, scope: {{{scope}}}, {LASTING}}}\n").windows
+
+
+def test_a_budget_of_a_team_that_has_no_target_is_refused_since_it_would_cap_nothing() -> None:
+    with pytest.raises(InvalidFile, match=r"budgets\[0\]: no target belongs to the team 'infrence'"):
+        parse(WHOLE.replace("{environment: production}, window", "{team: infrence}, window"))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "is_fine"),
+    [
+        ("*", "payments", False),
+        ("pay*", "pay-gpu-*", False),
+        ("payments", "payments", False),
+        ("payments", "*", True),
+        ("pay-?", "pay-*", True),
+        ("gpu-*", "payments", True),
+    ],
+)
+def test_a_target_that_an_earlier_one_always_hides_is_refused(
+    earlier: str, later: str, is_fine: bool
+) -> None:
+    more = (
+        "  - {kind: gke.node_pool, project: acme-prod, location: europe-west4, cluster: serving,"
+        f' node_pool: "{later}",'
+        " environment: development, team: research, max_nodes_per_zone: 1, protected: true}\n"
+    )
+    text = WHOLE.replace('node_pool: "*"', f'node_pool: "{earlier}"').replace("budgets:", more + "budgets:")
+    if is_fine:
+        assert len(parse(text).targets) == 2
+        return
+    with pytest.raises(InvalidFile, match=r"targets\[1\]: targets\[0\] matches all of it"):
+        parse(text)
 
 
 def test_keys_given_twice_are_refused_although_yaml_takes_the_last() -> None:
