@@ -19,6 +19,7 @@ from adapters.store.database import database_now
 from adapters.store.ledger import Amount, Cap, ModelClaim
 from contracts.circuit_breaker import MODEL_BUDGET_EXHAUSTED, MODEL_PRICE_UNKNOWN
 from contracts.configuration import Budget, ConfigurationSource
+from contracts.errors import ModelUnavailable
 from contracts.request import AgentStep, Request
 from guardrails.budget.windows import window_at
 
@@ -41,10 +42,26 @@ class ModelUse:
     output_price: Decimal = Decimal(0)
 
     @property
+    def is_priced(self) -> bool:
+        """Whether both prices are known: half a price would let the other half go unseen."""
+        return self.input_price > 0 and self.output_price > 0
+
+    @property
+    def per_call(self) -> Decimal:
+        """What one call costs at most, in USD; 0 while the prices are unknown."""
+        tokens = self.max_input_tokens * self.input_price + self.max_output_tokens * self.output_price
+        return tokens / 1_000_000
+
+    @property
     def worst_case(self) -> Decimal:
         """What one request costs at most, in USD; 0 while the prices are unknown."""
-        per_call = self.max_input_tokens * self.input_price + self.max_output_tokens * self.output_price
-        return self.max_steps * per_call / 1_000_000
+        return self.max_steps * self.per_call
+
+    def spent_on(self, step: AgentStep) -> Decimal:
+        """Return what a step counts as. An answer that came without its tokens was not free: it counts as the most."""
+        cost = Decimal(step.cost_usd)
+        is_answer = step.kind == "model" and step.error != ModelUnavailable.reason_code
+        return self.per_call if is_answer and not cost else cost
 
 
 class ModelGate:
@@ -77,7 +94,7 @@ class ModelGate:
         else:
             await breakers.release_probes(connection, request.id, tenant=request.tenant)
         budgets = self._budgets()
-        cost = sum((Decimal(step.cost_usd) for step in steps), Decimal(0))
+        cost = sum((self._use.spent_on(step) for step in steps), Decimal(0))
         if budgets or cost:
             await ledger.settle_model_spend(
                 connection, request.tenant, request.id, cost, self._claims(budgets, now)
@@ -89,7 +106,7 @@ class ModelGate:
         budgets = self._budgets()
         if not budgets:
             return None
-        if self._use.worst_case <= 0 or any(budget.currency != CURRENCY for budget in budgets):
+        if not self._use.is_priced or any(budget.currency != CURRENCY for budget in budgets):
             # What it costs is not known, so no budget can be kept to.
             return MODEL_PRICE_UNKNOWN
         claims = self._claims(budgets, now)

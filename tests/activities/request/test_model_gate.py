@@ -231,3 +231,29 @@ async def test_a_budget_that_no_price_fits_lets_no_model_run(planning: Planning,
     if currency == "USD":
         planning.use = ModelUse("stub-1", 4, 1_000, 500)
     assert await planning.ask() == "model_price_unknown"
+
+
+@pytest.mark.parametrize(("read", "written"), [(Decimal(2), Decimal(0)), (Decimal(0), Decimal(10))])
+async def test_half_a_price_is_none(planning: Planning, read: Decimal, written: Decimal) -> None:
+    planning.configuration = parse(PLAIN + BUDGET % "10")
+    planning.use = ModelUse("stub-1", 4, 1_000, 500, read, written)
+    assert await planning.ask() == "model_price_unknown"
+
+
+@pytest.mark.parametrize("error", [None, "model_output_invalid"])
+async def test_an_answer_that_does_not_say_its_tokens_counts_as_the_dearest_one(
+    planning: Planning, error: str | None
+) -> None:
+    planning.configuration = parse(PLAIN + BUDGET % "10")
+    made = await planning.request()
+    assert await planning.mark(made) is None
+    await planning.close(made, error, error, cost="0")
+    assert await planning.sums() == [("model:tenant", Decimal(0), Decimal("0.014"))]
+
+
+async def test_a_call_that_nobody_answered_costs_nothing(planning: Planning) -> None:
+    planning.configuration = parse(PLAIN + BUDGET % "10")
+    made = await planning.request()
+    assert await planning.mark(made) is None
+    await planning.close(made, "model_unavailable", cost="0")
+    assert await planning.sums() == [("model:tenant", Decimal(0), Decimal(0))]
