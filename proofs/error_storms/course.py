@@ -144,7 +144,8 @@ class StormGround(Ground):
         made = super().configuration(**approval)
         first = made["targets"][0]
         others = {one["environment"]: one | {"cluster": "*", "team": "all"} for one in made["targets"]}
-        return made | {"targets": [first | {"node_pool": "web"}, *others.values()]}
+        budgets = [one for one in made["budgets"] if one["scope"]["team"] == first["team"]]
+        return made | {"targets": [first | {"node_pool": "web"}, *others.values()], "budgets": budgets}
 
 
 async def weather_over(stack: Stack, model: Model, storm: Storm) -> Met:

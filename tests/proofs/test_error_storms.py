@@ -19,6 +19,7 @@ from adapters.store import breakers
 from adapters.store.database import Database, database_now
 from adapters.store.outbox import OutboxKind, put
 from adapters.store.schema import outbox, proposals
+from contracts.configuration import Configuration
 from proofs.error_storms.__main__ import figures, storm_of
 from proofs.error_storms.course import Met, Refusal, StormGround
 from proofs.error_storms.judging import Phases, impatient, weather
@@ -91,6 +92,10 @@ def test_there_are_places_for_all_that_is_asked_for() -> None:
         assert len(ground.places(environment)) >= sum(one.targets(environment) for one in storms)
     registered = ground.configuration()["targets"]
     assert [one["cluster"] for one in registered] == ["deve-00", "*", "*"]
+
+
+def test_the_storms_have_a_configuration_that_is_taken() -> None:
+    Configuration.model_validate(StormGround([storm_of(Refusal.THROTTLED, 30)]).configuration())
 
 
 @pytest.fixture
