@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from adapters.opa.engine import faults_of
 from adapters.opa.limits import check_limits
 from adapters.opa.program import run_opa
 from adapters.opa.sources import policy_names
@@ -101,6 +102,9 @@ def _wrong_samples(opa: Path, source: Path) -> Iterator[str]:
         if allowed is None or denied is None:
             yield f"{name}: samples/allowed.json and samples/denied.json must both be judged"
             continue
+        for kind, answer in (("allowed", allowed), ("denied", denied)):
+            for fault in faults_of(answer):
+                yield f"{name}/samples/{kind}.json is answered with what no guard pass takes: {fault}"
         if allowed["violations"]:
             yield f"{name}/samples/allowed.json violates {_rules(allowed)}"
         if _rules(denied) != name:

@@ -28,7 +28,8 @@ _Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^\S(.*\S)?$
 
 
 class _Violation(BaseModel):
-    model_config = ConfigDict(strict=True)
+    # A misspelt `groups` or `quorum` would ask fewer people than its author meant.
+    model_config = ConfigDict(strict=True, extra="forbid")
 
     rule: Annotated[str, Field(min_length=1, max_length=100)]
     level: Literal["advisory", "soft", "hard"]
@@ -47,6 +48,17 @@ class _Answer(BaseModel):
     policies: list[_Name]
     declared: list[_Name] = []
     revision: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+def faults_of(answer: JsonValue) -> tuple[str, ...]:
+    """Return what keeps a verdict of the policies from being an answer; none: a guard pass takes it."""
+    try:
+        _Answer.model_validate_json(json.dumps(answer))
+    except ValidationError as error:
+        return tuple(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False)
+        )
+    return ()
 
 
 class _Reply(BaseModel):

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
 
 from adapters.configuration import read_as
+from adapters.opa.sources import policy_names
 from contracts.configuration.values import TimeZone
 from contracts.errors import ConfigurationInvalid
 from contracts.principal import GroupName
@@ -146,7 +147,7 @@ class Impact(_Limits):
 
 
 class PolicyLimits(BaseModel):
-    """`data.sluice.limits`. Keys that no shipped policy has are those of an operator's own policies."""
+    """`data.sluice.limits`, by policy. Keys that no shipped policy has are those of an operator's own policies."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -212,4 +213,8 @@ def check_limits(source: Path) -> None:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationInvalid(f"{file}: cannot be read") from error
-    read_as(PolicyData, text, str(file))
+    given = read_as(PolicyData, text, str(file)).sluice.limits
+    known = {*PolicyLimits.model_fields, *policy_names(source)}
+    strange = sorted(set(given.model_extra or {}) - known)
+    if strange:
+        raise ConfigurationInvalid(f"{file}: sluice.limits: no policy is called {', '.join(strange)}")

@@ -106,6 +106,23 @@ def test_a_sample_that_violates_another_policy_too_is_found(copy: Path, opa_bina
     assert found == ["region/samples/denied.json violates owning_team, region instead of region alone"]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('"level": "hard"', '"level": "mandatory"', "violations.0.level"),
+        ('"level": "hard"', '"level": "hard",\n\t\t"group": ["finance"]', "violations.0.group"),
+    ],
+    ids=["an unknown level", "a misspelt key"],
+)
+def test_a_violation_that_no_pass_would_take_is_found(
+    copy: Path, opa_binary: Path, old: str, new: str, told: str
+) -> None:
+    rule = copy / "region" / "policy.rego"
+    rule.write_text(rule.read_text().replace(old, new))
+    found = [flaw.message for flaw in flaws_of(opa_binary, copy) if flaw.check == "samples"]
+    assert any("region/samples/denied.json" in message and told in message for message in found)
+
+
 def test_a_policy_that_does_not_say_that_it_was_evaluated_is_found(copy: Path, opa_binary: Path) -> None:
     rule = copy / "region" / "policy.rego"
     rule.write_text(rule.read_text().replace("evaluated := true\n", "evaluated := false\n"))

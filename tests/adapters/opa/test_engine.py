@@ -101,6 +101,8 @@ async def test_a_restarted_opa_is_found_again(opa_binary: Path, tmp_path: Path) 
         {"result": WHOLE | {"violations": [SOFT | {"roles": ["owner"]}]}},
         {"result": WHOLE | {"violations": [SOFT | {"groups": []}]}},
         {"result": WHOLE | {"violations": [SOFT | {"groups": [" "]}]}},
+        {"result": WHOLE | {"violations": [SOFT | {"group": ["finance"]}]}},
+        {"result": WHOLE | {"violations": [SOFT | {"quorom": 2}]}},
         [],
         "not json",
         "",

@@ -88,4 +88,15 @@ def test_what_is_not_whole_is_refused_with_its_place(tmp_path: Path, text: str, 
 
 
 def test_limits_of_an_operators_own_policies_are_theirs(tmp_path: Path) -> None:
+    own = tmp_path / "business_hours" / "policy.rego"
+    own.parent.mkdir()
+    own.write_text("package sluice.policies.business_hours\n")
     check_limits(limits(tmp_path, "business_hours: {open: 6}"))
+
+
+@pytest.mark.parametrize("name", ["pool_maximun", "business_hours"])
+def test_limits_that_no_policy_is_named_like_are_refused_since_nothing_would_hold_them(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ConfigurationInvalid, match=f"sluice.limits: no policy is called {name}"):
+        check_limits(limits(tmp_path, f"{name}: {{default: 50}}"))
