@@ -50,7 +50,8 @@ def web_router(prefix: str = "") -> APIRouter:
 async def failure(request: Request, error: Exception) -> Response:
     """Return the page or fragment that tells what went wrong, with the API's status and headers for it."""
     problem, headers = classify(request.scope, error)
-    if _LOCATIONS & {name.lower() for name in headers}:
+    if "location" in {name.lower() for name in headers}:
+        # It sends the browser elsewhere: there is nothing to show.
         return Response(status_code=problem.status, headers=headers)
     me: Principal | None = getattr(request.state, "me", None)
     if is_fragment_wanted(request):
@@ -72,10 +73,6 @@ async def failure(request: Request, error: Exception) -> Response:
         # An address such as `//elsewhere.example/` would lead away as a link.
         retry=safe_return_to(request.url.path),
     )
-
-
-_LOCATIONS = frozenset({"location", "hx-redirect"})
-"""Headers of an answer that sends the browser elsewhere: there is nothing to show."""
 
 
 def show_failures(app: FastAPI) -> None:

@@ -65,10 +65,8 @@ Everybody = Annotated[None, Depends(OpenGate())]
 
 
 def _sign_in_first(request: Request) -> Exception:
-    """A page goes to the sign-in page; a fragment tells htmx to go there, for it would swap in what it is sent to."""
-    if "hx-request" in request.headers:
-        return HTTPException(401, headers={"HX-Redirect": sign_in_path(_current_page(request))})
-    if request.method in ("GET", "HEAD"):
+    """A page goes to the sign-in page. A fragment stays where it is asked for: somebody may be writing there."""
+    if request.method in ("GET", "HEAD") and "hx-request" not in request.headers:
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return HTTPException(303, headers={"Location": sign_in_path(here)})
     return Problem(401, "unauthenticated", "Sign in first: nobody is signed in here, or the session is over.")
@@ -92,12 +90,3 @@ def safe_return_to(given: str | None) -> str:
         return HOME
     path = urlsplit(given).path
     return HOME if path.startswith(("/login", "/logout", "//")) else given.partition("#")[0]
-
-
-def _current_page(request: Request) -> str:
-    """The page that holds the fragment, as htmx tells it. Its path only; the host is ours or not, it is not used."""
-    try:
-        page = urlsplit(request.headers.get("hx-current-url", ""))
-    except ValueError:
-        return HOME
-    return safe_return_to(page.path + (f"?{page.query}" if page.query else ""))

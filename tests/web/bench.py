@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from api.web import static_files
@@ -55,6 +55,11 @@ class Bench:
             stream.put_nowait(wire)
         return self.number
 
+    def refuse_who_is_signed_out(self, request: Request) -> None:
+        """Answer no fragment to somebody whose session is over."""
+        if "hx-request" in request.headers and not self.is_signed_in:
+            raise HTTPException(401)
+
     def cut(self) -> None:
         """End every open stream, as a restart does."""
         for stream in self.streams:
@@ -88,7 +93,7 @@ def render(source: str, status: int = 200, **context: Any) -> HTMLResponse:
 
 def app_of(bench: Bench) -> FastAPI:
     """The bench as an application."""
-    app = FastAPI()
+    app = FastAPI(dependencies=[Depends(bench.refuse_who_is_signed_out)])
     app.include_router(static_files.router)
 
     @app.get("/")

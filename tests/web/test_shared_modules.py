@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from api.web.static_files import asset
 from tests.browser import CUT, visiting
 from tests.web.bench import Bench, serving_bench
 
@@ -97,6 +98,62 @@ async def test_nobody_who_is_signed_out_keeps_asking(browser: Browser, bench: Be
         other = await visit.context.new_page()
         await opened(other)
         await is_connected(visit.page, "live")
+
+
+async def test_a_session_that_ends_while_somebody_writes_takes_nothing_from_them(
+    browser: Browser, bench: Bench
+) -> None:
+    async with visiting(browser, bench.url) as visit:
+        visit.expect_fault("status of 401", *CUT)
+        page = visit.page
+        await opened(page)
+        await page.fill("#note", "half a sent")
+        bench.is_signed_in = False
+        bench.tell()
+        await is_connected(page, "signed-out")
+        await expect(page.locator("#note")).to_have_value("half a sent")
+        await expect(page.locator("#note")).to_be_focused()
+        bench.is_signed_in = True
+        await opened(await visit.context.new_page())
+        await is_connected(page, "live")
+        number = bench.tell()
+        await expect(page.locator("#row output")).to_have_text(str(number))
+        await expect(page.locator("#note")).to_have_value("half a sent")
+
+
+async def test_a_form_that_is_sent_after_the_session_ended_keeps_its_words(
+    browser: Browser, bench: Bench
+) -> None:
+    async with visiting(browser, bench.url) as visit:
+        visit.expect_fault("status of 401", *CUT)
+        await opened(visit.page)
+        await visit.page.fill("input[data-expected]", "web")
+        bench.is_signed_in = False
+        await visit.page.get_by_role("button", name="Approve").click()
+        await expect(visit.page.locator("#offline")).to_contain_text("You are signed out")
+        await expect(visit.page.locator("input[data-expected]")).to_have_value("web")
+        await expect(visit.page.get_by_role("button", name="Approve")).to_be_disabled()
+
+
+async def test_a_deadline_comes_nearer_while_the_machine_sleeps_and_a_clock_that_is_put_back_stretches_none(
+    browser: Browser, bench: Bench
+) -> None:
+    """What a machine's sleep does: `performance.now` stands still, the time of day goes on."""
+    async with visiting(browser, bench.url) as visit:
+        await opened(visit.page)
+        slept, put_back = await visit.page.evaluate(
+            """async (address) => {
+              const { serverNow } = await import(address);
+              const now = Date.now, began = serverNow();
+              Date.now = () => now() + 3_600_000;
+              const slept = serverNow() - began;
+              Date.now = () => now() - 3_600_000;
+              return [slept, serverNow() - began];
+            }""",
+            asset("clock.js"),
+        )
+    assert round(slept / 3_600_000) == 1
+    assert round(put_back / 3_600_000) == 0
 
 
 async def test_without_a_connection_decisions_are_off_and_nothing_is_queued(

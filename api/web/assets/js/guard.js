@@ -27,9 +27,12 @@ htmx.registerExtension("guard", {
   },
 
   // A failure goes where our server says (`#notices`). A proxy's error page goes nowhere, and an element that fetched
-  // itself keeps what it shows: the connection tells that it is old.
+  // itself keeps what it shows: the connection tells that it is old. So does a page whose reader is signed out: it stays,
+  // with what they typed, and goes on once they are back.
   htmx_after_request(element, { ctx }) {
-    if (ctx.response.status < 500) return;
+    const isSignedOut = ctx.response.status === 401;
+    if (isSignedOut) document.dispatchEvent(new CustomEvent("sluice:refused"));
+    if (ctx.response.status < 500 && !isSignedOut) return;
     if (ctx.hx.retarget !== undefined && !element.matches("[data-live]")) return;
     ctx.hx.retarget = undefined;
     ctx.hx.reswap = "none";

@@ -31,7 +31,7 @@ function show() {
   if (banner === null) return;
   banner.hidden = !isOff();
   banner.querySelector("[data-offline-title]").textContent =
-    state === "signed-out" ? "You are signed out: load the page to sign in again" : "No connection";
+    state === "signed-out" ? "You are signed out: sign in again, in another tab to keep what you typed" : "No connection";
   // Read out once, when the banner comes up, and not every second.
   const shown = banner.querySelector("[data-offline-age]");
   shown.textContent = old;

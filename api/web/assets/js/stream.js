@@ -85,6 +85,7 @@ function lost(wasRefused) {
 /** Stop asking when nobody is signed in any more. */
 async function askWhy() {
   if (!(await isSignedOut(ADDRESS))) return;
+  close();
   clearTimeout(retryTimer);
   patienceTimer = clearTimeout(patienceTimer);
   become("signed-out");
@@ -142,6 +143,7 @@ if (root.dataset.connection !== "none") {
     close();
     become("offline");
   });
+  document.addEventListener("sluice:refused", () => void askWhy());
   addEventListener("pageshow", (event) => event.persisted && start());
   document.addEventListener("visibilitychange", () => !document.hidden && state !== "live" && again());
   start();
