@@ -48,7 +48,7 @@ PROOFS = (
     Proof("approvals", "proofs.approval_orders", ("--sample", "300"), ("--sample", "10")),
     Proof("races", "proofs.races", ("--races", "10000"), ("--races", "100")),
     Proof("storm", "proofs.storm", tested_in="tests/e2e"),
-    Proof("errors", "proofs.error_storms", ("--storm", "30")),
+    Proof("errors", "proofs.error_storms", ("--storm", "30"), minutes=11),
     Proof(
         "halts",
         "proofs.halts",

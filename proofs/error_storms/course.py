@@ -10,7 +10,8 @@ import itertools
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -29,7 +30,9 @@ from tests.openai_server import Body, ChatServer, calling, request_shown_to, res
 RETRY_AFTER = 3
 """Seconds that the model's endpoint asks for with each refusal."""
 SETTLES_WITHIN = 900.0
-_METHODS = ("GetNodePool", "GetCluster", "ListOperations", "GetOperation", "SetNodePoolSize",
+EFFECT = "SetNodePoolSize"
+"""The one call here that changes something."""
+_METHODS = ("GetNodePool", "GetCluster", "ListOperations", "GetOperation", EFFECT,
             "instanceGroupManagers.get")  # fmt: skip
 _USED = (DEVELOPMENT, STAGING)
 _OPEN_REQUESTS = "SELECT count(*) FROM requests WHERE status IN ('received', 'planning')"
@@ -64,6 +67,11 @@ class Storm:
     """How long the demand goes on after the storm."""
     settles_first: float = 15.0
     """Demand before anything is counted."""
+    only_effects: bool = False
+    """Whether the model and every read are answered, and only what changes something is refused."""
+
+    def __str__(self) -> str:
+        return f"{self.refusal}, effects only" if self.only_effects else str(self.refusal)
 
     @property
     def lasts(self) -> float:
@@ -80,7 +88,7 @@ class Storm:
 class Met:
     """What was seen of one storm."""
 
-    refusal: Refusal
+    storm: Storm
     phases: Phases
     provider: list[float]
     """Moments of the calls in the emulator's log."""
@@ -122,8 +130,8 @@ def _text_of(body: Body) -> str:
 class StormGround(Ground):
     """Clusters in development and staging, of which one is spelled out: looks at the fleet are not what is counted."""
 
-    def __init__(self, storms: Sequence[Storm]) -> None:
-        """Declare limits that only the breakers ever meet."""
+    def __init__(self, storms: Sequence[Storm], before: int = 0) -> None:
+        """Declare limits that only the breakers ever meet. `before`: further changes, in development."""
         bucket = {"capacity": 10_000, "per_hour": 10_000}
         limits = {
             "max_share": 10.0,
@@ -133,7 +141,8 @@ class StormGround(Ground):
             "repeats": {"proposals": 1_000},
             "breaker": {"cooldown": "5s", "max_cooldown": "10s"},
         }
-        super().__init__(max(sum(one.targets(of) for one in storms) for of in _USED), limits=limits)
+        clusters = {of: sum(one.targets(of) for one in storms) for of in _USED}
+        super().__init__(max(clusters[DEVELOPMENT] + before, clusters[STAGING]), limits=limits)
 
     def places(self, environment: Environment) -> list[Place]:
         """No clusters elsewhere."""
@@ -155,12 +164,12 @@ async def weather_over(stack: Stack, model: Model, storm: Storm) -> Met:
     demand = asyncio.create_task(_demand(stack, storm, waiting))
     await asyncio.sleep(storm.settles_first + storm.calm)
     begins = time.time()
-    await _refuse_everything(stack, model, storm)
+    await _refuse(stack, model, storm)
     ends = time.time()
     [(held,)] = await stack.rows("SELECT count(*) FROM proposals WHERE held_on LIKE 'breaker:%'")
-    say(f"{storm.refusal}: it is over; {await _standing(stack)}")
+    say(f"{storm}: it is over; {await _standing(stack)}")
     await demand
-    await eventually(lambda: _is_at_rest(stack), limit=SETTLES_WITHIN, pause=1)
+    await eventually(lambda: is_at_rest(stack), limit=SETTLES_WITHIN, pause=1)
     served = [
         (call.ts.timestamp() - began, call)
         for call in stack.emulator.calls()
@@ -172,10 +181,10 @@ async def weather_over(stack: Stack, model: Model, storm: Storm) -> Met:
         if made[0][0] >= began
     }
     return Met(
-        refusal=storm.refusal,
+        storm=storm,
         phases=Phases(storm.settles_first, begins - began, ends - began, storm.lasts),
         provider=sorted(at for at, _ in served),
-        effects=sorted(at for at, call in served if call.method == "SetNodePoolSize"),
+        effects=sorted(at for at, call in served if call.method == EFFECT),
         refused=sum(bool(call.fault) for _, call in served),
         model=sorted(at for made in asked.values() for at, _ in made),
         asked=asked,
@@ -196,22 +205,22 @@ async def _demand(stack: Stack, storm: Storm, waiting: Sequence[str]) -> None:
         await stack.approve(next(unapproved))
 
     async def ask() -> None:
-        question = {"text": f"is everything well, {storm.refusal} {next(numbers)}?"}
+        question = {"text": f"is everything well, {storm} {next(numbers)}?"}
         (await stack.people["requester"].post("/v1/requests", json=question)).raise_for_status()
 
     await asyncio.gather(
-        _steadily(propose, storm.proposals_per_second, storm.lasts),
-        _steadily(approve, storm.approvals_per_second, storm.lasts),
-        _steadily(ask, storm.requests_per_second, storm.lasts),
+        steadily(propose, storm.proposals_per_second, storm.lasts),
+        steadily(approve, storm.approvals_per_second, storm.lasts),
+        steadily(ask, storm.requests_per_second, storm.lasts),
     )
 
 
-async def _refuse_everything(stack: Stack, model: Model, storm: Storm) -> None:
-    """Have the provider and the model refuse whatever they are asked, for as long as the storm lasts."""
-    model.refusal = storm.refusal
-    for method in _METHODS:
+async def _refuse(stack: Stack, model: Model, storm: Storm) -> None:
+    """Have the provider and the model refuse what they are asked, for as long as the storm lasts."""
+    model.refusal = None if storm.only_effects else storm.refusal
+    for method in (EFFECT,) if storm.only_effects else _METHODS:
         await stack.admin.add_fault(method, storm.refusal.fault, times=-1)
-    say(f"{storm.refusal}: it storms")
+    say(f"{storm}: it storms")
     await asyncio.sleep(storm.storm)
     await stack.admin.clear_faults()
     model.refusal = None
@@ -226,7 +235,7 @@ async def _waiting(stack: Stack, storm: Storm) -> list[str]:
     return ids
 
 
-async def _steadily(ask: Callable[[], Awaitable[None]], rate: float, lasts: float) -> None:
+async def steadily(ask: Callable[[], Awaitable[None]], rate: float, lasts: float) -> None:
     """Ask at an even pace, whatever an answer takes."""
     began, asking = time.monotonic(), []
     for number in range(int(rate * lasts)):
@@ -245,7 +254,8 @@ async def _standing(stack: Stack) -> str:
     return ", ".join(f"{count} {state}{f' on {held}' if held else ''}" for state, held, count in found)
 
 
-async def _is_at_rest(stack: Stack) -> bool:
+async def is_at_rest(stack: Stack) -> bool:
+    """Tell whether nothing is open any more."""
     [(requests,)] = await stack.rows(_OPEN_REQUESTS)
     [(proposals,)] = await stack.rows(_OPEN_PROPOSALS)
     return not requests and not proposals
@@ -259,15 +269,18 @@ async def _counted(stack: Stack, statement: str) -> Counter[str]:
     )
 
 
-async def run(directory: Path, storms: Sequence[Storm]) -> list[Met]:
-    """Run the storms one after the other on one stack."""
+@asynccontextmanager
+async def ground_for(
+    directory: Path, storms: Sequence[Storm], before: int = 0
+) -> AsyncIterator[tuple[Stack, Model]]:
+    """Run a stack with room for these storms and for so many changes before them."""
     async with serving_chat() as server:
         model = Model(server)
         async with running_stack(
             directory,
             programs(),
-            StormGround(storms),
+            StormGround(storms, before),
             SLUICE_LLM__BASE_URL=server.base_url,
             SLUICE_LLM__API_KEY="sk-weather",
         ) as stack:
-            return [await weather_over(stack, model, storm) for storm in storms]
+            yield stack, model

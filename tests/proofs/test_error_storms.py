@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -20,9 +21,10 @@ from adapters.store.database import Database, database_now
 from adapters.store.outbox import OutboxKind, put
 from adapters.store.schema import outbox, proposals
 from contracts.configuration import Configuration
-from proofs.error_storms.__main__ import figures, storm_of
+from proofs.error_storms.__main__ import faults, figures, storm_of, storms_of
 from proofs.error_storms.course import Met, Refusal, StormGround
 from proofs.error_storms.judging import Phases, impatient, weather
+from proofs.error_storms.retries import Retried
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import BEN
 from tests.e2e.practice_ground import DEVELOPMENT, STAGING
@@ -71,8 +73,9 @@ def test_whoever_does_not_wait_as_told_is_found() -> None:
     assert impatient({"c": [(0.0, False), (1.0, True)]}, 3) == []
 
 
+STORM = storm_of(Refusal.THROTTLED, 30)
 MET = Met(
-    Refusal.THROTTLED, PHASES, provider=DEMAND, effects=DEMAND, refused=9, model=DEMAND,
+    STORM, PHASES, provider=DEMAND, effects=DEMAND, refused=9, model=DEMAND,
     asked={"a": [(60.0, True), (64.0, False)]}, held=5,
 )  # fmt: skip
 
@@ -85,11 +88,33 @@ def test_a_storm_that_met_nobody_shows_nothing_whatever_another_met(missed: dict
     assert wrong[0].name.endswith("in each storm")
 
 
+def test_effects_that_are_tried_again_and_again_while_only_they_are_refused_are_found() -> None:
+    thrice = calls([60 + place * EVERY / 3 for place in range(3 * HELD)], [])
+    met = replace(MET, storm=replace(STORM, only_effects=True), effects=thrice, asked={}, model=[])
+    assert faults(met) == [
+        "429, effects only: effects while only they are refused got 3.00 times the calls of calm times while it refused"
+    ]
+    assert not all(one.holds for one in figures([MET, met]))
+
+
+RETRIED = Retried(changes=60, succeeded=60, calls=65, refused=Counter({"429": 3, "503": 2}), openings=0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"calls": 67}, {"succeeded": 59}, {"openings": 1}, {"refused": Counter({"429": 5})}]
+)
+def test_a_refusal_now_and_then_costs_one_call_opens_nothing_and_must_have_come(
+    wrong: dict[str, Any],
+) -> None:
+    assert all(one.holds for one in RETRIED.figures())
+    assert len([one for one in replace(RETRIED, **wrong).figures() if not one.holds]) == 1
+
+
 def test_there_are_places_for_all_that_is_asked_for() -> None:
-    storms = [storm_of(kind, 30) for kind in Refusal]
-    ground = StormGround(storms)
-    for environment in (DEVELOPMENT, STAGING):
-        assert len(ground.places(environment)) >= sum(one.targets(environment) for one in storms)
+    storms = storms_of(list(Refusal), 30)
+    ground = StormGround(storms, before=1_000)
+    for environment, before in ((DEVELOPMENT, 1_000), (STAGING, 0)):
+        assert len(ground.places(environment)) >= before + sum(one.targets(environment) for one in storms)
     registered = ground.configuration()["targets"]
     assert [one["cluster"] for one in registered] == ["deve-00", "*", "*"]
 
