@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -9,11 +10,15 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from contracts.action import ACTION_KINDS
 from contracts.base import Contract, unsaid
 from contracts.principal import Principal, PrincipalKind
 
 MAX_HALT_REASON = 2_000
 """Characters of the reason of a halt: it stands on everybody's screen."""
+_KEYS = "gke.node_pool/"
+"""How the key of every target begins (`NodePoolTarget.key`)."""
+_KEY = re.compile(r"gke\.node_pool(?:/[a-z0-9-]+){4}")
 
 
 class HaltStatus(StrEnum):
@@ -50,6 +55,12 @@ class HaltScope(Contract):
             )
         return self
 
+    @property
+    def can_cover(self) -> bool:
+        """Whether there are targets and kinds of actions like those it names: else it would never stop anything."""
+        kind_known = self.action_kind in (None, *ACTION_KINDS)
+        return kind_known and (self.target is None or _can_match(self.target))
+
     def covers(
         self,
         *,
@@ -71,6 +82,13 @@ class HaltScope(Contract):
 
 def _matches(pattern: str, key: str) -> bool:
     return key.startswith(pattern[:-1]) if pattern.endswith("*") else key == pattern
+
+
+def _can_match(pattern: str) -> bool:
+    if not pattern.endswith("*"):
+        return _KEY.fullmatch(pattern) is not None
+    stem = pattern[:-1]
+    return stem.startswith(_KEYS) or _KEYS.startswith(stem)
 
 
 def _is_agent(name: str, author: Principal) -> bool:

@@ -32,6 +32,7 @@ from api.safety.schemas import (
     HaltView,
     HeldProposal,
 )
+from contracts.action import ACTION_KINDS
 from contracts.audit import AuditEvent
 from contracts.principal import Principal
 from contracts.safety import Breaker, BreakerState, Halt, HaltScope, HaltStatus
@@ -70,13 +71,19 @@ def covers_something(parts: ApiParts, scope: HaltScope) -> None:
     """Refuse a scope that stops nothing here.
 
     Raises:
-        Problem: 422, it names another tenant or an unknown environment.
+        Problem: 422, it names another tenant, an unknown environment or kind of action, or no key of a target.
     """
     if scope.tenant not in (None, parts.tenant):
         raise Problem(422, "halt_scope_unknown", "There is no such tenant here.")
     if scope.environment is not None and scope.environment not in parts.configuration.environments:
         known = sorted(parts.configuration.environments)
         raise Problem(422, "halt_scope_unknown", "There is no such environment.", environments=known)
+    if not scope.can_cover:
+        told = (
+            "It would cover nothing. A target is a whole key (gke.node_pool/PROJECT/LOCATION/CLUSTER/POOL), or the "
+            f"beginning of one and a *; a kind is one of {', '.join(ACTION_KINDS)}."
+        )
+        raise Problem(422, "halt_scope_unknown", told)
 
 
 async def open_halts(parts: ApiParts) -> Halts:

@@ -18,6 +18,8 @@ WORDS = (
     "<i data-planted hx-get=/shell/halts hx-trigger=load hx-nonce=x></i>{{7*7}}</textarea></title></option>"
     "</script></template>\n<base data-planted href=//evil.example> javascript:alert(1)"
 )
+KEYS = f"gke.node_pool/{WORDS}*"
+"""What a halt takes as the beginning of some target's key."""
 LOOK = """() => {
   const own = document.querySelector("script[nonce]").nonce;
   const all = [...document.querySelectorAll("a, form, [hx-get], [hx-post], [src]")];
@@ -72,11 +74,11 @@ async def _things(site: Site) -> list[str]:
     for proposal_id in (alert, rejected):
         await api.post(f"/v1/proposals/{proposal_id}/comments", {"text": WORDS}, by="cleo")
     await stages.decided(rejected, "ben", DecisionKind.REJECT, reason=WORDS)
-    halt = await api.post("/v1/halts", {"scope": {"target": WORDS}, "reason": WORDS}, by="olga")
+    halt = await api.post("/v1/halts", {"scope": {"target": KEYS}, "reason": WORDS}, by="olga")
     await api.post(f"/v1/breakers/{TARGET}/reset", {"reason": WORDS}, by="olga")
     grant = await api.post(
         "/v1/break-glass",
-        {"scope": {"target": WORDS}, "gates": ["rate"], "reason": WORDS, "minutes": 5},
+        {"scope": {"target": KEYS}, "gates": ["rate"], "reason": WORDS, "minutes": 5},
         by="olga",
     )
     asked = await api.post("/v1/requests", {"text": WORDS}, by="ana")

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from sqlalchemy import insert, select, update
 
 from adapters.store import breakers, ledger
@@ -31,12 +32,28 @@ async def test_a_halt_must_say_what_it_covers_and_that_must_exist(api: Api) -> N
     for scope in ({}, {"everything": True, "environment": "production"}, {"zone": "x"}):
         answer = await api.post("/v1/halts", {"scope": scope, "reason": "x"}, by="olga")
         assert (answer.status_code, answer.json()["reason_code"]) == (422, "invalid_request")
-    for scope in ({"environment": "prod"}, {"tenant": "other"}):
+    for scope in (
+        {"environment": "prod"},
+        {"tenant": "other"},
+        {"action_kind": "gke.node_pool.resise"},
+        {"target": "acme-prod/serving/inference"},
+        {"target": "acme-prod/*"},
+        {"target": "gke.node_pool/acme-prod"},
+    ):
         answer = await api.post("/v1/halts", {"scope": scope, "reason": "x"}, by="olga")
         assert (answer.status_code, answer.json()["reason_code"]) == (422, "halt_scope_unknown")
     too_long = await api.post("/v1/halts", {"scope": {"everything": True}, "reason": "x" * 2_001}, by="olga")
     assert (too_long.status_code, too_long.json()["reason_code"]) == (422, "invalid_request")
     assert (await api.get("/v1/halts")).json()["items"] == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["gke.node_pool/acme-prod/europe-west4/serving/inference", "gke.node_pool/acme-*", "gke.node_*", "*"],
+)
+async def test_a_halt_of_a_target_takes_its_key_or_the_beginning_of_some(api: Api, target: str) -> None:
+    answer = await api.post("/v1/halts", {"scope": {"target": target}, "reason": "x"}, by="olga")
+    assert answer.json()["status"] == "effective"
 
 
 async def test_a_halt_repeated_under_its_key_is_one_halt(api: Api) -> None:
