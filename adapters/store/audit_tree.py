@@ -83,6 +83,11 @@ class Standing:
     """Of the newest checkpoint; None before the first."""
     now: datetime
 
+    @property
+    def is_cut_off(self) -> bool:
+        """True when entries are gone that a checkpoint was signed over."""
+        return self.size < self.signed_size
+
 
 async def standing(connection: AsyncConnection, most: int) -> Standing:
     """Return where the log stands, with at most so many of the events that have no number."""

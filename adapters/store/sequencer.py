@@ -27,6 +27,7 @@ from adapters.store.audit_tree import Standing, StoredCheckpoint
 from adapters.store.database import Database
 from adapters.store.driver import query
 from adapters.waking import set_within
+from contracts.errors import SluiceError
 
 SEQUENCED_CHANNEL = "sluice_sequenced"
 """NOTIFY channel; the payload is the highest number."""
@@ -43,6 +44,12 @@ _LOCK = AdvisoryLock.SEQUENCER
 
 _TRY = query(f"SELECT pg_try_advisory_xact_lock({_LOCK:d}) AS taken")
 _WAIT = query(f"SELECT pg_advisory_xact_lock({_LOCK:d})")
+
+
+class LogCutOff(SluiceError):
+    """The log ends before its newest signed checkpoint: nothing more is numbered or signed over the gap."""
+
+    reason_code = "audit_log_cut_off"
 
 
 class Sequencer:
@@ -81,11 +88,14 @@ class Sequencer:
 
         Raises:
             StoreUnavailable: the database did not answer. Nothing was numbered, or all of the batch.
+            LogCutOff: signed entries are gone.
         """
         async with self._database.transaction() as connection:
             if not (await _TRY.only_row(connection, {})).taken:
                 return 0
             log = await audit_tree.standing(connection, self._batch)
+            if log.is_cut_off:
+                raise LogCutOff(f"{log.signed_size} audit events were signed, and {log.size} are there")
             tree = await _numbered(connection, log)
             if _is_due(log, tree.size):
                 await self._sign(connection, tree, log.now)
@@ -94,6 +104,8 @@ class Sequencer:
     async def checkpoint(self) -> StoredCheckpoint:
         """Number everything that is committed by now and return a checkpoint over it, on demand.
 
+        Where signed entries are gone it is the newest one that there was: whoever verifies misses what it covers.
+
         Raises:
             StoreUnavailable: the database did not answer.
         """
@@ -101,9 +113,11 @@ class Sequencer:
             async with self._database.transaction() as connection:
                 await _WAIT.only_row(connection, {})
                 log = await audit_tree.standing(connection, self._batch)
+                newest = await audit_tree.newest_checkpoint(connection)
+                if newest is not None and log.is_cut_off:
+                    return newest
                 tree = await _numbered(connection, log)
                 if len(log.unnumbered) < self._batch:
-                    newest = await audit_tree.newest_checkpoint(connection)
                     if newest is not None and newest.size == tree.size:
                         return newest
                     return await self._sign(connection, tree, log.now)

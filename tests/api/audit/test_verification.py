@@ -15,6 +15,7 @@ from adapters.audit import checkpoint as checkpoints
 from adapters.audit import merkle
 from adapters.audit.checkpoint import CheckpointKey
 from adapters.audit.verify import verify_export
+from adapters.store.sequencer import LogCutOff
 from api.audit.verification import KEPT_RUNS, Source, Verifications
 from api.problems import Problem
 from contracts.errors import StoreUnavailable
@@ -119,6 +120,23 @@ async def test_a_row_that_was_taken_out_is_found(api: Api) -> None:
     await tamper(api, "delete from audit_events where number = 3")
     run = await verified(api)
     assert run["faults"][0]["message"] == "Event 3 is missing."
+
+
+@pytest.mark.parametrize("lost", [1, 2, 5])
+async def test_an_end_that_was_taken_out_below_a_checkpoint_still_stored_is_never_signed_over(
+    api: Api, lost: int
+) -> None:
+    await api.propose()
+    size = (await api.parts.sequencer.checkpoint()).size
+    await tamper(api, "delete from audit_events where number >= :first", first=size - lost)
+    for _ in range(2):
+        run = await verified(api)
+        assert (run["status"], run["tree_size"]) == ("faulty", size)
+        first = run["faults"][0]
+        assert (first["kind"], first["number"]) == ("missing", size - lost)
+        await api.propose()
+        with pytest.raises(LogCutOff):
+            await api.parts.sequencer.advance()
 
 
 async def test_a_kept_checkpoint_anchors_the_history(api: Api) -> None:
