@@ -159,7 +159,7 @@ class AgentStep(Contract):
     kind: Literal["model", "tool"]
     name: str
     arguments: dict[str, JsonValue] = {}
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cost_usd: str = "0"
+    input_tokens: int = Field(default=0, ge=0)
+    output_tokens: int = Field(default=0, ge=0)
+    cost_usd: str = Field(default="0", max_length=60, pattern=r"^[0-9]+(\.[0-9]+)?$")
     error: str | None = None
