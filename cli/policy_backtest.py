@@ -89,11 +89,11 @@ def _moment(given: str | None, now: datetime) -> str | None:
     if given is None:
         return None
     units = {"d": 86_400, "h": 3_600, "m": 60}
-    if given and given[:-1].isdecimal() and given[-1] in units:
-        return (now - timedelta(seconds=int(given[:-1]) * units[given[-1]])).isoformat()
     try:
+        if given and given[:-1].isdecimal() and given[-1] in units:
+            return (now - timedelta(seconds=int(given[:-1]) * units[given[-1]])).isoformat()
         parsed = datetime.fromisoformat(given)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         told = f"{harmless(given, 40)!r} is neither a moment nor a span: 2026-11-01, 30d, 12h"
         raise CommandFailed(told, ExitCode.USAGE) from error
     return (parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)).isoformat()

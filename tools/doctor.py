@@ -128,8 +128,7 @@ async def _database(settings: Settings) -> list[Check]:
 
 
 async def _database_at(url: str) -> Check:
-    """The URL carries a password: only host and database name are shown."""
-    shown = f"{urlsplit(url).hostname or 'unix socket'}{urlsplit(url).path}"
+    shown = _place_of(url)
     try:
         connection = await asyncpg.connect(url.replace("+asyncpg", "", 1), timeout=_REACH_LIMIT)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as cause:
@@ -145,6 +144,15 @@ async def _database_at(url: str) -> Check:
             "postgresql", CheckStatus.FAIL, found, f"PostgreSQL {_MINIMUM_POSTGRES} or newer is needed"
         )
     return _ok("postgresql", found)
+
+
+def _place_of(url: str) -> str:
+    """The URL carries a password: only host and database name are shown, and nothing of what is no URL."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname or 'unix socket'}{parts.path}" if parts.scheme else "what is no URL"
+    except ValueError:
+        return "what is no URL"
 
 
 async def _temporal(settings: Settings) -> list[Check]:

@@ -67,6 +67,16 @@ async def test_a_given_database_is_tried_and_its_password_is_not_shown(
     assert "hunter2" not in repr(found)
 
 
+@pytest.mark.parametrize(
+    "url", ["hunter2", "postgresql://ana:hunter2@[host/name", "postgresql://ana:hunter2@h:p/n"]
+)
+async def test_a_database_url_that_is_none_fails_without_its_password(url: str, tmp_path: Path) -> None:
+    found = await check("postgresql", Settings(state_dir=tmp_path, database=DatabaseSettings(url=url)))
+    assert found.status is CheckStatus.FAIL
+    assert "SLUICE_DATABASE__URL" in found.hint
+    assert "hunter2" not in repr(found)
+
+
 async def test_addresses_that_nobody_serves_fail_with_the_setting_to_correct(
     free_port: Callable[[], int], tmp_path: Path
 ) -> None:
