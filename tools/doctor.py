@@ -150,9 +150,10 @@ def _place_of(url: str) -> str:
     """The URL carries a password: only host and database name are shown, and nothing of what is no URL."""
     try:
         parts = urlsplit(url)
-        return f"{parts.hostname or 'unix socket'}{parts.path}" if parts.scheme else "what is no URL"
+        host = parts.hostname or "unix socket"
     except ValueError:
         return "what is no URL"
+    return f"{host}{parts.path}" if parts.scheme else "what is no URL"
 
 
 async def _temporal(settings: Settings) -> list[Check]:
