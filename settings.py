@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
@@ -31,6 +31,18 @@ def default_state_dir() -> Path:
     """`$XDG_STATE_HOME/sluice`, by default `~/.local/state/sluice` (XDG Base Directory Specification)."""
     base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(base) / "sluice"
+
+
+def _seconds(value: object) -> object:
+    """Read text that is a number: an environment has nothing but text, and text alone is taken for ISO 8601."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+Length = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
+"""A length of time: seconds or ISO 8601."""
 
 
 class GkeMode(StrEnum):
@@ -62,8 +74,8 @@ class WebSettings(Group):
 
     public_url: str | None = None
     """https://host[:port], as browsers spell it. Not needed on loopback; without it nobody signs in elsewhere."""
-    session_lifetime: timedelta = Field(default=timedelta(hours=12), gt=timedelta(0), le=timedelta(days=30))
-    idle_timeout: timedelta = Field(default=timedelta(hours=2), ge=timedelta(minutes=2))
+    session_lifetime: Length = Field(default=timedelta(hours=12), le=timedelta(days=30))
+    idle_timeout: Length = Field(default=timedelta(hours=2), ge=timedelta(minutes=2))
     """A session ends when nobody opened a page or did anything for so long."""
     temporal_ui_url: str | None = Field(default=None, pattern=r"^https?://[^\s?#]+$")
     """Where browsers find Temporal's UI: a proposal's page links to its workflow there."""
@@ -113,7 +125,7 @@ class TemporalSettings(Group):
     namespace: str = "default"
     api_key: SecretStr | None = None
     tls: bool = False
-    sticky_timeout: timedelta = timedelta(seconds=1.5)
+    sticky_timeout: Length = timedelta(seconds=1.5)
     """How long a task waits for the worker that has the workflow cached, before any worker may take it."""
 
 
@@ -123,7 +135,7 @@ class OpaSettings(Group):
     url: str | None = None
     shadow_url: str | None = None
     """A second one, with a candidate policy: asked beside the live one and recorded, it decides nothing."""
-    timeout: timedelta = timedelta(seconds=2)
+    timeout: Length = timedelta(seconds=2)
     required: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """JSON: names of the policies without which an answer is none. By default those of this repository."""
 
@@ -136,7 +148,7 @@ class LlmSettings(Group):
     model: str = Field(default="gpt-5-mini", min_length=1)
     allowed_models: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     """JSON: the models that may run. Nothing starts with another one; empty: the one that `model` names, no other."""
-    timeout: timedelta = timedelta(seconds=30)
+    timeout: Length = timedelta(seconds=30)
     max_steps: int = Field(default=8, ge=1, le=32)
     max_output_tokens: int = Field(default=2_000, ge=100, le=32_000)
     max_input_tokens: int = Field(default=32_000, ge=1_000, le=2_000_000)
@@ -160,10 +172,10 @@ class GkeSettings(Group):
     """host:port, plaintext gRPC."""
     compute_endpoint: str | None = None
     """http URL of the Compute API that serves the instance groups."""
-    call_timeout: timedelta = Field(default=timedelta(seconds=45), gt=timedelta(0), le=timedelta(seconds=100))
+    call_timeout: Length = Field(default=timedelta(seconds=45), le=timedelta(seconds=100))
     """Time-out of one mutating call. The call deadline of an intent is longer than this."""
-    operation_timeout: timedelta = timedelta(minutes=30)
-    poll_interval: timedelta = timedelta(seconds=5)
+    operation_timeout: Length = timedelta(minutes=30)
+    poll_interval: Length = timedelta(seconds=5)
 
 
 class KubernetesSettings(Group):
@@ -201,9 +213,11 @@ class TelemetrySettings(Group):
 
 
 class Settings(BaseSettings):
-    """The whole tree. Unknown `SLUICE_` names inside a group are refused."""
+    """The whole tree. Unknown `SLUICE_` names inside a group are refused; an empty variable is one that is not set."""
 
-    model_config = SettingsConfigDict(env_prefix="SLUICE_", env_nested_delimiter="__", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="SLUICE_", env_nested_delimiter="__", env_ignore_empty=True, extra="ignore"
+    )
 
     state_dir: Path = Field(default_factory=default_state_dir)
     config: Path | None = None

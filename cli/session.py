@@ -63,6 +63,7 @@ class Session:
     def settings(self) -> Settings:
         """The settings of this machine."""
         from pydantic import ValidationError
+        from pydantic_settings import SettingsError
 
         from settings import Settings
 
@@ -71,6 +72,8 @@ class Session:
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
             raise CommandFailed(f"the settings are not valid: {wrong}", ExitCode.USAGE) from error
+        except SettingsError as error:
+            raise CommandFailed(f"the settings cannot be read: {error}", ExitCode.USAGE) from error
 
     @property
     def api(self) -> ApiClient:

@@ -1,7 +1,8 @@
-"""Settings from a directory of secret files, as containers and Kubernetes give them."""
+"""Settings from the environment, and from a directory of secret files, as containers and Kubernetes give them."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,72 @@ def test_a_directory_that_is_not_there_is_refused(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("SLUICE_SECRETS_DIR", str(tmp_path / "none"))
     with pytest.raises(SettingsError, match="does not exist"):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("2", timedelta(seconds=2)), ("0.25", timedelta(milliseconds=250)), ("PT1M30S", timedelta(seconds=90))],
+)
+def test_a_length_of_time_is_a_number_of_seconds_or_iso_8601(
+    monkeypatch: pytest.MonkeyPatch, written: str, read: timedelta
+) -> None:
+    monkeypatch.setenv("SLUICE_OPA__TIMEOUT", written)
+    assert Settings().opa.timeout == read
+
+
+def test_every_length_of_time_may_be_spelled_as_the_page_spells_its_default(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    defaults = Settings()
+    monkeypatch.setenv("SLUICE_WEB__SESSION_LIFETIME", "43200")
+    monkeypatch.setenv("SLUICE_WEB__IDLE_TIMEOUT", "7200")
+    monkeypatch.setenv("SLUICE_TEMPORAL__STICKY_TIMEOUT", "1.5")
+    monkeypatch.setenv("SLUICE_LLM__TIMEOUT", "30")
+    monkeypatch.setenv("SLUICE_GKE__CALL_TIMEOUT", "45")
+    monkeypatch.setenv("SLUICE_GKE__OPERATION_TIMEOUT", "1800")
+    monkeypatch.setenv("SLUICE_GKE__POLL_INTERVAL", "5")
+    assert Settings() == defaults
+
+
+@pytest.mark.parametrize("written", ["0", "-1", "PT0S", "-PT5S", "nan", "inf", "soon"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OPA__TIMEOUT",
+        "LLM__TIMEOUT",
+        "TEMPORAL__STICKY_TIMEOUT",
+        "GKE__CALL_TIMEOUT",
+        "GKE__OPERATION_TIMEOUT",
+        "GKE__POLL_INTERVAL",
+        "WEB__SESSION_LIFETIME",
+        "WEB__IDLE_TIMEOUT",
+    ],
+)
+def test_a_length_of_time_that_is_none_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, written: str
+) -> None:
+    monkeypatch.setenv(f"SLUICE_{name}", written)
+    with pytest.raises(ValidationError, match=name.lower().replace("__", ".")):
+        Settings()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HTTP__HOST",
+        "DATABASE__URL",
+        "TEMPORAL__ADDRESS",
+        "OIDC__ISSUER",
+        "OIDC__ROLES",
+        "GKE__MODE",
+        "TELEMETRY__OTLP_ENDPOINT",
+        "CONFIG",
+    ],
+)
+def test_a_variable_with_nothing_in_it_is_one_that_is_not_set(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delenv(f"SLUICE_{name}", raising=False)
+    unset = Settings()
+    monkeypatch.setenv(f"SLUICE_{name}", "")
+    assert Settings() == unset

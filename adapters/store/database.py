@@ -6,21 +6,27 @@ Nothing waits for the network inside a transaction: `in_transaction()` is what a
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import asyncpg
-from sqlalchemy import AdaptedConnection, event
+from sqlalchemy import URL, AdaptedConnection, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InvalidatePoolError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from adapters.store.driver import Query, begun, sound
-from contracts.errors import SluiceError, StoreUnavailable
+from contracts.errors import ConfigurationInvalid, SluiceError, StoreUnavailable
 
 _open: ContextVar[bool] = ContextVar("sluice_in_transaction", default=False)
 
@@ -52,11 +58,24 @@ def forbid_in_transaction() -> None:
         raise NetworkInsideTransaction("no network call is made inside a database transaction")
 
 
-def asyncpg_url(url: str) -> str:
-    """Return the URL with its driver named: `postgresql://` becomes `postgresql+asyncpg://`."""
-    if url.startswith("postgresql://"):
-        return "postgresql+asyncpg://" + url.removeprefix("postgresql://")
-    return url
+_DRIVER = "postgresql+asyncpg"
+
+
+def asyncpg_url(url: str) -> URL:
+    """Return the URL with its driver named: `postgresql://` becomes `postgresql+asyncpg://`.
+
+    Raises:
+        ConfigurationInvalid: it is none of PostgreSQL. The message holds nothing of it: it carries a password.
+    """
+    found = None
+    with suppress(ArgumentError, ValueError):
+        found = make_url(url)
+    if found is None or found.drivername not in ("postgresql", _DRIVER):
+        raise ConfigurationInvalid(
+            "SLUICE_DATABASE__URL is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE;"
+            " percent-encode what a password has besides letters and digits"
+        )
+    return found.set(drivername=_DRIVER)
 
 
 class Database:

@@ -165,6 +165,24 @@ def test_settings_that_are_not_valid_are_named(sluice: Sluice) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("SLUICE_OIDC__ROLES", '{"sre": operator}', "oidc"),
+        ("SLUICE_SECRETS_DIR", "/nowhere", "/nowhere"),
+        ("SLUICE_DATABASE__URL", "postgres://sluice:hunter2@db/sluice", "SLUICE_DATABASE__URL"),
+        ("SLUICE_DATABASE__URL", "postgresql://sluice:hun@ter2:x@db/sluice", "SLUICE_DATABASE__URL"),
+    ],
+)
+def test_settings_that_cannot_be_read_are_told_in_a_line_without_what_they_hold(
+    sluice: Sluice, name: str, value: str, told: str
+) -> None:
+    done = sluice.run("migrate", **{name: value})
+    assert done.returncode == 2, done.stderr
+    assert told in done.stderr
+    assert not any(words in done.stderr for words in ("Traceback", "ter2", "operator"))
+
+
 def test_a_token_ends_by_the_clock_of_the_database(sluice: Sluice, migrated_database_url: str) -> None:
     asyncio.run(set_clock(migrated_database_url, timedelta(days=1000)))
     issued = sluice.run(
