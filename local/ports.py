@@ -54,6 +54,11 @@ class Ports:
         return port
 
 
+def http_url(host: str, port: int) -> str:
+    """The address of a server on that host and port. An IPv6 address stands in brackets (RFC 3986, section 3.2.2)."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def is_free(host: str, port: int) -> bool:
     """Whether a server could listen there now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

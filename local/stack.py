@@ -21,7 +21,7 @@ from local.environment import ROOT, SluiceCommand, foreign_environment, module_c
 from local.events import Report, StackError, StackEvent, StackEventKind
 from local.identities import LocalKeys
 from local.part import Group, OneShot, Part
-from local.ports import Ports
+from local.ports import Ports, http_url
 from local.probes import accepts_tcp, answers_http
 from settings import GkeMode, Settings
 
@@ -85,7 +85,7 @@ def plan_stack(facts: Facts) -> Stack:
     settings = facts.settings
     plan = _Plan(facts)
     port = facts.ports.claim(settings.http.host, settings.http.port, "SLUICE_HTTP__PORT")
-    url = f"http://{settings.http.host}:{port}"
+    url = http_url(settings.http.host, port)
     plan.addresses["api"] = url
     foundations = tuple(
         part for part in (_postgres(plan), _temporal(plan), _opa(plan), _gke(plan)) if part is not None

@@ -4,9 +4,10 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
-from local.ports import Ports, PortTakenError, free_port
+from local.ports import Ports, PortTakenError, free_port, http_url
 
 
 def test_a_port_is_kept_over_a_restart(tmp_path: Path) -> None:
@@ -63,3 +64,11 @@ def test_a_named_port_is_taken_as_it_is_and_zero_means_any_but_the_same(
     chosen = ports.claim("127.0.0.1", 0, "SLUICE_HTTP__PORT")
     assert chosen > 0
     assert Ports(tmp_path / "ports.json").claim("127.0.0.1", 0, "SLUICE_HTTP__PORT") == chosen
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]")]
+)
+def test_an_address_is_one_that_clients_take(host: str, shown: str) -> None:
+    assert http_url(host, 8470) == f"http://{shown}:8470"
+    assert httpx.URL(http_url(host, 8470)).port == 8470
