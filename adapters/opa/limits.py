@@ -191,6 +191,14 @@ class _Sluice(BaseModel):
             raise ValueError("`bundle` is written when the policies are packed")
         return self
 
+    @model_validator(mode="after")
+    def _limits_are_spelt(self) -> Self:
+        if self.model_extra and "limits" not in self.model_fields_set:
+            raise ValueError(
+                f"has {', '.join(sorted(self.model_extra))}, and no `limits`: nothing would be limited"
+            )
+        return self
+
 
 class PolicyData(BaseModel):
     """The whole data file."""

@@ -87,6 +87,12 @@ def test_what_is_not_whole_is_refused_with_its_place(tmp_path: Path, text: str, 
     assert told in str(refused.value)
 
 
+def test_a_file_that_misspells_limits_is_refused_since_none_would_be_in_force(tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text("sluice:\n  limit:\n    pool_maximum: {default: 50}\n")
+    with pytest.raises(ConfigurationInvalid, match="has limit, and no `limits`"):
+        check_limits(tmp_path)
+
+
 def test_limits_of_an_operators_own_policies_are_theirs(tmp_path: Path) -> None:
     own = tmp_path / "business_hours" / "policy.rego"
     own.parent.mkdir()
