@@ -109,6 +109,15 @@ class Configuration(Contract):
         return self
 
     @model_validator(mode="after")
+    def _production_is_said(self) -> Self:
+        """Only the name `production` speaks for itself: `prod` alone would not have the rules for production."""
+        for name, declared in self.environments.items():
+            sounds_so = name.startswith(("prod", "prd")) and name != "production"
+            if sounds_so and declared.production is None:
+                raise ValueError(f"environment {name!r}: say `production: true` or `production: false`")
+        return self
+
+    @model_validator(mode="after")
     def _every_target_counts(self) -> Self:
         """An entry that is never the first match would protect or register nothing, and nobody would notice."""
         plain: dict[str, int] = {}

@@ -183,6 +183,18 @@ def test_a_window_that_may_cover_a_registered_target_is_fine(scope: str) -> None
     assert parse(f"{WHOLE}windows:\n- {{name: w, kind: freeze, scope: {{{scope}}}, {LASTING}}}\n").windows
 
 
+@pytest.mark.parametrize("name", ["prod", "prd-eu", "production-eu"])
+def test_what_sounds_like_production_must_say_whether_it_is(name: str) -> None:
+    unsaid = WHOLE.replace("development:", f"{name}: {{}}\n  development:")
+    with pytest.raises(
+        InvalidFile, match=f"environment {name!r}: say `production: true` or `production: false`"
+    ):
+        parse(unsaid)
+    for said in ("true", "false"):
+        found = parse(unsaid.replace(f"{name}: {{}}", f"{name}: {{production: {said}}}"))
+        assert found.is_production(name) is (said == "true")
+
+
 def test_a_budget_of_a_team_that_has_no_target_is_refused_since_it_would_cap_nothing() -> None:
     with pytest.raises(InvalidFile, match=r"budgets\[0\]: no target belongs to the team 'infrence'"):
         parse(WHOLE.replace("{environment: production}, window", "{team: infrence}, window"))
