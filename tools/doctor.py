@@ -13,11 +13,12 @@ import stat
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 import asyncpg
 import httpx
 
+from adapters.store.database import asyncpg_url
+from contracts.errors import ConfigurationInvalid
 from local.events import StackError
 from local.ports import is_free
 from local.postgres import embedded_binaries
@@ -128,9 +129,16 @@ async def _database(settings: Settings) -> list[Check]:
 
 
 async def _database_at(url: str) -> Check:
-    shown = _place_of(url)
+    """The URL carries a password: only host and database name are shown, and nothing of what is no URL."""
     try:
-        connection = await asyncpg.connect(url.replace("+asyncpg", "", 1), timeout=_REACH_LIMIT)
+        parsed = asyncpg_url(url)
+    except ConfigurationInvalid:
+        hint = "correct SLUICE_DATABASE__URL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
+        return Check("postgresql", CheckStatus.FAIL, "what is no URL cannot be reached", hint)
+    shown = f"{parsed.host or 'unix socket'}/{parsed.database or ''}"
+    plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    try:
+        connection = await asyncpg.connect(plain, timeout=_REACH_LIMIT)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as cause:
         hint = f"check SLUICE_DATABASE__URL and that the server runs ({type(cause).__name__})"
         return Check("postgresql", CheckStatus.FAIL, f"{shown} cannot be reached", hint)
@@ -144,16 +152,6 @@ async def _database_at(url: str) -> Check:
             "postgresql", CheckStatus.FAIL, found, f"PostgreSQL {_MINIMUM_POSTGRES} or newer is needed"
         )
     return _ok("postgresql", found)
-
-
-def _place_of(url: str) -> str:
-    """The URL carries a password: only host and database name are shown, and nothing of what is no URL."""
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or "unix socket"
-    except ValueError:
-        return "what is no URL"
-    return f"{host}{parts.path}" if parts.scheme else "what is no URL"
 
 
 async def _temporal(settings: Settings) -> list[Check]:

@@ -68,9 +68,15 @@ async def test_a_given_database_is_tried_and_its_password_is_not_shown(
 
 
 @pytest.mark.parametrize(
-    "url", ["hunter2", "postgresql://ana:hunter2@[host/name", "postgresql://ana:hunter2@h:p/n"]
+    "url",
+    [
+        "hunter2",
+        "postgresql://ana:hunter2@[host/name",
+        "postgresql://ana:hunter2@h:p/n",
+        "postgresql://ana:a/hunter2@127.0.0.1:1/name",
+    ],
 )
-async def test_a_database_url_that_is_none_fails_without_its_password(url: str, tmp_path: Path) -> None:
+async def test_a_database_that_cannot_be_had_is_told_without_its_password(url: str, tmp_path: Path) -> None:
     found = await check("postgresql", Settings(state_dir=tmp_path, database=DatabaseSettings(url=url)))
     assert found.status is CheckStatus.FAIL
     assert "SLUICE_DATABASE__URL" in found.hint
