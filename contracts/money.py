@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import AfterValidator
 
 CENT = Decimal("0.01")
+_LEAST = Decimal("1E-10")
 
 
 class PriceKind(StrEnum):
@@ -29,6 +30,15 @@ def plain(amount: Decimal) -> Decimal:
     if in_cents == amount:
         return in_cents
     return Decimal(f"{amount:f}".rstrip("0"))
+
+
+def kept(amount: Decimal) -> Decimal:
+    """Return the amount with at most ten decimals, which is what the database keeps of it.
+
+    Rounded before it is written anywhere, it is the same in sums, entries and audit events.
+    """
+    rounded = amount.quantize(_LEAST, rounding=ROUND_HALF_UP)
+    return amount if rounded == amount else rounded
 
 
 Money = Annotated[Decimal, AfterValidator(plain)]

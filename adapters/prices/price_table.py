@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from contracts.errors import ConfigurationInvalid, PriceUnknown
-from contracts.money import PriceKind
+from contracts.money import PriceKind, kept
 from contracts.observation import NodePoolObservation
 from contracts.ports import NodePrice
 
@@ -96,7 +96,7 @@ class PriceTable:
                 as_of = min(as_of, row.as_of)
         source = "; ".join(dict.fromkeys(sources))
         kind = PriceKind.SPOT if observation.spot else PriceKind.COMMITTED_USE if off else PriceKind.LIST
-        return NodePrice(per_hour=per_hour, currency=CURRENCY, source=source, as_of=as_of, kind=kind)
+        return NodePrice(per_hour=kept(per_hour), currency=CURRENCY, source=source, as_of=as_of, kind=kind)
 
     def listed(self) -> list[dict[str, str]]:
         """Return every price as text, in the order of the table; blank where there is none in that form."""

@@ -16,7 +16,7 @@ from adapters.store.ledger.accounts import (
     Wanted,
     WindowKey,
 )
-from contracts.money import CENT
+from contracts.money import CENT, kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def plan_reservation(
     postings = []
     for key in sorted(held.keys() | aims.keys()):
         position = held.get(key) or Position(*key, aims[key].currency, ZERO)
-        aim = aims[key].amount if key in aims else ZERO
+        aim = kept(aims[key].amount) if key in aims else ZERO
         if aim > position.reserved:
             postings.append(entry(position, "reserve", aim - position.reserved))
         elif aim < position.reserved and (shrink or key not in aims):
@@ -77,6 +77,7 @@ def plan_settlement(
     beyond that is released. A shrink gives back what the run-rate would have cost until the end, never more than was
     committed. A reservation in a window that ended longer ago is committed whole: nobody knows what it was used for.
     """
+    hourly = kept(hourly)
     held = {position.key: position for position in positions}
     known = {share.key: share for share in shares}
     postings: list[Posting] = []
@@ -97,7 +98,7 @@ def plan_settlement(
 
 def plan_spending(position: Position, cost: Decimal, *, hourly: Decimal = ZERO) -> list[Posting]:
     """Return the postings that commit `cost` and release what else was reserved. The run-rate goes along once."""
-    postings = []
+    postings, cost = [], kept(cost)
     committed = min(position.reserved, cost)
     if committed > 0:
         postings.append(entry(position, "commit", committed, hourly=hourly))

@@ -52,6 +52,14 @@ def test_a_commitment_takes_its_discount_off_the_machine_and_not_off_attached_gp
     )
 
 
+def test_a_discounted_price_has_no_more_decimals_than_the_ledger_keeps(tmp_path: Path) -> None:
+    content = HEADER + "instance,n1-standard-8,europe-west4,0,3.934354926,,list,2026-11-01\n"
+    found = prices(tmp_path, content, committed_use=[COMMITMENT | {"discount": "0.37"}]).node_price(
+        "europe-west4", pool("n1-standard-8")
+    )
+    assert found.per_hour == Decimal("2.4786436034")
+
+
 @pytest.mark.parametrize("other", [{"family": "n2"}, {"region": "us-central1"}], ids=["family", "region"])
 def test_a_commitment_for_another_family_or_region_changes_nothing(
     tmp_path: Path, other: dict[str, str]
