@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import break_glass
 from adapters.store.schema import audit_events, breakers, halts, outbox, proposals
 from contracts.proposal import ProposalState
 from contracts.safety import BreakerState, HaltStatus
+
+_TRIED_IN_VAIN = (outbox.c.attempts > 1) | outbox.c.last_error.is_not(None)
+# A claim pushes `due_at` ahead. Until the first one has come to nothing, a wake for a later moment is in time.
+_LATE_SINCE = case((_TRIED_IN_VAIN, outbox.c.created_at), else_=outbox.c.due_at)
 
 LIVE_STATES = tuple(state for state in ProposalState if not state.is_final or state is ProposalState.DIRTY)
 
@@ -23,6 +27,7 @@ class Backlog:
     """Of every state that is not final, and of `dirty`."""
     outbox_rows: int
     outbox_oldest: float
+    """How late the latest delivery is. One that is to be made at a later moment is not late."""
     unnumbered_events: int
     unnumbered_oldest: float
     halts: int
@@ -43,7 +48,7 @@ async def measure(connection: AsyncConnection, tenant: str) -> Backlog:
     now = func.clock_timestamp()
     rows = (
         await connection.execute(
-            select(func.count(), func.extract("epoch", now - func.min(outbox.c.created_at))).where(
+            select(func.count(), func.extract("epoch", now - func.min(_LATE_SINCE))).where(
                 outbox.c.done_at.is_(None)
             )
         )
@@ -62,7 +67,7 @@ async def measure(connection: AsyncConnection, tenant: str) -> Backlog:
     return Backlog(
         proposals={state: found.get(state, 0) for state in LIVE_STATES},
         outbox_rows=rows[0],
-        outbox_oldest=float(rows[1] or 0),
+        outbox_oldest=max(0.0, float(rows[1] or 0)),
         unnumbered_events=events[0],
         unnumbered_oldest=float(events[1] or 0),
         halts=(await connection.execute(open_halts)).scalar_one(),

@@ -23,7 +23,7 @@ class BacklogMetrics:
         )
         self._outbox = Gauge("sluice_outbox_pending", "Outbox rows not delivered.", registry=registry)
         self._outbox_age = Gauge(
-            "sluice_outbox_oldest_age_seconds", "Age of the oldest of them.", registry=registry
+            "sluice_outbox_oldest_age_seconds", "How late the latest of them is.", registry=registry
         )
         self._events = Gauge("sluice_audit_unnumbered", "Audit events not yet numbered.", registry=registry)
         self._events_age = Gauge(
