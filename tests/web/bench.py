@@ -40,6 +40,8 @@ class Bench:
     number: int = 5
     is_signed_in: bool = True
     rows_asked: int = 0
+    rows_fail: int = 0
+    """The first so many are answered with 503."""
     streams_asked: int = 0
     sent: list[tuple[int, str]] = field(default_factory=list)
     streams: set[asyncio.Queue[str | None]] = field(default_factory=set)
@@ -103,6 +105,8 @@ def app_of(bench: Bench) -> FastAPI:
     @app.get("/row")
     async def row() -> Response:
         bench.rows_asked += 1
+        if bench.rows_asked <= bench.rows_fail:
+            return Response(status_code=503)
         return render(ROW, number=bench.number)
 
     @app.get("/shell/waiting")

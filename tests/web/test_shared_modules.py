@@ -49,6 +49,16 @@ async def test_many_updates_at_once_are_fetched_once_or_twice(browser: Browser, 
         assert bench.rows_asked <= 2
 
 
+async def test_an_update_that_failed_is_fetched_again(browser: Browser, bench: Bench) -> None:
+    async with visiting(browser, bench.url) as visit:
+        visit.expect_fault("status of 503")
+        await opened(visit.page)
+        bench.rows_fail = 1
+        number = bench.tell()
+        await expect(visit.page.locator("#row output")).to_have_text(str(number))
+        assert bench.rows_asked == 2
+
+
 async def test_an_update_of_something_else_fetches_nothing(browser: Browser, bench: Bench) -> None:
     async with visiting(browser, bench.url) as visit:
         await opened(visit.page)
@@ -109,14 +119,13 @@ async def test_a_session_that_ends_while_somebody_writes_takes_nothing_from_them
         await opened(page)
         await page.fill("#note", "half a sent")
         bench.is_signed_in = False
-        bench.tell()
+        number = bench.tell()
         await is_connected(page, "signed-out")
         await expect(page.locator("#note")).to_have_value("half a sent")
         await expect(page.locator("#note")).to_be_focused()
         bench.is_signed_in = True
         await opened(await visit.context.new_page())
         await is_connected(page, "live")
-        number = bench.tell()
         await expect(page.locator("#row output")).to_have_text(str(number))
         await expect(page.locator("#note")).to_have_value("half a sent")
 

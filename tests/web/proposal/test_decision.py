@@ -261,6 +261,28 @@ async def test_a_new_evaluation_asks_to_look_again(site: Site) -> None:
     assert site.api.gateway.decided[0].decision.evaluation_digest == second.digest
 
 
+async def test_new_facts_that_are_not_on_the_page_yet_cannot_be_approved(site: Site) -> None:
+    async def fail(route: Route) -> None:
+        await route.fulfill(status=503)
+
+    proposal_id = await Stages(site.api).waiting()
+    async with site.visit("ben") as visit:
+        visit.expect_fault("status of 503")
+        page = visit.page
+        await _opened(page, proposal_id)
+        await page.get_by_role("textbox", name="Type").fill(NAME)
+        approve = page.get_by_role("button", name="Approve", exact=True)
+        await expect(approve).to_be_enabled()
+        await page.route(f"**/proposals/{proposal_id}/facts*", fail)
+        await Stages(site.api).judge_anew(proposal_id)
+        await page.get_by_label("I have looked at the new facts").check()
+        await expect(page.get_by_role("button", name="Reject", exact=True)).to_be_enabled()
+        await expect(approve).to_be_disabled()
+        await expect(page.get_by_text("Approve opens when all ten facts are here.")).to_be_visible()
+        await page.unroute(f"**/proposals/{proposal_id}/facts*", fail)
+        await expect(approve).to_be_enabled()
+
+
 @pytest.mark.parametrize("lost", ["evaluation", "observation"])
 async def test_what_cannot_be_inspected_cannot_be_approved(site: Site, lost: str) -> None:
     proposal_id = await Stages(site.api).waiting()

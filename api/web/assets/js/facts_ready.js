@@ -1,11 +1,17 @@
 // [data-needs-facts] controls are rendered off (`disabled data-holds="facts"`) and come on when every one of the ten
-// facts of a decision ([data-fact="1"] … [data-fact="10"]) is on the page and none of them still loads.
+// facts of a decision ([data-fact="1"] … [data-fact="10"]) is on the page, none of them still loads, and they are those
+// that the form decides on: #facts and the form come anew one by one, and each says of what it is (`data-facts-of`).
 import { hold, onEveryChange } from "./hold.js";
 
 const FACTS = 10;
 
-/** @returns {boolean} whether one of the ten facts is not on the page, or still loads */
-export function isFactMissing() {
+/**
+ * @param {Element} control of a decision
+ * @returns {boolean} whether one of the ten facts is not on the page, still loads, or is another's
+ */
+export function isFactMissing(control) {
+  const decidesOn = control.closest("[data-facts-of]");
+  if (decidesOn !== null && decidesOn.dataset.factsOf !== document.getElementById("facts")?.dataset.factsOf) return true;
   const here = new Set();
   for (const fact of document.querySelectorAll("[data-fact]")) {
     if (fact.querySelector(".skeleton") === null) here.add(fact.dataset.fact);
@@ -14,10 +20,7 @@ export function isFactMissing() {
 }
 
 function apply() {
-  const controls = document.querySelectorAll("[data-needs-facts]");
-  if (controls.length === 0) return;
-  const isMissing = isFactMissing();
-  for (const control of controls) hold(control, "facts", isMissing);
+  for (const control of document.querySelectorAll("[data-needs-facts]")) hold(control, "facts", isFactMissing(control));
 }
 
 onEveryChange(apply);

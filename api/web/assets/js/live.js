@@ -3,6 +3,7 @@
 // still. A hidden tab waits until somebody looks.
 
 const SETTLE = 150; // ms in which changes are gathered
+const AGAIN = 5_000; // ms between two tries of those whose fetch failed
 const pending = new Set();
 /** @type {WeakMap<Element, number>} when an element was last told */
 const told = new WeakMap();
@@ -47,6 +48,26 @@ function flush() {
 export function changed(element) {
   element.dispatchEvent(new CustomEvent("sluice:changed"));
 }
+
+// What could not be fetched is fetched again while there is a connection: nobody tells of that change a second time.
+/** @type {Set<Element>} */
+const failed = new Set();
+
+/** @param {CustomEvent} event */
+function remember({ detail: { ctx } }) {
+  const status = ctx?.response?.status ?? 0;
+  const isAnswered = status !== 0 && status !== 401 && status < 500;
+  if (!isAnswered && ctx?.sourceElement?.matches("[data-live]")) failed.add(ctx.sourceElement);
+}
+
+document.addEventListener("htmx:response:error", remember);
+document.addEventListener("htmx:error", remember);
+setInterval(() => {
+  if (document.hidden || document.documentElement.dataset.connection !== "live") return;
+  const again = [...failed].filter((element) => element.isConnected);
+  failed.clear();
+  again.forEach(changed);
+}, AGAIN);
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && pending.size > 0) timer ||= setTimeout(flush, SETTLE);

@@ -14,7 +14,7 @@ function lookAgain() {
 /** @param {SubmitEvent} event */
 function refuseWithoutFacts(event) {
   if (event.submitter?.value !== "approve" || !event.submitter.hasAttribute("data-needs-facts")) return;
-  if (!isFactMissing()) return;
+  if (!isFactMissing(event.submitter)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   hold(event.submitter, "facts", true);
