@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from api import words
 from api.audit import wording
-from api.audit.course import Course, Proved, numbers, of_step
+from api.audit.course import Course, Late, Proved, numbers, of_step
 from api.audit.schemas import Quote, Sentence
 from contracts.action import ResizeNodePool
 from contracts.decision import SignedDecision
@@ -192,6 +192,8 @@ def acting(course: Course) -> Iterator[Sentence]:
             found = "was found again as ours" if issued.fact.adopted else "was accepted"
             told = f"At the provider {wording.EFFECTS[step]} {found}: operation {issued.fact.operation}."
             yield _said(told, issued)
+        for late in of_step(course.late, step):
+            yield _said(_late(late.fact), late)
         for receipt in of_step(course.receipts, step):
             yield _said(_receipt(receipt.fact), receipt)
     for given, domain in ((one, one.fact[1]) for one in course.leases if not one.fact[0]):
@@ -214,6 +216,14 @@ def _intent(intent: Intent) -> str:
         f"{wording.place(intent.action)} to {wording.asked(intent.action)}, from {prior}; "
         f"no call of it could be under way after {words.utc(intent.call_deadline)}."
     )
+
+
+def _late(found: Late) -> str:
+    what, named = wording.EFFECTS[found.step], f": operation {found.operation}" if found.operation else ""
+    if found.is_certain:
+        return f"A worker that had slept called for {what} too late{named}. Somebody was paged."
+    told = f"A worker that had slept may have called for {what} too late, and nobody can tell{named}"
+    return f"{told}. Somebody was paged."
 
 
 def _receipt(receipt: Receipt) -> str:

@@ -75,6 +75,16 @@ class Issued:
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """A call that was made too late, beside a newer attempt's or after its deadline."""
+
+    step: Step
+    operation: str | None
+    is_certain: bool
+    """False where nobody can tell whether it was made."""
+
+
+@dataclass(frozen=True, slots=True)
 class Posting:
     """One entry of the ledger."""
 
@@ -108,6 +118,7 @@ class Course:
     """Whether it was taken, and the domain."""
     intents: list[Proved[Intent]] = field(default_factory=list)
     issued: list[Proved[Issued]] = field(default_factory=list)
+    late: list[Proved[Late]] = field(default_factory=list)
     receipts: list[Proved[Receipt]] = field(default_factory=list)
     verifications: list[Proved[Verification]] = field(default_factory=list)
     postings: list[Proved[Posting]] = field(default_factory=list)
@@ -127,8 +138,10 @@ class Course:
         """True when it is certain that the provider was never made to change anything.
 
         An intent without receipt may mean a call under way; only a move out of `executing` to a state that such a
-        proposal reaches without an effect (contracts/proposal.py) rules that out.
+        proposal reaches without an effect (contracts/proposal.py) rules that out. No state tells of a late call.
         """
+        if self.late:
+            return False
         if not self.intents:
             return True
         effects = (ReceiptOutcome.APPLIED, ReceiptOutcome.OPERATION_FAILED)
@@ -219,12 +232,18 @@ def _fact_of(event: AuditEvent) -> tuple[str, Any]:
             return name, Refusal(payload["decision_id"], payload["reason_code"], claimed)
         case AuditType.LEASE_TAKEN | AuditType.LEASE_RELEASED:
             return "leases", (event.type is AuditType.LEASE_TAKEN, payload["domain"])
-        case AuditType.EFFECT_ISSUED:
-            step = Step(payload["step"])
-            return "issued", Issued(step, payload["fence"], payload["operation"], payload["adopted"])
+        case AuditType.EFFECT_ISSUED | AuditType.EFFECT_LATE:
+            return _call_of(event.type, payload)
         case AuditType.LEDGER_POSTED:
             said = {name: payload[name] for name in ("kind", "scope", "window", "currency")}
             gives_back = payload["kind"] == "adjust" and payload["credit"] == "available"
             return "postings", Posting(**said, amount=Decimal(payload["amount"]), gives_back=gives_back)
         case _:
             return "", None
+
+
+def _call_of(kind: AuditType, payload: dict[str, Any]) -> tuple[str, Issued | Late]:
+    step, operation = Step(payload["step"]), payload["operation"]
+    if kind is AuditType.EFFECT_ISSUED:
+        return "issued", Issued(step, payload["fence"], operation, payload["adopted"])
+    return "late", Late(step, operation, is_certain=payload["reason_code"] == "late_call")

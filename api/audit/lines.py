@@ -179,6 +179,13 @@ def _effect_issued(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
     return Words(f"The provider {found} {step}: operation {payload['operation']}")
 
 
+def _effect_late(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    step = wording.EFFECTS[Step(payload["step"])].capitalize()
+    made = "was called for" if payload["reason_code"] == "late_call" else "may have been called for"
+    named = f": operation {payload['operation']}" if payload["operation"] else ""
+    return Words(f"{step} {made} too late{named}; somebody was paged")
+
+
 def _receipt_written(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
     receipt = Receipt.model_validate(payload)
     code = f" ({receipt.error_code})" if receipt.error_code else ""
@@ -306,6 +313,7 @@ _LINES: Mapping[AuditType, Callable[[AuditEvent, Mapping[str, Any]], Words]] = {
     AuditType.LEASE_RELEASED: _lease_released,
     AuditType.INTENT_WRITTEN: _intent_written,
     AuditType.EFFECT_ISSUED: _effect_issued,
+    AuditType.EFFECT_LATE: _effect_late,
     AuditType.RECEIPT_WRITTEN: _receipt_written,
     AuditType.VERIFICATION_RECORDED: _verification_recorded,
     AuditType.HALT_CREATED: _halt("{who} stopped {scope}: what is under way drains"),

@@ -80,7 +80,10 @@ def _headline(course: Course) -> Sentence:
     text = _ending(course, last)
     if course.nothing_was_called and _NOTHING_RAN not in text:
         text += f" {_NOTHING_RAN}" if course.state.is_final else " Nothing ran so far."
-    return Sentence(text=text, proof=numbers(last), at=last.at)
+    late = [] if course.was_dirty else course.late
+    if late:
+        text += " Besides, a call was made too late, or may have been: a person must look."
+    return Sentence(text=text, proof=numbers(last, *late), at=last.at)
 
 
 def _ending(course: Course, last: Proved[Move]) -> str:
@@ -118,7 +121,7 @@ _ENDINGS = {
 
 def _success(course: Course) -> str:
     if any(one.fact.outcome is ReceiptOutcome.NO_OP for one in course.receipts):
-        return f"Succeeded without a call: the target already was as wanted. {_NOTHING_RAN}"
+        return "Succeeded without a call: the target already was as wanted."
     return "Succeeded: the change was made once, and verified at the provider."
 
 

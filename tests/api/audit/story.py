@@ -176,6 +176,17 @@ class Story:
         )
         return self._add(AuditType.RECEIPT_WRITTEN, receipt)
 
+    def late(self, operation: str | None = "operation-late", step: Step = Step.FORWARD) -> Story:
+        shown = {
+            "key": idempotency_key(self.proposal.id, 1, step),
+            "proposal_id": self.proposal.id,
+            "step": step.value,
+            "fence": self.fence,
+            "operation": operation,
+            "reason_code": "late_call" if operation else "lateness_unknown",
+        }
+        return self._add(AuditType.EFFECT_LATE, shown)
+
     def looked(self, step: Step = Step.FORWARD, *, running: int, code: str = "verified") -> Story:
         wanted = 4 if step is Step.FORWARD else 2
         zones = tuple(

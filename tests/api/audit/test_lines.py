@@ -79,6 +79,18 @@ def test_requests_are_told_and_their_text_stays_a_quotation() -> None:
     assert (text, quote) == ("The request ended: proposed, after 0 steps", "I scaled it")
 
 
+@pytest.mark.parametrize(
+    ("operation", "code", "expected"),
+    [
+        ("op-1", "late_call", "The change was called for too late: operation op-1; somebody was paged"),
+        (None, "lateness_unknown", "The change may have been called for too late; somebody was paged"),
+    ],
+)
+def test_a_late_call_is_told_as_one(operation: str | None, code: str, expected: str) -> None:
+    payload = {"step": "forward", "fence": 1, "operation": operation, "reason_code": code}
+    assert told(AuditType.EFFECT_LATE, payload)[0] == expected
+
+
 def test_tokens_and_sessions_are_told_without_them() -> None:
     issued = {"token_id": "tok_1", "principal": ANA.model_dump(mode="json"), "expires_at": None}
     assert told(AuditType.TOKEN_ISSUED, issued, OLGA)[0] == "olga issued a token for ana"

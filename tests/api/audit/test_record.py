@@ -250,6 +250,41 @@ def test_nothing_is_claimed_of_what_ran_while_a_call_may_be_under_way() -> None:
     assert NOTHING_RAN not in text_of(resolved.record())
 
 
+TOO_LATE = "Besides, a call was made too late, or may have been: a person must look."
+
+
+@pytest.mark.parametrize("operation", ["operation-late", None])
+def test_nothing_is_claimed_of_what_ran_where_a_call_was_made_too_late_or_may_have_been(
+    operation: str | None,
+) -> None:
+    under_way = Story().waiting().approved().started()
+    left = under_way.move(S.READY, "operation_in_progress").late(operation).move(S.STALE, "late_call")
+    no_op = Story().waiting().approved().started().called(ReceiptOutcome.NO_OP)
+    unneeded = no_op.move(S.VERIFYING, "no_op").move(S.SUCCEEDED, "no_op").late(operation)
+    for story in (left, unneeded):
+        record = story.record()
+        assert not record.nothing_ran
+        assert NOTHING_RAN not in text_of(record)
+        assert NOTHING_RAN not in record.headline.text
+        assert record.headline.text.endswith(TOO_LATE)
+        (late,) = (one.number for one in story.events if one.event.type is AuditType.EFFECT_LATE)
+        assert late in record.headline.proof
+
+
+def test_a_call_that_was_made_too_late_is_told_with_its_operation() -> None:
+    told = Story().waiting().approved().started().late().move(S.DIRTY, "late_call").record()
+    assert (
+        "A worker that had slept called for the change too late: operation operation-late. Somebody was paged."
+        in text_of(told, "called")
+    )
+    assert TOO_LATE not in told.headline.text
+    unknown = Story().waiting().approved().started().late(None).move(S.DIRTY, "lateness_unknown").record()
+    assert (
+        "A worker that had slept may have called for the change too late, and nobody can tell. Somebody was paged."
+        in text_of(unknown, "called")
+    )
+
+
 def test_without_all_events_the_record_does_not_say_that_nothing_ran() -> None:
     story = Story().denied_at_once()
     record = record_of(view(), story.events, is_complete=False)
