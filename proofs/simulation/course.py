@@ -222,7 +222,7 @@ class Run:
                     HaltScope(everything=True),
                     HaltScope(tenant=self.tenant),
                     HaltScope(environment="production"),
-                    HaltScope(target=f"{PROJECT}/*"),
+                    HaltScope(target=f"gke.node_pool/{PROJECT}/*"),
                 )
             )
             doing.append(self.people.halt(scope, 5 + chance.random() * 60, chance.choice((5.0, 30.0, 120.0))))
