@@ -16,7 +16,8 @@ from settings import TelemetrySettings
 
 _SECRET_NAMES = re.compile(r"(token|secret|password|authorization|api_key|private_key)", re.IGNORECASE)
 _SECRET_VALUES = re.compile(
-    r"((?:slc|sluice)_[A-Za-z0-9_-]{16,}|Bearer\s+\S+|sk-[A-Za-z0-9_-]{8,}|://[^/\s:@]+:[^@\s/]+@)"
+    r"((?:slc|sluice)_[A-Za-z0-9_-]{16,}|whsec_[A-Za-z0-9+/=]{8,}|Bearer\s+\S+|sk-[A-Za-z0-9_-]{8,}"
+    r"|://[^/\s:@]+:[^@\s]+@)"
 )
 _STRUCK = "[redacted]"
 
@@ -37,7 +38,12 @@ def _struck(name: str, value: Any) -> Any:
         return {inner: _struck(str(inner), one) for inner, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_struck("", one) for one in value]
-    return value
+    if isinstance(value, logging.LogRecord):
+        return value  # structlog keeps a library's record beside what it shows of it
+    # Anything else is shown as its `repr`.
+    shown = repr(value)
+    struck = _SECRET_VALUES.sub(_STRUCK, shown)
+    return value if struck == shown else struck
 
 
 def _add_trace(_: Any, __: str, entry: MutableMapping[str, Any]) -> Mapping[str, Any]:

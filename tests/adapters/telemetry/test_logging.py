@@ -29,6 +29,19 @@ CANARIES = {
         "logging.getLogger('lib').warning('header %s', 'Bearer canary-lib')",
         "canary-lib",
     ),
+    "a password with a slash in it": (
+        "log.info('dsn', url='postgresql://me:top/canary-slash@db/x')",
+        "canary-slash",
+    ),
+    "the key of a webhook": (
+        "log.info('read', content='whsec_Y2FuYXJ5LXNlY3JldC1jYW5hcnktc2VjcmV0')",
+        "Y2FuYXJ5",
+    ),
+    "an exception that is a value": (
+        "log.info('failed', error=OSError('Bearer canary-error'))",
+        "canary-error",
+    ),
+    "bytes": ("log.info('got', body=b'Bearer canary-bytes')", "canary-bytes"),
     "an exception's text": (
         "\ntry:\n    raise RuntimeError('Bearer canary-exc')\nexcept RuntimeError:\n    log.exception('failed')",
         "canary-exc",
