@@ -192,7 +192,18 @@ def _cancelled(_: ProposalView) -> Standing:
     return Standing("neutral", "Cancelled. Nothing ran", "It was taken back before anything changed.")
 
 
-def _stale(_: ProposalView) -> Standing:
+_LATE = frozenset({"late_call", "lateness_unknown"})
+"""Reason codes of a call that was made too late, or may have been."""
+
+
+def _stale(view: ProposalView) -> Standing:
+    if view.reason_code in _LATE:
+        return Standing(
+            "danger",
+            "Out of date, and perhaps called for",
+            "A worker that had slept called the provider too late, or may have.",
+            ("Compare the pool with what was decided before you propose it again.",),
+        )
     return Standing(
         "warn",
         "Out of date. Nothing ran",
