@@ -122,6 +122,8 @@ class Course:
     receipts: list[Proved[Receipt]] = field(default_factory=list)
     verifications: list[Proved[Verification]] = field(default_factory=list)
     postings: list[Proved[Posting]] = field(default_factory=list)
+    unreadable: int = 0
+    """Events whose payload is not of the shape that their type has."""
 
     @property
     def state(self) -> ProposalState:
@@ -169,20 +171,17 @@ _WITHOUT_EFFECT = frozenset(
 
 
 def course_of(events: Iterable[Numbered]) -> Course:
-    """Sort events, given in the order they were written, into typed facts. Other types are passed over.
-
-    Raises:
-        pydantic.ValidationError, KeyError: a payload is not of the shape its type has.
-    """
+    """Sort events, given in the order they were written, into typed facts. Other types are passed over."""
     course = Course()
     for one in events:
-        name, fact = _fact_of(one.event)
-        if name:
+        try:
+            facts = _facts_of(one.event)
+        except (KeyError, TypeError, ValueError, ArithmeticError):
+            course.unreadable += 1
+            continue
+        for name, fact in facts:
             found: list[Proved[Any]] = getattr(course, name)
             found.append(Proved(fact, one.number, one.event.at, one.event.actor))
-        if one.event.type is AuditType.PROPOSAL_MOVED and "proposal" in one.event.payload:
-            proposal = Proposal.model_validate(one.event.payload["proposal"])
-            course.observed.append(Proved(proposal, one.number, one.event.at, one.event.actor))
     return course
 
 
@@ -206,6 +205,13 @@ _NOUNS: dict[AuditType, tuple[str, type[Any]]] = {
     AuditType.RECEIPT_WRITTEN: ("receipts", Receipt),
     AuditType.VERIFICATION_RECORDED: ("verifications", Verification),
 }
+
+
+def _facts_of(event: AuditEvent) -> list[tuple[str, Any]]:
+    facts = [_fact_of(event)]
+    if event.type is AuditType.PROPOSAL_MOVED and "proposal" in event.payload:
+        facts.append(("observed", Proposal.model_validate(event.payload["proposal"])))
+    return [one for one in facts if one[0]]
 
 
 def _fact_of(event: AuditEvent) -> tuple[str, Any]:

@@ -24,10 +24,11 @@ _RESOLVED = "resolved_by_operator"
 def record_of(view: ProposalView, events: Sequence[Numbered], *, is_complete: bool = True) -> DecisionRecord:
     """Return the record of a proposal from its own events and those of its request, in the order they were written.
 
-    `is_complete=False` says that there are more events than were read: then nothing is claimed of the end but the state
-    in which the proposal stands.
+    `is_complete=False` says that there are more events than were read. Then, and where one cannot be read any more,
+    nothing is claimed of the end but the state in which the proposal stands.
     """
     course = course_of(events)
+    is_complete = is_complete and not course.unreadable
     state = course.state if is_complete else view.state
     proof = [one.number for one in events if one.number is not None]
     return DecisionRecord(

@@ -97,6 +97,26 @@ async def test_an_event_that_cannot_be_read_any_more_hides_nothing_else(api: Api
     assert "cannot be read" in csv.text
 
 
+async def test_a_payload_that_cannot_be_read_any_more_hides_nothing_else_of_the_decision_record(
+    api: Api,
+) -> None:
+    view = await api.waiting()
+    await tamper(
+        api,
+        "update audit_events set leaf = replace(convert_from(leaf, 'UTF8'), '\"from\":\"', "
+        "'\"from\":\"un')::bytea where type = 'proposal.moved'",
+    )
+    answer = await api.get(f"/v1/audit/proposals/{view['id']}")
+    assert answer.status_code == 200, answer.text
+    record = answer.json()
+    assert (record["state"], record["is_complete"], record["nothing_ran"]) == (
+        "awaiting_approval",
+        False,
+        False,
+    )
+    assert record["chapters"][0]["sentences"][0]["quote"]["text"] == "the queue grows"
+
+
 async def test_a_leaf_that_was_changed_together_with_its_hash_is_found_by_the_signed_root(api: Api) -> None:
     await api.propose()
     await api.parts.sequencer.checkpoint()
