@@ -1,9 +1,9 @@
 """The API on a socket, in a process of its own, on a PostgreSQL of its own: what proofs of its entrances call.
 
 No workflow runs behind it: a gateway notes what it is asked, so that everything which is answered was decided by the
-API and the database alone. A few things are there to be named: proposals, a request, a halt, a grant.
+API and the database alone. A few things are there to be named: proposals, a request, a halt, a grant; and a freeze.
 
-    python -m proofs.served_api postgresql+asyncpg://…      prints where it is and who may call, then serves
+    python -m proofs.served_api postgresql+asyncpg://… DIRECTORY    prints where it is and who may call, then serves
 """
 
 from __future__ import annotations
@@ -15,19 +15,24 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from adapters.live_configuration import LiveConfiguration
 from adapters.store import tokens
 from adapters.telemetry.logging import install_logging
 from api.server import server_for
 from benchmarks.postgres import fresh_database
+from contracts.base import utc_now
 from contracts.ports import PoliciesInForce
 from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
 from local.bound import bound_command
 from proofs.report import say
 from settings import TelemetrySettings
-from tests.api.serving import RESIZE, Api, serving
+from tests.api.serving import CONFIGURATION, RESIZE, Api, serving
 from tests.e2e import processes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -60,7 +65,7 @@ async def served_api(directory: Path) -> AsyncIterator[ServedApi]:
     async with fresh_database() as database_url:
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
-                *bound_command([sys.executable, "-m", "proofs.served_api", database_url]),
+                *bound_command([sys.executable, "-m", "proofs.served_api", database_url, str(directory)]),
                 stdout=asyncio.subprocess.PIPE, stderr=output, cwd=ROOT,
             )  # fmt: skip
         try:
@@ -86,11 +91,24 @@ class _Policies:
         return PoliciesInForce(revision=None, policies=())
 
 
-async def _serve(database_url: str) -> None:
+def _configured(directory: Path) -> Path:
+    """Write the configuration of the API's own tests, with a freeze to override, and return where."""
+    file, now = directory / "sluice.yaml", utc_now()
+    freeze = {
+        "name": "proof", "kind": "freeze", "scope": {"everything": True}, "time_zone": "UTC",
+        "starts_at": (now - timedelta(hours=1)).isoformat(), "ends_at": (now + timedelta(days=1)).isoformat(),
+    }  # fmt: skip
+    document = CONFIGURATION.model_dump(mode="json", exclude_unset=True)
+    file.write_text(yaml.safe_dump(document | {"windows": [freeze]}))
+    return file
+
+
+async def _serve(database_url: str, directory: str) -> None:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen(1_024)  # who connects before the server runs waits for it
-    async with serving(database_url, policies=_Policies()) as api:
+    live = LiveConfiguration(_configured(Path(directory)), "api")
+    async with serving(database_url, policies=_Policies(), live=live, configuration=live.current) as api:
         async with api.database.transaction() as connection:
             admin = Principal(kind=PrincipalKind.HUMAN, subject="ada", roles=(Role.ADMIN,))
             requester = Principal(kind=PrincipalKind.HUMAN, subject="rita", roles=(Role.REQUESTER,))
@@ -131,4 +149,4 @@ async def _things(api: Api) -> dict[str, str]:
 
 if __name__ == "__main__":
     install_logging(TelemetrySettings())
-    asyncio.run(_serve(sys.argv[1]))
+    asyncio.run(_serve(*sys.argv[1:]))

@@ -3,7 +3,8 @@
 Schemathesis draws the calls from the description that the API itself serves. An answer is a fault when it is a server
 error, or has a status, media type or shape that the description does not name; a refusal also when it is no problem
 document with a stable code, and any answer when it shows where our code lives. Half of the calls that name a thing
-name one that exists.
+name one that exists. What chance hardly draws is called as a client means it, too: every operation answers somebody
+with success.
 
     python -m proofs.api_fuzz --examples 12 [--seed 1] [--only "POST /v1/halts"]
 
@@ -17,7 +18,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -38,9 +39,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from proofs.api_fuzz.meant import Meant, meant_calls
 from proofs.report import Report, Stopwatch, arguments, at_least, exactly, told
 from proofs.served_api import ROOT, ServedApi, served_api
 from proofs.workplace import workplace
+from tests.api.serving import serving
 
 CALLERS = ("vera", "rita", "ben", "olga", "ada", "bot", "bell", "nobody", "")
 """One person per role, an agent, a service, somebody without a role, and nobody."""
@@ -51,6 +54,8 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+SUPERSEDED = {"POST /v1/audit/verifications": "verification_id"}
+"""Operation → what it makes anew: the API forgets the oldest of them soon."""
 STREAM = "text/event-stream"
 TIMEOUT = 30.0
 MAX_FAULTS = 60
@@ -80,31 +85,36 @@ class Fuzzer:
 
     api: ServedApi
     examples: int
+    """0: nothing is drawn, there are only the calls that are meant."""
     seed: int
     found: Found = field(default_factory=Found)
     session: requests.Session = field(default_factory=requests.Session)
+    meant: Mapping[str, Meant] = field(default_factory=dict)
+    """Operation → a call that somebody may make."""
 
-    def run(self, only: str | None = None, description: dict[str, Any] | None = None) -> Found:
-        """Call every operation, or one. `description` is the one that the API serves, unless another is given."""
+    def run(self, only: Collection[str] = (), description: dict[str, Any] | None = None) -> Found:
+        """Call every operation, or those that are named, with the served description unless another is given."""
         document = description or self.session.get(f"{self.api.url}/openapi.json", timeout=TIMEOUT).json()
         schema = schemathesis.openapi.from_dict(document)
         chosen = []
         for one in schema.get_all_operations():
             if isinstance(one, Ok):
-                chosen += [one.ok()] if only in (None, one.ok().label) else []
+                chosen += [one.ok()] if not only or one.ok().label in only else []
             else:
                 self._note("the description", "an operation that cannot be read", "", repr(one.err()))
         watch = Stopwatch(len(chosen), "operations")
         for done, operation in enumerate(chosen, start=1):
             for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                 self._fuzz(operation, mode)
+            if operation.label in self.meant:
+                self._mean(operation, self.meant[operation.label])
             if operation.label not in self.found.operations:
                 self._note(operation.label, "nothing to call it with was drawn", "", "")
             watch.at(done)
         return self.found
 
     def _fuzz(self, operation: Any, mode: GenerationMode) -> None:
-        if mode is GenerationMode.NEGATIVE and not _takes_something(operation):
+        if not self.examples or (mode is GenerationMode.NEGATIVE and not _takes_something(operation)):
             return
 
         @hypothesis.seed(self.seed)
@@ -130,6 +140,13 @@ class Fuzzer:
         except hypothesis.errors.Unsatisfiable:
             return
 
+    def _mean(self, operation: Any, meant: Meant) -> None:
+        said = {} if meant.body is None else {"body": dict(meant.body), "media_type": "application/json"}
+        known = self.api.known | meant.path
+        path = {one.name: known[one.name] for one in operation.path_parameters}
+        for by in CALLERS:
+            self._call(operation.Case(path_parameters=path, **said), by)
+
     def _call(self, case: Any, by: str) -> None:
         label = case.operation.label
         try:
@@ -142,6 +159,8 @@ class Fuzzer:
         self.found.statuses[response.status_code] += 1
         if response.status_code < HTTPStatus.BAD_REQUEST:
             self.found.reached.add(label)
+            if label in SUPERSEDED:
+                self.api.known[SUPERSEDED[label]] = response.json()["id"]
         if response.headers.get("content-type", "").startswith(STREAM):
             response.close()
             return
@@ -192,15 +211,22 @@ def _shown(response: requests.Response, failure: Any = None) -> str:
     return shown.replace("\n", " ")[:_SHOWN]
 
 
-async def prove(directory: Path, examples: int, seed: int, only: str | None) -> Found:
+async def prove(directory: Path, examples: int, seed: int, only: Collection[str]) -> Found:
     """Start the API, and call it."""
-    async with served_api(directory) as api:
-        return await asyncio.to_thread(Fuzzer(api, examples, seed).run, only)
+    async with served_api(directory) as api, serving(api.database_url) as beside:
+        beside.tokens.update(api.tokens)
+        meant = await meant_calls(beside)
+        return await asyncio.to_thread(Fuzzer(api, examples, seed, meant=meant).run, only)
 
 
 def faults_of(found: Found) -> Sequence[str]:
     """Return the faults, one per operation and kind."""
     return list(found.faults.values())[:MAX_FAULTS]
+
+
+def unreached(found: Found) -> str:
+    """Name the operations of which only refusals were seen."""
+    return ", ".join(sorted(found.operations - found.reached)) or "none"
 
 
 def main() -> int:
@@ -217,7 +243,8 @@ def main() -> int:
     given = parser.parse_args()
     began = time.monotonic()
     with workplace("api") as place:
-        found = asyncio.run(prove(place.directory, given.examples, given.seed, given.only))
+        only = [given.only] if given.only else []
+        found = asyncio.run(prove(place.directory, given.examples, given.seed, only))
         report = Report(
             promise="The API answers any call as its own description says, and never with a server error.",
             figures=(
@@ -226,11 +253,8 @@ def main() -> int:
                 at_least("calls", found.calls, len(found.operations) * len(CALLERS)),
                 exactly("server errors", sum(n for status, n in found.statuses.items() if status >= 500), 0),
                 exactly("answers that are not as described", found.fault_count, 0),
-                at_least(
-                    "operations that answered with success",
-                    len(found.reached),
-                    len(found.operations) * 2 // 3,
-                ),
+                exactly("operations that answered with success", len(found.reached), len(found.operations)),
+                told("operations that answered nobody with success", unreached(found)),
                 told(
                     "answers", ", ".join(f"{status}: {n:,}" for status, n in sorted(found.statuses.items()))
                 ),
