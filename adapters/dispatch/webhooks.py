@@ -15,7 +15,9 @@ import hashlib
 import hmac
 import json
 import ssl
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -42,6 +44,7 @@ TIMEOUT = timedelta(seconds=10)
 _SECRET_PREFIX = "whsec_"  # noqa: S105 -- marks a secret, is none
 _SECRET_BYTES = range(24, 65)
 _GONE = 410
+_NO_ANSWER = "timeout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,8 @@ class WebhookDeliveries:
         """
         self._database = database
         self._endpoints = _endpoints_of(notifications)
+        self._asking = Counter[str]()
+        self._silent = set[str]()
 
     def adopt(self, configuration: Configuration) -> Callable[[], None]:
         """Read the secrets of another configuration's endpoints; what is returned puts them in force.
@@ -139,7 +144,27 @@ class WebhookDeliveries:
         if endpoint is None:
             raise Undeliverable("endpoint_not_configured")
         about, now = await self._proposal(row.subject)
-        await self._send(endpoint, row, _body(row, about), now)
+        async with self._turn(endpoint.key):
+            await self._send(endpoint, row, _body(row, about), now)
+
+    @asynccontextmanager
+    async def _turn(self, key: str) -> AsyncIterator[None]:
+        """Let one at a time wait for an endpoint that let the last one wait in vain: others would have no room left.
+
+        Raises:
+            DeliveryFailed: another one waits for it.
+        """
+        if key in self._silent and self._asking[key]:
+            raise DeliveryFailed(_NO_ANSWER)
+        self._asking[key] += 1
+        try:
+            yield
+            self._silent.discard(key)
+        except DeliveryFailed as error:
+            (self._silent.add if error.code == _NO_ANSWER else self._silent.discard)(key)
+            raise
+        finally:
+            self._asking[key] -= 1
 
     async def _proposal(self, proposal_id: str) -> tuple[dict[str, JsonValue], datetime]:
         """Return what is told of a proposal, nothing where it is none, and the time by the database's clock."""
@@ -171,7 +196,7 @@ class WebhookDeliveries:
             ):
                 status = answer.status_code
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise DeliveryFailed("timeout") from error
+            raise DeliveryFailed(_NO_ANSWER) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise DeliveryFailed("unreachable") from error
         if status == _GONE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -69,6 +69,8 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     answers: dict[str, list[int]] = field(default_factory=dict)
     """Path → statuses to answer with, one after the other; 200 when none is left."""
+    silent_for: int = 0
+    """So many of the first are never answered, and not recorded."""
 
 
 @asynccontextmanager
@@ -76,6 +78,9 @@ async def receiving() -> AsyncIterator[Receiver]:
     receiver = Receiver()
 
     async def take(request: web.Request) -> web.Response:
+        if receiver.silent_for:
+            receiver.silent_for -= 1
+            await asyncio.Event().wait()
         headers = {name.lower(): value for name, value in request.headers.items()}
         receiver.received.append(Received(request.path, headers, await request.read()))
         answers = receiver.answers.get(request.path, [])
@@ -84,7 +89,7 @@ async def receiving() -> AsyncIterator[Receiver]:
 
     application = web.Application()
     application.router.add_post("/{path:.*}", take)
-    runner = web.AppRunner(application)
+    runner = web.AppRunner(application, handler_cancellation=True)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
@@ -92,3 +97,20 @@ async def receiving() -> AsyncIterator[Receiver]:
     receiver.url = f"http://{host}:{port}"
     yield receiver
     await runner.cleanup()
+
+
+@asynccontextmanager
+async def silent() -> AsyncIterator[tuple[str, list[int]]]:
+    """Yield the URL of a receiver that takes connections and never answers, and a list that has one entry for each."""
+    asked: list[int] = []
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(len(asked))
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()[:2]
+    async with server:
+        yield f"http://{host}:{port}/", asked

@@ -25,7 +25,7 @@ from contracts.errors import ConfigurationInvalid
 from contracts.principal import SYSTEM
 from contracts.proposal import ProposalState
 from contracts.safety import HaltScope
-from tests.adapters.dispatch.recording import Receiver, receiving
+from tests.adapters.dispatch.recording import Receiver, receiving, silent
 from tests.adapters.dispatch.running import QUICK, all_done, eventually, put, rows, running
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import BEN
@@ -58,6 +58,10 @@ async def deliver(database: Database, *configured: Notification, backoff: Backof
     deliveries = WebhookDeliveries(database, configured).by_kind()
     async with running(Dispatcher(database, deliveries, backoff).run):
         await eventually(lambda: all_done(database))
+
+
+async def no_attempt_is_left(database: Database) -> bool:
+    return all(row.done_at is not None or row.last_error is not None for row in await rows(database))
 
 
 def test_the_signature_is_that_of_the_specification() -> None:
@@ -171,6 +175,42 @@ async def test_one_url_that_fails_keeps_its_id_and_holds_up_no_other(
     assert len(set(flaky)) == 1
     assert not [one for one in receiver.received if one.path == "/elsewhere"]
     assert {row.last_error for row in await rows(database)} == {None}
+
+
+async def test_a_url_that_does_not_answer_takes_the_place_of_no_other(
+    database: Database, receiver: Receiver, secret_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with silent() as (url, asked):
+        monkeypatch.setattr(webhooks, "TIMEOUT", timedelta(seconds=1))
+        for number in range(60):
+            await put(database, OutboxKind.NOTIFY, f"kind:{number}", event="breaker_open")
+        await put(database, OutboxKind.NOTIFY, "prp_1", event="dirty")
+        configured = (
+            notification(url, secret_file, NotificationEvent.BREAKER_OPEN),
+            notification(f"{receiver.url}/pager", secret_file, NotificationEvent.DIRTY),
+        )
+        deliveries = WebhookDeliveries(database, configured).by_kind()
+        once = Backoff(first=timedelta(hours=1), longest=timedelta(hours=1))
+
+        async def asked_when_paged() -> int:
+            return len(asked) if receiver.received else 0
+
+        async with running(Dispatcher(database, deliveries, once).run):
+            assert await eventually(asked_when_paged) < 30
+            await eventually(lambda: no_attempt_is_left(database))
+    assert {row.last_error for row in await rows(database)} == {None, "timeout"}
+
+
+async def test_a_url_that_answers_again_is_told_as_before(
+    database: Database, receiver: Receiver, secret_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.silent_for = 1
+    monkeypatch.setattr(webhooks, "TIMEOUT", timedelta(seconds=1))
+    for number in range(5):
+        await put(database, OutboxKind.NOTIFY, f"kind:{number}", event="breaker_open")
+    await deliver(database, notification(f"{receiver.url}/a", secret_file), backoff=QUICK)
+    assert {row.last_error for row in await rows(database)} == {None}
+    assert len({one.headers["webhook-id"] for one in receiver.received}) == 5
 
 
 @pytest.mark.parametrize(
