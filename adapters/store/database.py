@@ -103,6 +103,8 @@ class Database:
                     "statement_timeout": str(STATEMENT_TIMEOUT_MS),
                     "idle_in_transaction_session_timeout": "30000",
                     "application_name": "sluice",
+                    # A day that is added to a moment has 24 hours, wherever the server stands.
+                    "timezone": "UTC",
                     # Compiling one of our statements takes longer than it ever runs.
                     "jit": "off",
                 },

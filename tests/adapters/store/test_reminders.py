@@ -179,3 +179,30 @@ async def test_more_than_fit_into_one_transaction_are_all_told_in_one_round(
     made = [await waiting(database, minutes=51 + number) for number in range(5)]
     assert await reminders.remind(database, rules()) == 5
     assert sorted(await told(database)) == sorted((one.id, "reminder") for one in made)
+
+
+_ABROAD = text("""
+    DO $$ BEGIN
+        EXECUTE format('ALTER DATABASE %I SET timezone TO %L', current_database(), 'Europe/Moscow');
+    END $$""")
+_HALF_IS_OVER = text("""
+    UPDATE proposals SET state_since = since.at, decide_by = to_timestamp(
+        2 * extract(epoch FROM clock_timestamp() - interval '30 minutes') - extract(epoch FROM since.at))
+    FROM (SELECT timestamptz '2014-10-01T00:00Z' AS at) AS since""")
+
+
+async def test_a_share_of_the_time_to_decide_is_the_same_in_every_time_zone_of_the_server(
+    migrated_database_url: str, database: Database
+) -> None:
+    """It waits since before Moscow's clocks went back for good; half of its time was over half an hour ago."""
+    async with database.transaction() as connection:
+        await connection.execute(_ABROAD)
+    abroad = Database(migrated_database_url)
+    try:
+        made = await waiting(abroad)
+        async with abroad.transaction() as connection:
+            await connection.execute(_HALF_IS_OVER)
+        assert await reminders.remind(abroad, rules()) == 1
+        assert await told(abroad) == [(made.id, "reminder")]
+    finally:
+        await abroad.close()
