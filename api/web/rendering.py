@@ -23,6 +23,7 @@ from api.safety.break_glass import open_grants
 from api.safety.service import halt_view
 from api.web.inert import inert, visible
 from api.web.security import new_nonce, page_headers
+from api.web.session import reader_mark
 from api.web.static_files import asset
 from contracts.errors import StoreUnavailable
 from contracts.principal import Principal
@@ -59,6 +60,7 @@ _environment.filters.update(
     voted=words.voted,
     scope=words.scope,
     issued_by=words.issued_by,
+    reader_mark=reader_mark,
 )
 
 

@@ -14,6 +14,7 @@ for its display name and its end.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Annotated
 from urllib.parse import quote, urlsplit
 
@@ -26,6 +27,8 @@ from api.problems import Problem
 from contracts.principal import Principal, Role
 
 HOME = "/"
+READER = "sluice-reader"
+"""Header that names whom the page was shown to (module guard.js)."""
 _MAX_RETURN_TO = 1_000
 
 
@@ -37,10 +40,12 @@ class PageGate(Gate):
 
         Raises:
             HTTPException: nobody is; its headers send the browser to the sign-in page.
-            Problem: 401, nobody is and it was not a page that was asked for; 403, none of the roles.
+            Problem: 401, nobody is and it was not a page that was asked for; 403, none of the roles; 409, the page that
+                asks was shown to somebody else.
         """
         if session is None:
             raise _sign_in_first(request)
+        refuse_other_reader(session.principal, request.headers.get(READER, ""))
         # Taken before anything is read: what changes from here on, the page hears of from the stream.
         request.state.after = request.app.state.feed.seen
         return require_role(session.principal, self.roles)
@@ -62,6 +67,22 @@ SignedInEditor = Annotated[Principal, Depends(PageGate(Role.REQUESTER, Role.APPR
 """Whether they may edit this proposal depends on it: `contracts/approval.py` tells."""
 SignedInSecondPerson = Annotated[Principal, Depends(PageGate(Role.OPERATOR, Role.APPROVER))]
 Everybody = Annotated[None, Depends(OpenGate())]
+
+
+def reader_mark(reader: Principal) -> str:
+    """Return what tells one reader from another, as ASCII: a page carries it and sends it with whatever it asks."""
+    return hashlib.sha256(reader.key.encode()).hexdigest()[:16]
+
+
+def refuse_other_reader(reader: Principal, mark: str) -> None:
+    """Refuse what comes from a page that somebody else was shown: in one browser people may follow one another.
+
+    Raises:
+        Problem: 409.
+    """
+    if mark and mark != reader_mark(reader):
+        told = "Somebody else signed in in this browser since this page was shown. Load it anew, then go on."
+        raise Problem(409, "reader_changed", told)
 
 
 def _sign_in_first(request: Request) -> Exception:

@@ -14,7 +14,7 @@ from api.web.inbox import service, together
 from api.web.inbox.service import Wanted
 from api.web.rendering import fragment, page
 from api.web.routes import web_router
-from api.web.session import SignedIn
+from api.web.session import SignedIn, refuse_other_reader
 from contracts.principal import Principal
 
 router = web_router()
@@ -66,6 +66,7 @@ async def show_together(
 async def decide_together(request: Request, parts: Parts, me: SignedIn) -> Response:
     """Decide on each of them, and tell what became of each."""
     fields = together.fields_of((await request.form()).multi_items())
+    refuse_other_reader(me, fields.reader)
     if fields.is_incomplete:
         asked = await together.read(parts, me, [item.proposal_id for item in fields.items])
         return await _together(request, parts, me, asked, fields=fields, status=422)

@@ -56,6 +56,8 @@ class Fields:
     reason: str
     reason_name: ReasonName | None
     key: str
+    reader: str
+    """Whom the page was shown to."""
 
     @property
     def is_incomplete(self) -> bool:
@@ -124,7 +126,7 @@ def fields_of(sent: Iterable[tuple[str, object]]) -> Fields:
     key = single.get("idempotency_key", "")
     if kind not in _OFFERED or not key.isidentifier() or len(key) > _MAX_KEY or not key.isascii():
         raise _invalid()
-    return Fields(items, kind, reason, reason_name, key)
+    return Fields(items, kind, reason, reason_name, key, single.get("reader", ""))
 
 
 def _item(value: str, kind: DecisionKind, reason: str, reason_name: ReasonName | None) -> Item:

@@ -18,8 +18,9 @@ from api import problems
 from api.access import WebAccess, web_access
 from api.authentication import ReaderByTokenOrSession, assert_every_route_is_guarded
 from api.web.routes import web_router
-from api.web.session import Everybody, SignedIn, SignedInOperator, safe_return_to
+from api.web.session import Everybody, SignedIn, SignedInOperator, reader_mark, safe_return_to
 from contracts.errors import ConfigurationInvalid
+from contracts.principal import Principal, PrincipalKind
 from tests.api.serving import Api, serving
 
 
@@ -85,6 +86,17 @@ async def test_a_fragment_without_a_session_leaves_the_page_where_it_is(room: Ap
         answer = await stranger.get("/room", headers={"HX-Request": "true"})
     assert (answer.status_code, "the session is over" in answer.text) == (401, True)
     assert not {"location", "hx-redirect"} & set(answer.headers)
+
+
+async def test_a_page_that_somebody_else_was_shown_changes_and_shows_nothing(room: Api) -> None:
+    async with room.browser("vera") as vera:
+        own = {"Sluice-Reader": reader_mark(Principal(kind=PrincipalKind.HUMAN, subject="vera"))}
+        other = {"Sluice-Reader": "0" * 16}
+        assert (await vera.get("/room", headers=own)).status_code == 200
+        assert (await vera.get("/room", headers=other | {"HX-Request": "true"})).status_code == 409
+        refused = await vera.post("/room/change", headers=other)
+        assert (refused.status_code, refused.json()["reason_code"]) == (409, "reader_changed")
+        assert (await vera.post("/room/change", headers=own)).status_code == 200
 
 
 async def test_a_change_without_a_session_is_refused(room: Api) -> None:

@@ -56,6 +56,17 @@ async def test_sending_the_same_form_again_decides_nothing_more(site: Site) -> N
     assert len(site.api.gateway.decided) == 3
 
 
+async def test_whoever_signs_in_after_another_does_not_decide_by_their_page(site: Site) -> None:
+    await twins(site.api.database, *NAMES)
+    async with site.visit("ben") as visit:
+        visit.expect_fault("status of 409")
+        await opened(site, visit.page)
+        await visit.context.add_cookies([await site.cookie("cleo")])  # type: ignore[list-item]
+        await visit.page.get_by_role("button", name="Approve all 3").click()
+        await visit.page.get_by_text("Somebody else signed in in this browser").wait_for()
+    assert site.api.gateway.decided == []
+
+
 async def test_a_rejection_of_all_needs_words_and_keeps_what_was_chosen(site: Site) -> None:
     await twins(site.api.database, *NAMES)
     async with site.visit("ben", size=PHONE) as visit:

@@ -306,6 +306,21 @@ async def test_what_cannot_be_inspected_cannot_be_approved(site: Site, lost: str
         await axe(visit.page, explained=HATCHED)
 
 
+async def test_whoever_signs_in_after_another_does_not_decide_by_their_page(site: Site) -> None:
+    proposal_id = await Stages(site.api).waiting()
+    async with site.visit("ben") as visit:
+        visit.expect_fault("status of 409")
+        page = visit.page
+        await _opened(page, proposal_id)
+        await page.get_by_label("Reason or comment").fill("Fine with me")
+        await page.get_by_role("textbox", name="Type").fill(NAME)
+        await visit.context.add_cookies([await site.cookie("cleo")])  # type: ignore[list-item]
+        await page.get_by_role("button", name="Approve", exact=True).click()
+        await page.locator("#notices").get_by_text("Somebody else signed in in this browser").wait_for()
+        assert await page.get_by_label("Reason or comment").input_value() == "Fine with me"
+    assert site.api.gateway.decided == []
+
+
 async def test_a_requester_takes_a_proposal_back(site: Site) -> None:
     proposal_id = await Stages(site.api).waiting()
     async with site.visit("ana") as visit:

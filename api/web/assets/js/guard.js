@@ -16,6 +16,8 @@ htmx.registerExtension("guard", {
   },
 
   htmx_config_request(element, detail) {
+    // Whom this page was shown to: who signs in here after them does not act by it.
+    detail.ctx.request.headers["Sluice-Reader"] = document.documentElement.dataset.reader ?? "";
     if (pageNonce !== null && nonceOf(element) === pageNonce) return;
     detail.cancelled = true;
     return false;
