@@ -45,6 +45,9 @@ Length = Annotated[timedelta, BeforeValidator(_seconds), Field(gt=timedelta(0))]
 """A length of time: seconds or ISO 8601."""
 
 
+_HTTP = r"^https?://\S+$"
+
+
 class GkeMode(StrEnum):
     """Where node pool changes go."""
 
@@ -143,7 +146,7 @@ class OpaSettings(Group):
 class LlmSettings(Group):
     """Any OpenAI-compatible endpoint. Without a key the deterministic rules planner answers."""
 
-    base_url: str | None = None
+    base_url: str | None = Field(default=None, pattern=_HTTP)
     api_key: SecretStr | None = None
     model: str = Field(default="gpt-5-mini", min_length=1)
     allowed_models: tuple[Annotated[str, Field(min_length=1)], ...] = ()
@@ -170,7 +173,7 @@ class GkeSettings(Group):
     mode: GkeMode | None = None
     endpoint: str | None = None
     """host:port, plaintext gRPC."""
-    compute_endpoint: str | None = None
+    compute_endpoint: str | None = Field(default=None, pattern=_HTTP)
     """http URL of the Compute API that serves the instance groups."""
     call_timeout: Length = Field(default=timedelta(seconds=45), le=timedelta(seconds=100))
     """Time-out of one mutating call. The call deadline of an intent is longer than this."""

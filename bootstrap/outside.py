@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bootstrap.opened import Opened, required
+from contracts.errors import ConfigurationInvalid
 from settings import GkeMode, Settings
 
 if TYPE_CHECKING:
@@ -50,11 +53,25 @@ def policy_engine(opened: Opened) -> OpaPolicyEngine:
     return opened.keep(OpaPolicyEngine(url, timeout=opa.timeout, required=opa.required))
 
 
+def kubeconfig_of(opened: Opened) -> Path | None:
+    """Return the file that names clusters, where there is one.
+
+    Raises:
+        ConfigurationInvalid: it cannot be read. Each change would be made, and then be taken for unverified.
+    """
+    named = opened.settings.kubernetes.kubeconfig
+    # As the library reads it: several files may be named, and those that are not there are passed over.
+    files = [Path(one).expanduser() for one in str(named).split(os.pathsep)]
+    if named is not None and not any(file.is_file() and os.access(file, os.R_OK) for file in files):
+        raise ConfigurationInvalid(f"SLUICE_KUBERNETES__KUBECONFIG: {named} cannot be read")
+    return named
+
+
 def load_reader(opened: Opened) -> KubernetesLoadReader | None:
     """What runs on a pool, where a cluster is configured."""
     from adapters.kubernetes.load import KubernetesLoadReader
 
-    kubeconfig = opened.settings.kubernetes.kubeconfig
+    kubeconfig = kubeconfig_of(opened)
     return opened.keep(KubernetesLoadReader(kubeconfig)) if kubeconfig is not None else None
 
 

@@ -12,7 +12,14 @@ from adapters.telemetry.logging import install_logging
 from adapters.telemetry.tracing import install_tracing
 from bootstrap import memory
 from bootstrap.opened import Opened, stop_on_signals, tracing
-from bootstrap.outside import effector_of_pools, load_reader, policy_engine, shadow_engine, viewer_of_pools
+from bootstrap.outside import (
+    effector_of_pools,
+    kubeconfig_of,
+    load_reader,
+    policy_engine,
+    shadow_engine,
+    viewer_of_pools,
+)
 from contracts.errors import ConfigurationInvalid
 from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
 from settings import LlmSettings, Settings
@@ -232,7 +239,7 @@ def _serve_effects(opened: Opened) -> Registration:
     effects = EffectActivities(
         database, reader, effector_of_pools(opened), configuration, opened.public_keys(), mode, timings
     )
-    ready_nodes = opened.keep(KubernetesReadyNodeCounter(opened.settings.kubernetes.kubeconfig))
+    ready_nodes = opened.keep(KubernetesReadyNodeCounter(kubeconfig_of(opened)))
     verification = VerificationActivities(database, reader, ready_nodes, configuration, mode, timings)
     through = ThroughVerification(effects, verification)
     return Registration(activities=[through.execute_action, verification.verify_effect])

@@ -28,6 +28,7 @@ from settings import (
     GkeMode,
     GkeSettings,
     KeySettings,
+    KubernetesSettings,
     LlmSettings,
     OpaSettings,
     Settings,
@@ -79,6 +80,15 @@ async def test_every_process_can_be_built_before_anything_answers(tmp_path: Path
 async def test_nothing_starts_without_saying_where_effects_go(tmp_path: Path, queue: str | None) -> None:
     with pytest.raises(ConfigurationInvalid, match="SLUICE_GKE__MODE"):
         await build(whole(tmp_path, gke=GkeSettings()), queue)
+
+
+@pytest.mark.parametrize("queue", [QUEUE_MAIN, QUEUE_EFFECTS])
+async def test_a_worker_that_cannot_read_its_kubeconfig_does_not_start(tmp_path: Path, queue: str) -> None:
+    mistyped = KubernetesSettings(kubeconfig=tmp_path / "kubeconfg")
+    with pytest.raises(ConfigurationInvalid, match=r"SLUICE_KUBERNETES__KUBECONFIG.*kubeconfg"):
+        await build(whole(tmp_path, kubernetes=mistyped), queue)
+    (tmp_path / "kubeconfg").write_text("contexts: []\n")
+    assert await build(whole(tmp_path, kubernetes=mistyped), queue) is not None
 
 
 async def test_an_api_whose_signatures_nobody_would_believe_does_not_start(tmp_path: Path) -> None:

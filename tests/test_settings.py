@@ -137,3 +137,12 @@ def test_a_variable_with_nothing_in_it_is_one_that_is_not_set(
     unset = Settings()
     monkeypatch.setenv(f"SLUICE_{name}", "")
     assert Settings() == unset
+
+
+@pytest.mark.parametrize("name", ["LLM__BASE_URL", "GKE__COMPUTE_ENDPOINT", "WEB__TEMPORAL_UI_URL"])
+def test_an_address_of_http_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"SLUICE_{name}", "api.example.com/v1")
+    with pytest.raises(ValidationError, match=name.lower().replace("__", ".")):
+        Settings()
+    monkeypatch.setenv(f"SLUICE_{name}", "https://api.example.com/v1")
+    assert Settings()
