@@ -83,8 +83,10 @@ def _read(file: Path) -> bytes:
 
 def _known_keys(session: Session, given: Sequence[Path]) -> list[CheckpointKey]:
     local = session.settings.state_dir / "keys" / "audit.pub"
-    files = given or ([local] if local.exists() else ())
-    return [_parse_key(_read(file), file) for file in files]
+    if not given and local.exists():
+        say(f"the key is {local}; for the log of another installation pass --key FILE")
+        given = [local]
+    return [_parse_key(_read(file), file) for file in given]
 
 
 def _parse_key(content: bytes, file: Path) -> CheckpointKey:

@@ -61,6 +61,17 @@ def test_one_key_alone_does_not_vouch_for_what_the_other_signed(log: Path, name:
     assert (code, "bad_signature" in told) == (7, True), told
 
 
+def test_a_key_that_nobody_named_is_told_for_the_log_may_be_of_another_installation(
+    log: Path, tmp_path: Path
+) -> None:
+    local = tmp_path / "state" / "keys" / "audit.pub"
+    local.parent.mkdir(parents=True)
+    local.write_bytes(log.with_name("new.pub").read_bytes())
+    code, told = verify(log)
+    assert (code, f"the key is {local}" in told) == (7, True), told
+    assert "the key is" not in verify(log, "old", "new")[1]
+
+
 def test_without_a_key_every_key_that_the_server_names_is_believed(log: Path, canned: Canned) -> None:
     old, new = (log.with_name(f"{name}.pub").read_text() for name in ("old", "new"))
     canned.answers["GET /v1/audit/export"] = (200, log.read_bytes())
