@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import AnyHttpUrl
+from pydantic import AnyHttpUrl, Field
 
 from contracts.base import Contract
 
@@ -27,5 +27,5 @@ class Notification(Contract):
     """An outgoing webhook, signed after Standard Webhooks with the secret in `secret_file`."""
 
     url: AnyHttpUrl
-    secret_file: str
-    events: tuple[NotificationEvent, ...] = tuple(NotificationEvent)
+    secret_file: str = Field(min_length=1)
+    events: tuple[NotificationEvent, ...] = Field(default=tuple(NotificationEvent), min_length=1)

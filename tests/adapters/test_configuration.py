@@ -112,6 +112,12 @@ def test_two_budgets_of_one_scope_and_window_are_refused_since_they_would_share_
         parse(WHOLE.replace("limits:", line + "limits:"))
 
 
+def test_a_notification_of_nothing_and_one_without_a_secret_are_refused() -> None:
+    one = "  - {{url: https://hooks.example/{}, secret_file: {}, events: [{}]}}\n"
+    text = f"{WHOLE}notifications:\n{one.format('a', 'key', '')}{one.format('b', repr(''), 'dirty')}"
+    assert faults(text) == [(11, "notifications[0].events"), (12, "notifications[1].secret_file")]
+
+
 def test_two_notifications_of_one_url_are_refused_since_one_would_never_be_told() -> None:
     one = "  - {{url: https://hooks.example/canary, secret_file: a, events: [{}]}}\n"
     text = f"{WHOLE}notifications:\n{one.format('waiting')}{one.format('dirty')}"
