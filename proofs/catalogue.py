@@ -47,8 +47,8 @@ PROOFS = (
     Proof("budget", "proofs.last_unit", ("--rounds", "500"), ("--rounds", "20"), ("--rounds", "5000")),
     Proof("approvals", "proofs.approval_orders", ("--sample", "300"), ("--sample", "10")),
     Proof("races", "proofs.races", ("--races", "10000"), ("--races", "100")),
-    Proof("storm", "proofs.storm", tested_in="tests/e2e"),
-    Proof("errors", "proofs.error_storms", ("--storm", "30"), minutes=11),
+    Proof("storm", "proofs.storm", minutes=7, tested_in="tests/e2e"),
+    Proof("errors", "proofs.error_storms", ("--storm", "30"), minutes=12),
     Proof(
         "halts",
         "proofs.halts",
