@@ -20,7 +20,7 @@ import typer
 
 from cli.exit_codes import CommandFailed, ExitCode
 from cli.output import say, table, write_json
-from cli.session import Session, command
+from cli.session import Session, command, tell
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -79,6 +79,18 @@ def _our_errors() -> Iterator[None]:
         raise CommandFailed(f"{error} ({error.reason_code})", ExitCode.ERROR, "`sluice doctor`") from error
 
 
+@contextmanager
+def _part() -> Iterator[None]:
+    """End the process with the work that it is there for, however that ends."""
+    try:
+        with _our_errors():
+            yield
+    except CommandFailed as failed:
+        tell(failed)
+        _end(failed.code)
+    _end()
+
+
 def _end(code: int = 0) -> NoReturn:
     """End the process now. Threads of Temporal's runtime may outlive the interpreter and abort it on its way out."""
     logging.shutdown()
@@ -92,9 +104,8 @@ def api(session: Session) -> None:
     """Serve the API, with its dispatcher and sequencer, until SIGTERM."""
     from bootstrap import run_api
 
-    with _our_errors():
+    with _part():
         run_api(session.settings)
-    _end()
 
 
 @command
@@ -108,9 +119,8 @@ def worker(
     """Serve task queues until SIGTERM. Refuses to run without SLUICE_GKE__MODE."""
     from bootstrap import run_worker
 
-    with _our_errors():
+    with _part():
         asyncio.run(run_worker(session.settings, _queues(queues)))
-    _end()
 
 
 def _queues(given: str | None) -> list[str]:
@@ -137,13 +147,12 @@ def migrate(
     """Bring the database to the newest revision. A second run changes nothing."""
     from bootstrap import migrate as run
 
-    with _our_errors():
+    with _part():
         asyncio.run(run(session.settings))
-    say("the database is at the newest revision")
-    if tokens is not None:
-        _import(session.settings, tokens)
-        say(f"the identities of {tokens} are known")
-    _end()
+        say("the database is at the newest revision")
+        if tokens is not None:
+            _import(session.settings, tokens)
+            say(f"the identities of {tokens} are known")
 
 
 @command

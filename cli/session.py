@@ -133,6 +133,13 @@ def _read_json(file: Path) -> Any:
         return None
 
 
+def tell(failed: CommandFailed) -> None:
+    """Say why a command failed, and what to do next."""
+    say(f"sluice: {failed}")
+    if failed.hint:
+        say(f"  {failed.hint}")
+
+
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command the shared options and a `Session` as `session`, and end it with the right exit code."""
     signature = inspect.signature(function, eval_str=True)
@@ -156,9 +163,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(session=session, **given)
         except CommandFailed as failed:
-            say(f"sluice: {failed}")
-            if failed.hint:
-                say(f"  {failed.hint}")
+            tell(failed)
             raise typer.Exit(failed.code) from failed
         except KeyboardInterrupt:
             say("interrupted; what was begun goes on")

@@ -158,6 +158,29 @@ def test_a_worker_refuses_to_run_without_a_mode(sluice: Sluice) -> None:
     assert "SLUICE_GKE__MODE" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "command", [("worker", "--queues", "agent"), ("migrate", "--tokens", "nowhere.json")]
+)
+def test_a_part_that_cannot_start_ends_before_threads_of_others_can_abort_it(
+    sluice: Sluice, migrated_database_url: str, command: tuple[str, ...]
+) -> None:
+    way_out = "import atexit; atexit.register(print, 'on the way out')"
+    environment = sluice.environ(
+        SLUICE_GKE__MODE="practice",
+        SLUICE_TEMPORAL__ADDRESS="127.0.0.1:9",
+        SLUICE_DATABASE__URL=migrated_database_url,
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", f"{way_out}; from cli.main import app; app({[*command]!r})"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert "sluice: Temporal did not answer" in done.stderr
+
+
 def test_settings_that_are_not_valid_are_named(sluice: Sluice) -> None:
     done = sluice.run("config", "check", SLUICE_GKE__MODE="production")
     assert done.returncode == 2
