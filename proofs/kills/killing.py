@@ -7,7 +7,8 @@ import contextlib
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -103,8 +104,17 @@ class Killer:
         await self._kill("worker", aimed)
 
     async def _enough(self) -> None:
-        async with asyncio.timeout(GIVES_UP):
-            await until(lambda: len(self.watcher.view.states) >= ENOUGH)
+        async with self._patience(f"{ENOUGH} proposals in flight"):
+            await until(lambda: self.watcher.view.in_flight >= ENOUGH)
+
+    @asynccontextmanager
+    async def _patience(self, wanted: str) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(GIVES_UP):
+                yield
+        except TimeoutError as error:
+            stands = dict(Counter(self.watcher.view.points.values()))
+            raise RuntimeError(f"{GIVES_UP:.0f} s without {wanted}; what is open: {stands}") from error
 
     def _rarest(self, among: Sequence[str]) -> list[str]:
         counted = self.by_point()
@@ -121,7 +131,7 @@ class Killer:
         await self._kill("worker", aimed, wait=False)
         ready = self.stack.state_dir / "worker.ready"
         before = ready.stat().st_ctime_ns if ready.exists() else 0
-        async with asyncio.timeout(GIVES_UP):
+        async with self._patience("the next worker"):
             await until(lambda: self.stack.pid("worker") is not None)
             if aimed == FRESH:
                 await until(lambda: ready.exists() and ready.stat().st_ctime_ns != before)
@@ -135,7 +145,7 @@ class Killer:
         view = await self._look() if part == "worker" else self.watcher.view
         point = "" if part != "worker" else aimed if at_start else self._struck(aimed, view)
         back = await self._resumed(part, at) if wait else 0.0
-        self.kills.append(Kill(part, at, point, dict(view.points), len(view.states), back))
+        self.kills.append(Kill(part, at, point, dict(view.points), view.in_flight, back))
 
     def _struck(self, aimed: str, view: View) -> str:
         """The point aimed at when something is there, else the rarest one at which something is."""
@@ -151,7 +161,7 @@ class Killer:
 
     async def _resumed(self, part: str, since: datetime) -> float:
         asking = (_TAKEN,) if part == "api" else (_WRITTEN, list(RECORDS))
-        async with asyncio.timeout(GIVES_UP):
+        async with self._patience(f"a sign of life after a kill of {part}"):
             while True:
                 with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
                     [row] = await self.watcher.fetch(*asking)

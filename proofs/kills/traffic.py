@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -45,6 +45,8 @@ LIMITS: Mapping[str, Any] = {
 }
 """Nothing but the path itself is to hold anything up."""
 RETRY = 0.3
+BROUGHT_BACK = 6
+"""A size that is asked for only where it is taken back: its fault always meets a change, and is left for no other."""
 
 
 @dataclass
@@ -120,32 +122,36 @@ class Member:
 
     async def work(self) -> None:
         """Do one thing after the other, all kinds in turn, each member beginning with another kind."""
-        kinds: list[Callable[[], Awaitable[None]]] = [
-            self.plain, self.approved, self.by_two, self.rolled_back, self.bounds, self.edited, self.asked,
-            self.busy, self.unanswered, self.bounds_rolled_back, self.halted, self.ended_early,
-        ]  # fmt: skip
         self.turn = self.number
         while not self.crew.stopping.is_set():
-            await kinds[self.turn % len(kinds)]()
+            await self.kinds[self.turn % len(self.kinds)]()
             self.turn += 1
+
+    @property
+    def kinds(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """What a member does, in this order."""
+        return (
+            self.plain, self.approved, self.by_two, self.rolled_back, self.bounds, self.edited, self.asked,
+            self.busy, self.unanswered, self.bounds_rolled_back, self.halted, self.ended_early,
+        )  # fmt: skip
 
     async def plain(self) -> None:
         """A change that nobody must approve; the provider answers late."""
         place = self._place(DEVELOPMENT)
         await self._slow(place)
         await self._plan(RESIZE, FaultKind.SLOW, place, delay=1.0)
-        await self._over(await self._propose(place.resize(self._size)))
+        await self._over(await self._propose(place.resize(self.size)))
 
     async def approved(self) -> None:
         """One person approves."""
         place = self._place(PRODUCTION)
         await self._slow(place)
-        await self._voted(await self._propose(place.resize(self._size)), "approver")
+        await self._voted(await self._propose(place.resize(self.size)), "approver")
 
     async def by_two(self) -> None:
         """Two people approve, one after the other."""
         await self._voted(
-            await self._propose(self._place(CRITICAL).resize(self._size)), "approver", "approver2"
+            await self._propose(self._place(CRITICAL).resize(self.size)), "approver", "approver2"
         )
 
     async def rolled_back(self) -> None:
@@ -154,29 +160,29 @@ class Member:
         await self._plan(RESIZE, FaultKind.OPERATION_ERROR, place)
         await self._plan(RESIZE, FaultKind.SLOW, place, delay=1.0)
         await self._plan(READ, FaultKind.SLOW, place, skip=3, times=3, delay=0.6)
-        await self._over(await self._propose(place.resize(self._size)))
+        await self._over(await self._propose(place.resize(BROUGHT_BACK)))
 
     async def bounds(self) -> None:
         """Another kind of action."""
         place = self._place(DEVELOPMENT)
         await self._slow(place)
         await self._plan(BOUNDS, FaultKind.SLOW, place, delay=1.0)
-        await self._over(await self._propose(place.autoscaling(1, self._size + 1)))
+        await self._over(await self._propose(place.autoscaling(1, self.size + 1)))
 
     async def bounds_rolled_back(self) -> None:
         """An operation of that kind fails."""
         place = self._place(DEVELOPMENT)
         await self._plan(BOUNDS, FaultKind.OPERATION_ERROR, place)
-        await self._over(await self._propose(place.autoscaling(1, self._size + 1)))
+        await self._over(await self._propose(place.autoscaling(1, BROUGHT_BACK)))
 
     async def edited(self) -> None:
         """Somebody changes the number while it waits; then it is approved."""
         place = self._place(PRODUCTION)
-        proposal_id = await self._propose(place.resize(self._size))
+        proposal_id = await self._propose(place.resize(self.size))
         if await self._reached(proposal_id, "awaiting_approval"):
             shown = await self._show(proposal_id)
             await self._slow(place)
-            body = {"digest": shown["digest"], "fields": {"node_count": self._size + 1}, "reason": "one more"}
+            body = {"digest": shown["digest"], "fields": {"node_count": self.size + 1}, "reason": "one more"}
             await self.crew.post(f"/v1/proposals/{proposal_id}/revisions", body, "operator")
             await asyncio.sleep(1)
         await self._voted(proposal_id, "approver")
@@ -184,7 +190,7 @@ class Member:
     async def asked(self) -> None:
         """Somebody asks in words."""
         place = self._place(DEVELOPMENT)
-        body = {"text": f"scale web in {place.name} to {self._size}"}
+        body = {"text": f"scale web in {place.name} to {self.size}"}
         answer = await self.crew.post("/v1/requests", body, "requester")
         if answer.status_code != 202:
             return
@@ -199,8 +205,8 @@ class Member:
         """Two changes of one cluster: the later one is held."""
         place = self._place(DEVELOPMENT)
         both = [
-            await self._propose(place.resize(self._size)),
-            await self._propose(place.autoscaling(1, self._size)),
+            await self._propose(place.resize(self.size)),
+            await self._propose(place.autoscaling(1, self.size)),
         ]
         await asyncio.gather(*(self._over(one) for one in both))
 
@@ -211,15 +217,15 @@ class Member:
             (FaultKind.TIMEOUT_AFTER_EFFECT, FaultKind.UNAVAILABLE_AFTER_EFFECT),
         )
         await self._plan(RESIZE, self.crew.chance.choice(kinds), place)
-        await self._over(await self._propose(place.resize(self._size)))
+        await self._over(await self._propose(place.resize(self.size)))
 
     async def halted(self) -> None:
         """Where halts come and go."""
-        await self._voted(await self._propose(self._place(STAGING).resize(self._size)), "approver")
+        await self._voted(await self._propose(self._place(STAGING).resize(self.size)), "approver")
 
     async def ended_early(self) -> None:
         """Rejected, or cancelled."""
-        proposal_id = await self._propose(self._place(CRITICAL).resize(self._size))
+        proposal_id = await self._propose(self._place(CRITICAL).resize(self.size))
         if self.turn % 2:
             await self.crew.post(f"/v1/proposals/{proposal_id}/cancel", {}, "requester")
             await self._over(proposal_id)
@@ -227,8 +233,9 @@ class Member:
             await self._voted(proposal_id, "approver", decision="reject")
 
     @property
-    def _size(self) -> int:
-        return 2 + self.turn % 3
+    def size(self) -> int:
+        """Nodes asked for in this turn: other ones whenever a kind has its turn again, so that it changes something."""
+        return 2 + (self.turn + self.turn // len(self.kinds)) % 3
 
     def _place(self, environment: Environment) -> Place:
         return self.crew.stack.ground.places(environment)[self.number]

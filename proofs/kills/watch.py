@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,6 +51,8 @@ class View:
     """Open proposals and requests, each with its point."""
     states: Mapping[str, str]
     """Open proposals, each with its state."""
+    in_flight: int = 0
+    """Open proposals that no breaker holds: what waits for a breaker is no load."""
 
 
 @dataclass
@@ -95,7 +97,8 @@ class Watcher:
         standing = [_standing(row, intents) for row in rows]
         points = {one.id: point_of(one, self._calls[one.cluster]) for one in standing}
         points |= {row["id"]: RECEIVED if row["status"] == "received" else PLANNED for row in requests}
-        self.view = View(datetime.now(UTC), points, {one.id: one.state for one in standing})
+        states = {one.id: one.state for one in standing}
+        self.view = View(datetime.now(UTC), points, states, in_flight(standing))
         return self.view
 
     async def fetch(self, statement: str, *values: Any) -> list[Any]:
@@ -123,6 +126,11 @@ class Watcher:
             kept = self._calls[cluster]
             kept.append(call)
             del kept[:-KEPT_CALLS]
+
+
+def in_flight(open_ones: Iterable[Standing]) -> int:
+    """Count the open proposals that no breaker holds."""
+    return sum(not (one.held_on or "").startswith("breaker:") for one in open_ones)
 
 
 def _standing(row: Any, intents: list[Any]) -> Standing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,7 +15,8 @@ from proofs.kills.course import Outcome, Plan, met
 from proofs.kills.killing import ENOUGH, Kill, Killer
 from proofs.kills.points import POINTS, Effect, Standing, point_of
 from proofs.kills.resuming import caught_at_work, slowest
-from proofs.kills.traffic import Taken
+from proofs.kills.traffic import BROUGHT_BACK, Member, Taken
+from proofs.kills.watch import in_flight
 
 T = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NEW = Standing(
@@ -23,6 +24,20 @@ NEW = Standing(
     is_told=True, passes=0, is_admitted=False, recorded=0, applied=0, forward=None, back=None,
 )  # fmt: skip
 WRITTEN = Effect(fence=1, written_fence=1, written_at=T, operation=None, has_receipt=False, is_settled=False)
+
+
+def test_what_a_breaker_holds_is_no_load() -> None:
+    held = replace(NEW, state="ready", held_on="breaker:kind:gke.node_pool.autoscaling")
+    assert in_flight([NEW, held, replace(held, held_on="p/l/c"), held]) == 2
+
+
+def test_nobody_asks_for_what_they_asked_for_in_their_last_round() -> None:
+    nobody = cast("Any", None)
+    for turn in range(36):
+        member = Member(nobody, number=0, turn=turn)
+        later = replace(member, turn=turn + len(member.kinds))
+        assert member.size != later.size
+        assert member.size + 1 < BROUGHT_BACK
 
 
 def after(seconds: float) -> datetime:
