@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from opentelemetry.propagate import inject
 from pydantic import JsonValue
-from sqlalchemy import func, insert, literal, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -44,7 +44,10 @@ def held_on(halt_id: str) -> str:
 
 async def ended_at(connection: AsyncConnection, key: str | None) -> datetime | None:
     """Return when the halt ended under whose key a proposal waits, or None: it has not, or it is no halt."""
-    wanted = select(halts.c.ended_at).where(literal("halt:") + halts.c.id == key)
+    halt = held_on("")
+    if key is None or not key.startswith(halt):
+        return None
+    wanted = select(halts.c.ended_at).where(halts.c.id == key.removeprefix(halt))
     return (await connection.execute(wanted)).scalar_one_or_none()
 
 
