@@ -5,6 +5,7 @@ from __future__ import annotations
 from proofs.mutants.mutant import Change, Group, Promise
 
 _LATENESS = "tests/activities/execution/test_lateness.py"
+_ALONE = "tests/activities/execution/test_late_alone.py"
 _OVERDUE = "tests/activities/housekeeping/test_overdue.py"
 _DEFECTS = "tests/activities/guardrail/test_defects.py"
 _CHANGES = "tests/adapters/store/ledger/test_changes.py"
@@ -75,9 +76,11 @@ LOOKING = Group(
             "except (SluiceError, asyncio.CancelledError):", "except StaleFence:"
         ),
         "late-call-of-the-only-worker-is-a-success": Change(
-            "if operation is not None and _began_late(operation, issued):", "if False:"
+            "if operation is not None and _began_late(operation, issued):", "if False:", (_ALONE,)
         ),
-        "late-call-is-vouched-for-by-who-slept": Change("in_time=answered_in_time)", "in_time=True)"),
+        "late-call-is-vouched-for-by-who-slept": Change(
+            "in_time=answered_in_time)", "in_time=True)", (_ALONE,)
+        ),
         "call-in-time-is-judged-by-the-providers-clock": Change(
             "in_time=answered_in_time)", "in_time=False)"
         ),
@@ -86,7 +89,7 @@ LOOKING = Group(
 ADOPTED = Group(
     "activities/execution/attempt.py",
     Promise.ONE_EFFECT,
-    (_LATENESS,),
+    (_ALONE,),
     {"late-call-is-vouched-for-by-who-adopts-it": Change("in_time: bool = False", "in_time: bool = True")},
 )
 OVERDUE = Group(
