@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from proofs.mutants.mutant import Change, Group, Promise
 
-_ADMIT = "tests/activities/guardrail/test_admit_proposal.py"
+_ADMIT = "tests/activities/guardrail/test_breakers_of_passes.py"
 
 DECISION = Group(
     "guardrails/circuit_breaker/decision.py",

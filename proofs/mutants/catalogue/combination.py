@@ -9,6 +9,7 @@ _BREAK_GLASS = ("tests/guardrails/test_break_glass.py", "tests/guardrails/test_e
 _GRANTS = ("tests/adapters/store/test_break_glass.py",)
 _CHECK = "tests/activities/guardrail/test_check_proposal.py"
 _ADMIT = "tests/activities/guardrail/test_admit_proposal.py"
+_LINE = "tests/activities/guardrail/test_one_at_a_time.py"
 
 EVALUATE = Group(
     "guardrails/evaluate.py",
@@ -103,7 +104,7 @@ SETTLING = Group(
         "pass-hold-keeps-the-lease": Change(
             "    if facts.lease_owner == facts.draft.id:\n        await leases",
             "    if False:\n        await leases",
-            (f"{_ADMIT}::test_a_hold_gives_the_lease_back_and_keeps_the_reservation",),
+            (f"{_LINE}::test_a_hold_gives_the_lease_back_and_keeps_the_reservation",),
         ),
     },
 )

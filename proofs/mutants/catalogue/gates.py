@@ -5,7 +5,7 @@ from __future__ import annotations
 from proofs.mutants.mutant import Change, Group, Promise
 
 _SAFETY = ("tests/contracts/test_safety.py",)
-_ADMIT = "tests/activities/guardrail/test_admit_proposal.py"
+_ADMIT = "tests/activities/guardrail/test_one_at_a_time.py"
 _ADMISSION = "tests/activities/execution/test_admission_halts.py"
 _WINDOWS = ("tests/guardrails/change_window/test_decision.py",)
 _CLOSED_GATES = "tests/activities/guardrail/test_closed_gates.py"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from proofs.mutants.mutant import Change, Group, Promise
 
 _CHECK = "tests/activities/guardrail/test_check_proposal.py"
-_ADMIT = "tests/activities/guardrail/test_admit_proposal.py"
+_ADMIT = "tests/activities/guardrail/test_one_at_a_time.py"
 _CHANGES = ("tests/adapters/store/ledger/test_changes.py",)
 _PLANNING = ("tests/adapters/store/ledger/test_planning.py",)
 _LEDGER = ("tests/adapters/store/test_ledger.py",)

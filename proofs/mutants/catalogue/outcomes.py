@@ -15,6 +15,7 @@ _MOVES = "tests/adapters/store/test_proposals.py"
 _OUT_OF_SIGHT = (f"{_EFFECTS}::test_an_operation_that_nobody_may_look_at_any_more_is_left_to_a_person",)
 _LOCKED = (f"{_MOVES}::test_whoever_locks_a_proposal_sees_what_the_one_before_made_of_it",)
 _PASSES = "tests/activities/guardrail/test_admit_proposal.py"
+_LINE = "tests/activities/guardrail/test_one_at_a_time.py"
 
 FOLLOWED = Group(
     "activities/execution/activities.py",
@@ -171,12 +172,12 @@ PASSED = Group(
         "pass-hold-goes-on": Change(
             "if evaluation.outcome is Outcome.HOLD and facts.admitting:",
             "if False:",
-            (f"{_PASSES}::test_a_halt_holds_and_its_end_wakes",),
+            (f"{_LINE}::test_a_halt_holds_and_its_end_wakes",),
         ),
         "pass-leaves-its-turn-to-nobody": Change(
             "        if locked.row.held_on == place.domain != standing.held_on:\n",
             "        if False:\n",
-            (f"{_PASSES}::test_whoever_is_denied_when_its_turn_has_come_leaves_it_to_the_next",),
+            (f"{_LINE}::test_whoever_is_denied_when_its_turn_has_come_leaves_it_to_the_next",),
         ),
         "pass-admits-without-the-lease": Change(
             "if facts.lease_owner != draft.id:",

@@ -20,8 +20,8 @@ from contracts.evaluation import Outcome
 from contracts.principal import SYSTEM
 from contracts.proposal import Planner, PlannerKind, Proposal, ProposalState
 from guardrails.rate.bucket import TOKEN
+from tests.activities.guardrail.admitting import close, ready
 from tests.activities.guardrail.conftest import CONFIGURATION, Guards
-from tests.activities.guardrail.test_admit_proposal import close, ready
 from tests.contracts.samples import AGENT, ANA, BEN
 
 BY_AGENT = {"authors": (ANA, AGENT), "confidence": 0.9}
