@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from contracts.configuration import API_OR_CLI, SAID_BY_CALLERS, Configuration
-from contracts.configuration.agents import is_known_agent
+from contracts.configuration.agents import SHIPPED_AGENTS, is_known_agent
 from contracts.configuration.values import is_time_zone
 from contracts.errors import ConfigurationInvalid
 
@@ -23,6 +24,8 @@ _MOST_NODES = 100_000
 _NUMBERS = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
 _MISREAD = re.compile(r".*:.*|[-+]?0[0-9_]+")
 _MERGE, _NULL = "tag:yaml.org,2002:merge", "tag:yaml.org,2002:null"
+_KEY = "[key]"
+"""What pydantic puts behind a key that is wrong itself."""
 Model = TypeVar("Model", bound=BaseModel)
 _SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
@@ -107,8 +110,10 @@ def parse(text: str, name: str = "configuration") -> Configuration:
     return parsed
 
 
-def read_as(model: type[Model], text: str, name: str) -> Model:
+def read_as(model: type[Model], text: str, name: str, told: Mapping[str, Any] | None = None) -> Model:
     """Validate the text of another YAML file of ours against `model`, with the same care.
+
+    `told` is what the model's validators may know beside the file.
 
     Raises:
         ConfigurationInvalid: as for `load`.
@@ -116,12 +121,19 @@ def read_as(model: type[Model], text: str, name: str) -> Model:
     root, plain = _read(text, name)
     faults = [*_duplicate_keys(root), *_misread_numbers(root)]
     try:
-        parsed = model.model_validate(plain)
+        parsed = model.model_validate(plain, context=told)
     except ValidationError as error:
         raise InvalidFile(name, faults + [_fault(root, one) for one in error.errors()]) from error
     if faults:
         raise InvalidFile(name, faults)
     return parsed
+
+
+def undeclared(name: str, declared: Iterable[str], what: str) -> str:
+    """Word that nobody declared the name, with the one that was probably meant."""
+    near = get_close_matches(name, list(declared), 1)
+    meant = f": was {near[0]!r} meant?" if near else ""
+    return f"{name!r} is not one of the {what}{meant}"
 
 
 def json_schema() -> dict[str, Any]:
@@ -252,7 +264,7 @@ def _undeclared_environments(root: yaml.Node) -> Iterator[Fault]:
             named = _at(entry, *path)
             if isinstance(named, yaml.ScalarNode) and named.value not in declared:
                 where = f"{section}[{index}].{'.'.join(path)}"
-                yield Fault(_line(named), where, f"{named.value!r} is not one of the environments")
+                yield Fault(_line(named), where, undeclared(named.value, declared, "environments"))
 
 
 def _misspelt_in_rules(root: yaml.Node) -> Iterator[Fault]:
@@ -263,14 +275,15 @@ def _misspelt_in_rules(root: yaml.Node) -> Iterator[Fault]:
             where, when = f"approval.{section}[{index}].when", _at(rule, "when")
             for named in _items(_at(when, "environments")):
                 if _text(named) not in environments:
-                    reason = f"{_text(named)!r} is not one of the environments"
+                    reason = undeclared(_text(named), environments, "environments")
                     yield Fault(_line(named), f"{where}.environments", reason)
             for named in _items(_at(when, "teams")):
                 if _text(named) not in teams:
                     yield Fault(_line(named), f"{where}.teams", f"no target belongs to {_text(named)!r}")
             for named in _items(_at(when, "agents")):
                 if not is_known_agent(_text(named), agents):
-                    yield Fault(_line(named), f"{where}.agents", f"{_text(named)!r} is not one of the agents")
+                    reason = undeclared(_text(named), {*agents, *SHIPPED_AGENTS}, "agents")
+                    yield Fault(_line(named), f"{where}.agents", reason)
             channels = _items(_at(when, "channels"))
             if len(SAID_BY_CALLERS.intersection(map(_text, channels))) == 1:
                 yield Fault(_line(channels[0]), f"{where}.channels", API_OR_CLI)
@@ -299,6 +312,8 @@ def _fault(root: yaml.Node, error: ErrorDetails) -> Fault:
     node, where, known = root, "", True
     line = _line(root)
     for step in error["loc"]:
+        if step == _KEY:
+            continue
         where += f"[{step}]" if isinstance(step, int) else f".{step}" if where else str(step)
         found = _step(node, step) if known else None
         known = found is not None

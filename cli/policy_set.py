@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 Directory = Annotated[
     Path | None, typer.Argument(help="A directory of policies; without, those of this installation.")
 ]
+Configurations = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--configuration",
+        help="A configuration that must declare the environments which the limits name; several, where one "
+        "bundle is for all of them. Default: what SLUICE_CONFIG names, if anything.",
+    ),
+]
 
 
 def _opa(session: Session) -> Path:
@@ -37,16 +45,28 @@ def _source(directory: Path | None) -> Path:
     return POLICIES if directory is None else directory
 
 
+def _environments(session: Session, configurations: list[Path] | None) -> frozenset[str] | None:
+    """The environments that are declared; None: nobody said where."""
+    from adapters.configuration import load
+    from contracts.errors import ConfigurationInvalid
+
+    files = configurations or list(filter(None, [session.settings.config]))
+    try:
+        return frozenset(name for file in files for name in load(file).environments) if files else None
+    except ConfigurationInvalid as error:
+        raise CommandFailed(str(error), ExitCode.USAGE) from error
+
+
 @command
-def check(session: Session, directory: Directory = None) -> None:
+def check(session: Session, directory: Directory = None, configuration: Configurations = None) -> None:
     """Check policies: limits, format, strict compilation, tests that cover every line, samples."""
     from adapters.opa.checks import flaws_of
     from adapters.opa.sources import policy_names
     from contracts.errors import ConfigurationInvalid
 
-    source = _source(directory)
+    source, environments = _source(directory), _environments(session, configuration)
     try:
-        flaws = flaws_of(_opa(session), source)
+        flaws = flaws_of(_opa(session), source, environments)
     except ConfigurationInvalid as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from error
     names = policy_names(source)
@@ -72,6 +92,7 @@ def build(
     unsigned: Annotated[
         bool, typer.Option("--unsigned", help="Without a signature: for trying out only.")
     ] = False,
+    configuration: Configurations = None,
 ) -> None:
     """Pack policies into a signed bundle for OPA. Its revision is the digest of rules and limits."""
     from adapters.opa.bundle import build_bundle
@@ -80,8 +101,15 @@ def build(
     if (sign_key is None) != unsigned:
         hint = "openssl ecparam -genkey -name prime256v1 -noout -out bundle_private.pem"
         raise CommandFailed("pass --sign-key FILE, or --unsigned for trying out", ExitCode.USAGE, hint)
+    environments = _environments(session, configuration)
     try:
-        made = build_bundle(_opa(session), file, source=_source(directory), signing_key=sign_key)
+        made = build_bundle(
+            _opa(session),
+            file,
+            source=_source(directory),
+            signing_key=sign_key,
+            environments=environments,
+        )
     except ConfigurationInvalid as error:
         raise CommandFailed(str(error)) from error
     _tell(session, file, made, signed=sign_key is not None)

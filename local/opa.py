@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from adapters.configuration import load
 from adapters.opa.bundle import build_bundle, revision_in
+from adapters.opa.limits import check_limits
 from adapters.opa.sources import POLICIES, policy_files, revision_of, snapshot_policies
 from contracts.errors import ConfigurationInvalid
 from local.events import Report, StackEvent, StackEventKind
@@ -35,8 +37,12 @@ def server_command(program: Path, *, policies: Path, socket: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def pack_policies(program: Path, bundle: Path, source: Path = POLICIES) -> StackEvent:
+def pack_policies(
+    program: Path, bundle: Path, source: Path = POLICIES, configuration: Path | None = None
+) -> StackEvent:
     """Make the bundle of `source`, and say so. With flaws in `source` an older bundle stays as it is.
+
+    Limits for environments that `configuration` does not declare are told, and no flaw: the shipped ones name two.
 
     Raises:
         ConfigurationInvalid: there are flaws, and no older bundle.
@@ -47,11 +53,32 @@ def pack_policies(program: Path, bundle: Path, source: Path = POLICIES) -> Stack
         if not bundle.exists():
             raise
         return StackEvent(StackEventKind.NOTE, "opa", f"the last good policies stay in force. {flaws}")
-    return StackEvent(StackEventKind.NOTE, "opa", f"{len(made.policies)} policies at {made.revision[:19]}")
+    told = f"{len(made.policies)} policies at {made.revision[:19]}"
+    return StackEvent(StackEventKind.NOTE, "opa", told + _without_effect(source, configuration))
+
+
+def _without_effect(source: Path, configuration: Path | None) -> str:
+    if configuration is None:
+        return ""
+    try:
+        environments = load(configuration).environments
+    except ConfigurationInvalid:
+        return ""  # Whoever works by it tells.
+    try:
+        check_limits(source, environments)
+    except ConfigurationInvalid as told:
+        return f". These limits hold nothing here: {told}"
+    return ""
 
 
 async def follow_policies(
-    program: Path, bundle: Path, report: Report, source: Path = POLICIES, *, every: float = LOOK_EVERY
+    program: Path,
+    bundle: Path,
+    report: Report,
+    source: Path = POLICIES,
+    configuration: Path | None = None,
+    *,
+    every: float = LOOK_EVERY,
 ) -> None:
     """Make the bundle anew whenever a file of `source` changes, until cancelled."""
     packed = await asyncio.to_thread(revision_in, bundle)
@@ -61,7 +88,7 @@ async def follow_policies(
         if seen is None or seen == packed:
             continue
         try:
-            report(await asyncio.to_thread(pack_policies, program, bundle, source))
+            report(await asyncio.to_thread(pack_policies, program, bundle, source, configuration))
         except ConfigurationInvalid as flaws:
             report(StackEvent(StackEventKind.NOTE, "opa", str(flaws)))
         packed = seen

@@ -59,6 +59,11 @@ class Facts:
     report: Report
     sluice: SluiceCommand
 
+    @property
+    def configuration(self) -> Path:
+        """The declarative file that everything here goes by."""
+        return (self.settings.config or PRACTICE_CONFIGURATION).absolute()
+
 
 @dataclass(slots=True)
 class _Plan:
@@ -93,7 +98,7 @@ def plan_stack(facts: Facts) -> Stack:
     plan.changes |= {
         "STATE_DIR": str(facts.state),
         "HTTP__PORT": str(port),
-        "CONFIG": str((settings.config or PRACTICE_CONFIGURATION).absolute()),
+        "CONFIG": str(facts.configuration),
         "KEYS__DECISION_PRIVATE": str(settings.keys.decision_private or facts.keys.decision_private),
         "KEYS__DECISION_PUBLIC": str(settings.keys.decision_public or facts.keys.decision_public),
         "KEYS__AUDIT_PRIVATE": str(settings.keys.audit_private or facts.keys.audit_private),
@@ -173,14 +178,15 @@ def _opa(plan: _Plan) -> Part | None:
     socket = socket_directory(directory, _OPA_SOCKET) / _OPA_SOCKET
     plan.changes["OPA__URL"] = f"unix://{socket}"
     program, bundle = plan.facts.programs["opa"], directory / "bundle.tar.gz"
-    plan.beside.append(partial(opa.follow_policies, program, bundle, plan.facts.report))
+    followed = (opa.POLICIES, plan.facts.configuration)
+    plan.beside.append(partial(opa.follow_policies, program, bundle, plan.facts.report, *followed))
 
     async def pack() -> None:
         make_private(socket.parent)
         # A server that was killed leaves its socket behind, and the next one cannot bind it.
         socket.unlink(missing_ok=True)
         try:
-            plan.facts.report(await asyncio.to_thread(opa.pack_policies, program, bundle))
+            plan.facts.report(await asyncio.to_thread(opa.pack_policies, program, bundle, *followed))
         except ConfigurationInvalid as flaws:
             raise StackError(str(flaws)) from flaws
 

@@ -12,6 +12,7 @@ import json
 import os
 import tarfile
 import tempfile
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,17 +36,23 @@ class Bundle:
 
 
 def build_bundle(
-    opa: Path, output: Path, *, source: Path = POLICIES, signing_key: Path | None = None
+    opa: Path,
+    output: Path,
+    *,
+    source: Path = POLICIES,
+    signing_key: Path | None = None,
+    environments: Collection[str] | None = None,
 ) -> Bundle:
     """Pack the policies of `source` into the file `output`, which is replaced at once or not at all.
 
-    `signing_key` is a PEM file with an ECDSA key on P-256; without one the bundle is unsigned.
+    `signing_key` is a PEM file with an ECDSA key on P-256; without one the bundle is unsigned. Given the
+    `environments` that are declared, limits of any other are refused.
 
     Raises:
         ConfigurationInvalid: the rules do not compile, the limits are not whole, there is no policy, or the key does
             not sign. The message names files and lines.
     """
-    check_limits(source)
+    check_limits(source, environments)
     names = policy_names(source)
     if not names:
         raise ConfigurationInvalid(f"{source}: there is no <name>/policy.rego in it")

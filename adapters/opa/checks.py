@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,10 @@ class Flaw:
     """For a person; several lines where OPA says several."""
 
 
-def flaws_of(opa: Path, source: Path) -> list[Flaw]:
+def flaws_of(opa: Path, source: Path, environments: Collection[str] | None = None) -> list[Flaw]:
     """Return every flaw of the policies in `source`; none: they may run. What does not compile is not tested.
+
+    Given the `environments` that are declared, limits of any other are a flaw.
 
     Raises:
         ConfigurationInvalid: there is no such directory, or `opa` cannot be run.
@@ -55,7 +57,7 @@ def flaws_of(opa: Path, source: Path) -> list[Flaw]:
         raise ConfigurationInvalid(f"{source}: there is no <name>/policy.rego in it")
     found = []
     try:
-        check_limits(source)
+        check_limits(source, environments)
     except ConfigurationInvalid as error:
         found.append(Flaw("limits", str(error)))
     for check, arguments, hint in _RUNS:

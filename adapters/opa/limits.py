@@ -6,18 +6,40 @@ must be whole: a policy's limits are either absent, and it says nothing, or comp
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictFloat, StrictInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    ValidationInfo,
+    model_validator,
+)
 
-from adapters.configuration import read_as
+from adapters.configuration import read_as, undeclared
 from adapters.opa.sources import policy_names
 from contracts.configuration.values import TimeZone
 from contracts.errors import ConfigurationInvalid
 from contracts.principal import GroupName
 
+_ENVIRONMENTS = "environments"
+"""Under this name a validation is told the environments that are declared, where somebody knows them."""
+
+
+def _is_declared(name: str, told: ValidationInfo) -> str:
+    declared = (told.context or {}).get(_ENVIRONMENTS)
+    if declared is not None and name not in declared:
+        raise ValueError(undeclared(name, declared, "environments"))
+    return name
+
+
 Text = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^\S(.*\S)?$")]
+EnvironmentName = Annotated[Text, AfterValidator(_is_declared)]
 Names = Annotated[tuple[Text, ...], Field(min_length=1)]
 Groups = Annotated[tuple[GroupName, ...], Field(min_length=1)]
 Nodes = Annotated[StrictInt, Field(ge=0)]
@@ -34,19 +56,19 @@ class ByEnvironment(_Limits):
     """A number of nodes, with a default for environments that have none of their own."""
 
     default: Nodes
-    environments: dict[Text, Nodes] = {}
+    environments: dict[EnvironmentName, Nodes] = {}
 
 
 class Lists(_Limits):
     """A list by environment. An environment that is not named is not judged; an empty list allows nothing."""
 
-    environments: dict[Text, tuple[Text, ...]]
+    environments: dict[EnvironmentName, tuple[Text, ...]]
 
 
 class Labels(_Limits):
     """Labels that an environment requires."""
 
-    environments: dict[Text, Names]
+    environments: dict[EnvironmentName, Names]
 
 
 class Fleet(_Limits):
@@ -72,7 +94,7 @@ class Residency(_Limits):
 class Owners(_Limits):
     """Environments whose targets must name an owner."""
 
-    owner_needed_in: tuple[Text, ...]
+    owner_needed_in: tuple[EnvironmentName, ...]
 
 
 class Hours(_Limits):
@@ -93,13 +115,13 @@ class Hours(_Limits):
 class Needed(_Limits):
     """Environments in which a fact must be known."""
 
-    needed_in: tuple[Text, ...]
+    needed_in: tuple[EnvironmentName, ...]
 
 
 class Encryption(_Limits):
     """Where boot disks need a key, and how the resource names of the keys begin."""
 
-    environments: Names
+    environments: Annotated[tuple[EnvironmentName, ...], Field(min_length=1)]
     key_prefixes: Names
 
 
@@ -120,7 +142,7 @@ class Disks(_Limits):
 class Training(_Limits):
     """Environments in which training may run on machines that stay."""
 
-    except_in: tuple[Text, ...]
+    except_in: tuple[EnvironmentName, ...]
 
 
 class Models(_Limits):
@@ -143,7 +165,7 @@ class Impact(_Limits):
     above: Annotated[StrictInt | StrictFloat, Field(ge=0, le=1)]
     groups: Groups
     quorum: Annotated[StrictInt, Field(ge=1, le=10)]
-    needed_in: tuple[Text, ...]
+    needed_in: tuple[EnvironmentName, ...]
 
 
 class PolicyLimits(BaseModel):
@@ -208,8 +230,10 @@ class PolicyData(BaseModel):
     sluice: _Sluice
 
 
-def check_limits(source: Path) -> None:
+def check_limits(source: Path, environments: Collection[str] | None = None) -> None:
     """Return when the limits in `source`/data.yaml are whole, or when there is no such file.
+
+    Given the `environments` that are declared, limits of any other are refused: they would never hold anything.
 
     Raises:
         ConfigurationInvalid: they are not; the message names file, line, key and reason of every fault.
@@ -221,7 +245,8 @@ def check_limits(source: Path) -> None:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationInvalid(f"{file}: cannot be read") from error
-    given = read_as(PolicyData, text, str(file)).sluice.limits
+    told = {_ENVIRONMENTS: environments}
+    given = read_as(PolicyData, text, str(file), told).sluice.limits
     known = {*PolicyLimits.model_fields, *policy_names(source)}
     strange = sorted(set(given.model_extra or {}) - known)
     if strange:

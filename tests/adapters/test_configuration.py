@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from adapters.configuration import Fault, InvalidFile, json_schema, load, parse
+from adapters.configuration import InvalidFile, json_schema, load, parse
 from contracts.configuration import Configuration
 from contracts.errors import ConfigurationInvalid
 
@@ -273,7 +273,25 @@ def test_a_misspelt_name_in_an_approval_rule_is_named_where_it_stands(
     with pytest.raises(InvalidFile) as found:
         parse(text, "mine.yaml")
     line = MISSPELT.count("\n") + 2
-    assert found.value.faults == (Fault(line, f"approval.{section}[0].when.{key}", reason),)
+    (fault,) = found.value.faults
+    assert (fault.line, fault.where) == (line, f"approval.{section}[0].when.{key}")
+    assert fault.reason.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "meant"),
+    [
+        ("environments", "prodution", "production"),
+        ("agents", "deplyer", "deployer"),
+        ("agents", "sluice/capacity-agnet", "sluice/capacity-agent"),
+    ],
+)
+def test_a_misspelt_environment_or_agent_is_told_with_the_one_that_was_meant(
+    key: str, name: str, meant: str
+) -> None:
+    rule = f"approval: {{rules: [{{name: mine, when: {{{key}: [{name}]}}}}]}}\n"
+    with pytest.raises(InvalidFile, match=f"{name!r} is not one of the {key}: was {meant!r} meant"):
+        parse(f"{MISSPELT}{rule}")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,54 @@ def test_flaws_are_told_with_the_check_that_found_them(source: Path) -> None:
     assert "data.yaml:2" in done.stderr
 
 
+def configured(folder: Path, *environments: str) -> Path:
+    file = folder / f"{'-'.join(environments)}.yaml"
+    file.write_text("environments:\n" + "".join(f"  {name}: {{}}\n" for name in environments))
+    return file
+
+
+def misspell(source: Path) -> None:
+    data = source / "data.yaml"
+    data.write_text(data.read_text().replace("production: 200", "prodcution: 200"))
+
+
+def test_limits_of_an_environment_that_no_configuration_declares_are_a_flaw_and_become_no_bundle(
+    source: Path, tmp_path: Path
+) -> None:
+    ours = configured(tmp_path, "production", "development")
+    misspell(source)
+    tested = sluice("test", source, "--configuration", ours)
+    built = sluice("build", source, "--unsigned", "-f", tmp_path / "bundle", "--configuration", ours)
+    for done in (tested, built):
+        assert done.exit_code == ExitCode.ERROR
+        assert "'prodcution' is not one of the environments: was 'production' meant?" in done.stderr
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_the_configuration_of_this_installation_is_the_one_that_counts_where_no_other_is_named(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_CONFIG", str(configured(tmp_path, "production")))
+    done = sluice("test", source)
+    assert done.exit_code == ExitCode.ERROR
+    assert "'development' is not one of the environments" in done.stderr
+
+
+def test_one_bundle_may_be_for_several_configurations(source: Path, tmp_path: Path) -> None:
+    named = [configured(tmp_path, name) for name in ("production", "development")]
+    both = [part for file in named for part in ("--configuration", file)]
+    bundle = tmp_path / "bundle"
+    assert sluice("build", source, "--unsigned", "-f", bundle, *both).exit_code == ExitCode.OK
+
+
+def test_a_configuration_that_is_wrong_itself_is_told(source: Path, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("environments: {}\n")
+    done = sluice("test", source, "--configuration", wrong)
+    assert done.exit_code == ExitCode.USAGE
+    assert "wrong.yaml:1: environments" in done.stderr
+
+
 def test_a_directory_without_policies_is_a_mistake(tmp_path: Path) -> None:
     assert sluice("test", tmp_path).exit_code == ExitCode.USAGE
 

@@ -91,6 +91,19 @@ async def test_a_changed_policy_is_in_force_without_a_restart_and_a_broken_one_n
             await asyncio.gather(following, return_exceptions=True)
 
 
+def test_limits_that_hold_nothing_under_the_configuration_are_told_and_are_no_flaw(
+    opa_binary: Path, tmp_path: Path, source: Path
+) -> None:
+    bundle, configuration = tmp_path / "bundle.tar.gz", tmp_path / "sluice.yaml"
+    configuration.write_text("environments: {production: {}}\n")
+    told = pack_policies(opa_binary, bundle, source, configuration).message
+    assert "22 policies at sha256:" in told
+    assert "pool_maximum.environments.development: 'development' is not one of the environments" in told
+    assert bundle.exists()
+    configuration.write_text("environments: {production: {}, development: {}}\n")
+    assert "hold nothing" not in pack_policies(opa_binary, bundle, source, configuration).message
+
+
 @pytest.mark.parametrize("flaw", ["rule", "limits"])
 def test_flaws_are_told_with_their_place_and_an_older_bundle_stays(
     opa_binary: Path, tmp_path: Path, source: Path, flaw: str

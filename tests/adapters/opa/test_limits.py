@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from adapters.configuration import load
 from adapters.opa.limits import PolicyLimits, check_limits
 from adapters.opa.sources import POLICIES, policy_names
 from contracts.errors import ConfigurationInvalid
+from local.stack import PRACTICE_CONFIGURATION
 
 
 def limits(tmp_path: Path, text: str) -> Path:
@@ -106,3 +108,55 @@ def test_limits_that_no_policy_is_named_like_are_refused_since_nothing_would_hol
 ) -> None:
     with pytest.raises(ConfigurationInvalid, match=f"sluice.limits: no policy is called {name}"):
         check_limits(limits(tmp_path, f"{name}: {{default: 50}}"))
+
+
+ENVIRONMENTS = ("production", "development")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (
+            "pool_maximum: {default: 50, environments: {prodcution: 30}}",
+            "pool_maximum.environments.prodcution",
+        ),
+        ("cluster_maximum: {default: 50, environments: {prodcution: 30}}", "cluster_maximum.environments"),
+        ("region: {environments: {prodcution: [europe-west4]}}", "region.environments.prodcution"),
+        ("machine_family: {environments: {prodcution: [e2]}}", "machine_family.environments.prodcution"),
+        (
+            "required_labels: {environments: {prodcution: [service]}}",
+            "required_labels.environments.prodcution",
+        ),
+        (
+            "disk_encryption: {environments: [prodcution], key_prefixes: [k]}",
+            "disk_encryption.environments[0]",
+        ),
+        ("owning_team: {owner_needed_in: [production, prodcution]}", "owning_team.owner_needed_in[1]"),
+        ("shrink_below_load: {needed_in: [prodcution]}", "shrink_below_load.needed_in[0]"),
+        ("disruption_budget: {needed_in: [prodcution]}", "disruption_budget.needed_in[0]"),
+        ("training_on_spot: {except_in: [prodcution]}", "training_on_spot.except_in[0]"),
+        (
+            "business_impact: {above: 0.05, groups: [board], quorum: 1, needed_in: [prodcution]}",
+            "business_impact.needed_in[0]",
+        ),
+    ],
+)
+def test_limits_of_an_environment_that_nobody_declared_are_refused_with_the_one_that_was_meant(
+    tmp_path: Path, text: str, place: str
+) -> None:
+    check_limits(limits(tmp_path, text))
+    check_limits(limits(tmp_path, text), {*ENVIRONMENTS, "prodcution"})
+    with pytest.raises(ConfigurationInvalid) as refused:
+        check_limits(tmp_path, ENVIRONMENTS)
+    told = str(refused.value)
+    assert f"data.yaml:3: sluice.limits.{place}" in told
+    assert told.endswith(": 'prodcution' is not one of the environments: was 'production' meant?")
+
+
+def test_an_undeclared_environment_that_is_like_no_other_is_refused_without_a_guess(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationInvalid, match=r"'qa' is not one of the environments$"):
+        check_limits(limits(tmp_path, "training_on_spot: {except_in: [qa]}"), ENVIRONMENTS)
+
+
+def test_the_shipped_limits_speak_of_the_environments_of_the_practice_fleet() -> None:
+    check_limits(POLICIES, load(PRACTICE_CONFIGURATION).environments)
