@@ -61,6 +61,8 @@ def codes_of(tree: ast.Module) -> Iterator[str]:
                 yield from constants(_assigned(statement, "reason_code"))
         elif isinstance(node, ast.Tuple):
             yield from _of_tuple(node)
+        elif isinstance(node, ast.Dict):
+            yield from _of_dict(node)
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             yield from constants(_assigned(node, "code"))
 
@@ -72,6 +74,13 @@ def _of_call(node: ast.Call) -> Iterator[str]:
     for keyword in node.keywords:
         if keyword.arg == "reason_code":
             yield from constants(keyword.value)
+
+
+def _of_dict(node: ast.Dict) -> Iterator[str]:
+    """What a webhook or an audit event is told: `{"reason_code": "nobody_decided"}`."""
+    for key, value in zip(node.keys, node.values, strict=True):
+        if isinstance(key, ast.Constant) and key.value == "reason_code":
+            yield from constants(value)
 
 
 def _of_tuple(node: ast.Tuple) -> Iterator[str]:
