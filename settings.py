@@ -4,7 +4,7 @@ One pydantic-settings tree. Environment variables carry the prefix ``SLUICE_`` a
 (``SLUICE_DATABASE__URL``). Where `SLUICE_SECRETS_DIR` names a directory, a file in it that is named like such a
 variable (``sluice_database__url``) gives its value; the environment wins. What an operator *declares*
 (environments, targets, budgets) is not here but in the file that ``SLUICE_CONFIG`` names, see
-`contracts/configuration.py`.
+`contracts/configuration/`.
 """
 
 from __future__ import annotations

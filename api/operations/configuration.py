@@ -25,7 +25,7 @@ class RefusedConfiguration(BaseModel):
     """A newer file that is not in force."""
 
     revision: str
-    """Empty where the file cannot be read."""
+    """`sha256:<64 hex>` over the bytes of the file; empty where it cannot be read."""
     at: datetime
     faults: tuple[ConfigurationFault, ...]
 
@@ -35,7 +35,7 @@ class ConfigurationView(BaseModel):
 
     tenant: str
     revision: str
-    """`sha256:<64 hex>` over the bytes of the file."""
+    """`sha256:<64 hex>` of everything that it declares and guardrails judge by: of all but `notifications`."""
     loaded_at: datetime
     refused: RefusedConfiguration | None
 

@@ -42,7 +42,7 @@ async def preview(parts: ApiParts, scope: HaltScope) -> HaltPreview:
     """Return what a halt of this scope would meet now. Nothing is changed.
 
     Raises:
-        Problem: 422, as for `halt`.
+        Problem: 422, as `covers_something`.
     """
     covers_something(parts, scope)
     async with parts.database.reading() as connection:
@@ -54,7 +54,7 @@ async def halt(parts: ApiParts, body: HaltBody, operator: Principal, claim: Clai
     """Create a halt.
 
     Raises:
-        Problem: 422, it names another tenant or an unknown environment: it would stop nothing.
+        Problem: 422, as `covers_something`: it would stop nothing.
     """
     covers_something(parts, body.scope)
     async with parts.database.transaction() as connection:
