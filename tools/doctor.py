@@ -12,13 +12,14 @@ import shutil
 import stat
 import sys
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 import asyncpg
-import httpx
 
+from adapters.opa.engine import OpaPolicyEngine
 from adapters.store.database import asyncpg_url
-from contracts.errors import ConfigurationInvalid
+from contracts.errors import ConfigurationInvalid, PolicyUnavailable
 from local.events import StackError
 from local.ports import is_free
 from local.postgres import embedded_binaries
@@ -165,16 +166,15 @@ async def _opa(settings: Settings) -> list[Check]:
     url = settings.opa.url
     if url is None:
         return [await asyncio.to_thread(_program, settings, OPA)]
-    unix_socket = url.removeprefix("unix://") if url.startswith("unix://") else None
-    transport = httpx.AsyncHTTPTransport(uds=unix_socket)
     try:
-        async with httpx.AsyncClient(transport=transport, timeout=_REACH_LIMIT) as client:
-            answer = await client.get("http://opa/health" if unix_socket else f"{url.rstrip('/')}/health")
-    except (httpx.HTTPError, httpx.InvalidURL) as cause:
-        hint = f"check SLUICE_OPA__URL and that OPA runs ({type(cause).__name__})"
-        return [Check("opa", CheckStatus.FAIL, f"{url} cannot be reached", hint)]
-    if answer.status_code != httpx.codes.OK:
-        return [Check("opa", CheckStatus.FAIL, f"{url} answers {answer.status_code}", "see OPA's own log")]
+        engine = OpaPolicyEngine(url, timeout=timedelta(seconds=_REACH_LIMIT))
+        try:
+            await engine.check()
+        finally:
+            await engine.close()
+    except (ConfigurationInvalid, PolicyUnavailable) as cause:
+        hint = "check SLUICE_OPA__URL, and see OPA's own log"
+        return [Check("opa", CheckStatus.FAIL, f"{url}: {cause}", hint)]
     return [_ok("opa", url)]
 
 

@@ -20,6 +20,7 @@ from contracts.principal import GroupName, Role
 
 _QUESTION = "/v1/data/sluice/verdict?strict-builtin-errors=true"
 _BUNDLE = "/v1/data/sluice/bundle"
+_NAMES = "/v1/data/sluice/verdict/policies"
 _MOST_BYTES = 1_000_000
 _DROPPED = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
@@ -76,6 +77,10 @@ class _BundleReply(BaseModel):
     result: _Bundle | None = None
 
 
+class _NamesReply(BaseModel):
+    result: list[_Name] = []
+
+
 class OpaPolicyEngine:
     """A `PolicyEngine` and `PolicyCatalogue` over OPA's REST API, on TCP or a unix socket; connections are kept."""
 
@@ -118,8 +123,8 @@ class OpaPolicyEngine:
         async with self._opened().post(self._base + _QUESTION, data=body, headers=headers) as response:
             return await _content(response)
 
-    async def _ask_for_bundle(self) -> bytes:
-        async with self._opened().get(self._base + _BUNDLE) as response:
+    async def _get(self, path: str) -> bytes:
+        async with self._opened().get(self._base + path) as response:
             return await _content(response)
 
     async def _answer(self, ask: Callable[[], Awaitable[bytes]]) -> bytes:
@@ -141,7 +146,7 @@ class OpaPolicyEngine:
             PolicyUnavailable: no answer in time, an error, or not an answer.
         """
         forbid_in_transaction()
-        content = await self._answer(self._ask_for_bundle)
+        content = await self._answer(partial(self._get, _BUNDLE))
         try:
             bundle = _BundleReply.model_validate_json(content).result
         except ValidationError as error:
@@ -153,18 +158,19 @@ class OpaPolicyEngine:
         return PoliciesInForce(revision=bundle.revision, policies=tuple(named))
 
     async def check(self) -> None:
-        """Return when OPA serves, for readiness.
+        """Return when OPA serves policies, for readiness. Without any it would answer, and each answer would be none.
 
         Raises:
-            PolicyUnavailable: it does not.
+            PolicyUnavailable: it does not answer, or has no policies.
         """
         forbid_in_transaction()
+        content = await self._answer(partial(self._get, _NAMES))
         try:
-            async with self._opened().get(self._base + "/health") as response:
-                if response.status != 200:
-                    raise PolicyUnavailable(f"the policy engine answered with status {response.status}")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise PolicyUnavailable("the policy engine did not answer") from error
+            names = _NamesReply.model_validate_json(content).result
+        except ValidationError as error:
+            raise PolicyUnavailable("the policy engine's answer is not one") from error
+        if not names:
+            raise PolicyUnavailable("the policy engine answers, and has no policies: give it their bundle")
 
     async def close(self) -> None:
         """Close the kept connections."""

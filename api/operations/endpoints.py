@@ -23,7 +23,7 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "A part does not answer."}})
 async def readyz(request: Request, response: Response) -> Readiness:
-    """Tell whether the database, Temporal and OPA answer, and whether the tables are those of this version."""
+    """Tell whether database, Temporal and OPA answer, the tables are of this version, and OPA has policies."""
     checks = cast("ReadinessChecks", request.app.state.readiness)
     found = await checks.read()
     response.status_code = 200 if found.ready else 503

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from adapters.store.revision import require_current
 from api.parts import ApiParts, Probe
-from contracts.errors import TablesNotCurrent
+from contracts.errors import PolicyUnavailable, TablesNotCurrent
 
 _LIMIT = timedelta(seconds=2)
 _KEPT = timedelta(seconds=1)
@@ -28,7 +28,7 @@ class Check(BaseModel):
     age_seconds: float | None
     """Since it was last ok; None if it never was."""
     reason: str | None = None
-    """Why not, where it answers and is of another version: what was found, what is needed, and what to do."""
+    """Why not, where that can be told: tables of another version, policies that are not there; and what to do."""
 
 
 class Readiness(BaseModel):
@@ -88,7 +88,7 @@ class ReadinessChecks:
                 await self._probes[name]()
         except Exception as error:  # noqa: BLE001 -- whatever a probe raises, the part is not ready
             _log.warning("a part does not answer", part=name, error=type(error).__name__)
-            if isinstance(error, TablesNotCurrent):
+            if isinstance(error, TablesNotCurrent | PolicyUnavailable):
                 self._reasons[name] = str(error)
             return False
         self._answered[name] = time.monotonic()

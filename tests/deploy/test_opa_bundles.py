@@ -205,6 +205,7 @@ async def test_a_bundle_that_is_not_whole_and_ours_never_comes_into_force(
     }
     with running(program, service, port):
         first = await first_answer(engine)
+        await engine.check()
         for name, content in wrong.items():
             service.content = content
             await service.next_fetches(2)
@@ -214,7 +215,7 @@ async def test_a_bundle_that_is_not_whole_and_ours_never_comes_into_force(
         assert await revision(engine) != first
 
 
-async def test_without_a_sound_bundle_nothing_is_answered(
+async def test_without_a_sound_bundle_nothing_is_answered_and_it_is_not_ready(
     program: Program, service: BundleService, ask: tuple[int, OpaPolicyEngine]
 ) -> None:
     port, engine = ask
@@ -223,6 +224,8 @@ async def test_without_a_sound_bundle_nothing_is_answered(
         await service.next_fetches(2)
         with pytest.raises(PolicyUnavailable):
             await engine.evaluate(ALLOWED)
+        with pytest.raises(PolicyUnavailable, match="has no policies"):
+            await engine.check()
 
 
 async def test_the_decision_log_holds_neither_words_nor_people(

@@ -17,6 +17,7 @@ from settings import (
     Settings,
     TemporalSettings,
 )
+from tests.opa_fixtures import running_opa
 from tools.doctor import Check, CheckStatus, examine
 
 
@@ -104,6 +105,17 @@ async def test_addresses_that_nobody_serves_fail_with_the_setting_to_correct(
         assert checks[name].status is CheckStatus.FAIL
         assert setting in checks[name].hint
     assert "hunter2" not in repr(checks)
+
+
+async def test_an_opa_without_policies_fails(opa_binary: Path, tmp_path: Path) -> None:
+    with running_opa(opa_binary) as url:
+        serving = await check("opa", Settings(state_dir=tmp_path, opa=OpaSettings(url=url)))
+    assert serving.status is CheckStatus.OK
+    (tmp_path / "none").mkdir()
+    with running_opa(opa_binary, tmp_path / "none") as url:
+        found = await check("opa", Settings(state_dir=tmp_path, opa=OpaSettings(url=url)))
+    assert found.status is CheckStatus.FAIL
+    assert "has no policies" in found.found
 
 
 async def test_a_taken_port_fails_unless_our_own_stack_took_it(tmp_path: Path) -> None:

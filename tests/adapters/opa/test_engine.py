@@ -62,6 +62,18 @@ async def test_the_question_is_strict_about_errors_of_built_in_functions(
             await engine.close()
 
 
+async def test_an_opa_that_serves_and_has_no_policies_is_not_ready(opa_binary: Path, tmp_path: Path) -> None:
+    with running_opa(opa_binary, tmp_path) as url:
+        engine = OpaPolicyEngine(url, timeout=TIMEOUT)
+        try:
+            with pytest.raises(PolicyUnavailable, match="has no policies"):
+                await engine.check()
+            with pytest.raises(PolicyUnavailable):
+                await engine.evaluate(ALLOWED)
+        finally:
+            await engine.close()
+
+
 async def test_a_restarted_opa_is_found_again(opa_binary: Path, tmp_path: Path) -> None:
     link = tmp_path / "opa.sock"
     engine = OpaPolicyEngine(f"unix://{link}", timeout=TIMEOUT)

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from adapters.opa.engine import OpaPolicyEngine
 from adapters.store.revision import REVISION
 from api.app import create_app
 from tests.api.serving import Api, serving
+from tests.opa_fixtures import TIMEOUT, running_opa
 from tests.tables_at import AFTER, BEFORE, bring_to, call_it
 from tests.waiting import eventually
 
@@ -31,6 +34,21 @@ async def test_readiness_fails_when_one_part_does_not_answer(api: Api) -> None:
         assert answer.json()["checks"]["opa"] == {"ok": False, "age_seconds": None, "reason": None}
         assert answer.json()["checks"]["database"]["ok"] is True
         assert "10.0.0.7" not in answer.text
+
+
+async def test_readiness_fails_on_an_opa_without_policies_and_says_so(
+    api: Api, opa_binary: Path, tmp_path: Path
+) -> None:
+    url = api.database.engine.url.render_as_string(hide_password=False)
+    with running_opa(opa_binary, tmp_path) as empty:
+        engine = OpaPolicyEngine(empty, timeout=TIMEOUT)
+        try:
+            async with serving(url, probes={"opa": engine.check}) as other:
+                answer = await other.http.get("/readyz")
+        finally:
+            await engine.close()
+    assert (answer.status_code, answer.json()["checks"]["opa"]["ok"]) == (503, False)
+    assert "has no policies" in answer.json()["checks"]["opa"]["reason"]
 
 
 async def test_readiness_fails_on_tables_of_the_version_before_and_names_both_and_the_command(
