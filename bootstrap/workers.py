@@ -26,6 +26,7 @@ from settings import LlmSettings, Settings
 
 if TYPE_CHECKING:
     from activities.housekeeping.activities import HousekeepingActivities
+    from activities.housekeeping.unplanned import IsPlanned
     from activities.request.model_gate import ModelUse
     from adapters.store.database import Database
     from agents.planners.openai import OpenAIPlanner
@@ -90,6 +91,7 @@ def _serve_main(opened: Opened) -> Registration:
     from activities.request.closing import RequestActivities
     from activities.request.model_gate import ModelGate
     from adapters.prices.configured import ConfiguredPrices
+    from adapters.temporal.gateway import TemporalGateway
     from agents.capacity.tools.tool import Evidence
     from agents.port import agent_plugin
     from worker import Registration
@@ -112,7 +114,8 @@ def _serve_main(opened: Opened) -> Registration:
     gate = ModelGate(configuration, _model_use(opened.settings.llm))
     requests = RequestActivities(database, configuration, mode, gate)
     fleet = FleetActivities(database, reader, configuration)
-    housekeeping = _housekeeping(database, reader, configuration)
+    gateway = TemporalGateway(opened.settings.temporal)
+    housekeeping = _housekeeping(database, reader, configuration, gateway.is_planned)
     return Registration(
         workflows=[RequestWorkflow, ProposalWorkflow, FleetWorkflow, HousekeepingWorkflow],
         activities=[
@@ -138,13 +141,14 @@ def _serve_main(opened: Opened) -> Registration:
 
 
 def _housekeeping(
-    database: Database, reader: NodePoolReader, configuration: ConfigurationSource
+    database: Database, reader: NodePoolReader, configuration: ConfigurationSource, is_planned: IsPlanned
 ) -> HousekeepingActivities:
     """What must happen although nobody asks."""
     from activities.housekeeping.activities import HousekeepingActivities
     from activities.housekeeping.exceptions import ExceptionSweeps
     from activities.housekeeping.overdue import OverdueProposals
     from activities.housekeeping.probing import BreakerProbes
+    from activities.housekeeping.unplanned import UnplannedRequests
     from adapters.store.ledger import sweep_reservations
     from adapters.store.reminders import remind
 
@@ -153,6 +157,7 @@ def _housekeeping(
         {
             "probe_breakers": BreakerProbes(database, reader, configuration).sweep,
             "expire_overdue": OverdueProposals(database, configuration).expire,
+            "close_unplanned": UnplannedRequests(database, configuration, is_planned).close,
             "release_reservations": partial(sweep_reservations, database),
             "remind": partial(remind, database, configuration),
             "wake_opened": exceptions.wake_opened,

@@ -1,4 +1,4 @@
-"""The hand-off to Temporal: starts workflows, delivers decisions, wakes. API and dispatcher call it.
+"""The hand-off to Temporal: starts workflows, delivers decisions, wakes. API, dispatcher and housekeeping call it.
 
 Implements `contracts.ports.WorkflowGateway`. Every call may be repeated: the id of a workflow or an Update makes the
 second one harmless for as long as Temporal keeps the first; beyond that our own rows do.
@@ -164,6 +164,20 @@ class TemporalGateway:
         except WorkflowQueryFailedError as error:
             raise WorkflowUnavailable("the workflow's progress cannot be told") from error
         return progress.model_copy(update={"text": await _text_in(description, client)})
+
+    async def is_planned(self, request_id: str) -> bool:
+        """Tell whether a request's workflow runs: not one that ended, that Temporal forgot, or that never began.
+
+        Raises:
+            WorkflowUnavailable: Temporal did not answer.
+        """
+        client = await self._connected()
+        try:
+            async with our_errors(self._timeout):
+                description = await client.get_workflow_handle(request_workflow_id(request_id)).describe()
+        except NotFound:
+            return False
+        return description.close_time is None
 
     async def check(self) -> None:
         """Return when Temporal answers and has the namespace.

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.housekeeping.exceptions import ExceptionSweeps
 from activities.housekeeping.overdue import OverdueProposals
+from activities.housekeeping.unplanned import UnplannedRequests
 from adapters.configuration import parse
 from adapters.store import (
     admitting,
@@ -127,6 +128,10 @@ async def stored(migrated_database_url: str) -> AsyncIterator[Stored]:
     await database.close()
 
 
+async def runs(_request_id: str) -> bool:
+    return True
+
+
 async def test_what_is_open_is_found_without_reading_what_is_over(stored: Stored) -> None:
     database, target = stored.database, stored.target
     configuration = parse("environments: {production: {}}")
@@ -144,6 +149,7 @@ async def test_what_is_open_is_found_without_reading_what_is_over(stored: Stored
 
     questions: Mapping[str, Callable[[], Awaitable[object]]] = {
         "what nobody closed in time": OverdueProposals(database, configuration).expire,
+        "what nobody plans any more": UnplannedRequests(database, configuration, runs).close,
         "what a window held": ExceptionSweeps(database, configuration).wake_opened,
         "what an ended halt held": asked(halts.tend),
         "what a halt would meet": asked(

@@ -37,9 +37,10 @@ from adapters.store.ledger.models import (
 from adapters.store.ledger.planning import Share, plan_reservation, plan_settlement, plan_spending
 from adapters.store.ledger.positions import positions_of
 from adapters.store.ledger.posting import add_postings, crossed
-from adapters.store.ledger.sweeping import sweep_reservations
+from adapters.store.ledger.sweeping import PLANNED_WITHIN, sweep_reservations
 
 __all__ = [
+    "PLANNED_WITHIN",
     "Account",
     "Amount",
     "Balance",

@@ -1,8 +1,4 @@
-"""Against reservations that nobody will settle any more: what is over and still holds money gives it back.
-
-A request whose workflow was terminated never gets over by itself: one that holds money for longer than any planner
-takes is closed as failed.
-"""
+"""Against reservations that nobody will settle any more: what is over and still holds money gives it back."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Interval, Row, Text, TextualSelect, bindparam, column, text
 
-from adapters.store import proposals, requests
+from adapters.store import proposals
 from adapters.store.database import Database
 from adapters.store.ledger.changes import release_all
 from adapters.store.ledger.models import release_model_spend
@@ -26,9 +22,8 @@ SETTLED_STATES = tuple(
 _HOLDING_STATES = tuple(state.value for state in ProposalState if state.value not in SETTLED_STATES)
 _CLOSED = tuple(status.value for status in RequestStatus if status.is_final)
 _OPEN_REQUESTS = tuple(status.value for status in RequestStatus if not status.is_final)
-ABANDONED_AFTER = timedelta(hours=6)
-"""Since a request's money was reserved. A planner has a bounded number of steps and is done within the hour."""
-_NO_PLANNER = "agent_failed"
+PLANNED_WITHIN = timedelta(hours=6)
+"""What a request and its money are left alone for. A planner's steps are bounded: it is done within the hour."""
 
 _SIGNED = "e.amount * ((e.credit = 'reserved')::int - (e.debit = 'reserved')::int)"
 # Looked up for each (OFFSET 0 keeps PostgreSQL from joining): what is open is little, the ledger is all there ever was.
@@ -67,48 +62,35 @@ def _left_behind(of: str, states: Iterable[str], *, older: str = "", rested: str
     return text(_STILL_RESERVED.format(of=of, **told)).columns(column("id", Text), column("tenant", Text))
 
 
-def _unplanned(states: Iterable[str]) -> TextualSelect:
-    older, rested = (f"AND {of} <= clock_timestamp() - :rest" for of in ("s.created_at", "max(e.created_at)"))
-    statement = _left_behind(_OF_REQUESTS, states, older=older, rested=rested)
-    return statement.bindparams(bindparam("rest", type_=Interval))
-
-
 _BY_PROPOSALS = _left_behind(_OF_PROPOSALS, SETTLED_STATES)
-_BY_REQUESTS = _unplanned(_CLOSED)
-_ABANDONED = _unplanned(_OPEN_REQUESTS)
+_BY_REQUESTS = _left_behind(
+    _OF_REQUESTS,
+    _CLOSED,
+    older="AND s.created_at <= clock_timestamp() - :rest",
+    rested="AND max(e.created_at) <= clock_timestamp() - :rest",
+).bindparams(bindparam("rest", type_=Interval))
 
 
-async def sweep_reservations(database: Database, *, abandoned_after: timedelta = ABANDONED_AFTER) -> int:
+async def sweep_reservations(database: Database, *, planned_within: timedelta = PLANNED_WITHIN) -> int:
     """Release what closed proposals and requests still have reserved; return how many had something.
 
-    A request keeps what it holds for `abandoned_after`, also where it was closed meanwhile: its planner may be at work,
-    and tells what it has cost. One that is open after that is closed before. Safe to repeat and to run beside itself:
-    each is locked, and looked at again, in a transaction of its own.
+    A request keeps what it holds for `planned_within`, although it was closed meanwhile: its planner may be at work,
+    and tells what it has cost. Safe to repeat and to run beside itself: each is locked, and looked at again, in a
+    transaction of its own.
     """
     over: Sequence[Row[Any]] = ()
     asked: Sequence[Row[Any]] = ()
     async with database.reading() as connection:
-        since = {"rest": abandoned_after}
-        abandoned = (await connection.execute(_ABANDONED, since)).all()
         if (await connection.execute(_IS_HELD_TOO_MUCH)).scalar_one():
             over = (await connection.execute(_BY_PROPOSALS)).all()
-            asked = (await connection.execute(_BY_REQUESTS, since)).all()
+            asked = (await connection.execute(_BY_REQUESTS, {"rest": planned_within})).all()
     released = 0
     for row in over:
         async with database.transaction() as connection:
             locked = await proposals.lock(connection, row.id)
             if locked.state in SETTLED_STATES:
                 released += await release_all(connection, row.id)
-    for row in abandoned:
-        await _close(database, row.id)
-    for row in (*asked, *abandoned):
+    for row in asked:
         async with database.transaction() as connection:
             released += await release_model_spend(connection, row.tenant, row.id)
     return released
-
-
-async def _close(database: Database, request_id: str) -> None:
-    """Give a request that nobody plans any more its one outcome, unless it got one meanwhile."""
-    text = "The request could not be planned. Nothing was proposed."
-    async with database.transaction() as connection:
-        await requests.close(connection, request_id, RequestStatus.FAILED, text, _NO_PLANNER)

@@ -7,6 +7,7 @@ from proofs.mutants.mutant import Change, Group, Promise
 _LATENESS = "tests/activities/execution/test_lateness.py"
 _ALONE = "tests/activities/execution/test_late_alone.py"
 _OVERDUE = "tests/activities/housekeeping/test_overdue.py"
+_UNPLANNED = "tests/activities/housekeeping/test_unplanned.py"
 _DEFECTS = "tests/activities/guardrail/test_defects.py"
 _CHANGES = "tests/adapters/store/ledger/test_changes.py"
 _MODELS = "tests/adapters/store/ledger/test_models.py"
@@ -116,6 +117,25 @@ OVERDUE = Group(
         ),
     },
 )
+UNPLANNED = Group(
+    "activities/housekeeping/unplanned.py",
+    Promise.ENDS,
+    (_UNPLANNED,),
+    {
+        "unplanned-request-is-never-closed": Change(
+            "return await requests.close(connection, request_id, RequestStatus.FAILED, _ANSWER, _CODE)",
+            "return False",
+        ),
+        "unplanned-request-is-one-that-temporal-runs": Change("if not await self._is_planned(one)", ""),
+        "unplanned-request-is-one-that-was-just-received": Change(
+            "request_rows.c.created_at <= func.clock_timestamp() - self._after,", ""
+        ),
+        "unplanned-request-is-one-that-is-to-be-started": Change("~is_to_be_started,", ""),
+        "unplanned-request-is-one-of-another-tenant": Change(
+            "request_rows.c.tenant == self._configuration.current.tenant,", ""
+        ),
+    },
+)
 DEFECTS = Group(
     "activities/guardrail/activities.py",
     Promise.ENDS,
@@ -153,13 +173,8 @@ SWEEPING = Group(
     Promise.ENDS,
     (_MODELS,),
     {
-        "abandoned-request-is-never-closed": Change(
-            "        await _close(database, row.id)\n", "        pass\n"
-        ),
-        "abandoned-request-keeps-its-money": Change("for row in (*asked, *abandoned):", "for row in asked:"),
-        "abandoned-request-is-one-that-still-plans": Change(
-            '{"rest": abandoned_after}', '{"rest": timedelta(0)}'
-        ),
+        "sweep-leaves-what-a-request-has-left": Change("for row in asked:", "for row in ():"),
+        "sweep-takes-from-a-planner-at-work": Change('{"rest": planned_within}', '{"rest": timedelta(0)}'),
         "sweep-leaves-what-is-over": Change(
             "if locked.state in SETTLED_STATES:",
             "if False:",
@@ -332,6 +347,7 @@ GROUPS = (
     LOOKING,
     ADOPTED,
     OVERDUE,
+    UNPLANNED,
     DEFECTS,
     OUTCOMES,
     SWEEPING,

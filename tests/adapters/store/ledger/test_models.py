@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
-from adapters.store import ledger, requests
+from adapters.store import ledger
 from adapters.store.database import Database
 from adapters.store.ledger import Cap, ModelClaim
 from contracts.errors import NotFound
@@ -104,27 +104,8 @@ async def test_a_request_that_is_over_gives_back_what_it_left(database: Database
         )
     assert await ledger.sweep_reservations(database) == 0
     await settle(database, working.id, "1")
-    assert await ledger.sweep_reservations(database, abandoned_after=timedelta(0)) == 1
+    assert await ledger.sweep_reservations(database, planned_within=timedelta(0)) == 1
     assert (await balance(database, scope=WHOLE)).reserved == 0
-
-
-async def test_a_request_that_nobody_plans_any_more_is_closed_and_gives_its_money_back(
-    database: Database,
-) -> None:
-    terminated = await stored_request(database)
-    async with database.transaction() as connection:
-        await requests.mark_planning(connection, terminated.id)
-    await reserve(database, terminated.id, claims("1", "5"))
-    assert await ledger.sweep_reservations(database) == 0
-    assert (await balance(database, scope=WHOLE)).reserved == 1
-    swept = [await ledger.sweep_reservations(database, abandoned_after=timedelta(0)) for _ in range(2)]
-    assert swept == [1, 0]
-    assert (await balance(database, scope=WHOLE)).reserved == 0
-    async with database.reading() as connection:
-        closed = await requests.find(connection, TENANT, terminated.id)
-    assert closed is not None
-    assert (closed.status, closed.reason_code) == ("failed", "agent_failed")
-    assert await faults(database) == ()
 
 
 async def test_a_request_of_another_tenant_or_of_nobody_reserves_nothing(database: Database) -> None:

@@ -1,0 +1,85 @@
+"""HOUSEKEEPING of requests that nobody plans any more: their workflow was terminated, failed for good, or is forgotten.
+
+A workflow gives its request an outcome whatever becomes of the agent. What has none after hours is looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from sqlalchemy import func, literal, select
+
+from adapters.store import requests
+from adapters.store.database import Database
+from adapters.store.ledger import PLANNED_WITHIN
+from adapters.store.outbox import OutboxKind
+from adapters.store.schema import outbox
+from adapters.store.schema import requests as request_rows
+from contracts.configuration import ConfigurationSource
+from contracts.request import RequestStatus
+
+AT_MOST = 100
+"""Requests looked up in one round, oldest first; the others come in the next."""
+_OPEN = tuple(status for status in RequestStatus if not status.is_final)
+_CODE = "agent_failed"
+_ANSWER = "The request could not be planned. Nothing was proposed."
+
+IsPlanned = Callable[[str], Awaitable[bool]]
+"""Tells whether the workflow of a request, given by its id, still runs."""
+
+
+class UnplannedRequests:
+    """A sweep of `HousekeepingActivities`. Processes may run it side by side."""
+
+    def __init__(
+        self,
+        database: Database,
+        configuration: ConfigurationSource,
+        is_planned: IsPlanned,
+        *,
+        after: timedelta = PLANNED_WITHIN,
+    ) -> None:
+        """`after` is what a request is left alone for, since it was received."""
+        self._database = database
+        self._configuration = configuration
+        self._is_planned = is_planned
+        self._after = after
+
+    async def close(self) -> int:
+        """Close as failed what is open for long and has no workflow, and return how many.
+
+        One whose start is still to be delivered has none yet, one that waits for a worker has: both are planned.
+        """
+        unplanned = [one for one in await self._long_open() if not await self._is_planned(one)]
+        return sum([await self._close(one) for one in unplanned])
+
+    async def _long_open(self) -> list[str]:
+        is_to_be_started = (
+            select(outbox.c.id)
+            .where(
+                outbox.c.subject == request_rows.c.id,
+                outbox.c.kind == OutboxKind.START_REQUEST.value,
+                outbox.c.done_at.is_(None),
+            )
+            .exists()
+        )
+        # Spelled out, not bound: the index of what is open is found by these very words.
+        is_open = request_rows.c.status.in_([literal(one.value, literal_execute=True) for one in _OPEN])
+        async with self._database.reading() as connection:
+            found = await connection.execute(
+                select(request_rows.c.id)
+                .where(
+                    request_rows.c.tenant == self._configuration.current.tenant,
+                    is_open,
+                    request_rows.c.created_at <= func.clock_timestamp() - self._after,
+                    ~is_to_be_started,
+                )
+                .order_by(request_rows.c.created_at, request_rows.c.id)
+                .limit(AT_MOST)
+            )
+            return list(found.scalars())
+
+    async def _close(self, request_id: str) -> bool:
+        async with self._database.transaction() as connection:
+            return await requests.close(connection, request_id, RequestStatus.FAILED, _ANSWER, _CODE)
