@@ -224,7 +224,7 @@ async def test_without_a_sound_bundle_nothing_is_answered_and_it_is_not_ready(
         await service.next_fetches(2)
         with pytest.raises(PolicyUnavailable):
             await engine.evaluate(ALLOWED)
-        with pytest.raises(PolicyUnavailable, match="has no policies"):
+        with pytest.raises(PolicyUnavailable):
             await engine.check()
 
 
