@@ -16,11 +16,10 @@ from sqlalchemy.engine import Row
 from api.stream.schemas import Topic, UpdateView
 from contracts.audit import AuditType
 
-_TOPIC_OF_FAMILY = {
+TOPIC_OF_FAMILY = {
     "request": Topic.REQUEST,
     "proposal": Topic.PROPOSAL,
     "decision": Topic.PROPOSAL,
-    "comment": Topic.PROPOSAL,
     "lease": Topic.PROPOSAL,
     "intent": Topic.PROPOSAL,
     "effect": Topic.PROPOSAL,
@@ -38,9 +37,9 @@ _TOPIC_OF_FAMILY = {
 
 TOPICS: Mapping[AuditType, Topic] = MappingProxyType(
     {
-        type_: _TOPIC_OF_FAMILY[family]
+        type_: TOPIC_OF_FAMILY[family]
         for type_ in AuditType
-        if (family := type_.value.partition(".")[0]) in _TOPIC_OF_FAMILY
+        if (family := type_.value.partition(".")[0]) in TOPIC_OF_FAMILY
     }
 )
 """Every streamed type and its topic."""
