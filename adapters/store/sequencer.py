@@ -36,6 +36,7 @@ BATCH = 1_000
 CHECKPOINT_EVERY = timedelta(seconds=60)
 CHECKPOINT_ENTRIES = 1_000
 POLL = timedelta(seconds=1)
+"""From one round to the next where nobody wakes: notifications are lost while the listening connection is away."""
 TOGETHER = timedelta(milliseconds=400)
 """From one batch to the next, under load: what commits meanwhile is numbered together, at the price of one round."""
 
@@ -67,7 +68,7 @@ class Sequencer:
         self._woken.set()
 
     async def run(self) -> None:
-        """Number events within a second of their commit, until cancelled.
+        """Number events until cancelled: at once where somebody wakes, and a second after the last round else.
 
         Raises:
             StoreUnavailable: the database went away. Run again.
@@ -77,9 +78,11 @@ class Sequencer:
             numbered = await self.advance()
             if numbered >= self._batch:
                 continue
+            rest = POLL
             if numbered > 0:
                 await asyncio.sleep(TOGETHER.total_seconds())
-            await set_within(self._woken, POLL.total_seconds())
+                rest -= TOGETHER
+            await set_within(self._woken, rest.total_seconds())
 
     async def advance(self) -> int:
         """Number one batch and write a checkpoint if one is due; return how many were numbered.

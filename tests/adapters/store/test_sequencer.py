@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -21,6 +22,7 @@ from adapters.store.sequencer import SEQUENCED_CHANNEL, Sequencer
 from contracts.audit import AuditEvent, AuditType
 from contracts.errors import StoreUnavailable
 from contracts.principal import SYSTEM
+from proofs.simulation.loop import VirtualLoop
 from tests.killable_postgres import KillablePostgres
 from tests.round_trips import round_trips
 from tests.waiting import eventually, until
@@ -268,6 +270,21 @@ async def test_the_first_event_is_numbered_at_once_and_what_commits_then_waits_t
     for task in (listening, running):
         task.cancel()
     await asyncio.gather(listening, running, return_exceptions=True)
+
+
+def test_between_two_rounds_lies_a_second_also_where_nobody_wakes_for_what_commits() -> None:
+    looks: list[float] = []
+
+    class Busy(Sequencer):
+        async def advance(self) -> int:
+            looks.append(asyncio.get_running_loop().time())
+            if len(looks) == 4:
+                raise StoreUnavailable("enough")
+            return 1
+
+    with closing(VirtualLoop()) as loop, pytest.raises(StoreUnavailable):
+        loop.run_until_complete(Busy(Database("postgresql://nowhere/none"), SIGNER).run())
+    assert looks == pytest.approx([0, 1, 2, 3])
 
 
 @pytest.mark.parametrize("steps", range(5))
