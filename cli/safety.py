@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.exceptions import scope_words
 from cli.exit_codes import CommandFailed, ExitCode
 from cli.following import path_part
 from cli.output import say, table, write_json
@@ -117,15 +118,10 @@ def halts(session: Session) -> None:
         write_json(found)
         return
     rows = [
-        (one["id"], one["status"].upper(), _scope(one["scope"]), one["created_by"], one["reason"])
+        (one["id"], one["status"].upper(), scope_words(one["scope"]), one["created_by"], one["reason"])
         for one in found["items"]
     ]
     table(("ID", "STATUS", "COVERS", "BY", "REASON"), rows, "nothing is halted")
-
-
-def _scope(scope: dict[str, Any]) -> str:
-    named = [f"{name} {value}" for name, value in scope.items() if value and name != "everything"]
-    return ", ".join(named) or "everything"
 
 
 @command

@@ -164,7 +164,7 @@ class DecisionNotAccepted(SluiceError):
     reason_code = "decision_refused"
 
     def __init__(self, code: str) -> None:
-        """Keep the code that the validator gave, for example `decision_too_late`."""
+        """Keep the code that the validator gave, for example `decision_late`."""
         super().__init__(code)
         self.code = code
 

@@ -1,13 +1,13 @@
-"""What would have been allowed instead: the nearest size that the guardrails would take, all other facts the same.
+"""What would have been allowed instead: the nearest sizes that the guardrails would take, all other facts the same.
 
-Pure. The policies cannot be asked here: `Sizes` says for each size what the guardrails come to under a given answer,
-and whoever has the policies at hand asks them about the sizes that are left (`api/explanation`).
+Pure. The policies cannot be asked here: `passing` gives the sizes at which nothing but they can stand in the way, and
+whoever has the policies at hand asks them about these (`api/explanation`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from contracts.action import Action, ResizeNodePool
 from contracts.evaluation import Evaluation, Outcome
@@ -18,14 +18,6 @@ from guardrails.facts import Facts
 
 MAX_SIZES = 300
 """Sizes that are tried, nearest to what was asked for first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Nearest:
-    """The nearest size with an acceptable outcome."""
-
-    action: Action
-    evaluation: Evaluation
 
 
 def alternatives(action: Action, seen: NodePoolObservation) -> Iterator[Action]:

@@ -1,4 +1,4 @@
-"""The first tables, as `adapters/store/schema.py` declares them, and triggers that keep the audit log append-only."""
+"""The first tables, as `adapters/store/schema/` declares them, and triggers that keep the audit log append-only."""
 
 from __future__ import annotations
 
