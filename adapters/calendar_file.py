@@ -189,9 +189,8 @@ def _found(block: _Block, zone: str) -> _Found:
         elapsed=elapsed,
         rule=_rule(block, event, _local(start, local), local, is_date=is_date),
         extra=_dates(block, "RDATE", event, local, start),
-        left_out=(),
+        left_out=_dates(block, "EXDATE", event, local, start),
     )
-    made = made.model_copy(update={"left_out": _dates(block, "EXDATE", event, local, start)})
     return _Found(
         event=made,
         uid=str(event.get("UID", f"line {block.first}")),
@@ -300,7 +299,7 @@ def _rule(block: _Block, event: Mapping[str, Any], start: datetime, zone: str, *
     if recur is None:
         return ""
     line = block.line_of("RRULE")
-    if not isinstance(recur, vRecur) or [str(one).upper() for one in recur.get("FREQ", [])][:1] == []:
+    if not isinstance(recur, vRecur) or not recur.get("FREQ"):
         raise CalendarFault(line, "RRULE", "cannot be read")
     if str(recur["FREQ"][0]).upper() not in _FREQUENCIES:
         raise CalendarFault(line, "RRULE", "may repeat by DAILY, WEEKLY, MONTHLY or YEARLY")
