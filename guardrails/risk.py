@@ -30,7 +30,7 @@ from contracts.evaluation import CostEstimate, RiskTier
 from contracts.observation import NodePoolObservation
 from contracts.proposal import Draft
 from contracts.request import Trust
-from guardrails.blast_radius.decision import share_of_pool
+from guardrails.blast_radius.decision import share_of_cluster, share_of_pool
 from guardrails.change import change_of
 
 MEDIUM_MONTHLY_DELTA = Decimal(1_000)
@@ -104,7 +104,7 @@ def risk_facts_of(
         observed=True,
         reversible=change.is_reversible or change.is_no_op,
         share_of_pool=share_of_pool(change),
-        share_of_cluster=abs(change.delta) / seen.cluster_node_count if seen.cluster_node_count else None,
+        share_of_cluster=share_of_cluster(change, seen),
         nodes_before=change.nodes_before,
         nodes_after=change.nodes_after,
         monthly_delta=cost.monthly_delta if cost else None,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -47,7 +48,7 @@ from contracts.observation import NodePoolObservation
 from contracts.principal import Principal
 from contracts.proposal import Draft, PlannerKind, Proposal, ProposalState
 from contracts.request import Trust
-from guardrails.blast_radius.decision import share_of_pool
+from guardrails.blast_radius.decision import share_of_cluster, share_of_pool
 from guardrails.change import change_of
 
 
@@ -67,18 +68,22 @@ class Stored:
     delegations: Sequence[Delegation] = ()
     """Those in force that cover it, while it waits for people."""
 
-    @property
+    @cached_property
     def draft(self) -> Draft:
-        """The draft of the present revision, or the whole proposal once that revision was observed."""
-        document = self.row.document
-        if document is not None and document["revision"] == self.row.revision:
-            return Proposal.model_validate(document)
-        return Draft.model_validate(self.row.draft)
+        """What is proposed now."""
+        return draft_of(self.row)
 
     @property
     def state(self) -> ProposalState:
         """Where it stands."""
         return ProposalState(self.row.state)
+
+
+def draft_of(row: Row[Any]) -> Draft:
+    """Return the draft of the present revision, or the whole proposal once that revision was observed."""
+    if row.document is not None and row.document["revision"] == row.revision:
+        return Proposal.model_validate(row.document)
+    return Draft.model_validate(row.draft)
 
 
 def view_of(
@@ -273,7 +278,7 @@ def blast_radius_of(action: Action, seen: NodePoolObservation) -> BlastRadius:
         nodes_after=change.nodes_after,
         node_delta=change.delta,
         share_of_pool=share_of_pool(change),
-        share_of_cluster=abs(change.delta) / seen.cluster_node_count if seen.cluster_node_count else None,
+        share_of_cluster=share_of_cluster(change, seen),
         reversible=change.is_reversible,
         why_not_reversible="" if change.is_reversible else _irreversible(action),
     )

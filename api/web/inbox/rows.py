@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 
 from api import words
 from api.proposals import eligibility
+from api.proposals.view import draft_of
 from contracts import eligibility as people
 from contracts.action import Action, ResizeNodePool
 from contracts.decision import DecisionKind
@@ -20,7 +21,7 @@ from contracts.delegation import Delegation, covering
 from contracts.evaluation import ApprovalRequirement, Outcome, RiskTier
 from contracts.observation import NodePoolObservation
 from contracts.principal import Principal
-from contracts.proposal import Draft, Proposal, ProposalState
+from contracts.proposal import Proposal, ProposalState
 from contracts.request import Trust
 
 _MOMENT: TypeAdapter[datetime] = TypeAdapter(datetime)
@@ -104,7 +105,7 @@ def row_of(
     row: Row[Any], reader: Principal, *, now: datetime, production: bool, lent: Sequence[Delegation] = ()
 ) -> InboxRow:
     """Return one line as `reader` sees it at `now`."""
-    draft = _draft_of(row)
+    draft = draft_of(row)
     seen = draft.observation if isinstance(draft, Proposal) else None
     votes = sorted(row.votes, key=lambda vote: str(vote["at"]))
     requirement = ApprovalRequirement.model_validate(row.requirement) if row.requirement else None
@@ -146,12 +147,6 @@ def row_of(
         evaluation_digest=row.evaluation_digest or "",
         is_dry_run=row.dry_run,
     )
-
-
-def _draft_of(row: Row[Any]) -> Draft:
-    if row.document is not None and row.document["revision"] == row.revision:
-        return Proposal.model_validate(row.document)
-    return Draft.model_validate(row.draft)
 
 
 def _change(action: Action, seen: NodePoolObservation | None) -> str:

@@ -51,6 +51,13 @@ def test_uneven_zones_cannot_be_brought_back_so_a_person_must_agree() -> None:
     assert verdict.requirement.rules == ("blast_radius.reversible",)
 
 
+def test_it_says_what_is_in_the_way_of_a_single_call_back() -> None:
+    uneven = decide(facts(observation=observation(3, 2, 1), draft=draft(action=resize(3))))
+    never_bounded = decide(facts(observation=observation(2, 2, 2), draft=draft(action=bounds(1, 4))))
+    assert "The zones differ in size, so no single call" in uneven.message
+    assert "There are no bounds per zone to return to, so no single call" in never_bounded.message
+
+
 def test_both_reasons_are_told() -> None:
     verdict = decide(facts(observation=observation(3, 2, 1), draft=draft(action=resize(9))))
     assert verdict.requirement is not None
