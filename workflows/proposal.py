@@ -38,6 +38,8 @@ with workflow.unsafe.imports_passed_through():
 
 SLOW_TIMER = timedelta(seconds=60)
 """A held proposal asks again after this, should the wake signal be lost."""
+SLOWEST = timedelta(minutes=10)
+"""The longer it is held, the longer it waits before it asks again, up to this: what each guard pass writes is kept."""
 BREATH = timedelta(seconds=2)
 """Least time between two attempts that both came to nothing."""
 MAX_RECORDED_REFUSALS = 100
@@ -71,6 +73,7 @@ class ProposalWorkflow:
         self._ballot = Ballot(start)
         self._in_pass = True
         self._woken = False
+        self._hold: tuple[str | None, datetime] | None = None
         self._applying = 0
         self._refusals = 0
         self._one_decision = asyncio.Lock()
@@ -146,12 +149,13 @@ class ProposalWorkflow:
         self._woken = False
         self._passes += 1
         result = await self._pass(stages.admit_proposal)
+        patience = self._patience(result.held_on)
         if result.admitted:
             return _S.EXECUTING, result.reason_code
         if result.state is not _S.READY:
             return result.state, result.reason_code
         self._describe(f"{result.reason_code} (held on {result.held_on})")
-        await self._nap(SLOW_TIMER, f"held on {result.held_on}", until=result.execute_by)
+        await self._nap(patience, f"held on {result.held_on}", until=result.execute_by)
         if workflow.now() >= result.execute_by:
             return await self._close(_S.EXPIRED, "execute_by_passed")
         return _S.READY, result.reason_code
@@ -332,6 +336,12 @@ class ProposalWorkflow:
         if self._state not in (_S.EVALUATING, _S.READY):
             raise failure
         return await self._close(_S.DENIED, _code_of(failure))
+
+    def _patience(self, held_on: str | None) -> timedelta:
+        """Return a tenth of the time for which this has held the proposal, within bounds."""
+        if self._hold is None or self._hold[0] != held_on:
+            self._hold = held_on, workflow.now()
+        return min(max((workflow.now() - self._hold[1]) / 10, SLOW_TIMER), SLOWEST)
 
     async def _nap(self, limit: timedelta, why: str, *, until: datetime | None = None) -> None:
         """Wait for a wake signal, or `limit`, or `until`, whatever comes first."""

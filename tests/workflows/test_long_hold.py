@@ -1,4 +1,4 @@
-"""A hold that makes the history long goes on in a new run, with the same proposal and its passes counted on."""
+"""A hold that lasts: it is looked at ever more seldom, and goes on in a new run once the history is long."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from contracts.proposal import ProposalState
 from local.bound import bound_command
 from local.temporal import dev_server_command
 from tests.gke_fixtures import RunningEmulator
-from tests.proposal_stack import eventually, proposal_stack, resize
+from tests.proposal_stack import ProposalStack, eventually, proposal_stack, resize
+from workflows import proposal
 
 
 @pytest.fixture
@@ -65,3 +67,21 @@ async def test_a_long_hold_continues_as_new_and_ends_with_one_effect(
         assert closed.state is ProposalState.SUCCEEDED
         assert events[-1].HasField("workflow_execution_continued_as_new_event_attributes")
         assert stack.sizes_set() == [3]
+
+
+async def test_a_hold_that_lasts_is_looked_at_ever_more_seldom(
+    stack: ProposalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shortest, longest = timedelta(milliseconds=1), timedelta(milliseconds=2)
+    monkeypatch.setattr(proposal, "SLOW_TIMER", shortest)
+    monkeypatch.setattr(proposal, "SLOWEST", longest)
+    stack.guard.quorums, stack.guard.holds = [0], 6
+    async with stack.working():
+        handle = await stack.propose(resize(3))
+        closed = await handle.result()
+    started = [one.timer_started_event_attributes for one in (await handle.fetch_history()).events]
+    pauses = [one.start_to_fire_timeout.ToTimedelta() for one in started if one.timer_id]
+    assert closed.state is ProposalState.SUCCEEDED
+    assert len(pauses) == 6
+    assert (pauses[0], pauses[-1]) == (shortest, longest)
+    assert pauses == sorted(pauses)
