@@ -226,7 +226,7 @@ class Settings(BaseSettings):
     config: Path | None = None
     """`SLUICE_CONFIG`: the declarative YAML file."""
     ready_file: Path | None = None
-    """The worker creates this file once it polls. A supervisor or an exec probe waits for it."""
+    """There while the worker polls all its queues: for a supervisor or an exec probe. Each worker needs its own."""
     http: HttpSettings = HttpSettings()
     web: WebSettings = WebSettings()
     oidc: OidcSettings = OidcSettings()

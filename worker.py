@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
@@ -29,6 +30,8 @@ HEARTBEAT_THROTTLE = timedelta(seconds=2)
 """Heartbeats go out at most this often: well inside the five seconds after which an attempt counts as lost."""
 AGENT_HEARTBEAT_THROTTLE = timedelta(seconds=0.5)
 """For calls of the model: their heartbeats carry the text that somebody watches. Each heartbeat is billed."""
+_GLANCE = 0.02
+"""Seconds between two looks whether all workers poll: the SDK tells nobody when they begin."""
 
 Activity = Callable[..., Any]
 
@@ -64,11 +67,17 @@ def build_workers(
     interceptors: Sequence[Interceptor] = (),
     sticky_timeout: timedelta = timedelta(seconds=1.5),
     identity: str | None = None,
+    stop: asyncio.Event | None = None,
 ) -> list[Worker]:
     """Return one worker per task queue in `registrations` (keys are the `QUEUE_*` names), not yet running.
 
-    `interceptors` come before ours.
+    `interceptors` come before ours. `stop` is set as soon as one has failed for good: it ends in its own time.
     """
+
+    async def fail(_: BaseException) -> None:
+        if stop is not None:
+            stop.set()
+
     name = identity or f"sluice-{os.getpid()}@{socket.gethostname()}"
     return [
         Worker(
@@ -85,15 +94,22 @@ def build_workers(
             max_heartbeat_throttle_interval=registration.heartbeat_throttle,
             default_heartbeat_throttle_interval=registration.heartbeat_throttle,
             graceful_shutdown_timeout=GRACE,
+            on_fatal_error=fail,
         )
         for queue, registration in registrations.items()
     ]
 
 
 async def run_workers(
-    workers: Sequence[Worker], registrations: Mapping[str, Registration], stop: asyncio.Event
+    workers: Sequence[Worker],
+    registrations: Mapping[str, Registration],
+    stop: asyncio.Event,
+    *,
+    ready_file: Path | None = None,
 ) -> None:
     """Run workers until `stop` is set, then let them finish what they hold.
+
+    `ready_file` is there from when all of them poll until one has ended or all are to.
 
     Raises:
         Exception: a worker failed for good; the others are stopped first.
@@ -103,7 +119,7 @@ async def run_workers(
     running = [asyncio.create_task(worker.run()) for worker in workers]
     stopped = asyncio.create_task(stop.wait())
     try:
-        await asyncio.wait([*running, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await _first_end(workers, [*running, stopped], ready_file)
         alive = [worker for worker, task in zip(workers, running, strict=True) if not task.done()]
         await asyncio.gather(*(worker.shutdown() for worker in alive))
         await asyncio.gather(*running)
@@ -115,6 +131,28 @@ async def run_workers(
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+async def _first_end(
+    workers: Sequence[Worker], ends: Sequence[asyncio.Task[Any]], ready_file: Path | None
+) -> None:
+    """Return when one of `ends` is over. Until then the file is there, once all workers poll."""
+    while not all(worker.is_running for worker in workers):
+        over, _ = await asyncio.wait(ends, timeout=_GLANCE, return_when=asyncio.FIRST_COMPLETED)
+        if over:
+            return
+    with _standing(ready_file) if ready_file is not None else contextlib.nullcontext():
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+
+
+@contextlib.contextmanager
+def _standing(file: Path) -> Iterator[None]:
+    """Have the file there as long as the block takes."""
+    file.touch()
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def _recorders(registrations: Iterable[Registration]) -> list[RefusalRecorder]:

@@ -46,6 +46,9 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
     from worker import build_workers, run_workers
 
     install_logging(settings.telemetry)
+    if settings.ready_file is not None:
+        # A worker that was killed left it behind.
+        settings.ready_file.unlink(missing_ok=True)
     async with AsyncExitStack() as stack:
         stack.callback(install_tracing(settings.telemetry, "worker").shutdown)
         opened = Opened(settings, stack)
@@ -53,13 +56,14 @@ async def run_worker(settings: Settings, queues: Sequence[str]) -> None:
         registrations = {queue: registration(queue, opened) for queue in queues}
         await opened.require_current_tables()
         client = await connect(settings.temporal, interceptors=[tracing()])
-        workers = build_workers(client, registrations, sticky_timeout=settings.temporal.sticky_timeout)
+        stop = stop_on_signals()
+        workers = build_workers(
+            client, registrations, sticky_timeout=settings.temporal.sticky_timeout, stop=stop
+        )
         for loop in opened.loops():
             stack.push_async_callback(_ended, asyncio.ensure_future(loop()))
         memory.settle()
-        if settings.ready_file is not None:
-            settings.ready_file.touch()
-        await run_workers(workers, registrations, stop_on_signals())
+        await run_workers(workers, registrations, stop, ready_file=settings.ready_file)
 
 
 async def _ended(task: asyncio.Future[None]) -> None:
