@@ -240,6 +240,7 @@ async def test_the_decision_log_holds_neither_words_nor_people(
     said["target"]["owner"] = "CANARY-owner@example.com"
     with running(program, service, port) as log:
         await first_answer(engine)
+        await engine.check()
         await engine.evaluate(said)
     # It has ended, so its log is whole.
     logged = decisions(log)
