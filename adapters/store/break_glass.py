@@ -167,14 +167,17 @@ async def count_by_status(connection: AsyncConnection) -> Mapping[str, int]:
 
 
 async def _wake_covered(connection: AsyncConnection, grant: BreakGlass) -> None:
-    """Wake what waits for a gate and is covered. What a halt holds goes on waiting: no grant opens that."""
+    """Wake what waits for a gate and is covered. What a halt holds goes on waiting: no grant opens that.
+
+    What nothing holds yet is woken, too: the pass that judges it may have asked for grants already, and hold it.
+    """
     found = await connection.execute(
         select(proposals)
-        .where(proposals.c.state == ProposalState.READY.value, proposals.c.held_on.is_not(None))
+        .where(proposals.c.state == ProposalState.READY.value)
         .order_by(proposals.c.priority, proposals.c.created_at, proposals.c.id)
     )
     for row in found.all():
-        if not row.held_on.startswith(_HALTED) and halts.covers(grant.scope, row):
+        if not (row.held_on or "").startswith(_HALTED) and halts.covers(grant.scope, row):
             await outbox.put(connection, OutboxKind.WAKE, row.id, {"break_glass": grant.id})
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select, update
 
 from adapters.audit.replay import replay
 from adapters.store import break_glass, halts
+from adapters.store import proposals as proposals_store
 from adapters.store.database import Database, database_now
 from adapters.store.schema import audit_events, outbox, proposals
 from adapters.store.schema import break_glass as grants_table
@@ -75,6 +76,12 @@ async def pass_over(database: Database, grant: BreakGlass, **columns: Any) -> No
             .where(grants_table.c.id == grant.id)
             .values(document=changed.model_dump(mode="json"), **columns)
         )
+
+
+async def woken(database: Database) -> list[str]:
+    async with database.reading() as connection:
+        found = await connection.execute(select(outbox.c.subject).where(outbox.c.kind == "wake"))
+        return list(found.scalars())
 
 
 async def events(database: Database) -> list[AuditEvent]:
@@ -152,9 +159,21 @@ async def test_a_confirmation_wakes_what_it_covers_and_nothing_that_a_halt_holds
             update(proposals).where(proposals.c.id == elsewhere.id).values(environment="development")
         )
     await confirmed(database)
-    async with database.reading() as connection:
-        woken = await connection.execute(select(outbox.c.subject).where(outbox.c.kind == "wake"))
-        assert list(woken.scalars()) == [covered.id]
+    assert await woken(database) == [covered.id]
+
+
+async def test_what_a_pass_holds_while_the_grant_is_being_confirmed_is_woken_too(database: Database) -> None:
+    """That pass has asked for grants already."""
+    proposal = await stored_proposal(database)
+    async with database.transaction() as connection:
+        await connection.execute(
+            update(proposals).where(proposals.c.id == proposal.id).values(state="ready", held_on=None)
+        )
+    async with database.transaction() as judging:
+        row = await proposals_store.lock(judging, proposal.id)
+        await confirmed(database)
+        await proposals_store.hold(judging, row, "window:nights", "outside_window", "It is night.")
+    assert await woken(database) == [proposal.id]
 
 
 async def test_an_active_grant_of_one_person_cannot_be_made(database: Database) -> None:
