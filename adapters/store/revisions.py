@@ -46,11 +46,11 @@ async def revise(
     if not may_be or not is_next or is_longer:
         raise IllegalTransition(f"{row.id}: revision {row.revision} in {present} cannot be edited so")
     await decisions.void_all(connection, row, editor, EDITED)
-    replaced = Draft.model_validate(row.draft)
+    document, named = draft.model_dump(mode="json"), reason_name.value if reason_name else None
     batch = Batch()
     values = {
         "revision": draft.revision,
-        "draft": draft.model_dump(mode="json"),
+        "draft": document,
         "document": None,
         "digest": None,
         "risk": None,
@@ -67,28 +67,29 @@ async def revise(
     kept = {
         "proposal_id": draft.id,
         "revision": draft.revision,
-        "replaced": replaced.model_dump(mode="json"),
-        "draft": draft.model_dump(mode="json"),
+        "replaced": Draft.model_validate(row.draft).model_dump(mode="json"),
+        "draft": document,
         "editor": editor.model_dump(mode="json"),
-        "reason_name": reason_name.value if reason_name else None,
+        "reason_name": named,
     }
     batch.add(inserting(revisions, kept))
-    revised: dict[str, object] = {
-        "draft": draft.model_dump(mode="json"),
-        "reason_name": reason_name.value if reason_name else None,
-    }
-    moved: dict[str, object] = {
-        "proposal_id": row.id,
+    revised: dict[str, object] = {"draft": document, "reason_name": named}
+    moved = _moved(draft, present)
+    for kind, payload in ((AuditType.PROPOSAL_REVISED, revised), (AuditType.PROPOSAL_MOVED, moved)):
+        batch.audit(audit_log.event(kind, tenant=row.tenant, subject=row.id, actor=editor, payload=payload))
+    await batch.send(connection)
+
+
+def _moved(draft: Draft, before: ProposalState) -> dict[str, object]:
+    return {
+        "proposal_id": draft.id,
         "revision": draft.revision,
-        "from": present.value,
+        "from": before.value,
         "to": ProposalState.EVALUATING.value,
         "reason_code": EDITED,
         "message": draft.reason,
         "facts": {},
     }
-    for kind, payload in ((AuditType.PROPOSAL_REVISED, revised), (AuditType.PROPOSAL_MOVED, moved)):
-        batch.audit(audit_log.event(kind, tenant=row.tenant, subject=row.id, actor=editor, payload=payload))
-    await batch.send(connection)
 
 
 async def of_proposal(connection: AsyncConnection, proposal_id: str) -> Sequence[Row[Any]]:

@@ -26,7 +26,7 @@ from api.proposals.view import voted
 from contracts import eligibility
 from contracts.base import new_id
 from contracts.decision import Decision, DecisionKind, DecisionResult, DecisionStatus, SignedDecision
-from contracts.delegation import acting, covering
+from contracts.delegation import Acting, acting, covering
 from contracts.errors import (
     AlreadyVoted,
     DecisionNotAccepted,
@@ -80,11 +80,11 @@ async def _record(
     evaluation = await proposal_reads.newest_evaluation(connection, proposal_id, row.revision)
     votes = await proposal_reads.votes(connection, proposal_id)
     held = await delegations.lent_to(connection, parts.tenant, reviewer, holding=True)
-    lent = covering(held, row.environment, row.team)
+    lent, authors = covering(held, row.environment, row.team), Draft.model_validate(row.draft).authors
     refused = why_not(
         reviewer,
         state=ProposalState(row.state),
-        authors=Draft.model_validate(row.draft).authors,
+        authors=authors,
         requirement=evaluation.requirement if evaluation else None,
         voted=voted(votes, row.revision),
         decide_by=row.decide_by,
@@ -97,13 +97,31 @@ async def _record(
     judged = _up_to_date(row, evaluation, body)
     if body.decision is DecisionKind.APPROVE and overrides_a_window(judged.verdicts):
         _has_a_reason(body, "Say why it cannot wait: approving it overrides a closed change window.")
-    acted = acting(
-        reviewer, lent, Draft.model_validate(row.draft).authors, judged.requirement or ANY_APPROVER
+    acted = acting(reviewer, lent, authors, judged.requirement or ANY_APPROVER)
+    signed = _signed(parts, row, body, judged, acted)
+    try:
+        await decisions.record(connection, signed, reviewer)
+    except AlreadyVoted as error:
+        raise Problem(409, error.reason_code, "Another decision of yours came at the same moment.") from error
+    outbox_row = await outbox.put(connection, OutboxKind.DECIDE, signed.decision.id, delay=HANDOFF_DELAY)
+    quorum = judged.requirement.quorum if judged.requirement else 1
+    decided = Decided(
+        decision_id=signed.decision.id,
+        status=DecisionStatus.RECORDED,
+        state=ProposalState(row.state),
+        approvals=sum(_is_applied_approval(vote, row.revision) for vote in votes),
+        quorum=quorum,
     )
+    return _Recorded(signed, outbox_row, Answer.of(202, decided), quorum)
+
+
+def _signed(
+    parts: ApiParts, row: Row[Any], body: DecideBody, judged: Evaluation, acted: Acting
+) -> SignedDecision:
     decision = Decision(
         id=new_id("dec"),
         tenant=parts.tenant,
-        proposal_id=proposal_id,
+        proposal_id=row.id,
         revision=row.revision,
         kind=body.decision,
         reviewer=acted.reviewer,
@@ -115,22 +133,7 @@ async def _record(
         at=row.now,
         key_id=parts.key_id,
     )
-    signed = sign(decision, parts.signing_key)
-    try:
-        await decisions.record(connection, signed, reviewer)
-    except AlreadyVoted as error:
-        raise Problem(409, error.reason_code, "Another decision of yours came at the same moment.") from error
-    outbox_row = await outbox.put(connection, OutboxKind.DECIDE, decision.id, delay=HANDOFF_DELAY)
-    given = sum(_is_applied_approval(vote, row.revision) for vote in votes)
-    quorum = judged.requirement.quorum if judged.requirement else 1
-    decided = Decided(
-        decision_id=decision.id,
-        status=DecisionStatus.RECORDED,
-        state=ProposalState(row.state),
-        approvals=given,
-        quorum=quorum,
-    )
-    return _Recorded(signed, outbox_row, Answer.of(202, decided), quorum)
+    return sign(decision, parts.signing_key)
 
 
 def _has_a_reason(body: DecideBody, told: str) -> None:
