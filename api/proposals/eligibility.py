@@ -100,7 +100,7 @@ def _repeated(kind: DecisionKind | None, standing: DecisionKind | None) -> Ineli
 
 def _moment(state: ProposalState, decide_by: datetime, now: datetime) -> Ineligible | None:
     if state is ProposalState.EXPIRED:
-        return Ineligible(CONFLICT, eligibility.DECISION_LATE, "It expired: nobody decided in time.")
+        return Ineligible(CONFLICT, eligibility.DECISION_LATE, "It expired: its time is over.")
     if state is ProposalState.EVALUATING:
         return Ineligible(CONFLICT, NOT_AWAITING_APPROVAL, "It is still being evaluated.")
     if state is not ProposalState.AWAITING_APPROVAL:

@@ -179,13 +179,21 @@ def _rejected(view: ProposalView) -> Standing:
 
 
 def _expired(view: ProposalView) -> Standing:
-    votes = f"{view.approvals_given} approved in time." if view.approvals_given else "Nobody decided in time."
+    if _was_held_too_long(view):
+        told = "It could not start in time."
+    else:
+        given = view.approvals_given
+        told = f"{given} approved in time." if given else "Nobody decided in time."
     return Standing(
         "neutral",
         "Expired. Nothing ran",
-        f"{votes} Expiry counts as a rejection.",
+        f"{told} Expiry counts as a rejection.",
         ("Propose it again if it is still wanted.",),
     )
+
+
+def _was_held_too_long(view: ProposalView) -> bool:
+    return view.state is ProposalState.EXPIRED and view.reason_code == "execute_by_passed"
 
 
 def _cancelled(_: ProposalView) -> Standing:
@@ -276,7 +284,7 @@ _RIGHT = frozenset({_S.EVALUATING, _S.AWAITING_APPROVAL, _S.READY, _S.EXECUTING,
 
 def progress_of(view: ProposalView) -> tuple[Progress, ...]:
     """Return the four stages of the path with how far it came."""
-    reached = _REACHED[view.state]
+    reached = _REACHED[_S.READY if _was_held_too_long(view) else view.state]
     here: Literal["now", "wrong"] = "now" if view.state in _RIGHT else "wrong"
     return tuple(
         Progress(name, "done" if place < reached else here if place == reached else "ahead")

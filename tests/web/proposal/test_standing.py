@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.web.proposal.standing import standing_of
+from api.web.proposal.standing import progress_of, standing_of
 from contracts.proposal import ProposalState
 from tests.cli.views import view
 
@@ -19,3 +19,16 @@ def test_nothing_is_claimed_of_what_ran_where_a_call_was_made_too_late_or_may_ha
 def test_a_target_that_changed_meanwhile_says_that_nothing_ran() -> None:
     standing = standing_of(view(ProposalState.STALE, row={"reason_code": "target_changed"}))
     assert standing.title == "Out of date. Nothing ran"
+
+
+def test_what_was_held_for_too_long_is_not_said_to_have_waited_for_a_decision() -> None:
+    held = view(ProposalState.EXPIRED, row={"reason_code": "execute_by_passed"})
+    assert "decided" not in standing_of(held).text
+    assert "It could not start in time" in standing_of(held).text
+    assert [stage.name for stage in progress_of(held) if stage.state == "wrong"] == ["Execution"]
+
+
+def test_what_nobody_decided_in_time_says_so() -> None:
+    waited = view(ProposalState.EXPIRED, row={"reason_code": "decide_by_passed"})
+    assert standing_of(waited).text == "Nobody decided in time. Expiry counts as a rejection."
+    assert [stage.name for stage in progress_of(waited) if stage.state == "wrong"] == ["Approval"]
