@@ -107,7 +107,10 @@ class VerificationActivities:
     async def _wait(
         self, action: Action, step: Step, left: timedelta
     ) -> tuple[NodePoolObservation | None, Judgement, int | None]:
-        """Look until it matches, cannot match any more, or the time is over."""
+        """Look until it matches, cannot match any more, or the time is over.
+
+        Foreign operations are waited for. One that outlasts the time is no reason to take back what runs as it should.
+        """
         clock = asyncio.get_running_loop().time
         give_up = clock() + left.total_seconds()
         while True:
@@ -116,11 +119,12 @@ class VerificationActivities:
                 seen = await self._reader.observe(action.target)
             except TargetNotFound:
                 return None, Judgement(matches=False, settled=True, reason_code="target_not_found"), None
-            judgement = judge(action, step, seen, None)
+            judged = seen.model_copy(update={"operations": ()}) if is_last else seen
+            judgement = judge(action, step, judged, None)
             ready = None
             if judgement.matches:
                 ready, reached = await self._count_ready(action)
-                judgement = judge(action, step, seen, ready)
+                judgement = judge(action, step, judged, ready)
                 if not reached and not is_last:
                     judgement = Judgement(matches=False, settled=False, reason_code="ready_nodes_unknown")
             if judgement.matches or judgement.settled or is_last:

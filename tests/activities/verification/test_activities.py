@@ -20,13 +20,16 @@ from contracts.action import NodePoolTarget
 from contracts.effect import Step, Verification
 from contracts.errors import ProviderError, ProviderUnavailable
 from contracts.messages import EffectInput, VerifyOutcome
+from contracts.observation import NodePoolObservation
 from contracts.proposal import ProposalState
 from emulators.gke.faults import FaultKind
 from tests.activities.execution.test_crashes import PausedReader
 from tests.proposal_stack import CONFIGURATION, EffectStack, resize
+from tests.waiting import until
 
 S = ProposalState
-WEB = "acme-prod/europe-west4/serving/web"
+CLUSTER = "acme-prod/europe-west4/serving"
+WEB = f"{CLUSTER}/web"
 
 
 class Counter:
@@ -40,6 +43,16 @@ class Counter:
         if isinstance(answer, ProviderError):
             raise answer
         return answer
+
+
+class CountingReader(PausedReader):
+    """Never hangs, and counts how often the pool is looked at."""
+
+    looks = 0
+
+    async def observe(self, target: NodePoolTarget) -> NodePoolObservation:
+        self.looks += 1
+        return await self.inner.observe(target)
 
 
 async def verify(stack: EffectStack, proposal_id: str, counter: Counter) -> VerifyOutcome:
@@ -153,6 +166,44 @@ async def test_a_silent_shortage_that_no_single_call_takes_back_is_left_to_a_per
     await stack.execute(proposal_id)
     outcome = await out_of_time(stack).verify(proposal_id)
     assert (outcome.state, outcome.reason_code) == (S.DIRTY, "nodes_not_running")
+
+
+async def test_what_runs_as_decided_is_kept_although_a_foreign_operation_outlasts_the_wait(
+    stack: EffectStack,
+) -> None:
+    proposal_id = await executed(stack)
+    await stack.fleet.admin.start_operation(CLUSTER)
+    assert (await out_of_time(stack).verify(proposal_id)).state is S.SUCCEEDED
+    assert stack.sizes_set() == [3]
+
+
+async def test_what_runs_as_before_was_taken_back_although_a_foreign_operation_outlasts_the_wait(
+    stack: EffectStack,
+) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.OPERATION_ERROR, times=1)
+    proposal_id = await executed(stack)
+    assert (await stack.execute(proposal_id, Step.COMPENSATION)).state is S.ROLLING_BACK
+    await stack.fleet.admin.start_operation(CLUSTER)
+    assert (await out_of_time(stack).verify(proposal_id, Step.COMPENSATION)).state is S.ROLLED_BACK
+
+
+async def test_a_foreign_operation_excuses_no_shortage(stack: EffectStack) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.PARTIAL)
+    proposal_id = await executed(stack)
+    await stack.fleet.admin.start_operation(CLUSTER)
+    outcome = await out_of_time(stack).verify(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.ROLLING_BACK, "nodes_not_running")
+
+
+async def test_while_a_foreign_operation_runs_it_waits(stack: EffectStack) -> None:
+    proposal_id = await executed(stack)
+    operation = await stack.fleet.admin.start_operation(CLUSTER)
+    stack.reader = reader = CountingReader(stack.reader)
+    verifying = asyncio.create_task(stack.verify(proposal_id))
+    await until(lambda: reader.looks > 1 or verifying.done())
+    await stack.fleet.admin.finish_operation(operation)
+    assert (await verifying).state is S.SUCCEEDED
+    assert reader.looks > 1
 
 
 async def test_a_pool_that_is_gone_after_the_effect_is_no_success(stack: EffectStack) -> None:
