@@ -82,7 +82,19 @@ def standing_of(view: ProposalView) -> Standing:
         return Standing(
             "note", "Dry run: judged, not run", "Nothing ran and nothing will. This is what the gates say."
         )
+    if view.reason_code == "resolved_by_operator" and view.state in _LEFT:
+        state = words.plain(view.state)
+        told = f"It had gone dirty. An operator looked at the target, and left it {_LEFT[view.state]}."
+        return Standing("note", f"Resolved as {state}", told)
     return _STANDINGS[view.state](view)
+
+
+_LEFT: Mapping[ProposalState, str] = {
+    ProposalState.SUCCEEDED: "as asked",
+    ProposalState.ROLLED_BACK: "as before",
+    ProposalState.FAILED: "in another state, on purpose",
+}
+"""What an operator who resolves a dirty proposal says, as its form words it."""
 
 
 def _evaluating(_: ProposalView) -> Standing:

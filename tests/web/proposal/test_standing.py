@@ -32,3 +32,19 @@ def test_what_nobody_decided_in_time_says_so() -> None:
     waited = view(ProposalState.EXPIRED, row={"reason_code": "decide_by_passed"})
     assert standing_of(waited).text == "Nobody decided in time. Expiry counts as a rejection."
     assert [stage.name for stage in progress_of(waited) if stage.state == "wrong"] == ["Approval"]
+
+
+@pytest.mark.parametrize(
+    ("state", "title", "left"),
+    [
+        (ProposalState.SUCCEEDED, "Resolved as succeeded", "as asked"),
+        (ProposalState.ROLLED_BACK, "Resolved as rolled back", "as before"),
+        (ProposalState.FAILED, "Resolved as failed", "in another state"),
+    ],
+)
+def test_what_an_operator_resolved_is_theirs_to_vouch_for(
+    state: ProposalState, title: str, left: str
+) -> None:
+    standing = standing_of(view(state, row={"reason_code": "resolved_by_operator"}))
+    assert (standing.title, left in standing.text) == (title, True)
+    assert "verified" not in f"{standing.title} {standing.text}".lower()
