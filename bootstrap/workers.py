@@ -26,7 +26,7 @@ from settings import LlmSettings, Settings
 
 if TYPE_CHECKING:
     from activities.housekeeping.activities import HousekeepingActivities
-    from activities.housekeeping.unplanned import IsPlanned
+    from activities.housekeeping.unplanned import IsRunning
     from activities.request.model_gate import ModelUse
     from adapters.store.database import Database
     from agents.planners.openai import OpenAIPlanner
@@ -119,7 +119,7 @@ def _serve_main(opened: Opened) -> Registration:
     requests = RequestActivities(database, configuration, mode, gate)
     fleet = FleetActivities(database, reader, configuration)
     gateway = TemporalGateway(opened.settings.temporal)
-    housekeeping = _housekeeping(database, reader, configuration, gateway.is_planned)
+    housekeeping = _housekeeping(database, reader, configuration, gateway.is_running)
     return Registration(
         workflows=[RequestWorkflow, ProposalWorkflow, FleetWorkflow, HousekeepingWorkflow],
         activities=[
@@ -145,11 +145,12 @@ def _serve_main(opened: Opened) -> Registration:
 
 
 def _housekeeping(
-    database: Database, reader: NodePoolReader, configuration: ConfigurationSource, is_planned: IsPlanned
+    database: Database, reader: NodePoolReader, configuration: ConfigurationSource, is_running: IsRunning
 ) -> HousekeepingActivities:
     """What must happen although nobody asks."""
     from activities.housekeeping.activities import HousekeepingActivities
     from activities.housekeeping.exceptions import ExceptionSweeps
+    from activities.housekeeping.lost import LostEffects
     from activities.housekeeping.overdue import OverdueProposals
     from activities.housekeeping.probing import BreakerProbes
     from activities.housekeeping.unplanned import UnplannedRequests
@@ -161,11 +162,12 @@ def _housekeeping(
         {
             "probe_breakers": BreakerProbes(database, reader, configuration).sweep,
             "expire_overdue": OverdueProposals(database, configuration).expire,
-            "close_unplanned": UnplannedRequests(database, configuration, is_planned).close,
             "release_reservations": partial(sweep_reservations, database),
             "remind": partial(remind, database, configuration),
             "wake_opened": exceptions.wake_opened,
             "settle_break_glass": exceptions.settle_break_glass,
+            "close_unplanned": UnplannedRequests(database, configuration, is_running).close,
+            "hand_over_lost": LostEffects(database, configuration, is_running).hand_over,
         }
     )
 

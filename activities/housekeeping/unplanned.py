@@ -17,6 +17,7 @@ from adapters.store.outbox import OutboxKind
 from adapters.store.schema import outbox
 from adapters.store.schema import requests as request_rows
 from contracts.configuration import ConfigurationSource
+from contracts.messages import request_workflow_id
 from contracts.request import RequestStatus
 
 AT_MOST = 100
@@ -25,8 +26,8 @@ _OPEN = tuple(status for status in RequestStatus if not status.is_final)
 _CODE = "agent_failed"
 _ANSWER = "The request could not be planned. Nothing was proposed."
 
-IsPlanned = Callable[[str], Awaitable[bool]]
-"""Tells whether the workflow of a request, given by its id, still runs."""
+IsRunning = Callable[[str], Awaitable[bool]]
+"""Tells whether a workflow, given by its id, still runs."""
 
 
 class UnplannedRequests:
@@ -36,14 +37,14 @@ class UnplannedRequests:
         self,
         database: Database,
         configuration: ConfigurationSource,
-        is_planned: IsPlanned,
+        is_running: IsRunning,
         *,
         after: timedelta = PLANNED_WITHIN,
     ) -> None:
         """`after` is what a request is left alone for, since it was received."""
         self._database = database
         self._configuration = configuration
-        self._is_planned = is_planned
+        self._is_running = is_running
         self._after = after
 
     async def close(self) -> int:
@@ -51,7 +52,9 @@ class UnplannedRequests:
 
         One whose start is still to be delivered has none yet, one that waits for a worker has: both are planned.
         """
-        unplanned = [one for one in await self._long_open() if not await self._is_planned(one)]
+        unplanned = [
+            one for one in await self._long_open() if not await self._is_running(request_workflow_id(one))
+        ]
         return sum([await self._close(one) for one in unplanned])
 
     async def _long_open(self) -> list[str]:

@@ -165,8 +165,8 @@ class TemporalGateway:
             raise WorkflowUnavailable("the workflow's progress cannot be told") from error
         return progress.model_copy(update={"text": await _text_in(description, client)})
 
-    async def is_planned(self, request_id: str) -> bool:
-        """Tell whether a request's workflow runs: not one that ended, that Temporal forgot, or that never began.
+    async def is_running(self, workflow_id: str) -> bool:
+        """Tell whether a workflow runs: not one that ended, that Temporal forgot, or that never began.
 
         Raises:
             WorkflowUnavailable: Temporal did not answer.
@@ -174,7 +174,7 @@ class TemporalGateway:
         client = await self._connected()
         try:
             async with our_errors(self._timeout):
-                description = await client.get_workflow_handle(request_workflow_id(request_id)).describe()
+                description = await client.get_workflow_handle(workflow_id).describe()
         except NotFound:
             return False
         return description.close_time is None

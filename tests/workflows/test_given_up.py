@@ -15,11 +15,14 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.approval.activities import ApprovalActivities
+from activities.housekeeping.lost import LostEffects
 from activities.housekeeping.overdue import OverdueProposals
 from adapters.store import decisions
+from adapters.temporal.gateway import TemporalGateway
 from contracts.base import utc_now
 from contracts.messages import WAKE_SIGNAL, Standing
 from contracts.proposal import ProposalState
+from settings import TemporalSettings
 from tests.contracts.samples import BEN
 from tests.proposal_stack import CONFIGURATION, ProposalStack, eventually
 from tests.workflows.test_proposal import id_of
@@ -98,6 +101,28 @@ async def test_an_effect_whose_workflow_was_terminated_goes_on_once_that_is_rese
         await stack.fleet.admin.finish_operation(operation)
         closed = await stack.client.get_workflow_handle(handle.id, result_type=Standing).result()
     assert closed.state is S.SUCCEEDED
+    assert stack.sizes_set() == [3]
+
+
+async def test_an_effect_whose_workflow_was_terminated_for_good_is_left_to_a_person(
+    stack: ProposalStack,
+) -> None:
+    host, namespace = stack.client.service_client.config.target_host, stack.client.namespace
+    gateway = TemporalGateway(TemporalSettings(address=host, namespace=namespace))
+    sweep = LostEffects(stack.database, CONFIGURATION, gateway.is_running, grace=AT_ONCE)
+    await stack.fleet.admin.settings(pending=0.0, operation=600.0)
+    async with stack.working():
+        handle = await stack.propose()
+        await stack.until(id_of(handle), S.AWAITING_APPROVAL)
+        await stack.decide(id_of(handle))
+        operation: str = await eventually(operation_of(stack, id_of(handle)))
+        assert await sweep.hand_over() == 0
+        await handle.terminate("by an operator of Temporal")
+        assert await sweep.hand_over() == 1
+        await stack.fleet.admin.finish_operation(operation)
+    row = await stack.row(id_of(handle))
+    assert (row.state, row.reason_code) == (S.DIRTY, "workflow_lost")
+    assert await stack.lease_owner() == id_of(handle)
     assert stack.sizes_set() == [3]
 
 

@@ -126,13 +126,37 @@ UNPLANNED = Group(
             "return await requests.close(connection, request_id, RequestStatus.FAILED, _ANSWER, _CODE)",
             "return False",
         ),
-        "unplanned-request-is-one-that-temporal-runs": Change("if not await self._is_planned(one)", ""),
+        "unplanned-request-is-one-that-temporal-runs": Change(
+            "if not await self._is_running(request_workflow_id(one))", ""
+        ),
         "unplanned-request-is-one-that-was-just-received": Change(
             "request_rows.c.created_at <= func.clock_timestamp() - self._after,", ""
         ),
         "unplanned-request-is-one-that-is-to-be-started": Change("~is_to_be_started,", ""),
         "unplanned-request-is-one-of-another-tenant": Change(
             "request_rows.c.tenant == self._configuration.current.tenant,", ""
+        ),
+    },
+)
+LOST_EFFECTS = Group(
+    "activities/housekeeping/lost.py",
+    Promise.ENDS,
+    ("tests/activities/housekeeping/test_lost.py",),
+    {
+        "lost-effect-is-left-to-nobody": Change(
+            "await close_after_failure(connection, row, _S.DIRTY, WORKFLOW_LOST, limits)", "pass"
+        ),
+        "lost-effect-is-one-that-temporal-runs": Change(
+            "if not await self._is_running(proposal_workflow_id(one))", ""
+        ),
+        "lost-effect-is-one-that-moved-lately": Change(
+            "proposal_rows.c.state_since <= func.clock_timestamp() - self._grace,", ""
+        ),
+        "lost-effect-is-one-that-moved-meanwhile": Change(
+            "if _S(row.state) not in _BEGUN or row.state_since > row.now - self._grace:", "if False:"
+        ),
+        "lost-effect-is-one-of-another-tenant": Change(
+            "proposal_rows.c.tenant == self._configuration.current.tenant,", ""
         ),
     },
 )
@@ -348,6 +372,7 @@ GROUPS = (
     ADOPTED,
     OVERDUE,
     UNPLANNED,
+    LOST_EFFECTS,
     DEFECTS,
     OUTCOMES,
     SWEEPING,

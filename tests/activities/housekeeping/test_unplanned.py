@@ -21,6 +21,7 @@ from adapters.store.outbox import OutboxKind
 from adapters.store.schema import audit_events
 from contracts.configuration import Configuration
 from contracts.errors import WorkflowUnavailable
+from contracts.messages import request_workflow_id
 from contracts.request import Request, RequestStatus
 from tests.adapters.store.ledger_money import amount, balance, faults
 from tests.adapters.store.samples import request
@@ -32,15 +33,15 @@ FAILED = ("failed", "agent_failed", "The request could not be planned. Nothing w
 
 @dataclass
 class Temporal:
-    """Knows which requests have a workflow that runs, and who was asked for."""
+    """Knows which workflows run, and which it was asked for."""
 
     running: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
 
-    async def is_planned(self, request_id: str) -> bool:
+    async def is_running(self, workflow_id: str) -> bool:
         forbid_in_transaction()
-        self.asked.append(request_id)
-        return request_id in self.running
+        self.asked.append(workflow_id)
+        return workflow_id in self.running
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def temporal() -> Temporal:
 
 @pytest.fixture
 def sweep(database: Database, temporal: Temporal) -> UnplannedRequests:
-    return UnplannedRequests(database, CONFIGURATION, temporal.is_planned)
+    return UnplannedRequests(database, CONFIGURATION, temporal.is_running)
 
 
 async def received(
@@ -96,10 +97,10 @@ async def test_what_temporal_still_runs_stays_open_however_old_it_is(
     database: Database, sweep: UnplannedRequests, temporal: Temporal
 ) -> None:
     planned, waiting = [await received(database, timedelta(days=9), planning=one) for one in (True, False)]
-    temporal.running |= {planned.id, waiting.id}
+    temporal.running |= {request_workflow_id(one.id) for one in (planned, waiting)}
     assert await sweep.close() == 0
     assert [(await row_of(database, one)).status for one in (planned, waiting)] == ["planning", "received"]
-    temporal.running.discard(planned.id)
+    temporal.running.discard(request_workflow_id(planned.id))
     assert await sweep.close() == 1
     assert [(await row_of(database, one)).status for one in (planned, waiting)] == ["failed", "received"]
 
@@ -139,9 +140,9 @@ async def test_an_outcome_stays_what_it_was(
 async def test_an_outcome_that_comes_while_temporal_is_asked_stays(database: Database) -> None:
     made = await received(database, LONG)
 
-    async def ends_meanwhile(request_id: str) -> bool:
+    async def ends_meanwhile(_workflow_id: str) -> bool:
         async with database.transaction() as connection:
-            await requests.close(connection, request_id, RequestStatus.ANSWERED, "It has 2 nodes.", None)
+            await requests.close(connection, made.id, RequestStatus.ANSWERED, "It has 2 nodes.", None)
         return False
 
     assert await UnplannedRequests(database, CONFIGURATION, ends_meanwhile).close() == 0
@@ -155,7 +156,7 @@ async def test_another_tenants_requests_are_left_alone(database: Database, sweep
 
 
 async def test_while_temporal_does_not_answer_nothing_is_closed(database: Database) -> None:
-    async def unknown(_request_id: str) -> bool:
+    async def unknown(_workflow_id: str) -> bool:
         raise WorkflowUnavailable("away")
 
     made = await received(database, LONG)

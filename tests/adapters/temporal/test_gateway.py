@@ -154,22 +154,19 @@ async def test_a_request_is_started_under_its_id(client: Client, gateway: Tempor
     assert await handle.result() == start.request.id
 
 
-async def test_a_request_is_planned_until_its_workflow_is_over(
-    client: Client, gateway: TemporalGateway
-) -> None:
+async def test_a_workflow_runs_until_it_is_over(client: Client, gateway: TemporalGateway) -> None:
     start = RequestInput(request=request(), public_keys={})
-    request_id = start.request.id
-    workflow_id = request_workflow_id(request_id)
-    assert not await gateway.is_planned(request_id), "it has not begun"
+    workflow_id = request_workflow_id(start.request.id)
+    assert not await gateway.is_running(workflow_id), "it has not begun"
     terminated = await client.start_workflow(
         "RequestWorkflow", start, id=workflow_id, task_queue="nobody-serves"
     )
-    assert await gateway.is_planned(request_id), "it waits for a worker"
+    assert await gateway.is_running(workflow_id), "it waits for a worker"
     await terminated.terminate()
-    assert not await gateway.is_planned(request_id), "it was terminated"
+    assert not await gateway.is_running(workflow_id), "it was terminated"
     answered = await client.start_workflow("RequestWorkflow", start, id=workflow_id, task_queue=QUEUE_MAIN)
     await answered.result()
-    assert not await gateway.is_planned(request_id), "it has ended"
+    assert not await gateway.is_running(workflow_id), "it has ended"
 
 
 async def test_a_decision_delivered_twice_counts_once(client: Client, gateway: TemporalGateway) -> None:
@@ -251,7 +248,7 @@ async def test_nobody_at_the_address_is_unavailable(free_port: Callable[[], int]
 async def test_a_missing_namespace_refuses_no_decision_and_ends_no_request(temporal_address: str) -> None:
     elsewhere = TemporalGateway(TemporalSettings(address=temporal_address, namespace="no-such-place"))
     calls = (elsewhere.check(), elsewhere.wake("prp_1"), elsewhere.decide(signed("prp_1")))
-    for call in (*calls, elsewhere.is_planned("req_1")):
+    for call in (*calls, elsewhere.is_running("request/req_1")):
         with pytest.raises(WorkflowUnavailable):
             await call
 

@@ -1,0 +1,148 @@
+"""Effects whose workflow is gone: left to a person after a while, never what a workflow may still end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from activities.housekeeping.lost import LostEffects
+from adapters.configuration import parse
+from adapters.store import leases
+from adapters.store.database import Database, forbid_in_transaction
+from adapters.store.schema import outbox, proposals
+from contracts.base import utc_now
+from contracts.configuration import Configuration
+from contracts.errors import WorkflowUnavailable
+from contracts.messages import proposal_workflow_id
+from contracts.proposal import Proposal, ProposalState
+from tests.adapters.store.samples import stored_proposal
+
+S = ProposalState
+CONFIGURATION: Configuration = parse("environments: {production: {}}")
+LONG, LATELY = timedelta(minutes=61), timedelta(minutes=59)
+BEGUN = (S.EXECUTING, S.VERIFYING, S.ROLLING_BACK)
+
+
+@dataclass
+class Temporal:
+    """Knows which workflows run, and which it was asked for."""
+
+    running: set[str] = field(default_factory=set)
+    asked: list[str] = field(default_factory=list)
+
+    async def is_running(self, workflow_id: str) -> bool:
+        forbid_in_transaction()
+        self.asked.append(workflow_id)
+        return workflow_id in self.running
+
+
+@pytest.fixture
+async def database(migrated_database_url: str) -> AsyncIterator[Database]:
+    opened = Database(migrated_database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def temporal() -> Temporal:
+    return Temporal()
+
+
+@pytest.fixture
+def sweep(database: Database, temporal: Temporal) -> LostEffects:
+    return LostEffects(database, CONFIGURATION, temporal.is_running)
+
+
+async def left(database: Database, state: S, ago: timedelta = LONG, tenant: str = "default") -> Proposal:
+    made = await stored_proposal(database, tenant=tenant)
+    changes = {"state": state.value, "document": made.model_dump(mode="json"), "state_since": utc_now() - ago}
+    async with database.transaction() as connection:
+        await leases.take(connection, made.action.target.serialisation_domain, made.id)
+        await connection.execute(update(proposals).where(proposals.c.id == made.id).values(**changes))
+    return made
+
+
+async def row_of(database: Database, made: Proposal) -> Any:
+    async with database.reading() as connection:
+        return (await connection.execute(select(proposals).where(proposals.c.id == made.id))).one()
+
+
+@pytest.mark.parametrize("state", BEGUN)
+async def test_what_has_begun_and_has_no_workflow_is_left_to_a_person_with_its_target_locked(
+    database: Database, sweep: LostEffects, state: S
+) -> None:
+    made = await left(database, state)
+    assert [await sweep.hand_over(), await sweep.hand_over()] == [1, 0]
+    row = await row_of(database, made)
+    assert (row.state, row.reason_code) == (S.DIRTY, "workflow_lost")
+    async with database.reading() as connection:
+        owner = await leases.owner_of(connection, made.action.target.serialisation_domain)
+        told = select(outbox.c.payload).where(outbox.c.subject == made.id, outbox.c.kind == "notify")
+        paged = [one["event"] for one in (await connection.execute(told)).scalars()]
+    assert owner == made.id
+    assert paged == ["dirty"]
+
+
+async def test_what_a_workflow_runs_for_is_never_taken_from_it(
+    database: Database, sweep: LostEffects, temporal: Temporal
+) -> None:
+    made = await left(database, S.ROLLING_BACK, timedelta(days=9))
+    temporal.running.add(proposal_workflow_id(made.id))
+    assert await sweep.hand_over() == 0
+    assert (await row_of(database, made)).state == S.ROLLING_BACK
+    temporal.running.clear()
+    assert await sweep.hand_over() == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "ago"),
+    [
+        (S.EXECUTING, LATELY),
+        (S.READY, LONG),
+        (S.AWAITING_APPROVAL, LONG),
+        (S.SUCCEEDED, LONG),
+        (S.DIRTY, LONG),
+    ],
+)
+async def test_what_moved_lately_or_has_not_begun_or_is_over_is_not_even_asked_for(
+    database: Database, sweep: LostEffects, temporal: Temporal, state: S, ago: timedelta
+) -> None:
+    made = await left(database, state, ago)
+    assert await sweep.hand_over() == 0
+    assert (await row_of(database, made)).state == state
+    assert temporal.asked == []
+
+
+@pytest.mark.parametrize("state", [S.SUCCEEDED, S.VERIFYING])
+async def test_what_moves_while_temporal_is_asked_is_left_alone(database: Database, state: S) -> None:
+    made = await left(database, S.EXECUTING)
+
+    async def moves_meanwhile(_workflow_id: str) -> bool:
+        async with database.transaction() as connection:
+            changes = {"state": state.value, "state_since": utc_now()}
+            await connection.execute(update(proposals).where(proposals.c.id == made.id).values(**changes))
+        return False
+
+    assert await LostEffects(database, CONFIGURATION, moves_meanwhile).hand_over() == 0
+    assert (await row_of(database, made)).state == state
+
+
+async def test_while_temporal_does_not_answer_nothing_is_left_to_a_person(database: Database) -> None:
+    async def unknown(_workflow_id: str) -> bool:
+        raise WorkflowUnavailable("away")
+
+    made = await left(database, S.EXECUTING)
+    with pytest.raises(WorkflowUnavailable):
+        await LostEffects(database, CONFIGURATION, unknown).hand_over()
+    assert (await row_of(database, made)).state == S.EXECUTING
+
+
+async def test_another_tenants_effects_are_left_alone(database: Database, sweep: LostEffects) -> None:
+    made = await left(database, S.EXECUTING, tenant="other")
+    assert await sweep.hand_over() == 0
+    assert (await row_of(database, made)).state == S.EXECUTING
