@@ -16,6 +16,7 @@ import typer
 
 from cli.exit_codes import CommandFailed, ExitCode
 from cli.output import say, table, write_json
+from cli.policy_set import opa_program
 from cli.session import Session, command
 from cli.text import harmless, words
 
@@ -131,7 +132,9 @@ async def _replay(
             declared = Candidate(load(configuration)) if configuration is not None else None
             asked = None
             if policies is not None:
-                asked = (await stack.enter_async_context(candidate_policy(_opa(session), policies))).engine
+                asked = (
+                    await stack.enter_async_context(candidate_policy(opa_program(session), policies))
+                ).engine
             running = Backtest(declared, asked)
             await _follow(running, pages)
             return running.report
@@ -167,18 +170,6 @@ async def _follow(running: Backtest, pages: Iterator[list[bytes]]) -> None:
             sys.stderr.flush()
     if watched:
         sys.stderr.write("\n")
-
-
-def _opa(session: Session) -> Path:
-    from tools.catalogue import OPA
-    from tools.programs import ProgramNotFoundError, explicit_path, resolve
-
-    settings = session.settings
-    try:
-        found = resolve(OPA, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, OPA))
-    except ProgramNotFoundError as error:
-        raise CommandFailed(str(error), ExitCode.ERROR, "look closer: `sluice doctor`") from error
-    return found.path
 
 
 def _tell(report: Report) -> None:

@@ -27,7 +27,12 @@ Configurations = Annotated[
 ]
 
 
-def _opa(session: Session) -> Path:
+def opa_program(session: Session) -> Path:
+    """Return the OPA of this machine, which is built or fetched where there is none.
+
+    Raises:
+        CommandFailed: it cannot be had.
+    """
     from tools.catalogue import OPA
     from tools.programs import ProgramNotFoundError, explicit_path, resolve
 
@@ -35,7 +40,7 @@ def _opa(session: Session) -> Path:
     try:
         found = resolve(OPA, state_dir=settings.state_dir, explicit=explicit_path(settings.programs, OPA))
     except ProgramNotFoundError as error:
-        raise CommandFailed(str(error)) from error
+        raise CommandFailed(str(error), ExitCode.ERROR, "look closer: `sluice doctor`") from error
     return found.path
 
 
@@ -66,7 +71,7 @@ def check(session: Session, directory: Directory = None, configuration: Configur
 
     source, environments = _source(directory), _environments(session, configuration)
     try:
-        flaws = flaws_of(_opa(session), source, environments)
+        flaws = flaws_of(opa_program(session), source, environments)
     except ConfigurationInvalid as error:
         raise CommandFailed(str(error), ExitCode.USAGE) from error
     names = policy_names(source)
@@ -104,7 +109,7 @@ def build(
     environments = _environments(session, configuration)
     try:
         made = build_bundle(
-            _opa(session),
+            opa_program(session),
             file,
             source=_source(directory),
             signing_key=sign_key,
@@ -126,7 +131,7 @@ def verify(
     from contracts.errors import ConfigurationInvalid
 
     try:
-        found = verify_bundle(_opa(session), bundle, key)
+        found = verify_bundle(opa_program(session), bundle, key)
     except ConfigurationInvalid as error:
         raise CommandFailed(str(error), ExitCode.VERIFICATION) from error
     _tell(session, bundle, found, signed=True)
