@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import SecretStr
+from temporalio.testing import ActivityEnvironment
 
 from adapters.keys import load_private_key
 from api.parts import ApiParts
@@ -19,7 +20,7 @@ from bootstrap.api import api_parts
 from bootstrap.opened import Opened
 from bootstrap.workers import registration
 from contracts.errors import ConfigurationInvalid
-from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
+from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN, Swept
 from guardrails import registry
 from local.identities import ensure_keys
 from local.stack import PRACTICE_CONFIGURATION
@@ -74,6 +75,24 @@ async def build(settings: Settings, queue: str | None = None) -> object:
 @pytest.mark.parametrize("queue", [None, QUEUE_MAIN, QUEUE_AGENT, QUEUE_EFFECTS])
 async def test_every_process_can_be_built_before_anything_answers(tmp_path: Path, queue: str | None) -> None:
     assert await build(whole(tmp_path), queue) is not None
+
+
+async def test_a_round_of_housekeeping_tries_every_sweep_while_nothing_answers(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        served = registration(QUEUE_MAIN, Opened(whole(tmp_path), stack)).activities
+        (sweep,) = (one for one in served if one.__name__ == "sweep")
+        swept: Swept = await ActivityEnvironment().run(sweep)
+    assert swept.done == {}
+    assert set(swept.failed) == {
+        "probe_breakers",
+        "expire_overdue",
+        "release_reservations",
+        "remind",
+        "wake_opened",
+        "settle_break_glass",
+        "close_unplanned",
+        "hand_over_lost",
+    }
 
 
 @pytest.mark.parametrize("queue", [None, QUEUE_MAIN, QUEUE_EFFECTS])
