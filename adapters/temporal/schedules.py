@@ -24,7 +24,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from tenacity import retry, retry_if_exception, stop_after_delay, wait_fixed
 
 from adapters.temporal.connection import CONNECT_TIMEOUT, our_errors
-from adapters.temporal.search_attributes import typed
+from adapters.temporal.search_attributes import to_be_added, typed
 from contracts.messages import (
     FLEET_SCHEDULE,
     FLEET_WORKFLOW,
@@ -52,10 +52,16 @@ async def ensure(client: Client) -> None:
 
     Raises:
         WorkflowUnavailable: Temporal did not answer.
+        ConfigurationInvalid: the namespace does not have our search attributes; the message says which.
     """
     async with our_errors(2 * CONNECT_TIMEOUT + _KNOWN_WITHIN):
         for schedule_id, schedule in _SCHEDULES.items():
-            await _ensure(client, schedule_id, schedule)
+            try:
+                await _ensure(client, schedule_id, schedule)
+            except RPCError as error:
+                if _is_too_early(error):
+                    raise to_be_added(client) from error
+                raise
 
 
 def _is_too_early(error: BaseException) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
@@ -14,6 +14,8 @@ from adapters.temporal.connection import CONNECT_TIMEOUT, our_errors
 from contracts.errors import ConfigurationInvalid
 from contracts.messages import SEARCH_ATTRIBUTES
 
+_OPERATORS_ONLY = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED)
+"""What a server answers that keeps its operator's service to itself."""
 _MAX_KEYWORD = 255
 """Characters of a keyword in Temporal's SQL visibility stores."""
 
@@ -31,29 +33,49 @@ def typed(values: Mapping[str, str]) -> TypedSearchAttributes:
 async def register(client: Client) -> list[str]:
     """Register what the namespace does not have yet; return the names that were added. A second call adds none.
 
+    A server that does not let us look is believed to have them: whoever starts something with them finds out.
+
     Raises:
         WorkflowUnavailable: Temporal did not answer.
         ConfigurationInvalid: this server lets only its operator add them; the message says which.
     """
     keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
     async with our_errors(2 * CONNECT_TIMEOUT):
+        known = await _known(client)
+        missing = [] if known is None else [name for name in SEARCH_ATTRIBUTES if name not in known]
+        if not missing:
+            return []
         try:
-            known = await client.operator_service.list_search_attributes(
-                ListSearchAttributesRequest(namespace=client.namespace)
-            )
-            missing = [name for name in SEARCH_ATTRIBUTES if name not in known.custom_attributes]
-            if missing:
-                await client.operator_service.add_search_attributes(
-                    AddSearchAttributesRequest(
-                        namespace=client.namespace, search_attributes=dict.fromkeys(missing, keyword)
-                    )
+            await client.operator_service.add_search_attributes(
+                AddSearchAttributesRequest(
+                    namespace=client.namespace, search_attributes=dict.fromkeys(missing, keyword)
                 )
+            )
         except RPCError as error:
             if error.status is RPCStatusCode.ALREADY_EXISTS:
                 return []
-            if error.status in (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED):
-                names = ", ".join(SEARCH_ATTRIBUTES)
-                message = f"add the keyword search attributes {names} to namespace {client.namespace} by hand"
-                raise ConfigurationInvalid(message) from error
+            if error.status in _OPERATORS_ONLY:
+                raise to_be_added(client) from error
             raise
     return missing
+
+
+async def _known(client: Client) -> Collection[str] | None:
+    """Return the names that the namespace has, or None where only the server's operator is told."""
+    try:
+        found = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace)
+        )
+    except RPCError as error:
+        if error.status in _OPERATORS_ONLY:
+            return None
+        raise
+    return found.custom_attributes
+
+
+def to_be_added(client: Client) -> ConfigurationInvalid:
+    """Return the error that says what somebody else has to add."""
+    names = ", ".join(SEARCH_ATTRIBUTES)
+    return ConfigurationInvalid(
+        f"add the keyword search attributes {names} to namespace {client.namespace} by hand"
+    )
