@@ -30,7 +30,7 @@ class HaltStatus(StrEnum):
 
 
 class HaltScope(Contract):
-    """What a halt covers. Every given field must match; all of them empty covers everything."""
+    """What a halt covers. Every given field must match; covering everything has to be said."""
 
     tenant: str | None = Field(default=None, min_length=1)
     environment: str | None = Field(default=None, min_length=1)
