@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import select
 from temporalio import activity
 
-from adapters.store import decisions, leases, proposals
+from adapters.store import decisions, proposals
 from adapters.store.database import Database, database_now
 from adapters.store.guard_pass import stored_result, storing
 from adapters.store.schema import proposals as proposals_table
@@ -24,6 +24,7 @@ from contracts.ports import NodePoolReader
 from contracts.principal import SYSTEM
 from contracts.proposal import Draft, Proposal, ProposalState
 from contracts.signature import encode_public_key, key_id_of
+from tests.steps import take_lease
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC_KEYS = {key_id_of(KEY.public_key()): encode_public_key(KEY.public_key())}
@@ -96,7 +97,7 @@ class ScriptedGuard:
         if first:
             return _result(row, ProposalState.READY), ProposalState.READY
         domain = proposal.action.target.serialisation_domain
-        if self.holds > 0 or not await leases.take(connection, domain, row.id):
+        if self.holds > 0 or not await take_lease(connection, domain, row.id):
             self.holds -= 1
             await proposals.hold(connection, row, domain, "held_by_test", "")
             held = _result(row, ProposalState.READY, "held_by_test")

@@ -54,7 +54,6 @@ __all__ = [
     "mark_ready",
     "open_by_hand",
     "record",
-    "record_outcome",
     "release_probes",
     "reopen_after_read",
     "reset",
@@ -79,23 +78,6 @@ def breaker_ids(target_key: str, action_kind: str, agent: Principal | None = Non
 def held_on(breaker_id: str) -> str:
     """Return the key under which proposals wait for a breaker."""
     return f"{HELD_ON}{breaker_id}"
-
-
-async def record_outcome(
-    connection: AsyncConnection,
-    ids: Sequence[str],
-    ok: bool,
-    reason_code: str,
-    limits: BreakerLimits,
-    now: datetime,
-    *,
-    tenant: str = "default",
-    proposal_id: str | None = None,
-    draw: Draw = _DRAW,
-) -> None:
-    """Count one outcome against several breakers. See `record`."""
-    outcomes = [Outcome(one, ok, reason_code, owner=proposal_id) for one in ids]
-    await record(connection, outcomes, limits, now, tenant=tenant, draw=draw)
 
 
 async def record(

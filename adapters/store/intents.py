@@ -88,17 +88,6 @@ def add_intent(batch: Batch, intent: Intent, tenant: str) -> None:
     batch.audit(event)
 
 
-async def write(connection: AsyncConnection, intent: Intent, tenant: str) -> None:
-    """Write the intent of an attempt, with its audit event. From here on a call may have been made.
-
-    Raises:
-        StaleFence: a newer attempt has written, or the effect has its receipt.
-    """
-    batch = Batch()
-    add_intent(batch, intent, tenant)
-    await batch.send(connection)
-
-
 _TAKE_OVER = query("UPDATE intents SET fence = :fence WHERE key = :key AND fence < :fence")
 
 
@@ -162,17 +151,6 @@ def add_receipt(batch: Batch, receipt: Receipt, tenant: str) -> None:
         AuditType.RECEIPT_WRITTEN, tenant=tenant, subject=receipt.proposal_id, actor=SYSTEM, payload=receipt
     )
     batch.audit(event)
-
-
-async def conclude(connection: AsyncConnection, receipt: Receipt, tenant: str) -> None:
-    """Write the receipt, with its audit event. No attempt acts on this key any more.
-
-    Raises:
-        StaleFence: a newer attempt acts, or the receipt is written.
-    """
-    batch = Batch()
-    add_receipt(batch, receipt, tenant)
-    await batch.send(connection)
 
 
 def add_verification(batch: Batch, verification: Verification, tenant: str) -> None:

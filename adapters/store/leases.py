@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import BindParameter, ColumnElement, bindparam, case, func, literal_column, select, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import audit_log, outbox
@@ -53,21 +52,6 @@ _TAKE = """
 def taking(domain: str, owner: str) -> Write:
     """Return the write that gives a lease, which the caller has locked and found free, to its owner."""
     return Write(_TAKE, {"domain": domain, "owner": owner})
-
-
-async def take(connection: AsyncConnection, domain: str, owner: str, *, tenant: str = "default") -> bool:
-    """Take the lease for a proposal. True when it is ours now, or was already; False when it is busy."""
-    free = insert(leases).values(domain=domain).on_conflict_do_nothing()
-    await connection.execute(free)
-    held = await connection.execute(select(leases.c.owner).where(leases.c.domain == domain).with_for_update())
-    present = held.scalar_one()
-    if present is not None:
-        return bool(present == owner)
-    batch = Batch()
-    batch.add(taking(domain, owner))
-    batch.audit(taken_event(domain, owner, tenant))
-    await batch.send(connection)
-    return True
 
 
 def _releasing() -> Query:

@@ -39,12 +39,12 @@ def delegation_of(known: Judged) -> Delegation | None:
     draft, draw = known.facts.draft, known.facts.sample_draw
     if draw is None:
         draw = draw_of(draft, limits.sample_salt)
-    return Delegation(chosen.name, _is_taken(draft, chosen.sample) or _is_in(draw, chosen.sample))
+    return Delegation(chosen.name, is_sampled(draft, draw, chosen.sample))
 
 
-def is_sampled(draft: Draft, salt: str, share: float) -> bool:
-    """Tell whether a change is in the sample. The same in every pass; the salt keeps it unforeseen."""
-    return _is_taken(draft, share) or _is_in(draw_of(draft, salt), share)
+def is_sampled(draft: Draft, draw: int, share: float) -> bool:
+    """Tell whether a change is in the sample. The same in every pass; the salt in the lot keeps it unforeseen."""
+    return _is_taken(draft, share) or _is_in(draw, share)
 
 
 def draw_of(draft: Draft, salt: str) -> int:

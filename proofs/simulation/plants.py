@@ -45,6 +45,7 @@ from proofs.own_clock import AtOwnClock
 from proofs.simulation.provider import EFFECT
 from proofs.simulation.wiring import replaced
 from proofs.simulation.world import Fate
+from tests.steps import take_lease
 
 
 @contextmanager
@@ -157,7 +158,7 @@ def second_pass_skipped() -> Iterator[None]:
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, given.proposal_id)
             domain = Draft.model_validate(row.draft).action.target.serialisation_domain
-            taken = row.state == ProposalState.READY and await leases.take(connection, domain, row.id)
+            taken = row.state == ProposalState.READY and await take_lease(connection, domain, row.id)
         return PassResult(
             state=ProposalState(row.state),
             admitted=taken,

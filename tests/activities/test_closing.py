@@ -21,6 +21,7 @@ from contracts.proposal import Proposal, ProposalState
 from contracts.safety import BreakerState
 from tests.adapters.store import test_breakers as breaking
 from tests.adapters.store.samples import stored_proposal
+from tests.steps import reserve, take_lease
 
 S = ProposalState
 TEN = Amount(scope="tenant", window="month:2026-11", currency="USD", amount=Decimal(10))
@@ -40,9 +41,9 @@ async def under_way(database: Database, *path: ProposalState) -> Proposal:
     """A proposal that holds the lease and ten dollars, moved along `path`."""
     made = await stored_proposal(database)
     async with database.transaction() as connection:
-        await leases.take(connection, made.action.target.serialisation_domain, made.id)
+        await take_lease(connection, made.action.target.serialisation_domain, made.id)
         await ledger.lock_windows(connection, "default", [("tenant", "month:2026-11", "USD")])
-        await ledger.reserve(connection, "default", made.id, [TEN])
+        await reserve(connection, "default", made.id, [TEN])
     for state in path:
         async with database.transaction() as connection:
             row = await proposals.lock(connection, made.id)

@@ -28,6 +28,7 @@ from guardrails.budget.windows import window_at
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import observation
 from tests.database_clock import set_clock
+from tests.steps import reserve
 from tests.stored_evaluations import keep
 
 CONFIGURATION = parse(
@@ -81,7 +82,7 @@ async def reserved(database: Database, amount: str) -> Proposal:
             connection, row, ProposalState.READY, actor=SYSTEM, reason_code="test", proposal=made
         )
         window = window_at(BUDGET, await database_now(connection))
-        await ledger.reserve(
+        await reserve(
             connection,
             "default",
             made.id,
@@ -174,7 +175,7 @@ async def test_a_month_that_ends_while_it_is_booked_counts_with_the_next_one(
 async def test_without_an_estimate_everything_that_is_reserved_is_committed(database: Database) -> None:
     made = await stored_proposal(database)
     async with database.transaction() as connection:
-        await ledger.reserve(
+        await reserve(
             connection, "default", made.id, [Amount(BUDGET.key, "month:2026-11", "USD", Decimal(10))]
         )
     await commit(database, made, 4, 4, 4)

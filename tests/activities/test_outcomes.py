@@ -11,7 +11,7 @@ from sqlalchemy import select
 from activities.closing import close_after_failure, close_after_success, close_without_effect
 from activities.costing import Outcome as Ended
 from activities.outcomes import effect_outcomes, review_outcomes
-from adapters.store import breakers, leases, proposals
+from adapters.store import breakers, proposals
 from adapters.store.database import Database
 from adapters.store.schema import breaker_outcomes
 from contracts.configuration import BreakerLimits, Configuration, Environment
@@ -20,6 +20,7 @@ from contracts.principal import SYSTEM
 from contracts.proposal import Proposal, ProposalState
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import AGENT, ANA, NOON
+from tests.steps import take_lease
 
 S = ProposalState
 AGENTS, KIND, PROVIDER = "agent:local/capacity-agent", "kind:gke.node_pool.resize", "provider:gke"
@@ -126,7 +127,7 @@ async def test_no_end_leaves_a_probe_behind(database: Database, state: S) -> Non
             await proposals.move(connection, row, step, actor=SYSTEM, reason_code="test", proposal=proposal)
     ids = breakers.breaker_ids(proposal.action.target.key, proposal.action.kind, AGENT)
     async with database.transaction() as connection:
-        await leases.take(connection, proposal.action.target.serialisation_domain, proposal.id)
+        await take_lease(connection, proposal.action.target.serialisation_domain, proposal.id)
         for one in ids:
             await breakers.open_by_hand(
                 connection, one, actor=ANA, reason="x", lasts=NOON - NOON, now=NOON.replace(year=2020)

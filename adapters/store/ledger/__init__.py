@@ -22,8 +22,6 @@ from adapters.store.ledger.changes import (
     commit_all,
     lock_windows,
     release_all,
-    reserve,
-    settle,
     windows_of,
 )
 from adapters.store.ledger.checking import verify
@@ -66,9 +64,7 @@ __all__ = [
     "positions_of",
     "release_all",
     "release_model_spend",
-    "reserve",
     "reserve_model_spend",
-    "settle",
     "settle_model_spend",
     "sweep_reservations",
     "verify",

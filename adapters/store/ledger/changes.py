@@ -16,7 +16,6 @@ from adapters.store.batch import Batch
 from adapters.store.ledger import windows
 from adapters.store.ledger.accounts import (
     ZERO,
-    Amount,
     Balance,
     Cap,
     Position,
@@ -25,7 +24,7 @@ from adapters.store.ledger.accounts import (
     Wanted,
     WindowKey,
 )
-from adapters.store.ledger.planning import Share, plan_reservation, plan_settlement, plan_spending
+from adapters.store.ledger.planning import Share, plan_settlement, plan_spending
 from adapters.store.ledger.positions import positions_of
 from adapters.store.ledger.posting import NO_CAPS, add_postings
 from adapters.store.schema import proposals
@@ -42,45 +41,6 @@ async def lock_windows(
     return tuple(replace(one, is_new=False) for one in found)
 
 
-async def reserve(
-    connection: AsyncConnection,
-    tenant: str,
-    proposal_id: str,
-    wanted: Sequence[Amount],
-    *,
-    shrink: bool = True,
-    caps: Mapping[WindowKey, Cap] = NO_CAPS,
-) -> None:
-    """Bring the proposal's reservation to these amounts. A second call changes nothing.
-
-    Whether the caps hold it is for the caller to judge; `caps` only says when people are told.
-    """
-    positions = await positions_of(connection, proposal_id)
-    postings = plan_reservation(positions, wanted, shrink=shrink)
-    subject = Subject(tenant, proposal_id=proposal_id)
-    await post(connection, subject, postings, [one.wanted for one in wanted], caps)
-
-
-async def settle(
-    connection: AsyncConnection,
-    tenant: str,
-    proposal_id: str,
-    shares: Sequence[Share],
-    hourly: Decimal,
-    *,
-    caps: Mapping[WindowKey, Cap] = NO_CAPS,
-) -> None:
-    """Turn a reservation into what the verified change costs: `hourly`, negative when it saves. Once per proposal.
-
-    `shares` are the windows it runs in.
-    """
-    positions = await positions_of(connection, proposal_id)
-    balances = await windows.lock(connection, tenant, windows_of(shares, positions))
-    batch, subject = Batch(), Subject(tenant, proposal_id=proposal_id)
-    add_settlement(batch, subject, positions, shares, hourly, balances=balances, caps=caps)
-    await batch.send(connection)
-
-
 def add_settlement(
     batch: Batch,
     subject: Subject,
@@ -91,7 +51,10 @@ def add_settlement(
     balances: Sequence[Balance],
     caps: Mapping[WindowKey, Cap] = NO_CAPS,
 ) -> None:
-    """Add what `settle` writes. `balances`: the windows of `shares` and of `positions`, locked by the caller."""
+    """Turn a reservation into what the verified change costs: `hourly`, negative when it saves. Once per proposal.
+
+    `shares` are the windows it runs in, `balances` these and those of `positions`, locked by the caller.
+    """
     known = {one.key: one for one in balances}
     held = [one for one in positions if one.reserved > 0 or one.key in {share.key for share in shares}]
     postings = plan_settlement(held, shares, known, hourly)

@@ -171,13 +171,6 @@ LEASES = Group(
     Promise.ONE_EFFECT,
     _LEASES,
     {
-        "lease-is-taken-from-its-owner": Change(
-            "        return bool(present == owner)\n", "        return True\n"
-        ),
-        "lease-is-taken-beside-another": Change(
-            ".where(leases.c.domain == domain).with_for_update())\n    present",
-            ".where(leases.c.domain == domain))\n    present",
-        ),
         "lease-is-written-over-its-owner": Change(
             "WHERE domain = {domain} AND (owner IS NULL OR owner = {owner})", "WHERE domain = {domain}"
         ),

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select, update
 from temporalio.exceptions import ApplicationError
 
-from adapters.store import breakers, decisions, leases, ledger, proposals
+from adapters.store import breakers, decisions, leases, proposals
 from adapters.store.ledger import Amount
 from adapters.store.schema import decisions as decisions_table
 from adapters.store.schema import evaluations, ledger_entries
@@ -20,6 +20,7 @@ from contracts.principal import SYSTEM, Principal
 from contracts.proposal import ProposalState
 from tests.contracts.samples import AGENT, ANA, BEN
 from tests.proposal_stack import CAROL, EffectStack, forged, resize
+from tests.steps import reserve
 
 S = ProposalState
 
@@ -31,7 +32,7 @@ async def waiting(stack: EffectStack, quorum: int = 1) -> str:
     async with stack.database.transaction() as connection:
         await proposals.lock(connection, draft.id)
         amount = Amount(scope="tenant", window="month:2026-11", currency="USD", amount=Decimal(10))
-        await ledger.reserve(connection, "default", draft.id, [amount])
+        await reserve(connection, "default", draft.id, [amount])
     return draft.id
 
 

@@ -15,12 +15,13 @@ from contracts.safety import HaltScope
 from tests.activities.guardrail.admitting import close, ready, woken
 from tests.activities.guardrail.conftest import Guards
 from tests.contracts.samples import AGENT, ANA, BEN
+from tests.steps import count_outcome
 
 
 async def fail(guards: Guards, proposal: Proposal, times: int, cooldown: timedelta) -> None:
     async with guards.database.transaction() as connection:
         for _ in range(times):
-            await breakers.record_outcome(
+            await count_outcome(
                 connection,
                 breakers.breaker_ids(proposal.action.target.key, proposal.action.kind)[:1],
                 False,

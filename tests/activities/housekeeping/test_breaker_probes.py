@@ -21,6 +21,7 @@ from contracts.errors import ProviderUnavailable, SluiceError, TargetNotFound
 from contracts.observation import NodePoolObservation, ProviderOperation
 from contracts.safety import Breaker, BreakerState
 from tests.contracts.samples import observation
+from tests.steps import count_outcome
 
 CONFIGURATION = parse("""
 environments: {production: {}}
@@ -70,7 +71,7 @@ class Sweeping:
     async def opened(self, breaker_id: str) -> None:
         async with self.database.transaction() as connection:
             now = await database_now(connection)
-            await breakers.record_outcome(connection, [breaker_id], False, "stockout", AT_ONCE, now)
+            await count_outcome(connection, [breaker_id], False, "stockout", AT_ONCE, now)
 
     async def sweep(self) -> int:
         probes = BreakerProbes(self.database, self.viewer, self.configuration, timeout=timedelta(seconds=1))
@@ -144,7 +145,7 @@ async def test_what_is_not_due_is_left_alone(sweeping: Sweeping) -> None:
     await sweeping.opened(KIND)
     async with sweeping.database.transaction() as connection:
         now = await database_now(connection)
-        await breakers.record_outcome(connection, [TARGET], False, "stockout", BreakerLimits(failures=1), now)
+        await count_outcome(connection, [TARGET], False, "stockout", BreakerLimits(failures=1), now)
     assert await sweeping.sweep() == 0
     assert sweeping.viewer.asked == []
 
@@ -159,7 +160,7 @@ async def test_outcomes_that_no_window_looks_back_to_are_forgotten(sweeping: Swe
         now = await database_now(connection)
         for days in (8, 1):
             at = now - timedelta(days=days)
-            await breakers.record_outcome(connection, [KIND], True, "verified", AT_ONCE, at)
+            await count_outcome(connection, [KIND], True, "verified", AT_ONCE, at)
     await sweeping.sweep()
     async with sweeping.database.reading() as connection:
         kept = (await connection.execute(select(breaker_outcomes.c.at))).scalars().all()

@@ -21,6 +21,7 @@ from contracts.errors import WorkflowUnavailable
 from contracts.messages import proposal_workflow_id
 from contracts.proposal import Proposal, ProposalState
 from tests.adapters.store.samples import stored_proposal
+from tests.steps import take_lease
 
 S = ProposalState
 CONFIGURATION: Configuration = parse("environments: {production: {}}")
@@ -62,7 +63,7 @@ async def left(database: Database, state: S, ago: timedelta = LONG, tenant: str 
     made = await stored_proposal(database, tenant=tenant)
     changes = {"state": state.value, "document": made.model_dump(mode="json"), "state_since": utc_now() - ago}
     async with database.transaction() as connection:
-        await leases.take(connection, made.action.target.serialisation_domain, made.id)
+        await take_lease(connection, made.action.target.serialisation_domain, made.id)
         await connection.execute(update(proposals).where(proposals.c.id == made.id).values(**changes))
     return made
 

@@ -21,6 +21,7 @@ from contracts.proposal import Proposal, ProposalState
 from contracts.signature import sign
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import BEN
+from tests.steps import take_lease
 
 S = ProposalState
 CONFIGURATION: Configuration = parse("environments: {production: {}}")
@@ -40,7 +41,7 @@ async def left(database: Database, state: S, decide: str, execute: str, tenant: 
         database, tenant=tenant, decide_by=now - AGO[decide], execute_by=now - AGO[execute]
     )
     async with database.transaction() as connection:
-        await leases.take(connection, made.action.target.serialisation_domain, made.id)
+        await take_lease(connection, made.action.target.serialisation_domain, made.id)
         await connection.execute(update(proposals).where(proposals.c.id == made.id).values(state=state.value))
     return made
 

@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.verification.activities import VerificationActivities
-from adapters.store import ledger, proposals
+from adapters.store import proposals
 from adapters.store.ledger import Amount
 from adapters.store.schema import ledger_entries
 from contracts.action import NodePoolTarget
@@ -25,6 +25,7 @@ from contracts.proposal import ProposalState
 from emulators.gke.faults import FaultKind
 from tests.activities.execution.test_crashes import PausedReader
 from tests.proposal_stack import CONFIGURATION, EffectStack, resize
+from tests.steps import reserve
 from tests.waiting import until
 
 S = ProposalState
@@ -234,7 +235,7 @@ async def test_what_needed_no_call_costs_nothing(stack: EffectStack) -> None:
     async with stack.database.transaction() as connection:
         await proposals.lock(connection, proposal_id)
         amount = Amount(scope="tenant", window="month:2026-11", currency="USD", amount=Decimal(10))
-        await ledger.reserve(connection, "default", proposal_id, [amount])
+        await reserve(connection, "default", proposal_id, [amount])
     await stack.fleet.admin.change_pool(WEB, node_count=3)
     await stack.execute(proposal_id)
     assert (await stack.verify(proposal_id)).state is S.SUCCEEDED

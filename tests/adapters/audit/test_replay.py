@@ -26,6 +26,7 @@ from contracts.proposal import TRANSITIONS, Proposal, ProposalState
 from contracts.request import RequestStatus
 from contracts.signature import sign
 from tests.adapters.store.samples import draft_of, fresh_proposal, request
+from tests.steps import count_outcome, reserve
 
 KEY = Ed25519PrivateKey.generate()
 WINDOWS = (("environment=production", "month:2026-11"), ("team=inference", "day:2026-11-21"))
@@ -93,7 +94,7 @@ async def spend(database: Database, made: Proposal, chance: random.Random) -> No
         ]
         async with database.transaction() as connection:
             await proposals.lock(connection, made.id)
-            await ledger.reserve(connection, made.tenant, made.id, wanted)
+            await reserve(connection, made.tenant, made.id, wanted)
     if chance.random() < 0.8:
         async with database.transaction() as connection:
             await proposals.lock(connection, made.id)
@@ -239,9 +240,7 @@ async def test_every_breaker_stands_in_the_log_as_it_stands_in_its_row(database:
                     await breakers.take_probe(connection, one, "prp_1", now)
                 case _:
                     ok = chance.random() < 0.3
-                    await breakers.record_outcome(
-                        connection, [one], ok, "stockout", limits, now, proposal_id="prp_1"
-                    )
+                    await count_outcome(connection, [one], ok, "stockout", limits, now, proposal_id="prp_1")
     async with database.reading() as connection:
         stored = {one.id: one for one in await breakers.all_breakers(connection)}
     assert len(stored) == len(ids)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from adapters.store import ledger, proposals
 from adapters.store.database import Database
 from adapters.store.ledger import Amount
+from tests.steps import reserve
 
 SCOPES = ("environment=production", "team=inference", "tenant")
 WINDOWS = ("day:2026-11-21", "month:2026-11")
@@ -29,7 +30,7 @@ async def reserve_one(database: Database, proposal_id: str, limit: Decimal) -> b
         for balance in await ledger.lock_windows(connection, row.tenant, windows):
             if balance.reserved + balance.committed + Decimal("1.25") > limit:
                 return False
-        await ledger.reserve(connection, row.tenant, proposal_id, amounts)
+        await reserve(connection, row.tenant, proposal_id, amounts)
     return True
 
 

@@ -12,6 +12,7 @@ from adapters.store.ledger import Amount, Balance, Cap, Share, windows
 from adapters.store.schema import audit_events, budget_windows, ledger_entries, outbox
 from contracts.proposal import Proposal
 from tests.adapters.store.samples import stored_proposal
+from tests.steps import reserve, settle
 
 TENANT = "default"
 NOVEMBER, DECEMBER = "month:2026-11", "month:2026-12"
@@ -33,7 +34,7 @@ async def reserved(
 ) -> Proposal:
     made = await stored_proposal(database)
     async with database.transaction() as connection:
-        await ledger.reserve(connection, TENANT, made.id, amounts, caps=caps or {})
+        await reserve(connection, TENANT, made.id, amounts, caps=caps or {})
     return made
 
 
@@ -45,7 +46,7 @@ async def settled(
     caps: dict[tuple[str, str], Cap] | None = None,
 ) -> None:
     async with database.transaction() as connection:
-        await ledger.settle(connection, TENANT, proposal.id, shares, Decimal(hourly), caps=caps or {})
+        await settle(connection, TENANT, proposal.id, shares, Decimal(hourly), caps=caps or {})
 
 
 async def balance(database: Database, window: str = NOVEMBER, scope: str = "tenant") -> Balance:

@@ -23,6 +23,7 @@ from contracts.circuit_breaker import READ_WITHIN
 from contracts.configuration import BreakerLimits
 from contracts.safety import Breaker, BreakerState
 from tests.contracts.samples import BEN, NOON
+from tests.steps import count_outcome
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMITS = BreakerLimits(
@@ -68,7 +69,7 @@ class StoredBreaker(RuleBasedStateMachine):
     def an_effect_ends(self, owner: str, ok: bool) -> None:
         code = "verified" if ok else "stockout"
         self._do(
-            lambda connection: breakers.record_outcome(
+            lambda connection: count_outcome(
                 connection, [self.id], ok, code, LIMITS, self.now, proposal_id=owner
             )
         )
@@ -200,7 +201,7 @@ async def test_of_two_processes_full_of_contenders_one_gets_the_probe(
         async with database.transaction() as connection:
             past = await database_now(connection) - timedelta(hours=1)
             for _ in range(LIMITS.failures):
-                await breakers.record_outcome(connection, [breaker_id], False, "stockout", LIMITS, past)
+                await count_outcome(connection, [breaker_id], False, "stockout", LIMITS, past)
         let = await asyncio.gather(*(contend(migrated_database_url, breaker_id, one) for one in ("a", "b")))
         async with database.reading() as connection:
             found = await breakers.find(connection, breaker_id)

@@ -11,6 +11,7 @@ from adapters.store.schema import proposals
 from contracts.configuration import BreakerLimits
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import BEN
+from tests.steps import count_outcome
 
 pytestmark = pytest.mark.postgres_15
 
@@ -21,7 +22,7 @@ KIND = "kind:gke.node_pool.resize"
 async def fail(database: Database) -> None:
     async with database.transaction() as connection:
         now = await database_now(connection)
-        await breakers.record_outcome(connection, [KIND], False, "GCE_STOCKOUT", LIMITS, now)
+        await count_outcome(connection, [KIND], False, "GCE_STOCKOUT", LIMITS, now)
 
 
 async def test_it_tells_how_a_breaker_came_to_be_so_newest_first(database: Database) -> None:

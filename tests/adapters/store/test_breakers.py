@@ -18,6 +18,7 @@ from contracts.configuration.limits import AgentBreakerLimits
 from contracts.safety import Breaker, BreakerState
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import AGENT, BEN, NOON
+from tests.steps import count_outcome
 
 TARGET = "target:gke.node_pool/acme-prod/europe-west4/serving/inference"
 KIND = "kind:gke.node_pool.resize"
@@ -30,9 +31,7 @@ async def record(database: Database, *, ok: bool, proposal_id: str | None = None
     async with database.transaction() as connection:
         now = await database_now(connection)
         code = "verified" if ok else "stockout"
-        await breakers.record_outcome(
-            connection, [TARGET, KIND], ok, code, LIMITS, now, proposal_id=proposal_id
-        )
+        await count_outcome(connection, [TARGET, KIND], ok, code, LIMITS, now, proposal_id=proposal_id)
 
 
 async def breaker(database: Database, breaker_id: str = TARGET) -> Breaker | None:
@@ -198,7 +197,7 @@ async def test_a_rate_of_failures_opens_it_although_none_come_in_a_row(database:
     for ok in (True, False, True, False):
         now = NOON
         async with database.transaction() as connection:
-            await breakers.record_outcome(connection, [KIND], ok, "stockout", limits, now)
+            await count_outcome(connection, [KIND], ok, "stockout", limits, now)
     found = await breaker(database, KIND)
     assert found is not None
     assert (found.state, found.rule) == (BreakerState.OPEN, "failure_rate")
@@ -209,7 +208,7 @@ async def test_what_lies_before_the_window_does_not_count(database: Database) ->
     for hours in (-3, -2, 0):
         async with database.transaction() as connection:
             now = NOON + timedelta(hours=hours)
-            await breakers.record_outcome(connection, [KIND], False, "stockout", limits, now)
+            await count_outcome(connection, [KIND], False, "stockout", limits, now)
     found = await breaker(database, KIND)
     assert found is not None
     assert (found.state, found.consecutive_failures) == (BreakerState.CLOSED, 3)
@@ -221,7 +220,7 @@ async def test_a_breaker_that_closed_begins_anew(database: Database) -> None:
     limits = BreakerLimits(failures=100, failures_in_window=3, jitter=0)
 
     async def fail(connection: AsyncConnection, now: datetime) -> None:
-        await breakers.record_outcome(connection, [KIND], False, "stockout", limits, now)
+        await count_outcome(connection, [KIND], False, "stockout", limits, now)
 
     for _ in range(3):
         await move(database, fail)
@@ -239,9 +238,7 @@ async def record_one(
 ) -> None:
     async with database.transaction() as connection:
         now = await database_now(connection)
-        await breakers.record_outcome(
-            connection, [breaker_id], ok, "stockout", LIMITS, now, proposal_id=proposal_id
-        )
+        await count_outcome(connection, [breaker_id], ok, "stockout", LIMITS, now, proposal_id=proposal_id)
 
 
 async def test_each_opening_is_told_and_lasts_longer(database: Database) -> None:
@@ -261,7 +258,7 @@ async def test_each_opening_is_told_and_lasts_longer(database: Database) -> None
 async def test_the_jitter_is_drawn_once_and_kept(database: Database) -> None:
     limits = BreakerLimits(failures=1, cooldown=timedelta(minutes=10), jitter=0.5)
     async with database.transaction() as connection:
-        await breakers.record_outcome(connection, [KIND], False, "x", limits, NOON, draw=lambda: 1.0)
+        await count_outcome(connection, [KIND], False, "x", limits, NOON, draw=lambda: 1.0)
     found = await breaker(database, KIND)
     assert found is not None
     assert found.open_until == NOON + timedelta(minutes=5)
@@ -274,7 +271,7 @@ async def test_when_its_time_is_over_one_that_waits_is_woken_once(database: Data
     first, _ = await held(database, KIND), await held(database, KIND)
     async with database.transaction() as connection:
         limits = BreakerLimits(failures=1, cooldown=timedelta(0), jitter=0)
-        await breakers.record_outcome(connection, [KIND], False, "x", limits, await database_now(connection))
+        await count_outcome(connection, [KIND], False, "x", limits, await database_now(connection))
     for _ in range(2):
         async with database.transaction() as connection:
             await breakers.cool_down(connection)
@@ -286,7 +283,7 @@ async def test_one_that_is_read_first_waits_for_its_read(database: Database) -> 
     limits = BreakerLimits(failures=1, cooldown=timedelta(0), jitter=0)
     async with database.transaction() as connection:
         now = await database_now(connection)
-        await breakers.record_outcome(connection, [TARGET], False, "x", limits, now)
+        await count_outcome(connection, [TARGET], False, "x", limits, now)
         assert await breakers.mark_ready(connection, now) == 0
         assert not await breakers.take_probe(connection, TARGET, "prp_1", now)
     found = await breaker(database)
@@ -307,7 +304,7 @@ async def test_a_read_that_came_too_late_moves_nothing(database: Database) -> No
     limits = BreakerLimits(failures=1, cooldown=timedelta(0), jitter=0)
     async with database.transaction() as connection:
         now = await database_now(connection)
-        await breakers.record_outcome(connection, [TARGET], False, "x", limits, now)
+        await count_outcome(connection, [TARGET], False, "x", limits, now)
     read = await breaker(database)
     assert read is not None
     async with database.transaction() as connection:

@@ -17,6 +17,7 @@ from tests.adapters.store import test_breakers as breaking
 from tests.adapters.store.ledger_money import amount, balance, reserved
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import ANA
+from tests.steps import take_lease
 
 HOUR = timedelta(hours=1)
 
@@ -33,7 +34,7 @@ async def lease_owner(database: Database, proposal: Proposal) -> str | None:
 
 async def leased(database: Database, proposal: Proposal) -> None:
     async with database.transaction() as connection:
-        assert await leases.take(connection, proposal.action.target.serialisation_domain, proposal.id)
+        assert await take_lease(connection, proposal.action.target.serialisation_domain, proposal.id)
 
 
 async def test_a_cancelled_proposal_frees_its_cluster(database: Database) -> None:

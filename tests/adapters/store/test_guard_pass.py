@@ -5,13 +5,14 @@ import asyncio
 import pytest
 from sqlalchemy import insert, text
 
-from adapters.store import guard_pass, leases, rate
+from adapters.store import guard_pass, rate
 from adapters.store.database import Database
 from adapters.store.guard_pass import Place
 from adapters.store.schema import breakers, rate_buckets
 from contracts.errors import NotFound
 from contracts.messages import PassInput
 from tests.adapters.store.samples import stored_proposal
+from tests.steps import take_lease
 
 pytestmark = pytest.mark.postgres_15
 
@@ -39,7 +40,7 @@ async def test_an_admitting_pass_locks_proposal_then_lease_then_buckets_and_brea
     proposal = await stored_proposal(database)
     given = PassInput(proposal_id=proposal.id, revision=1, pass_number=2)
     async with database.transaction() as connection:
-        await leases.take(connection, DOMAIN, "prp_other")
+        await take_lease(connection, DOMAIN, "prp_other")
         await connection.execute(insert(breakers).values(id=BREAKER, state="open"))
 
     async def lock() -> None:
@@ -63,7 +64,7 @@ async def test_buckets_come_before_breakers_and_after_the_lease(database: Databa
     proposal = await stored_proposal(database)
     given = PassInput(proposal_id=proposal.id, revision=1, pass_number=2)
     async with database.transaction() as connection:
-        await leases.take(connection, DOMAIN, "prp_other")
+        await take_lease(connection, DOMAIN, "prp_other")
         await connection.execute(insert(breakers).values(id=BREAKER, state="open"))
         await connection.execute(
             insert(rate_buckets).values(key="fleet", deficit=0, as_of=proposal.created_at)
@@ -87,7 +88,7 @@ async def test_a_first_pass_waits_for_nobodys_lease(database: Database) -> None:
     proposal = await stored_proposal(database)
     given = PassInput(proposal_id=proposal.id, revision=1, pass_number=1)
     async with database.transaction() as connection:
-        await leases.take(connection, DOMAIN, "prp_other")
+        await take_lease(connection, DOMAIN, "prp_other")
     async with database.transaction() as holder, database.transaction() as connection:
         await holder.execute(text("SELECT 1 FROM leases FOR UPDATE"))
         locked = await asyncio.wait_for(

@@ -17,6 +17,7 @@ from contracts.effect import Intent, Receipt, ReceiptOutcome, Step, idempotency_
 from contracts.errors import StaleFence
 from contracts.proposal import Proposal
 from tests.adapters.store.samples import stored_proposal
+from tests.steps import take_lease, write_intent, write_receipt
 
 LASTS = timedelta(minutes=1)
 
@@ -28,7 +29,7 @@ def domain_of(proposal: Proposal) -> str:
 async def attempt(database: Database, proposal: Proposal) -> Intent:
     """Take the lease, raise the fence and write the intent, as the intent transaction does."""
     async with database.transaction() as connection:
-        await leases.take(connection, domain_of(proposal), proposal.id)
+        await take_lease(connection, domain_of(proposal), proposal.id)
         deadline = utc_now() + LASTS
         grant = await leases.raise_fence(connection, domain_of(proposal), proposal.id, deadline)
         intent = Intent(
@@ -42,7 +43,7 @@ async def attempt(database: Database, proposal: Proposal) -> Intent:
             fence=grant.fence,
             call_deadline=deadline,
         )
-        await intents.write(connection, intent, "default")
+        await write_intent(connection, intent, "default")
     return intent
 
 
@@ -70,7 +71,7 @@ async def issue(connection: AsyncConnection, intent: Intent) -> None:
 
 
 async def conclude(connection: AsyncConnection, intent: Intent) -> None:
-    await intents.conclude(connection, receipt(intent), "default")
+    await write_receipt(connection, receipt(intent), "default")
 
 
 @pytest.mark.parametrize("write", [issue, conclude])
@@ -107,7 +108,7 @@ async def test_a_fence_that_is_not_higher_writes_no_intent(database: Database) -
     for fence in (intent.fence, intent.fence - 1):
         with pytest.raises(StaleFence):
             async with database.transaction() as connection:
-                await intents.write(connection, intent.model_copy(update={"fence": fence}), "default")
+                await write_intent(connection, intent.model_copy(update={"fence": fence}), "default")
 
 
 async def test_after_the_receipt_nothing_acts_on_the_key(database: Database) -> None:
@@ -117,7 +118,7 @@ async def test_after_the_receipt_nothing_acts_on_the_key(database: Database) -> 
     higher = intent.model_copy(update={"fence": intent.fence + 1})
     with pytest.raises(StaleFence):
         async with database.transaction() as connection:
-            await intents.write(connection, higher, "default")
+            await write_intent(connection, higher, "default")
     with pytest.raises(StaleFence):
         async with database.transaction() as connection:
             await conclude(connection, intent)

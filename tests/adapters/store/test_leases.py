@@ -11,12 +11,12 @@ from activities.execution.attempt import EffectTimings
 from adapters.store import leases
 from adapters.store.batch import Batch
 from adapters.store.database import Database, database_now
-from adapters.store.schema import audit_events, outbox, proposals
-from adapters.store.schema import leases as leases_table
+from adapters.store.schema import outbox, proposals
 from contracts.errors import StaleFence
 from settings import GkeSettings
 from tests.adapters.store.blocked import somebody_waits
 from tests.adapters.store.samples import stored_proposal
+from tests.steps import take_lease
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.postgres_15
@@ -26,7 +26,7 @@ DOMAIN = "gke.cluster/acme-prod/europe-west4/serving"
 
 async def take(database: Database, owner: str) -> bool:
     async with database.transaction() as connection:
-        return await leases.take(connection, DOMAIN, owner)
+        return await take_lease(connection, DOMAIN, owner)
 
 
 async def hold(database: Database, **changes: object) -> str:
@@ -40,32 +40,6 @@ async def hold(database: Database, **changes: object) -> str:
 async def woken(database: Database) -> list[str]:
     async with database.reading() as connection:
         return list((await connection.execute(select(outbox.c.subject).order_by(outbox.c.id))).scalars())
-
-
-async def test_of_many_takers_one_gets_it_and_keeps_it(database: Database) -> None:
-    taken = await asyncio.gather(*[take(database, f"prp_{number}") for number in range(8)])
-    assert taken.count(True) == 1
-    winner = f"prp_{taken.index(True)}"
-    assert await take(database, winner)
-    assert not await take(database, "prp_late")
-    async with database.reading() as connection:
-        assert await leases.owner_of(connection, DOMAIN) == winner
-        types = (await connection.execute(select(audit_events.c.type))).scalars()
-        assert list(types) == ["lease.taken"]
-
-
-async def test_a_taker_waits_for_whoever_has_locked_a_free_lease_and_does_not_get_it_after_them(
-    database: Database,
-) -> None:
-    await take(database, "prp_0")
-    async with database.transaction() as connection:
-        await leases.release(connection, DOMAIN, "prp_0")
-    async with database.transaction() as connection:
-        await connection.execute(select(leases_table).with_for_update())
-        another = asyncio.create_task(take(database, "prp_2"))
-        await eventually(lambda: somebody_waits(database))
-        assert await leases.take(connection, DOMAIN, "prp_1")
-    assert not await another
 
 
 async def test_a_lease_is_never_written_over_its_owner(database: Database) -> None:

@@ -13,6 +13,7 @@ from adapters.store.database import Database
 from adapters.store.ledger import Amount, Position, plan_reservation
 from adapters.store.schema import audit_events, budget_windows, ledger_entries
 from tests.adapters.store.samples import stored_proposal
+from tests.steps import reserve
 
 pytestmark = pytest.mark.postgres_15
 
@@ -31,7 +32,7 @@ async def test_a_reservation_repeated_changes_nothing(database: Database) -> Non
     proposal = await stored_proposal(database)
     for _ in range(3):
         async with database.transaction() as connection:
-            await ledger.reserve(connection, "default", proposal.id, [MONTH, DAY])
+            await reserve(connection, "default", proposal.id, [MONTH, DAY])
     assert await sums(database) == {MONTH.window: (MONTH.amount, NONE), DAY.window: (DAY.amount, NONE)}
     async with database.reading() as connection:
         assert len((await connection.execute(select(ledger_entries))).all()) == 2
@@ -40,7 +41,7 @@ async def test_a_reservation_repeated_changes_nothing(database: Database) -> Non
 async def test_committing_turns_reserved_money_into_spent_money_once(database: Database) -> None:
     proposal = await stored_proposal(database)
     async with database.transaction() as connection:
-        await ledger.reserve(connection, "default", proposal.id, [MONTH, DAY])
+        await reserve(connection, "default", proposal.id, [MONTH, DAY])
     for _ in range(2):
         async with database.transaction() as connection:
             await ledger.commit_all(connection, proposal.id)
@@ -52,7 +53,7 @@ async def test_releasing_gives_everything_back_once_and_only_ones_own(database: 
     mine, other = await stored_proposal(database), await stored_proposal(database)
     for proposal in (mine, other):
         async with database.transaction() as connection:
-            await ledger.reserve(connection, "default", proposal.id, [MONTH])
+            await reserve(connection, "default", proposal.id, [MONTH])
     for _ in range(2):
         async with database.transaction() as connection:
             await ledger.release_all(connection, mine.id)
@@ -64,7 +65,7 @@ async def test_a_new_window_frees_the_old_one(database: Database) -> None:
     tomorrow = Amount("tenant", "day:2026-11-22", "USD", Decimal(2))
     for wanted in ([DAY], [tomorrow]):
         async with database.transaction() as connection:
-            await ledger.reserve(connection, "default", proposal.id, wanted, shrink=False)
+            await reserve(connection, "default", proposal.id, wanted, shrink=False)
     assert await sums(database) == {DAY.window: (NONE, NONE), tomorrow.window: (tomorrow.amount, NONE)}
 
 
@@ -73,9 +74,9 @@ async def test_every_posting_has_an_audit_event_from_which_the_sums_can_be_rebui
 ) -> None:
     proposal = await stored_proposal(database)
     async with database.transaction() as connection:
-        await ledger.reserve(connection, "default", proposal.id, [MONTH])
+        await reserve(connection, "default", proposal.id, [MONTH])
         await ledger.release_all(connection, proposal.id)
-        await ledger.reserve(connection, "default", proposal.id, [MONTH])
+        await reserve(connection, "default", proposal.id, [MONTH])
         await ledger.commit_all(connection, proposal.id)
     async with database.reading() as connection:
         events = await connection.execute(
@@ -101,7 +102,7 @@ async def test_the_database_itself_refuses_a_second_identical_posting(database: 
         'tenant, proposal_id, scope, "window", currency, kind, debit, credit, posting, amount FROM ledger_entries'
     )
     async with database.transaction() as connection:
-        await ledger.reserve(connection, "default", proposal.id, [MONTH])
+        await reserve(connection, "default", proposal.id, [MONTH])
     with pytest.raises(IntegrityError):
         async with database.transaction() as connection:
             await connection.execute(text(copy))

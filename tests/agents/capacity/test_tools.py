@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from activities.request.drafts import draft_of
-from adapters.store import ledger, proposals
+from adapters.store import proposals
 from adapters.store.ledger import Amount
 from agents.capacity.tools.catalogue import TOOLS
 from agents.capacity.tools.tool import MAX_RESULT, Evidence, answer
@@ -18,6 +18,7 @@ from contracts.request import ProposedAction
 from tests.contracts.samples import resize
 from tests.gke_fixtures import RunningEmulator
 from tests.request_stack import CONFIGURATION, request_of
+from tests.steps import reserve
 
 POOL = {"project": "acme-prod", "location": "europe-west4", "cluster": "serving", "node_pool": "inference"}
 ABOUT_A_POOL = sorted(TOOLS.keys() - {"list_targets"})
@@ -95,7 +96,7 @@ async def test_what_is_left_of_a_budget_counts_what_is_reserved(evidence: Eviden
     proposal_id = await propose(evidence, 5)
     async with evidence.database.transaction() as connection:
         held = Amount(line["scope"], line["window"], "USD", Decimal(1_500))
-        await ledger.reserve(connection, CONFIGURATION.tenant, proposal_id, [held])
+        await reserve(connection, CONFIGURATION.tenant, proposal_id, [held])
     [after] = (await use(evidence, "budget_left", POOL))[0]["budgets"]
     assert Decimal(line["left"]) == Decimal(40_000)
     assert Decimal(after["left"]) == Decimal(38_500)

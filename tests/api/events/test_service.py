@@ -21,6 +21,7 @@ from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
 from contracts.proposal import Planner, PlannerKind, ProposalState
 from contracts.request import Proposed, ProposedAction, Request
 from tests.api.serving import CONFIGURATION, RESIZE, Api
+from tests.steps import reserve
 
 PAYLOADS = Path(__file__).parent / "payloads"
 PAYLOAD = json.loads((PAYLOADS / "alertmanager_0_25_firing.json").read_text())
@@ -122,7 +123,7 @@ async def test_a_resolved_alert_cancels_its_proposal_while_it_waits(alerting: Ap
     await alerting.observe(proposal_id)
     async with alerting.database.transaction() as connection:
         held = Amount("environment=production", "month:2026-11", "USD", Decimal(500))
-        await ledger.reserve(connection, CONFIGURATION.tenant, proposal_id, [held])
+        await reserve(connection, CONFIGURATION.tenant, proposal_id, [held])
     answer = await send(alerting, RESOLVED)
     assert answer.json()["cancelled_proposal_ids"] == [proposal_id]
     view = await alerting.view(proposal_id)

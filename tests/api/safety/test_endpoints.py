@@ -14,6 +14,7 @@ from adapters.store.schema import intents, outbox, proposals
 from contracts.configuration import BreakerLimits
 from guardrails.budget.windows import window_at
 from tests.api.serving import Api
+from tests.steps import count_outcome, reserve
 
 
 async def test_a_halt_with_nothing_in_flight_is_effective_at_once_and_can_be_ended(api: Api) -> None:
@@ -105,7 +106,7 @@ async def test_an_open_breaker_is_listed_and_reset_with_a_reason(api: Api) -> No
     async with api.database.transaction() as connection:
         now = await database_now(connection)
         limits = BreakerLimits(failures=1, cooldown=timedelta(hours=1))
-        await breakers.record_outcome(connection, ids, False, "stock_out", limits, now)
+        await count_outcome(connection, ids, False, "stock_out", limits, now)
     listed = (await api.get("/v1/breakers")).json()["items"]
     assert {one["id"]: one["state"] for one in listed} == dict.fromkeys(ids, "open")
     assert (await api.post(f"/v1/breakers/{ids[1]}/reset", {"reason": ""}, by="olga")).status_code == 422
@@ -125,7 +126,7 @@ async def test_budgets_show_what_is_reserved_committed_and_left_in_the_present_w
     async with api.database.transaction() as connection:
         window = window_at(budget, await database_now(connection))
         amount = Amount(budget.scope.key, window.key, "USD", Decimal("250.25"))
-        await ledger.reserve(connection, "default", proposal_id, [amount])
+        await reserve(connection, "default", proposal_id, [amount])
     (shown,) = (await api.get("/v1/budgets")).json()["items"]
     assert Decimal(shown["reserved"]) == Decimal("250.25")
     assert Decimal(shown["left"]) == Decimal("39749.75")
@@ -194,7 +195,7 @@ async def test_a_breaker_tells_its_cooldown_what_it_holds_and_its_moves(api: Api
     async with api.database.transaction() as connection:
         now = await database_now(connection)
         limits = BreakerLimits(failures=1, cooldown=timedelta(hours=1), jitter=0)
-        await breakers.record_outcome(connection, [kind], False, "GCE_STOCKOUT", limits, now)
+        await count_outcome(connection, [kind], False, "GCE_STOCKOUT", limits, now)
         await connection.execute(
             update(proposals)
             .where(proposals.c.id == proposal_id)
@@ -266,7 +267,7 @@ async def test_a_budget_tells_what_is_spent_its_forecast_and_the_way_there(api: 
     async with api.database.transaction() as connection:
         window = window_at(budget, await database_now(connection))
         amount = Amount(budget.scope.key, window.key, "USD", Decimal("250.25"))
-        await ledger.reserve(connection, "default", proposal_id, [amount])
+        await reserve(connection, "default", proposal_id, [amount])
         await ledger.commit_all(connection, proposal_id)
     shown = (await api.get("/v1/budgets")).json()
     (item,) = shown["items"]

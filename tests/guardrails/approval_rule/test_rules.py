@@ -230,16 +230,20 @@ def pools(count: int) -> list[Draft]:
     return [draft(action=resize().model_copy(update={"node_pool": f"p{one}"})) for one in range(count)]
 
 
+def is_drawn(one: Draft, share: float, salt: str = SALT) -> bool:
+    return is_sampled(one, draw_of(one, salt), share)
+
+
 def test_the_sample_is_the_configured_share_the_same_each_time_and_depends_on_the_salt() -> None:
     changes = pools(5_000)
-    drawn = [one for one in changes if is_sampled(one, SALT, 0.05)]
+    drawn = [one for one in changes if is_drawn(one, 0.05)]
     assert 190 < len(drawn) < 310
-    assert drawn == [one for one in changes if is_sampled(one, SALT, 0.05)]
-    assert drawn != [one for one in changes if is_sampled(one, SALT + "!", 0.05)]
-    wider = [one for one in changes if is_sampled(one, SALT, 0.06)]
+    assert drawn == [one for one in changes if is_drawn(one, 0.05)]
+    assert drawn != [one for one in changes if is_drawn(one, 0.05, SALT + "!")]
+    wider = [one for one in changes if is_drawn(one, 0.06)]
     assert all(one in wider for one in drawn)
-    assert not any(is_sampled(one, SALT, 0) for one in changes)
-    assert all(is_sampled(one, SALT, 1) for one in changes)
+    assert not any(is_drawn(one, 0) for one in changes)
+    assert all(is_drawn(one, 1) for one in changes)
 
 
 @pytest.mark.parametrize(
@@ -278,8 +282,8 @@ def test_an_edit_is_no_way_out_of_a_sample() -> None:
     for one in edited:
         sampled = decide(small(approval_limits=passing(1e-9), draft=one))
         assert sampled.reason_code == "sampled"
-        assert is_sampled(one, SALT, 1e-9)
-        assert not is_sampled(one.model_copy(update={"revision": 1}), SALT, 1e-9)
+        assert is_drawn(one, 1e-9)
+        assert not is_drawn(one.model_copy(update={"revision": 1}), 1e-9)
         assert decide(small(draft=one)).outcome is Outcome.ALLOW
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from sqlalchemy import func, insert, text, update
 
-from adapters.store import breakers, fleet, ledger
+from adapters.store import fleet, ledger
 from adapters.store.database import database_now
 from adapters.store.fleet import Look
 from adapters.store.ledger import Amount
@@ -18,6 +18,7 @@ from contracts.configuration import BreakerLimits
 from contracts.observation import Accelerator, AutoscalingBounds, NodePoolObservation, ZoneSize
 from guardrails.budget.windows import window_at
 from tests.api.serving import RESIZE
+from tests.steps import count_outcome, reserve
 from tests.web.site import Site
 
 KIND = "kind:gke.node_pool.resize"
@@ -70,7 +71,7 @@ class Stage:
         for _ in range(times):
             async with self.site.api.database.transaction() as connection:
                 now = await database_now(connection)
-                await breakers.record_outcome(connection, breaker_ids, False, "GCE_STOCKOUT", limits, now)
+                await count_outcome(connection, breaker_ids, False, "GCE_STOCKOUT", limits, now)
 
     async def see(
         self,
@@ -122,7 +123,7 @@ class Stage:
             now = await database_now(connection)
             window = window_at(budget, now)
             posted = Amount(budget.scope.key, window.key, "USD", Decimal(amount))
-            await ledger.reserve(connection, "default", proposal_id, [posted])
+            await reserve(connection, "default", proposal_id, [posted])
             if not reserved:
                 await ledger.commit_all(connection, proposal_id)
             # A stage is older than it is: the ledger takes nothing back.

@@ -24,6 +24,7 @@ from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
 from contracts.proposal import Draft, Planner, PlannerKind, Proposal, ProposalState
 from contracts.request import AgentStep, Alert, Channel, Request, RequestStatus, Trust
 from tests.api.serving import PEOPLE, Api, observation
+from tests.steps import write_intent, write_receipt
 from tests.stored_evaluations import keep
 from tests.web.proposal.judged import evaluation, verification
 
@@ -247,7 +248,7 @@ class Stages:
                 call_deadline=now + timedelta(minutes=1),
             )
             if await intents.find(connection, key) is None:
-                await intents.write(connection, intent, parts.tenant)
+                await write_intent(connection, intent, parts.tenant)
                 if outcome is not ReceiptOutcome.NO_OP:
                     await intents.issue(
                         connection, intent, f"operation-17{intent.fence}", parts.tenant, now, adopted=False
@@ -265,7 +266,7 @@ class Stages:
                 mode="practice",
                 finished_at=now,
             )
-            await intents.conclude(connection, receipt, parts.tenant)
+            await write_receipt(connection, receipt, parts.tenant)
             if matches is not None:
                 batch = Batch()
                 found = verification(proposal, step, matches, now)

@@ -27,6 +27,7 @@ from adapters.store.database import Database
 from adapters.store.ledger import Amount, Cap, Share, windows
 from contracts.base import new_id
 from tests.adapters.store.samples import draft_of, fresh_proposal
+from tests.steps import reserve, settle
 
 pytestmark = pytest.mark.postgres_15
 
@@ -122,7 +123,7 @@ class Machine(RuleBasedStateMachine):
             free = {one.key: LIMIT - one.standing + own.get(one.key, D(0)) for one in locked}
             if all(wanted <= free[key] for key in self.keys):
                 caps = {key: Cap(LIMIT, (50, 100)) for key in self.keys}
-                await ledger.reserve(connection, self.tenant, proposal, amounts, caps=caps)
+                await reserve(connection, self.tenant, proposal, amounts, caps=caps)
                 granted = await windows.look(connection, self.tenant, [one.wanted for one in amounts])
                 assert all(one.standing <= LIMIT for one in granted)
         self.open.add(proposal)
@@ -138,7 +139,7 @@ class Machine(RuleBasedStateMachine):
             asked = [one.wanted for one in shares]
             before = {one.key: one for one in await windows.look(connection, self.tenant, asked)}
             own = {one.key: one.reserved for one in await ledger.positions_of(connection, proposal)}
-            await ledger.settle(connection, self.tenant, proposal, shares, hourly)
+            await settle(connection, self.tenant, proposal, shares, hourly)
         for share in shares:
             cost = hourly * share.hours
             if cost > own.get(share.key, D(0)) or before[share.key].standing > LIMIT:
