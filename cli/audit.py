@@ -1,22 +1,22 @@
-"""AUDIT: `sluice audit verify|export|checkpoint`. Verifying happens here, not in the server that is verified."""
+"""AUDIT: `sluice audit verify|export|prove|checkpoint`. Verifying happens here, not in the server that is verified."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli import audit_reading
+from cli import audit_proofs, audit_reading
+from cli.audit_keys import Kept, Keys, note_of, offline_keys, online_keys, opened
 from cli.exit_codes import CommandFailed, ExitCode
 from cli.output import say, write_json
 from cli.session import Session, command
 from cli.text import harmless
 
 if TYPE_CHECKING:
-    from adapters.audit.checkpoint import CheckpointKey
     from adapters.audit.verify import Report
 
 _SHOWN_FAULTS = 20
@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="The tamper-evident log.", no_args_is_help=True, rich_markup_mode=None)
     group.command()(verify)
     group.command()(export)
+    group.command()(audit_proofs.prove)
     group.command()(checkpoint)
     audit_reading.register(group)
     app.add_typer(group, name="audit")
@@ -36,83 +37,31 @@ def register(app: typer.Typer) -> None:
 def verify(
     session: Session,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="An export, to verify offline.")] = None,
-    kept: Annotated[
-        Path | None, typer.Option("--checkpoint", help="A checkpoint kept elsewhere: finds truncation too.")
-    ] = None,
-    key: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Public key that signs checkpoints: PEM, or a verifier key. Once for each that ever signed."
-        ),
-    ] = None,
+    proof: Annotated[Path | None, typer.Option(help="The proof of one entry, to verify offline.")] = None,
+    kept: Kept = None,
+    key: Keys = None,
 ) -> None:
-    """Verify the audit log: online through the API, or offline on an exported file."""
+    """Verify the audit log: online through the API, or offline on an exported file or the proof of one entry."""
     from adapters.audit.checkpoint import CheckpointInvalid
     from adapters.audit.verify import verify_export
 
-    trusted = None if kept is None else _read(kept).decode("utf-8", "replace")
-    known = _known_keys(session, key or ())
+    if proof is not None:
+        if file is not None:
+            raise CommandFailed("--file and --proof are verified one by one", ExitCode.USAGE)
+        audit_proofs.verify_proof(session, proof, kept, key)
+        return
+    trusted = None if kept is None else note_of(kept)
+    known = online_keys(session, key) if file is None else offline_keys(session, key)
     try:
         if file is not None:
-            if not known:
-                hint = "pass --key FILE with the public key that signs checkpoints"
-                raise CommandFailed("offline there is no key to verify with", ExitCode.USAGE, hint)
-            with _open(file) as lines:
+            with opened(file) as lines:
                 report = verify_export(lines, known, trusted)
         else:
-            known = known or _keys_of_server(session)
             with session.api.lines("/v1/audit/export") as streamed:
                 report = verify_export(streamed, known, trusted)
     except CheckpointInvalid as error:
         raise CommandFailed(f"the checkpoint: {error}", ExitCode.VERIFICATION) from error
     _tell(session, report, was_given=kept is not None)
-
-
-def _open(file: Path) -> Any:
-    try:
-        return file.open("rb")
-    except OSError as error:
-        raise CommandFailed(f"{file} cannot be read", ExitCode.USAGE) from error
-
-
-def _read(file: Path) -> bytes:
-    with _open(file) as opened:
-        content: bytes = opened.read(64 * 1024)
-        return content
-
-
-def _known_keys(session: Session, given: Sequence[Path]) -> list[CheckpointKey]:
-    local = session.settings.state_dir / "keys" / "audit.pub"
-    if not given and local.exists():
-        say(f"the key is {local}; for the log of another installation pass --key FILE")
-        given = [local]
-    return [_parse_key(_read(file), file) for file in given]
-
-
-def _parse_key(content: bytes, file: Path) -> CheckpointKey:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    from adapters.audit.checkpoint import DEFAULT_ORIGIN, CheckpointInvalid, CheckpointKey
-
-    try:
-        if content.startswith(b"-----"):
-            loaded = load_pem_public_key(content)
-            if isinstance(loaded, Ed25519PublicKey):
-                return CheckpointKey(DEFAULT_ORIGIN, loaded)
-        else:
-            return CheckpointKey.parse(content.decode("ascii"))
-    except (ValueError, CheckpointInvalid) as error:
-        raise CommandFailed(f"{file} does not hold an Ed25519 public key", ExitCode.USAGE) from error
-    raise CommandFailed(f"{file} does not hold an Ed25519 public key", ExitCode.USAGE)
-
-
-def _keys_of_server(session: Session) -> list[CheckpointKey]:
-    from adapters.audit.checkpoint import CheckpointKey
-
-    say("the key comes from the server that is verified; pass --key FILE to trust one you keep")
-    shown = session.api.get("/v1/audit/checkpoint")
-    return [CheckpointKey.parse(key) for key in (shown["verifier_key"], *shown["former_keys"])]
 
 
 def _tell(session: Session, report: Report, *, was_given: bool) -> None:
@@ -182,9 +131,20 @@ def _copy(lines: Iterable[bytes], output: Any) -> int:
 
 
 @command
-def checkpoint(session: Session) -> None:
+def checkpoint(
+    session: Session,
+    since: Annotated[
+        Path | None, typer.Option(help="A checkpoint kept elsewhere: first prove that the log only grew.")
+    ] = None,
+    key: Keys = None,
+) -> None:
     """Print a signed checkpoint over everything committed by now. Keep it elsewhere."""
-    found = session.api.get("/v1/audit/checkpoint")
+    if since is not None:
+        found = audit_proofs.grown(session, since, key)
+    elif key:
+        raise CommandFailed("--key verifies what --since names, and nothing is named", ExitCode.USAGE)
+    else:
+        found = session.api.get("/v1/audit/checkpoint")
     if session.is_json:
         write_json(found)
     else:

@@ -32,6 +32,8 @@ _HINTS = {
     409: "look again: `sluice proposals show ID`",
     503: "check the parts: `sluice doctor`",
 }
+_UNSOUND = {"checkpoint_not_found", "audit_log_cut_off"}
+"""By these reason codes a log says itself that it does not hold what was signed."""
 _SERVER_ERRORS = 500
 _BUSY = 503
 
@@ -138,6 +140,8 @@ def _failed(answer: httpx.Response) -> CommandFailed:
         told += f"\n  {harmless(str(field.get('field')), 120)}: {harmless(str(field.get('message')), 300)}"
     if answer.status_code >= _SERVER_ERRORS:
         told += f"\n  trace {harmless(str(problem.get('trace_id', 'unknown')), 40)}"
+    if code in _UNSOUND:
+        return CommandFailed(told, ExitCode.VERIFICATION)
     exit_code = _CODES.get(answer.status_code, ExitCode.ERROR)
     return CommandFailed(told, exit_code, _HINTS.get(answer.status_code, ""))
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+HASH_BYTES = hashlib.sha256().digest_size
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 """Root of the tree without leaves (RFC 6962 §2.1)."""
 

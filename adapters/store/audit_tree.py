@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Integer, LargeBinary, Text, insert, select
+from sqlalchemy import ARRAY, BigInteger, Integer, LargeBinary, Select, Text, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.audit import merkle
@@ -152,10 +153,13 @@ async def prove_consistency(connection: AsyncConnection, old: int, new: int) -> 
 
 async def newest_checkpoint(connection: AsyncConnection) -> StoredCheckpoint | None:
     """Return the checkpoint over the most entries."""
-    row = (
-        await connection.execute(select(audit_checkpoints).order_by(audit_checkpoints.c.size.desc()).limit(1))
-    ).one_or_none()
-    return None if row is None else StoredCheckpoint(row.size, row.root_hash, row.note, row.created_at)
+    newest = select(audit_checkpoints).order_by(audit_checkpoints.c.size.desc()).limit(1)
+    return await _checkpoint(connection, newest)
+
+
+async def checkpoint_over(connection: AsyncConnection, size: int) -> StoredCheckpoint | None:
+    """Return the checkpoint over so many entries, where one was signed."""
+    return await _checkpoint(connection, select(audit_checkpoints).where(audit_checkpoints.c.size == size))
 
 
 async def add_checkpoint(connection: AsyncConnection, made: StoredCheckpoint) -> None:
@@ -165,6 +169,11 @@ async def add_checkpoint(connection: AsyncConnection, made: StoredCheckpoint) ->
             size=made.size, root_hash=made.root_hash, note=made.note, created_at=made.created_at
         )
     )
+
+
+async def _checkpoint(connection: AsyncConnection, wanted: Select[Any]) -> StoredCheckpoint | None:
+    row = (await connection.execute(wanted)).one_or_none()
+    return None if row is None else StoredCheckpoint(row.size, row.root_hash, row.note, row.created_at)
 
 
 async def _prove(connection: AsyncConnection, spans: Sequence[Span]) -> list[bytes]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi.responses import PlainTextResponse, StreamingResponse
 
 from adapters.store.audit_search import Order, Wanted
 from api.audit import service
@@ -15,6 +15,7 @@ from api.audit.schemas import (
     DecisionRecord,
     Events,
     ExportFormat,
+    Growth,
     VerificationView,
     VerifyBody,
 )
@@ -28,6 +29,7 @@ from contracts.base import utc_now
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
 
 Runs = Annotated[Verifications, Depends(service.verifications_of)]
+_CUT_OFF = {"description": "Entries are gone that a checkpoint covers."}
 
 
 @router.get("/events")
@@ -51,10 +53,36 @@ async def events(
     return await service.events(parts, wanted, after=after, before=before, order=chosen, limit=limit)
 
 
+@router.get("/events/{event_number}/proof", response_class=PlainTextResponse, responses={409: _CUT_OFF})
+async def proof(
+    parts: Parts,
+    _: Reader,
+    event_number: Annotated[int, Path(ge=0, le=MAX_NUMBER)],
+    size: Annotated[
+        int | None, Query(ge=1, le=MAX_NUMBER, description="Under the checkpoint over so many entries.")
+    ] = None,
+) -> PlainTextResponse:
+    """Show one event with its proof, which `sluice audit verify --proof` checks offline, without the log.
+
+    Without `size` it is under the newest checkpoint; one is signed where none covers the event yet.
+    """
+    headers = {"Content-Disposition": f'attachment; filename="sluice-audit-{event_number}.proof"'}
+    return PlainTextResponse(await service.proof(parts, event_number, size), headers=headers)
+
+
 @router.get("/checkpoint")
 async def checkpoint(parts: Parts, _: Reader) -> CheckpointView:
     """Sign a checkpoint over everything that is committed by now, and show it."""
     return await service.checkpoint(parts)
+
+
+@router.get(
+    "/consistency",
+    responses={404: {"description": "The log has not so many entries."}, 409: _CUT_OFF},
+)
+async def consistency(parts: Parts, _: Reader, old: Annotated[int, Query(ge=0, le=MAX_NUMBER)]) -> Growth:
+    """Sign a checkpoint, and prove that its log begins with the log as it was when it had `old` entries."""
+    return await service.consistency(parts, old)
 
 
 @router.get("/export", response_class=StreamingResponse)

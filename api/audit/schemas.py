@@ -67,6 +67,16 @@ class CheckpointView(View):
     """Events that were committed since."""
 
 
+class Growth(View):
+    """A fresh checkpoint, and that its log begins with an earlier one."""
+
+    old: int
+    """Entries that were asked about."""
+    checkpoint: CheckpointView
+    path: tuple[str, ...]
+    """Consistency proof (RFC 6962 §2.1.2), base64. Empty from a log to itself, and from an empty one."""
+
+
 class ExportFormat(StrEnum):
     """How the log is written down."""
 

@@ -1,30 +1,31 @@
-"""AUDIT over HTTP: numbered events, a checkpoint over all that is committed, the log as a file, the decision record.
+"""AUDIT over HTTP: numbered events, proofs, a checkpoint over all that is committed, the log as a file, the record.
 
 A checkpoint and an export are made up to date when somebody asks: the sequencer numbers what is committed and signs.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 from fastapi import Request
 from sqlalchemy.engine import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.audit.export import Entry, Note, export_lines
-from adapters.store import audit_reads, audit_search
+from adapters.audit.proof import Proof, encoded
+from adapters.store import audit_reads, audit_search, audit_tree
 from adapters.store.audit_search import Order, Wanted
 from adapters.store.audit_tree import StoredCheckpoint
 from api.audit import csv_rows
 from api.audit.course import Numbered
 from api.audit.lines import words_of
 from api.audit.record import record_of
-from api.audit.schemas import About, CheckpointView, DecisionRecord, Events, NumberedEvent
+from api.audit.schemas import About, CheckpointView, DecisionRecord, Events, Growth, NumberedEvent
 from api.audit.verification import Source, Verifications
 from api.parts import ApiParts, parts_of
-from api.problems import not_found
+from api.problems import Problem, not_found
 from api.proposals import service as proposals
 from contracts.action import ACTION
 from contracts.audit import AuditEvent
@@ -108,13 +109,61 @@ async def checkpoint(parts: ApiParts) -> CheckpointView:
         unnumbered = await audit_reads.unnumbered(connection)
     return CheckpointView(
         size=newest.size,
-        root_hash=base64.b64encode(newest.root_hash).decode(),
+        root_hash=encoded(newest.root_hash),
         note=newest.note,
         created_at=newest.created_at,
         verifier_key=parts.audit_key.encode(),
         former_keys=tuple(key.encode() for key in parts.former_audit_keys),
         unnumbered=unnumbered,
     )
+
+
+async def proof(parts: ApiParts, number: int, size: int | None) -> bytes:
+    """Return one event with its proof (format: `adapters/audit/proof.py`), under the checkpoint of that size.
+
+    Without a size it is the newest one that there is. Where that does not cover the event yet, one is made.
+
+    Raises:
+        Problem: 404, also for another tenant's event; 409 where the tree is not whole.
+    """
+    async with parts.database.reading() as connection:
+        row = await audit_search.find(connection, parts.tenant, number)
+        if row is None:
+            raise not_found("event")
+        if size is None:
+            covering = await audit_tree.newest_checkpoint(connection)
+        else:
+            covering = await audit_tree.checkpoint_over(connection, size)
+    if size is None and (covering is None or covering.size <= number):
+        covering = await parts.sequencer.checkpoint()
+    if covering is None or covering.size <= number:
+        raise not_found("checkpoint")
+    path = await _path(parts, audit_tree.prove_inclusion, number, covering.size)
+    return Proof(Entry(number, row.leaf, row.leaf_hash), tuple(path), covering.note).encode()
+
+
+async def consistency(parts: ApiParts, old: int) -> Growth:
+    """Return a checkpoint over everything that is committed by now, and the proof that it extends one over `old`.
+
+    Raises:
+        Problem: 404 where the log has fewer; 409 where the tree is not whole.
+    """
+    shown = await checkpoint(parts)
+    if old > shown.size:
+        raise not_found("checkpoint")
+    path = await _path(parts, audit_tree.prove_consistency, old, shown.size) if old else []
+    return Growth(old=old, checkpoint=shown, path=tuple(map(encoded, path)))
+
+
+async def _path(
+    parts: ApiParts, prove: Callable[[AsyncConnection, int, int], Awaitable[list[bytes]]], old: int, size: int
+) -> list[bytes]:
+    try:
+        async with parts.database.reading() as connection:
+            return await prove(connection, old, size)
+    except KeyError as error:
+        told = "Entries are gone that a checkpoint was signed over: verify the log."
+        raise Problem(409, "audit_log_cut_off", told) from error
 
 
 async def export(parts: ApiParts) -> AsyncIterator[bytes]:

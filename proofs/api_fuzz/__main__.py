@@ -145,7 +145,7 @@ class Fuzzer:
         known = self.api.known | meant.path
         path = {one.name: known[one.name] for one in operation.path_parameters}
         for by in CALLERS:
-            self._call(operation.Case(path_parameters=path, **said), by)
+            self._call(operation.Case(path_parameters=path, query=dict(meant.query), **said), by)
 
     def _call(self, case: Any, by: str) -> None:
         label = case.operation.label

@@ -36,6 +36,7 @@ class Meant:
     path: dict[str, str] = field(default_factory=dict)
     """Path parameter → value, where it is not what all calls name."""
     body: Mapping[str, Any] | None = None
+    query: Mapping[str, int] = field(default_factory=dict)
 
 
 async def meant_calls(api: Api) -> dict[str, Meant]:
@@ -47,6 +48,7 @@ async def meant_calls(api: Api) -> dict[str, Meant]:
     voted, edited = await api.waiting(), await api.waiting()
     edit = {"digest": edited["digest"], "fields": {"node_count": 5}, **_WHY}
     resolved = {"outcome": "rolled_back", **_WHY}
+    await api.parts.sequencer.checkpoint()
     return {
         "POST /v1/proposals": Meant(body={"action": RESIZE, **_WHY}),
         "GET /v1/proposals/{proposal_id}/policy": _on(await _judged(api)),
@@ -61,6 +63,8 @@ async def meant_calls(api: Api) -> dict[str, Meant]:
         "POST /v1/proposals/{proposal_id}/undo": _on(await _done(api)),
         "GET /v1/conversations/{conversation_id}": Meant({"conversation_id": asked["conversation_id"]}),
         "GET /v1/requests/{request_id}": Meant({"request_id": asked["request_id"]}),
+        "GET /v1/audit/events/{event_number}/proof": Meant({"event_number": "0"}),
+        "GET /v1/audit/consistency": Meant(query={"old": 1}),
         "GET /v1/audit/verifications/{verification_id}": Meant(),
         "POST /v1/halts": Meant(body=_HALT | _WHY),
         "POST /v1/halts/preview": Meant(body=_HALT),

@@ -28,7 +28,10 @@ NOT_CODES = {"decide_later", "sluice_audit", "sluice_outbox", "sluice_sequenced"
 """Constants that name something else: signals, channels, a label, a cookie, a field of a form, a fact."""
 MADE_UP = {"breaker_half_open": "breaker_", "policy_<rule>": "policy_"}
 """Codes that are put together while running: code → the part that stands in the source."""
-_FINDABLE = ("proposal", "request", "halt", "breaker", "conversation", "delegation", "configuration", "grant")
+_FINDABLE = {
+    *("proposal", "request", "halt", "breaker", "conversation", "delegation", "configuration", "grant"),
+    *("event", "checkpoint"),
+}
 NOT_FOUND = {f"{what}_not_found" for what in _FINDABLE}
 """Made by `api.problems.not_found`."""
 

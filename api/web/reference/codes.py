@@ -52,6 +52,11 @@ OWN: Mapping[tuple[str, str], Codes] = {
         (403, ("service_required",)),
         (422, ("webhook_version_unknown",)),
     ),
+    ("get", "/v1/audit/events/{event_number}/proof"): (
+        (404, ("checkpoint_not_found",)),
+        (409, ("audit_log_cut_off",)),
+    ),
+    ("get", "/v1/audit/consistency"): ((404, ("checkpoint_not_found",)), (409, ("audit_log_cut_off",))),
     ("post", "/v1/audit/verifications"): ((409, ("verification_running",)), (422, ("checkpoint_invalid",))),
     ("get", "/v1/stream"): ((429, ("too_many_streams",)), (503, ("too_many_streams",))),
 }

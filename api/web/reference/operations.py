@@ -199,7 +199,7 @@ def _refusals(
         found[422] += ["idempotency_key_invalid", "idempotency_key_reused"]
     for one in parameters:
         if one.place == "path":
-            found[404].append(f"{one.name.removesuffix('_id')}_not_found")
+            found[404].append(f"{re.sub('_(id|number)$', '', one.name)}_not_found")
     for status, codes in OWN.get((method, path), ()):
         found[status] += codes
     return tuple(Refusal(status, HTTPStatus(status).phrase, tuple(found[status])) for status in sorted(found))

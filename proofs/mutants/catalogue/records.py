@@ -89,6 +89,71 @@ AUDIT = Group(
         "audit-faults-have-no-bound": Change("if len(self._faults) < MAX_FAULTS:", "if True:"),
     },
 )
+PROOF = Group(
+    "adapters/audit/proof.py",
+    Promise.AUDIT,
+    ("tests/adapters/audit/test_proof.py",),
+    {
+        "audit-proof-of-a-changed-entry-is-believed": Change("wrong = entry_fault(entry)", "wrong = None"),
+        "audit-proof-needs-no-path": Change(
+            "if not merkle.verify_inclusion(", "if False and not merkle.verify_inclusion("
+        ),
+        "audit-proof-signature-is-not-checked": Change(
+            "checkpoints.verify(proof.note, keys)", "checkpoints.parse(proof.note)"
+        ),
+        "audit-proof-names-another-entry": Change("if read.encode() != content:", "if False:"),
+        "audit-proof-has-no-bound": Change("if len(content) > MAX_PROOF:", "if False:"),
+        "audit-proof-is-held-against-nothing": Change("    if kept is not None:\n", "    if False:\n"),
+        "audit-proof-is-held-against-what-nobody-signed": Change(
+            "_compare(checkpoint, checkpoints.verify(kept, keys))",
+            "_compare(checkpoint, checkpoints.parse(kept))",
+        ),
+        "audit-proof-of-another-history-is-anchored": Change("if own.root != kept.root:", "if False:"),
+        "audit-growth-of-a-shorter-log-is-believed": Change("if new.size < old.size:", "if False:"),
+        "audit-growth-needs-no-path": Change(
+            "if not merkle.verify_consistency(", "if False and not merkle.verify_consistency("
+        ),
+        "audit-growth-from-what-nobody-signed": Change(
+            "old, new = checkpoints.verify(kept, keys)", "old, new = checkpoints.parse(kept)"
+        ),
+        "audit-growth-to-what-nobody-signed": Change(
+            "checkpoints.verify(grown, keys)", "checkpoints.parse(grown)"
+        ),
+        "audit-growth-by-any-bytes": Change(
+            "if any(len(one) != merkle.HASH_BYTES for one in hashes):", "if False:"
+        ),
+    },
+)
+PATHS = Group(
+    "adapters/audit/merkle.py",
+    Promise.AUDIT,
+    ("tests/adapters/audit/test_proof.py", "tests/adapters/audit/test_merkle.py"),
+    {
+        "audit-path-leads-to-any-root": Change("last == 0 and present == root", "last == 0"),
+        "audit-path-leads-from-any-root": Change("and old_seen == old_root and", "and"),
+        "audit-path-leads-to-any-grown-root": Change("old_root and new_seen == new_root", "old_root"),
+    },
+)
+PROVING = Group(
+    "api/audit/service.py",
+    Promise.AUDIT,
+    ("tests/api/audit/test_proofs.py",),
+    {
+        "audit-proof-under-a-checkpoint-from-before": Change(
+            "    if covering is None or covering.size <= number:", "    if covering is None:"
+        ),
+        "audit-proof-waits-for-a-checkpoint": Change(
+            "(covering is None or covering.size <= number)", "(covering is None)"
+        ),
+        "audit-growth-of-a-log-that-was-longer": Change("if old > shown.size:", "if False:"),
+    },
+)
+KEEPING = Group(
+    "cli/audit_proofs.py",
+    Promise.AUDIT,
+    ("tests/cli/test_audit_proofs.py",),
+    {"audit-proof-of-another-entry-is-kept": Change("if proved.entry.number != number:", "if False:")},
+)
 SEQUENCER = Group(
     "adapters/store/sequencer.py",
     Promise.AUDIT,
@@ -157,4 +222,4 @@ TREE = Group(
     },
 )
 
-GROUPS = (IDEMPOTENCY, TOKENS, AUDIT, SEQUENCER, TREE)
+GROUPS = (IDEMPOTENCY, TOKENS, AUDIT, PROOF, PATHS, PROVING, KEEPING, SEQUENCER, TREE)
