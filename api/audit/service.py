@@ -150,7 +150,7 @@ async def consistency(parts: ApiParts, old: int) -> Growth:
     """
     shown = await checkpoint(parts)
     if old > shown.size:
-        raise not_found("checkpoint")
+        raise Problem(404, "checkpoint_not_found", f"The log has {shown.size} entries, not {old}.")
     path = await _path(parts, audit_tree.prove_consistency, old, shown.size) if old else []
     return Growth(old=old, checkpoint=shown, path=tuple(map(encoded, path)))
 
