@@ -27,9 +27,12 @@ GUARD = RetryPolicy(
 EFFECTS = RetryPolicy(
     initial_interval=timedelta(milliseconds=500),
     backoff_coefficient=2,
-    maximum_interval=timedelta(seconds=20),
+    maximum_interval=timedelta(seconds=10),
 )
-"""Execution and verification. Each attempt reads before it acts, so a repeat is safe."""
+"""Execution and verification. Each attempt reads before it acts, so a repeat is safe.
+
+A worker that dies counts as a failed attempt, too: a long pause would be waited out by an effect that was met often.
+"""
 
 ONCE = RetryPolicy(maximum_attempts=1)
 """What a schedule repeats anyway."""

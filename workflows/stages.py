@@ -33,7 +33,7 @@ _PASS_TIMEOUT = timedelta(seconds=30)
 _RECORD_TIMEOUT = timedelta(seconds=20)
 _EFFECT_TIMEOUT = timedelta(hours=4)
 """Only a frame: the activity's own limits, from the settings, are far shorter."""
-_HEARTBEAT_TIMEOUT = timedelta(seconds=5)
+HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 _LOCAL_RETRY_THRESHOLD = timedelta(seconds=5)
 """Waits longer than this become timers, so that decisions are not kept waiting behind them."""
 
@@ -124,7 +124,7 @@ async def _effect(name: str, given: EffectInput, kind: type[ResultT], summary: s
         result_type=kind,
         task_queue=QUEUE_EFFECTS,
         start_to_close_timeout=_EFFECT_TIMEOUT,
-        heartbeat_timeout=_HEARTBEAT_TIMEOUT,
+        heartbeat_timeout=HEARTBEAT_TIMEOUT,
         retry_policy=retry_policies.EFFECTS,
         cancellation_type=workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
         summary=summary,
