@@ -89,6 +89,7 @@ def main() -> int:
         tell(outcome.stories)
         for point in POINTS:
             say(f"{outcome.killer.by_point()[point]:>6}  {point}")
+        say(f"slowest to go on: {outcome.slowest_one}")
         again = (
             f"python -m proofs.kills --kills {plan.workers} --others {plan.others} --points {given.points} "
             f"--crew {plan.crew} --within {given.within:g} --seed {plan.seed}"

@@ -47,6 +47,8 @@ class Outcome:
     """What the kills interrupted at its work."""
     slowest: float
     """Seconds until what a kill had caught went on."""
+    slowest_one: str
+    """What that was, and where."""
     verdicts: dict[str, list[str]]
     """Invariant → what breaks it."""
     stories: dict[str, list[str]]
@@ -100,7 +102,7 @@ async def _is_at_rest(watcher: Watcher) -> bool:
 
 async def _judge(stack: Stack, killer: Killer, taken: Taken, *, is_at_rest: bool) -> Outcome:
     found = await judge(stack, taken.proposals, taken.requests, taken.votes)
-    longest, stuck = slowest(killer.kills, _written(found.records), _ended(found.records))
+    longest, whose, stuck = slowest(killer.kills, _written(found.records), _ended(found.records))
     verdicts = found.verdicts | {"I4": found.verdicts["I4"] + stuck}
     told = stories(found.records, [one for several in verdicts.values() for one in several])
     return Outcome(
@@ -108,6 +110,7 @@ async def _judge(stack: Stack, killer: Killer, taken: Taken, *, is_at_rest: bool
         taken=taken,
         caught=caught_at_work(killer.kills),
         slowest=longest,
+        slowest_one=whose,
         verdicts=verdicts,
         stories={subject: sorted([*steps, *met(killer.kills, subject)]) for subject, steps in told.items()},
         ends=found.ends,

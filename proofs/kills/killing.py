@@ -66,9 +66,11 @@ class Killer:
     watcher: Watcher
     chance: random.Random
     kills: list[Kill] = field(default_factory=list)
+    aims: Counter[str] = field(default_factory=Counter)
+    """How often each point was aimed at, whether it was there or not."""
 
     async def kill_workers(self, times: int) -> None:
-        """Kill the worker so often under load, each time at the point at which it was killed least."""
+        """Kill the worker so often under load, aiming at each point in turn."""
         for number in range(1, 2 * times + 1):
             await self._kill_worker()
             counted = len(self.under_load())
@@ -90,13 +92,20 @@ class Killer:
         """Kills of the worker by point, without those that struck where nothing was."""
         return Counter(one.point for one in self.kills if one.part == "worker" and one.point)
 
+    def aim(self) -> str:
+        """Choose a point: each in turn, so that one that is never there is not waited for each time."""
+        fewest = min(self.aims[one] for one in POINTS)
+        aimed = self.chance.choice(self._rarest([one for one in POINTS if self.aims[one] == fewest]))
+        self.aims[aimed] += 1
+        return aimed
+
     def under_load(self) -> list[Kill]:
         """Kills of the worker with enough in flight, as it was right after them."""
         return [one for one in self.kills if one.part == "worker" and one.in_flight >= ENOUGH]
 
     async def _kill_worker(self) -> None:
         await self._enough()
-        aimed = self.chance.choice(self._rarest(POINTS))
+        aimed = self.aim()
         if aimed in _DURING_START and self.kills:
             await self._kill_while_it_starts(aimed)
             return

@@ -26,14 +26,14 @@ def caught_at_work(kills: Sequence[Kill]) -> int:
 
 def slowest(
     kills: Sequence[Kill], written: Mapping[str, Sequence[datetime]], ended: Collection[str]
-) -> tuple[float, list[str]]:
-    """Return the longest time in seconds, and the faults: what a kill caught and what never went on.
+) -> tuple[float, str, list[str]]:
+    """Return the longest time in seconds, whose it is, and the faults: what a kill caught and what never went on.
 
     `written` holds the moments of each subject's events in order, `ended` the subjects that came to their end: one of
     these that wrote nothing after a kill ended between the last look and the kill. Time counts from the last kill
     before a subject went on: one that was killed again meanwhile had to begin again.
     """
-    deaths, longest, faults = sorted(one.at for one in kills), 0.0, []
+    deaths, longest, whose, faults = sorted(one.at for one in kills), 0.0, "", []
     for kill in kills:
         for subject, point in kill.caught.items():
             moments = written.get(subject, ())
@@ -49,5 +49,7 @@ def slowest(
                 continue
             went_on = moments[place]
             last = deaths[bisect_right(deaths, went_on) - 1]
-            longest = max(longest, (went_on - last).total_seconds())
-    return longest, faults
+            seconds = (went_on - last).total_seconds()
+            if seconds > longest:
+                longest, whose = seconds, f"{subject} at «{point}», killed at {last}"
+    return longest, whose, faults

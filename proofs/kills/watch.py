@@ -47,6 +47,7 @@ class View:
     """One look."""
 
     at: datetime
+    """When it began: what somebody did after that may be missing."""
     points: Mapping[str, str]
     """Open proposals and requests, each with its point."""
     states: Mapping[str, str]
@@ -87,6 +88,7 @@ class Watcher:
             return await self._look()
 
     async def _look(self) -> View:
+        began = datetime.now(UTC)
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self.dsn, timeout=2)
         async with self._connection.transaction(isolation="repeatable_read", readonly=True):
@@ -98,7 +100,7 @@ class Watcher:
         points = {one.id: point_of(one, self._calls[one.cluster]) for one in standing}
         points |= {row["id"]: RECEIVED if row["status"] == "received" else PLANNED for row in requests}
         states = {one.id: one.state for one in standing}
-        self.view = View(datetime.now(UTC), points, states, in_flight(standing))
+        self.view = View(began, points, states, in_flight(standing))
         return self.view
 
     async def fetch(self, statement: str, *values: Any) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -9,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 
+from activities.execution.attempt import EffectTimings
 from emulators.gke.log import ServedCall
 from proofs.kills.__main__ import WITHIN, figures
 from proofs.kills.course import Outcome, Plan, met
@@ -16,7 +19,10 @@ from proofs.kills.killing import ENOUGH, Kill, Killer
 from proofs.kills.points import POINTS, Effect, Standing, point_of
 from proofs.kills.resuming import caught_at_work, slowest
 from proofs.kills.traffic import BROUGHT_BACK, Member, Taken
-from proofs.kills.watch import in_flight
+from proofs.kills.watch import Watcher, in_flight
+from tests.e2e.stack import CALL_TIMEOUT
+from workflows.retry_policies import EFFECTS
+from workflows.stages import HEARTBEAT_TIMEOUT
 
 T = datetime(2026, 11, 21, 12, tzinfo=UTC)
 NEW = Standing(
@@ -38,6 +44,24 @@ def test_nobody_asks_for_what_they_asked_for_in_their_last_round() -> None:
         later = replace(member, turn=turn + len(member.kinds))
         assert member.size != later.size
         assert member.size + 1 < BROUGHT_BACK
+
+
+def test_every_point_is_aimed_at_as_often_also_one_that_is_never_there() -> None:
+    killer = Killer(stack=None, watcher=None, chance=Random(1))  # type: ignore[arg-type]  # nothing is killed here
+    assert Counter(killer.aim() for _ in range(2 * len(POINTS))) == dict.fromkeys(POINTS, 2)
+
+
+async def test_what_somebody_did_during_a_look_is_not_judged_by_it(migrated_database_url: str) -> None:
+    acted: list[datetime] = []
+
+    def act() -> Iterator[ServedCall]:
+        acted.append(datetime.now(UTC))
+        return iter(())
+
+    watcher = Watcher(migrated_database_url.replace("+asyncpg", "", 1), act)
+    async with watcher.watching():
+        view = await watcher.look()
+    assert view.at < acted[0]
 
 
 def after(seconds: float) -> datetime:
@@ -120,25 +144,34 @@ def test_a_kill_that_struck_where_nothing_was_counts_for_no_point() -> None:
 
 def test_time_counts_from_the_last_kill_before_a_subject_went_on() -> None:
     one = kill(0, prp_1="size: operation polled")
-    assert slowest([one], {"prp_1": [after(-5), after(7)]}, {"prp_1"}) == (7.0, [])
-    assert slowest([one, kill(4)], {"prp_1": [after(-5), after(7)]}, {"prp_1"}) == (3.0, [])
-    assert slowest([one, kill(9)], {"prp_1": [after(-5), after(7)]}, {"prp_1"}) == (7.0, [])
+    written = {"prp_1": [after(-5), after(7)]}
+    for kills, seconds, last in (([one], 7.0, 0), ([one, kill(4)], 3.0, 4), ([one, kill(9)], 7.0, 0)):
+        whose = f"prp_1 at «size: operation polled», killed at {after(last)}"
+        assert slowest(kills, written, {"prp_1"}) == (seconds, whose, [])
 
 
 def test_what_never_went_on_is_a_fault_unless_others_had_to_do_something() -> None:
-    _, faults = slowest([kill(0, prp_1="size: operation polled")], {"prp_1": [after(-5)]}, ())
+    *_, faults = slowest([kill(0, prp_1="size: operation polled")], {"prp_1": [after(-5)]}, ())
     assert len(faults) == 1
-    assert slowest([kill(0, prp_1="waits for a person")], {"prp_1": [after(-5)]}, ()) == (0.0, [])
+    assert slowest([kill(0, prp_1="waits for a person")], {"prp_1": [after(-5)]}, ()) == (0.0, "", [])
 
 
 def test_what_ended_between_the_last_look_and_the_kill_was_not_caught() -> None:
     one = kill(0, prp_1="size: outcome read, not concluded")
-    assert slowest([one], {"prp_1": [after(-5)]}, {"prp_1"}) == (0.0, [])
+    assert slowest([one], {"prp_1": [after(-5)]}, {"prp_1"}) == (0.0, "", [])
 
 
 def test_what_waits_for_a_person_is_not_caught_at_its_work() -> None:
     waits = kill(0, prp_1="waits for a person", prp_2="held: a halt")
     assert caught_at_work([waits, kill(1, prp_1="size: operation polled", prp_2="held: a halt")]) == 1
+
+
+def test_an_effect_that_was_killed_in_each_attempt_goes_on_in_time() -> None:
+    """The longest way: its heartbeats stop, Temporal pauses, and a call that may be in flight is waited out."""
+    pause = EFFECTS.maximum_interval
+    assert pause is not None
+    in_flight = timedelta(seconds=CALL_TIMEOUT) + EffectTimings().call_margin
+    assert HEARTBEAT_TIMEOUT + pause + in_flight < timedelta(seconds=WITHIN)
 
 
 KILLS = [
@@ -151,8 +184,8 @@ def wrong(kills: list[Kill], **changes: Any) -> list[str]:
     """The names of the figures that do not hold after one kill of each was wanted."""
     killer = Killer(stack=None, watcher=None, chance=Random(1), kills=kills)  # type: ignore[arg-type]  # as above
     sound = Outcome(
-        killer, Taken(), caught=1, slowest=2.0, verdicts={"I1": [], "I5": []}, stories={}, ends="", effects=1,
-        is_at_rest=True,
+        killer, Taken(), caught=1, slowest=2.0, slowest_one="", verdicts={"I1": [], "I5": []}, stories={}, ends="",
+        effects=1, is_at_rest=True,
     )  # fmt: skip
     found = figures(Plan(1, 1, 0, 1), replace(sound, **changes), 1, WITHIN)
     return [one.name for one in found if not one.holds]
