@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -13,13 +11,14 @@ from sqlalchemy import select, update
 from activities.housekeeping.lost import LostEffects
 from adapters.configuration import parse
 from adapters.store import leases
-from adapters.store.database import Database, forbid_in_transaction
+from adapters.store.database import Database
 from adapters.store.schema import outbox, proposals
 from contracts.base import utc_now
 from contracts.configuration import Configuration
 from contracts.errors import WorkflowUnavailable
 from contracts.messages import proposal_workflow_id
 from contracts.proposal import Proposal, ProposalState
+from tests.activities.housekeeping.conftest import Temporal
 from tests.adapters.store.samples import stored_proposal
 from tests.steps import take_lease
 
@@ -27,31 +26,6 @@ S = ProposalState
 CONFIGURATION: Configuration = parse("environments: {production: {}}")
 LONG, LATELY = timedelta(minutes=61), timedelta(minutes=59)
 BEGUN = (S.EXECUTING, S.VERIFYING, S.ROLLING_BACK)
-
-
-@dataclass
-class Temporal:
-    """Knows which workflows run, and which it was asked for."""
-
-    running: set[str] = field(default_factory=set)
-    asked: list[str] = field(default_factory=list)
-
-    async def is_running(self, workflow_id: str) -> bool:
-        forbid_in_transaction()
-        self.asked.append(workflow_id)
-        return workflow_id in self.running
-
-
-@pytest.fixture
-async def database(migrated_database_url: str) -> AsyncIterator[Database]:
-    opened = Database(migrated_database_url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def temporal() -> Temporal:
-    return Temporal()
 
 
 @pytest.fixture

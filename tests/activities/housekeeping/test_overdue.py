@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -26,13 +25,6 @@ from tests.steps import take_lease
 S = ProposalState
 CONFIGURATION: Configuration = parse("environments: {production: {}}")
 AGO = {"over": timedelta(minutes=11), "just over": timedelta(minutes=9), "to come": timedelta(hours=-1)}
-
-
-@pytest.fixture
-async def database(migrated_database_url: str) -> AsyncIterator[Database]:
-    opened = Database(migrated_database_url)
-    yield opened
-    await opened.close()
 
 
 async def left(database: Database, state: S, decide: str, execute: str, tenant: str = "default") -> Proposal:

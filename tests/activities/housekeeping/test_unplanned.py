@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +13,7 @@ from sqlalchemy import select
 from activities.housekeeping.unplanned import UnplannedRequests
 from adapters.configuration import parse
 from adapters.store import ledger, outbox, requests
-from adapters.store.database import Database, forbid_in_transaction
+from adapters.store.database import Database
 from adapters.store.ledger import Cap, ModelClaim
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import audit_events
@@ -23,37 +21,13 @@ from contracts.configuration import Configuration
 from contracts.errors import WorkflowUnavailable
 from contracts.messages import request_workflow_id
 from contracts.request import Request, RequestStatus
+from tests.activities.housekeeping.conftest import Temporal
 from tests.adapters.store.ledger_money import amount, balance, faults
 from tests.adapters.store.samples import request
 
 CONFIGURATION: Configuration = parse("environments: {production: {}}")
 LONG, LATELY = timedelta(hours=6, minutes=1), timedelta(hours=5, minutes=59)
 FAILED = ("failed", "agent_failed", "The request could not be planned. Nothing was proposed.")
-
-
-@dataclass
-class Temporal:
-    """Knows which workflows run, and which it was asked for."""
-
-    running: set[str] = field(default_factory=set)
-    asked: list[str] = field(default_factory=list)
-
-    async def is_running(self, workflow_id: str) -> bool:
-        forbid_in_transaction()
-        self.asked.append(workflow_id)
-        return workflow_id in self.running
-
-
-@pytest.fixture
-async def database(migrated_database_url: str) -> AsyncIterator[Database]:
-    opened = Database(migrated_database_url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def temporal() -> Temporal:
-    return Temporal()
 
 
 @pytest.fixture
