@@ -10,7 +10,7 @@ import subprocess
 import tarfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +226,35 @@ async def test_without_a_sound_bundle_nothing_is_answered_and_it_is_not_ready(
             await engine.evaluate(ALLOWED)
         with pytest.raises(PolicyUnavailable):
             await engine.check()
+
+
+async def test_a_new_key_is_taken_up_without_a_gap_where_the_bundle_comes_first(
+    program: Program, service: BundleService, ask: tuple[int, OpaPolicyEngine], tmp_path: Path
+) -> None:
+    port, engine = ask
+    renewed = replace(program, keys=Keys.made(tmp_path, "next"))
+    service.content = program.bundle()
+    with running(program, service, port):
+        first = await first_answer(engine)
+        service.content = renewed.bundle()
+        await service.next_fetches(2)
+        assert await revision(engine) == first
+    with running(renewed, service, port):
+        assert await first_answer(engine) == first
+
+
+async def test_with_a_new_key_nothing_is_answered_by_what_the_old_one_signed(
+    program: Program, service: BundleService, ask: tuple[int, OpaPolicyEngine], tmp_path: Path
+) -> None:
+    port, engine = ask
+    service.content = program.bundle()
+    with running(program, service, port):
+        await first_answer(engine)
+    with running(replace(program, keys=Keys.made(tmp_path, "next")), service, port):
+        await service.next_fetches(2)
+        for _ in range(3):
+            with pytest.raises(PolicyUnavailable):
+                await engine.evaluate(ALLOWED)
 
 
 async def test_the_decision_log_holds_neither_words_nor_people(
