@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make the secrets that docker-compose.yml mounts: database password and URL, signing keys, tokens for
-# the practice profile, and an empty file for the model's key (write yours into it). Needs openssl.
+# the practice profile, an empty file for the model's key (write yours into it), and an empty directory for the
+# secrets of webhooks. Needs openssl.
 # Usage: deploy/prepare.sh [DIRECTORY]. What is there already is never replaced, so it is safe to run again.
 #
 # The directory is for its owner only (0700). The files in it are readable by all (0444): Compose binds each into
@@ -9,8 +10,10 @@ set -eu
 umask 077
 
 directory=${1:-$(dirname "$0")/secrets}
-mkdir -p "$directory"
+# webhooks is mounted whole: what is replaced in it is seen while the API runs.
+mkdir -p "$directory/webhooks"
 chmod 0700 "$directory"
+chmod 0755 "$directory/webhooks"
 work=$(mktemp -d "$directory/.new.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 

@@ -7,13 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from contracts.messages import QUEUE_AGENT, QUEUE_EFFECTS, QUEUE_MAIN
-from settings import OidcSettings
+from tests.docs.pages import rows
 from tools.catalogue import OPA, TEMPORAL
 from tools.compose_check import COMPOSE_FILE, ROOT, check
 
 ONCE = {"migrate", "policies", "tokens"}
+READ_BY = {
+    row[0].strip("`"): row[2].split()
+    for row in rows("settings.md")
+    if len(row) == 4 and row[0].startswith("`SLUICE_")
+}
+"""Setting → the parts that read it, by their letters."""
+BY_FILES = {
+    "SLUICE_OIDC__CLIENT_SECRET",
+    "SLUICE_TEMPORAL__API_KEY",
+    "SLUICE_KUBERNETES__KUBECONFIG",
+}
+"""They come with a file that not everybody has: by an override, as deploy/README.md shows."""
+NO_USE = {"SLUICE_READY_FILE"}
+"""Health checks take its place."""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +52,7 @@ def test_the_stack_has_every_process_of_the_design(services: dict[str, dict[str,
     }
 
 
-@pytest.mark.parametrize("missing", ["SLUICE_GKE__MODE", "SLUICE_CONFIG_FILE"])
+@pytest.mark.parametrize("missing", ["SLUICE_GKE__MODE", "SLUICE_CONFIG_DIR"])
 def test_nothing_starts_without_a_mode_and_a_configuration(
     compose_checker: Path, compose_variables: dict[str, str], missing: str
 ) -> None:
@@ -113,13 +128,79 @@ def test_whoever_speaks_to_temporal_reaches_one_that_runs_elsewhere(
         assert elsewhere.items() <= found[name]["environment"].items(), name
 
 
-def test_every_setting_of_signing_in_reaches_the_api(
+def test_every_setting_reaches_the_parts_that_read_it(
     compose_checker: Path, compose_variables: dict[str, str]
 ) -> None:
-    plain = set(OidcSettings.model_fields) - {"client_secret"}
-    given = {f"SLUICE_OIDC__{name.upper()}": f"value of {name}" for name in plain}
+    given = dict.fromkeys(READ_BY, "1")
     found = json.loads(check(compose_checker, COMPOSE_FILE, compose_variables | given).project)["services"]
-    assert given.items() <= found["api"]["environment"].items()
+    for letter, service in {"A": "api", "M": "worker", "E": "effects", "G": "agent"}.items():
+        read = {name for name, parts in READ_BY.items() if letter in parts}
+        by_secret = {secret["target"].upper() for secret in found[service]["secrets"]}
+        missing = read - set(found[service]["environment"]) - by_secret
+        assert missing <= BY_FILES | NO_USE, service
+
+
+def test_the_configuration_is_mounted_as_a_directory_by_those_that_read_it(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    practice = str(ROOT / "local")
+    mounted = {
+        name
+        for name, service in services.items()
+        for volume in service.get("volumes", [])
+        if (volume["source"], volume["target"]) == (practice, "/etc/sluice")
+        and volume["read_only"]
+        and not volume["bind"].get("create_host_path")
+    }
+    assert mounted == {"api", "worker", "effects", "tokens"}
+    for name in mounted:
+        assert services[name]["environment"]["SLUICE_CONFIG"] == "/etc/sluice/practice.yaml"
+
+
+def test_the_secrets_of_webhooks_reach_the_api_alone(
+    services: dict[str, dict[str, Any]], compose_variables: dict[str, str]
+) -> None:
+    webhooks = str(Path(compose_variables["SLUICE_DEPLOY_SECRETS"]) / "webhooks")
+    assert Path(webhooks).is_dir()
+    mounted = [
+        (name, volume["target"], volume["read_only"])
+        for name, service in services.items()
+        for volume in service.get("volumes", [])
+        if volume["source"] == webhooks
+    ]
+    assert mounted == [("api", "/run/webhooks", True)]
+
+
+def test_the_override_that_the_page_shows_gives_each_part_its_files(
+    compose_checker: Path, compose_variables: dict[str, str], tmp_path: Path
+) -> None:
+    page = (ROOT / "deploy" / "README.md").read_text()
+    shown = page.partition("```yaml\n")[2].partition("```")[0]
+    override = tmp_path / "override.yml"
+    override.write_text(shown.replace("deploy/secrets", str(tmp_path)))
+    for secret in yaml.safe_load(override.read_text())["secrets"].values():
+        Path(secret["file"]).touch()
+    both = tmp_path / "both.yml"
+    both.write_text(
+        yaml.safe_dump(
+            {"include": [{"path": [str(COMPOSE_FILE), str(override)], "project_directory": str(ROOT)}]}
+        )
+    )
+    outcome = check(compose_checker, both, compose_variables)
+    assert outcome.faults == ()
+    found = json.loads(outcome.project)["services"]
+    held = {
+        name: {secret["target"] for secret in found[name]["secrets"]} & {one.lower() for one in BY_FILES}
+        for name in ("migrate", "api", "worker", "effects", "agent")
+    }
+    temporal, oidc = "sluice_temporal__api_key", "sluice_oidc__client_secret"
+    assert held == {
+        **{name: {temporal} for name in ("migrate", "worker", "effects", "agent")},
+        "api": {temporal, oidc},
+    }
+    for name in ("worker", "effects"):
+        credentials = Path(found[name]["environment"]["GOOGLE_APPLICATION_CREDENTIALS"])
+        assert credentials.name in {secret["target"] for secret in found[name]["secrets"]}
 
 
 def test_every_image_is_pinned_to_a_version(services: dict[str, dict[str, Any]]) -> None:
@@ -155,7 +236,7 @@ def test_each_process_gets_its_own_secrets_only(services: dict[str, dict[str, An
         "postgres": {"database_password"},
         "migrate": {"database_url"},
         "tokens": {"database_url", "tokens"},
-        "api": {"database_url", "decision_private", "decision_public", "audit_private"},
+        "api": {"database_url", "decision_private", "decision_public", "audit_private", "audit_public"},
         "worker": {"database_url", "decision_public"},
         "effects": {"database_url", "decision_public"},
         "agent": {"llm_api_key"},
