@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from contracts.decision import DecisionKind
+from contracts.principal import pair_of
 from contracts.proposal import ProposalState
 from contracts.safety import HaltScope
 
@@ -102,6 +103,12 @@ def issued_by(issuer: str) -> str:
     An identity provider is known by its whole issuer (OpenID Connect Core 1.0, section 2); only the scheme is left out.
     """
     return "" if issuer in _OUR_ISSUERS else issuer.removeprefix("https://")
+
+
+def who(name: str) -> str:
+    """Return the subject of a key, or of `issuer/subject`; the whole where the issuer is an address."""
+    whole = "/".join(pair_of(name))
+    return whole if "://" in whole else whole.partition("/")[2]
 
 
 def action_kind(kind: str) -> str:

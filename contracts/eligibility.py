@@ -123,14 +123,17 @@ def is_excluded(reviewer: Principal, requirement: ApprovalRequirement) -> bool:
 
 
 def is_named(person: Principal, names: Iterable[str]) -> bool:
-    """Tell whether this person as `issuer/subject`, or a group of theirs, is among these names.
+    """Tell whether any of these names means this person, or a group of theirs."""
+    return not names_of(person).isdisjoint(names)
+
+
+def names_of(person: Principal) -> frozenset[str]:
+    """Return every name that means this person, or a group of theirs.
 
     A name without an issuer may be meant as a group or as a person of this installation: it is taken as both.
     """
-    own = {"/".join(voter(person)), person.key, *person.groups}
-    if person.issuer == LOCAL:
-        own.add(person.subject)
-    return not own.isdisjoint(names)
+    alone = {person.subject} if person.issuer == LOCAL else set()
+    return frozenset({person.spelled, person.key, *person.groups} | alone)
 
 
 def is_met(requirement: ApprovalRequirement, approvers: Iterable[Principal]) -> bool:

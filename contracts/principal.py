@@ -64,14 +64,29 @@ class Principal(Contract):
         """
         return f"{self.issuer}/{self.subject.replace('%', '%25').replace('/', '%2F')}"
 
+    @property
+    def spelled(self) -> str:
+        """`issuer/subject` as people write it. Where a subject holds slashes, `key` alone tells actors apart."""
+        return f"{self.issuer}/{self.subject}"
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What an operator may call it: its subject alone, or the whole."""
+        return frozenset({self.subject, self.spelled})
+
     def same_as(self, other: Principal) -> bool:
         """Tell whether both name the same actor, whatever their roles were at the time."""
         return (self.issuer, self.subject) == (other.issuer, other.subject)
 
 
+def whole(name: str) -> str:
+    """Return a name with its issuer: one without is this installation's."""
+    return name if "/" in name else f"{LOCAL}/{name}"
+
+
 def pair_of(key: str) -> tuple[str, str]:
     """Return issuer and subject of `Principal.key`; a name without an issuer is this installation's."""
-    issuer, _, subject = key.rpartition("/")
+    issuer, _, subject = whole(key).rpartition("/")
     return issuer or LOCAL, subject.replace("%2F", "/").replace("%25", "%")
 
 
@@ -82,3 +97,5 @@ def service(subject: str) -> Principal:
 
 SYSTEM = service("sluice")
 """Actor of moves that no person asked for: expiry, verification, housekeeping."""
+CAPACITY_AGENT = Principal(kind=PrincipalKind.AGENT, subject="capacity-agent", issuer="sluice")
+"""The agent that ships, as an author: it had a hand in the proposal, so it counts against its limits."""

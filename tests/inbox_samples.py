@@ -37,11 +37,14 @@ def judged(
     monthly: str = "2744.80",
     quorum: int = 1,
     roles: tuple[Role, ...] = (Role.APPROVER,),
+    excluded: tuple[str, ...] = (),
     outcomes: Mapping[str, Outcome] = ASKING,
 ) -> Evaluation:
     """What a first pass said: every guardrail allows but those in `outcomes`."""
     found = evaluation(proposal)
-    requirement = ApprovalRequirement(quorum=quorum, roles=roles, rules=("approval_rule.environment",))
+    requirement = ApprovalRequirement(
+        quorum=quorum, roles=roles, rules=("approval_rule.environment",), excluded=excluded
+    )
     assert found.cost is not None
     verdicts = tuple(
         Verdict(

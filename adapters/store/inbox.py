@@ -18,7 +18,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store.proposal_filters import ProposalFilters, conditions, newest_evaluation
 from adapters.store.schema import decisions, proposals
+from adapters.store.spelling import spelled
 from contracts.decision import DecisionKind, DecisionStatus
+from contracts.eligibility import names_of
 from contracts.evaluation import ApprovalRequirement
 from contracts.principal import Principal, PrincipalKind
 from contracts.proposal import ProposalState
@@ -151,9 +153,9 @@ def _moment(tab: Tab) -> ColumnElement[datetime]:
 
 
 def _in_state(tab: Tab) -> list[ColumnElement[bool]]:
-    # Spelled out, not bound: the partial indexes are found by these very words.
     if tab is Tab.DECIDED:
-        return [proposals.c.state.not_in([literal(state, literal_execute=True) for state in _UNDECIDED])]
+        return [~spelled(proposals.c.state, _UNDECIDED)]
+    # As the index has it: no list.
     return [proposals.c.state == literal(ProposalState.AWAITING_APPROVAL.value, literal_execute=True)]
 
 
@@ -164,7 +166,7 @@ def _of_tab(tab: Tab, reader: Principal, newest: Any) -> list[ColumnElement[bool
     name = reader.key
     asked = func.coalesce(newest.c.document["requirement"]["roles"], literal(_ANY_APPROVER, JSONB))
     mine = {"issuer": reader.issuer, "subject": reader.subject}
-    excluded = newest.c.document["requirement"]["excluded"].has_any(array([name, *reader.groups]))
+    excluded = newest.c.document["requirement"]["excluded"].has_any(array(sorted(names_of(reader))))
     voted = (
         select(literal(1))
         .where(_stands(), decisions.c.reviewer == name, decisions.c.kind != DecisionKind.WITHDRAW.value)

@@ -73,3 +73,20 @@ def test_a_scope_is_told_in_one_line() -> None:
     assert words.scope(HaltScope(everything=True)) == "everything"
     some = HaltScope(environment="production", action_kind="gke.node_pool.resize")
     assert words.scope(some) == "environment production, action gke.node_pool.resize"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("local/ana", "ana"),
+        ("sluice/sluice", "sluice"),
+        ("https://id.example/realm/ana", "https://id.example/realm/ana"),
+        ("https://id.example/realm%2Fana", "https://id.example/realm/ana"),
+        ("local/team%2Fana", "team/ana"),
+        ("local/team/ana", "team/ana"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_a_person_of_an_identity_provider_is_named_whole(name: str, shown: str) -> None:
+    assert words.who(name) == shown

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.eligibility import is_named
-from contracts.principal import Principal, PrincipalKind, Role, pair_of
+from contracts.principal import CAPACITY_AGENT, Principal, PrincipalKind, Role, pair_of
 
 
 def person(issuer: str, subject: str) -> Principal:
@@ -28,6 +28,11 @@ def test_a_key_names_one_actor_and_leaves_normal_names_as_they_are(
 ) -> None:
     assert person(issuer, subject).key == key
     assert pair_of(key) == (issuer, subject)
+
+
+def test_an_actor_may_be_called_by_its_subject_or_whole_as_people_write_it() -> None:
+    assert person("https://sso", "main/ana").names == {"main/ana", "https://sso/main/ana"}
+    assert CAPACITY_AGENT.spelled == "sluice/capacity-agent"
 
 
 def test_the_same_subject_of_another_issuer_is_somebody_else() -> None:

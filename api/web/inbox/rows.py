@@ -30,6 +30,7 @@ _STANDING = {
     people.NOT_ELIGIBLE_KIND: "only people decide",
     people.NOT_ELIGIBLE_REQUESTER: "you asked for it",
     people.NOT_ELIGIBLE_AUTHOR: "you had a hand in it",
+    people.NOT_ELIGIBLE_OWNER: "you answer for its agent",
     people.NOT_ELIGIBLE_DELEGATOR: "whoever you decide for had a hand in it",
     people.NOT_ELIGIBLE_ROLE: "needs another role",
     people.ALREADY_VOTED: "you have voted",
@@ -41,10 +42,16 @@ _STANDING = {
 class LastVote:
     """The newest decision that stands."""
 
-    subject: str
+    reviewer: str
+    """Their key."""
     said: str
     """`approved`, `rejected`, `asked for a change`."""
     at: datetime
+
+    @property
+    def subject(self) -> str:
+        """Their name for people."""
+        return words.who(self.reviewer)
 
 
 @dataclass(frozen=True)
@@ -172,5 +179,5 @@ def _last(votes: list[dict[str, Any]]) -> LastVote | None:
     if not votes:
         return None
     vote = votes[-1]
-    subject = str(vote["reviewer"]).partition("/")[2] if "://" not in vote["reviewer"] else vote["reviewer"]
-    return LastVote(subject, words.voted(DecisionKind(vote["kind"])), _MOMENT.validate_python(vote["at"]))
+    said = words.voted(DecisionKind(vote["kind"]))
+    return LastVote(vote["reviewer"], said, _MOMENT.validate_python(vote["at"]))

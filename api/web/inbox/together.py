@@ -164,8 +164,7 @@ def _said(line: Line, row: InboxRow, now: datetime, me: Principal) -> str:
             return f"Your vote counts: {body['approvals']} of {body['quorum']} approved; it waits for others."
         return "Your decision counts."
     vote = row.last_vote
-    own = (me.subject, f"{me.issuer}/{me.subject}")
-    if vote is not None and vote.subject not in own and not row.is_waiting:
+    if vote is not None and vote.reviewer != me.key and not row.is_waiting:
         age = max(0, round((now - vote.at).total_seconds()))
         return f"{vote.subject} {vote.said} it {age} s ago. Your decision was not needed and changed nothing."
     return line.detail

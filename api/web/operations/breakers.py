@@ -96,7 +96,7 @@ def _moved_meanwhile(breaker: BreakerDetail, seen: str) -> str:
     if not breaker.moves:
         return f"It is {words.plain(breaker.state)} by now"
     last = breaker.moves[0]
-    by = "" if last.actor == "sluice/sluice" else f" by {view.who(last.actor)}"
+    by = "" if last.actor == "sluice/sluice" else f" by {words.who(last.actor)}"
     return f"It became {words.plain(breaker.state)}{by} {view.ago_words(last.at)}"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from api import words
 from api.fleet import service as fleet_service
 from api.parts import ApiParts, Parts
 from api.problems import Problem
@@ -126,9 +127,9 @@ def _proposals(count: int) -> str:
 
 def _ended_by_another(halt: HaltDetail, me: Principal) -> str:
     """Who ended it, in words, when it was not the one who asks."""
-    if halt.ended_by in (None, f"{me.issuer}/{me.subject}") or halt.ended_at is None:
+    if halt.ended_by in (None, me.spelled) or halt.ended_at is None:
         return ""
-    return f"{view.who(halt.ended_by or '')} ended this halt {view.ago_words(halt.ended_at)}"
+    return f"{words.who(halt.ended_by or '')} ended this halt {view.ago_words(halt.ended_at)}"
 
 
 async def _choose(

@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from api import words
 from api.web.forms import Kept
 from api.web.operations import view
 from api.web.operations.breaker_words import GUARDS
@@ -21,7 +22,7 @@ _WORDS: dict[str, Any] = {
     "pool_name": view.pool_name,
     "pool_bound": view.pool_bound,
     "change_words": view.change_words,
-    "who": view.who,
+    "who": words.who,
     "scope_words": scope_words,
     "fates": view.FATES,
     "gates": GATES,

@@ -46,7 +46,7 @@ def breaker_name(breaker_id: str) -> BreakerName:
         "kind": words.action_kind(rest),
         "target": pool_name(rest),
         "provider": f"Provider {rest.upper()}",
-        "agent": f"Agent {who(rest)}",
+        "agent": f"Agent {words.who(rest)}",
         "model": f"Model {rest}",
     }
     return BreakerName(kind, told.get(kind, breaker_id))
@@ -63,12 +63,6 @@ def change_words(summary: str, pool: FleetPool) -> str:
     target = pool.target
     named = f" {target.project}/{target.cluster}/{target.node_pool}"
     return summary.replace(named, "").replace(" of to ", " to ")
-
-
-def who(name: str) -> str:
-    """Return the subject of `issuer/subject`; the whole where the issuer is an address, which holds slashes too."""
-    issuer, _, subject = name.partition("/")
-    return name if "://" in name else subject or issuer
 
 
 def by_urgency(breakers: Iterable[BreakerDetail]) -> list[BreakerDetail]:

@@ -13,12 +13,12 @@ from fastapi import Query, Request, Response
 from pydantic import AfterValidator
 
 from adapters.store import audit_search
+from api import words
 from api.approvers import figures, service
 from api.parts import ApiParts, Parts
 from api.problems import Problem
 from api.web.answers import go_to, toast
 from api.web.forms import Kept, claim_of, fields_of
-from api.web.operations.view import who
 from api.web.people.form import FORM, body_of
 from api.web.rendering import fragment, is_fragment_wanted, page
 from api.web.routes import web_router
@@ -72,7 +72,7 @@ async def delegate(request: Request, parts: Parts, me: SignedIn) -> Response:
         return await _again(request, parts, me, kept, status=problem.status, problem=problem)
     if not is_fragment_wanted(request):
         return go_to(request, "/people")
-    told = f"{who(made.body['delegate'])} decides for {who(made.body['delegator'])}."
+    told = f"{words.who(made.body['delegate'])} decides for {words.who(made.body['delegator'])}."
     return await _again(request, parts, me, Kept(), headers=toast(told))
 
 
@@ -82,13 +82,13 @@ async def end(delegation_id: str, request: Request, parts: Parts, me: SignedIn) 
     ended = await service.end(parts, delegation_id, me)
     if not is_fragment_wanted(request):
         return go_to(request, "/people")
-    headers = toast(f"{who(ended.delegate)} no longer decides for {who(ended.delegator)}.")
+    headers = toast(f"{words.who(ended.delegate)} no longer decides for {words.who(ended.delegator)}.")
     shown = await _delegations(parts, me)
     return fragment(request, "people/delegations.html", me=me, headers=headers, **shown)
 
 
 async def _delegations(parts: ApiParts, me: Principal) -> dict[str, Any]:
-    return {"delegations": (await service.listed(parts, me)).items, "who": who}
+    return {"delegations": (await service.listed(parts, me)).items, "who": words.who}
 
 
 async def _figures(parts: ApiParts, me: Principal, days: int) -> dict[str, Any]:
@@ -97,7 +97,7 @@ async def _figures(parts: ApiParts, me: Principal, days: int) -> dict[str, Any]:
         "figures": await figures.approvers(parts, me, since, None),
         "days": days,
         "ranges": RANGES,
-        "who": who,
+        "who": words.who,
         "own": me.key,
     }
 

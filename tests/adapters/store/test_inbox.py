@@ -21,6 +21,7 @@ from tests.contracts.samples import AGENT, ANA, BEN, resize
 from tests.inbox_samples import GUARDRAILS, move, vote, waiting
 
 TENANT = "default"
+OLGA = Principal(kind=PrincipalKind.HUMAN, subject="olga", roles=(Role.APPROVER,))
 EVERYTHING = ProposalFilters()
 
 
@@ -46,13 +47,19 @@ async def test_what_expires_first_stands_first(database: Database) -> None:
         ("somebody without the role", BEN.model_copy(update={"roles": (Role.VIEWER, Role.OPERATOR)})),
         ("somebody without any role", BEN.model_copy(update={"roles": ()})),
         ("an agent", AGENT),
+        ("the owner of its agent", OLGA.model_copy(update={"subject": "olivia"})),
+        ("the owner of its agent, named without an issuer", OLGA),
+        (
+            "a member of the group that owns its agent",
+            OLGA.model_copy(update={"subject": "mo", "groups": ("ml",)}),
+        ),
     ],
 )
 async def test_nothing_waits_for_whoever_may_not_decide(
     database: Database, name: str, reader: Principal
 ) -> None:
     zoe = Principal(kind=PrincipalKind.HUMAN, subject="zoe", roles=(Role.APPROVER,))
-    made = await waiting(database, authors=(ANA, zoe))
+    made = await waiting(database, authors=(ANA, zoe), judgement={"excluded": ("local/olivia", "ml", "olga")})
     assert await ids(database, Tab.MINE, reader) == [], name
     assert await ids(database, Tab.ALL, reader) == [made.id]
     assert await ids(database, Tab.MINE, BEN) == [made.id]

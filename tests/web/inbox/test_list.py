@@ -63,9 +63,11 @@ async def test_a_line_is_one_click_from_its_proposal(site: Site) -> None:
 
 async def test_all_says_why_a_line_is_not_mine(site: Site) -> None:
     found = await a_morning(site.api.database)
+    owned = await waiting(site.api.database, judgement={"excluded": ("ben",)})
     await vote(site.api.database, found["shrink"])
     async with site.visit("ben") as visit:
         await visit.page.goto("/?tab=all")
+        assert "you answer for its agent" in await visit.page.locator(f"#row-{owned.id}").inner_text()
         assert "you asked for it" in await visit.page.locator(f"#row-{found['asked_by'].id}").inner_text()
         assert "you have voted" in await visit.page.locator(f"#row-{found['shrink'].id}").inner_text()
 

@@ -219,16 +219,3 @@ def test_a_moment_is_told_by_its_age() -> None:
     now = datetime.now(UTC)
     assert view.ago_words(now) == "just now"
     assert view.ago_words(now - timedelta(seconds=12.4)) == "12 s ago"
-
-
-@pytest.mark.parametrize(
-    ("name", "shown"),
-    [
-        ("local/ana", "ana"),
-        ("sluice/sluice", "sluice"),
-        ("https://id.example/realm/ana", "https://id.example/realm/ana"),
-        ("unknown", "unknown"),
-    ],
-)
-def test_a_person_of_an_identity_provider_is_named_whole(name: str, shown: str) -> None:
-    assert view.who(name) == shown
