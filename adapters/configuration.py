@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from adapters.prices.price_table import PriceTable
 from contracts.configuration import API_OR_CLI, SAID_BY_CALLERS, Configuration
 from contracts.configuration.agents import SHIPPED_AGENTS, is_known_agent
 from contracts.configuration.values import is_time_zone
@@ -95,7 +96,9 @@ def parse(text: str, name: str = "configuration") -> Configuration:
         ConfigurationInvalid: as for `load`.
     """
     root, plain = _read(text, name)
-    faults = [*_duplicate_keys(root), *_misread_numbers(root), *_calendars(root, plain, Path(name).parent)]
+    directory = Path(name).parent
+    faults = [*_duplicate_keys(root), *_misread_numbers(root)]
+    faults += [*_calendars(root, plain, directory), *_price_table(root, plain, directory)]
     blank = [*_blank_values(root)]
     try:
         parsed = Configuration.model_validate(plain)
@@ -242,6 +245,18 @@ def _calendars(root: yaml.Node, plain: Any, directory: Path) -> Iterator[Fault]:
         except ConfigurationInvalid as error:
             line = _line(_at(_entry(root, "windows", index), "calendar") or root)
             yield Fault(line, f"windows[{index}].calendar", str(error))
+
+
+def _price_table(root: yaml.Node, plain: Any, directory: Path) -> Iterator[Fault]:
+    """Read it where no price is asked for, too: what one process refuses is in force in no other."""
+    prices = plain.get("prices") if isinstance(plain, dict) else None
+    table = prices.get("table") if isinstance(prices, dict) else None
+    if not isinstance(table, str) or not table:
+        return
+    try:
+        PriceTable.load(directory / table)
+    except ConfigurationInvalid as error:
+        yield Fault(_line(_at(root, "prices", "table") or root), "prices.table", str(error))
 
 
 def _entry(root: yaml.Node, section: str, index: int) -> yaml.Node | None:

@@ -276,7 +276,7 @@ def check(
     session: Session,
     file: Annotated[Path | None, typer.Argument(help="Default: what SLUICE_CONFIG names.")] = None,
 ) -> None:
-    """Check the declarative file: every fault with its line and reason."""
+    """Check the declarative file, its calendars and its price table: every fault with its line and reason."""
     from adapters.configuration import load
     from contracts.errors import ConfigurationInvalid
 

@@ -35,6 +35,7 @@ from settings import (
     Settings,
     TemporalSettings,
 )
+from tests.adapters.prices.test_price_table import OWN
 from tests.guardrails.distribution import installed, restored
 
 OIDC: dict[str, object] = {
@@ -42,6 +43,11 @@ OIDC: dict[str, object] = {
     "client_id": "sluice",
     "roles": {"sre": ["operator"]},
 }
+FREEZE = """
+windows:
+  - {name: year-end, kind: freeze, scope: {everything: true}, time_zone: UTC,
+     starts_at: 2026-12-18T18:00, ends_at: 2027-01-04T08:00}
+"""
 
 
 def whole(state: Path, **changes: object) -> Settings:
@@ -64,12 +70,13 @@ def whole(state: Path, **changes: object) -> Settings:
     return Settings.model_validate(given | changes)
 
 
+def made(opened: Opened, queue: str | None) -> object:
+    return api_parts(opened) if queue is None else registration(queue, opened)
+
+
 async def build(settings: Settings, queue: str | None = None) -> object:
     async with AsyncExitStack() as stack:
-        opened = Opened(settings, stack)
-        if queue is None:
-            return api_parts(opened)
-        return registration(queue, opened)
+        return made(Opened(settings, stack), queue)
 
 
 @pytest.mark.parametrize("queue", [None, QUEUE_MAIN, QUEUE_AGENT, QUEUE_EFFECTS])
@@ -254,6 +261,27 @@ async def test_a_file_that_requires_what_is_not_installed_is_refused_and_the_las
         assert live.refused is not None
         assert "acme-freeze/tidy, which is not installed" in live.refused.faults[0].reason
         assert live.current.guardrails.required == ()
+
+
+@pytest.mark.parametrize("queue", [None, QUEUE_MAIN, QUEUE_EFFECTS])
+async def test_a_file_whose_price_table_is_wrong_is_refused_by_the_api_as_by_the_worker_that_judges(
+    tmp_path: Path, queue: str | None
+) -> None:
+    (tmp_path / "own.csv").write_text(OWN.replace("0.40", "free"))
+    file = tmp_path / "followed.yaml"
+    file.write_text(PRACTICE_CONFIGURATION.read_text())
+    async with AsyncExitStack() as stack:
+        opened = Opened(whole(tmp_path, config=file), stack)
+        made(opened, queue)
+        live = opened.configuration()
+        file.write_text(file.read_text() + FREEZE + "prices: {table: own.csv}\n")
+        while await live.look():
+            pass
+        assert live.refused is not None
+        assert [one.reason for one in live.refused.faults] == ["own.csv:2: not a price row"]
+        assert live.current.windows == ()
+    with pytest.raises(ConfigurationInvalid, match=r"own\.csv:2: not a price row"):
+        await build(whole(tmp_path, config=file), queue)
 
 
 def test_what_a_process_holds_after_its_start_is_left_alone_by_later_collections() -> None:

@@ -13,6 +13,7 @@ import yaml
 from adapters.configuration import InvalidFile, json_schema, load, parse
 from contracts.configuration import Configuration
 from contracts.errors import ConfigurationInvalid
+from tests.adapters.prices.test_price_table import HEADER, OWN
 
 WHOLE = """\
 environments:
@@ -97,6 +98,29 @@ def test_every_fault_is_named_at_once_with_its_line() -> None:
         (6, "targets[0].environment"),
         (8, "budgets[0].window"),
         (9, "limits.max_shares"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "cannot be read"),
+        (HEADER, "holds no price"),
+        (OWN.replace("0.40", "free"), "own.csv:2: not a price row"),
+    ],
+)
+def test_a_price_table_that_is_wrong_is_a_fault_of_the_file_that_names_it(
+    tmp_path: Path, content: str | None, reason: str
+) -> None:
+    file = tmp_path / "sluice.yaml"
+    file.write_text(f"{WHOLE}prices: {{table: own.csv, stale_after: soon}}\n")
+    if content is not None:
+        (tmp_path / "own.csv").write_text(content)
+    with pytest.raises(InvalidFile, match=reason) as refused:
+        load(file)
+    assert [(one.line, one.where) for one in refused.value.faults] == [
+        (10, "prices.stale_after"),
+        (10, "prices.table"),
     ]
 
 
