@@ -15,6 +15,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from opentelemetry import trace
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import tokens
 from api.cookie import session_of
@@ -27,13 +28,10 @@ PUBLIC = frozenset({"/healthz", "/readyz", "/openapi.json", "/assets/{name}"})
 
 _MAX_TOKEN = 512
 _bearer = HTTPBearer(auto_error=False, description="A token issued by `sluice tokens issue`.")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
 
 
-async def authenticate(
-    request: Request,
-    parts: Parts,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-) -> Principal:
+async def authenticate(request: Request, parts: Parts, credentials: Credentials) -> Principal:
     """Return who holds the bearer token.
 
     Raises:
@@ -48,6 +46,17 @@ async def authenticate(
     span = trace.get_current_span()
     span.set_attribute("enduser.id", f"{principal.issuer}/{principal.subject}")
     return principal
+
+
+async def hold_token(connection: AsyncConnection, credentials: Credentials) -> None:
+    """See to it that nobody revokes the caller's token before the transaction ends.
+
+    Raises:
+        Problem: 401, somebody has since it was looked at.
+    """
+    held = credentials and await tokens.authenticate(connection, credentials.credentials, holding=True)
+    if held is None:
+        raise _unauthenticated()
 
 
 def _unauthenticated() -> Problem:
@@ -90,12 +99,7 @@ class RoleGate(Gate):
 class TokenOrSessionGate(Gate):
     """Lets through a token or a signed-in browser: for what pages read from `/v1/` by themselves, such as a stream."""
 
-    async def __call__(
-        self,
-        request: Request,
-        parts: Parts,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-    ) -> Principal:
+    async def __call__(self, request: Request, parts: Parts, credentials: Credentials) -> Principal:
         """Return the principal. A request that carries a token is judged by it alone.
 
         Raises:

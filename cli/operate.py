@@ -226,7 +226,7 @@ def issue(
 def revoke(
     session: Session, token_id: Annotated[str, typer.Argument(metavar="ID", help="Id of a token, tok_…")]
 ) -> None:
-    """Revoke a token at once."""
+    """Revoke a token at once, and end the browser sessions that links of its person opened."""
     from adapters.store import tokens
 
     async def work(connection: AsyncConnection, tenant: str) -> bool:

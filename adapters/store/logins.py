@@ -102,6 +102,16 @@ async def take_link(connection: AsyncConnection, secret: str) -> Principal | Non
     return None if row is None else Principal.model_validate(row.principal)
 
 
+async def forget_links(connection: AsyncConnection, person: Principal) -> None:
+    """Take back every link of a person."""
+    await connection.execute(
+        delete(login_links).where(
+            login_links.c.principal["issuer"].astext == person.issuer,
+            login_links.c.principal["subject"].astext == person.subject,
+        )
+    )
+
+
 async def begin_attempt(
     connection: AsyncConnection, attempt: LoginAttempt, *, state: str, browser: str
 ) -> None:

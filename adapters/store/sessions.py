@@ -1,6 +1,7 @@
 """APPROVAL: who is signed in at a browser. A cookie holds 256 random bits, the database their SHA-256.
 
-A session ends by signing out, by its absolute lifetime, or by idleness; the database's clock decides.
+A session ends by signing out, by its absolute lifetime, or by idleness, and one that a link opened also when a token of
+its person is revoked; the database's clock decides.
 """
 
 from __future__ import annotations
@@ -134,25 +135,49 @@ async def close(connection: AsyncConnection, secret: str, *, tenant: str, reason
 
     `reason` is `signed_out` or `replaced`, by a newer session of the same browser.
     """
+    return await _close(connection, sessions.c.token_hash == hash_of(secret), tenant=tenant, reason=reason)
+
+
+async def close_with_token(
+    connection: AsyncConnection, person: Principal, *, actor: Principal, tenant: str
+) -> None:
+    """Revoke every session that a link opened for a person, with their audit events: a token of theirs was revoked."""
+    opened = and_(
+        sessions.c.principal["issuer"].astext == person.issuer,
+        sessions.c.principal["subject"].astext == person.subject,
+        sessions.c.method == SignInMethod.LINK.value,
+        sessions.c.expires_at > func.clock_timestamp(),
+    )
+    await _close(connection, opened, actor=actor, tenant=tenant, reason="token_revoked")
+
+
+async def _close(
+    connection: AsyncConnection,
+    which: ColumnElement[bool],
+    *,
+    actor: Principal | None = None,
+    tenant: str,
+    reason: str,
+) -> bool:
+    """Without an `actor`, whose session it is ended it. False when none was open."""
     closed = await connection.execute(
         update(sessions)
-        .where(sessions.c.token_hash == hash_of(secret), sessions.c.revoked_at.is_(None))
+        .where(which, sessions.c.revoked_at.is_(None))
         .values(revoked_at=func.clock_timestamp())
         .returning(sessions.c.id, sessions.c.principal)
     )
-    row = closed.one_or_none()
-    if row is None:
-        return False
-    payload: dict[str, object] = {"session_id": row.id, "reason": reason}
-    event = audit_log.event(
-        AuditType.SESSION_CLOSED,
-        tenant=tenant,
-        subject=row.id,
-        actor=Principal.model_validate(row.principal),
-        payload=payload,
-    )
-    await audit_log.append(connection, event)
-    return True
+    events = [
+        audit_log.event(
+            AuditType.SESSION_CLOSED,
+            tenant=tenant,
+            subject=row.id,
+            actor=actor or Principal.model_validate(row.principal),
+            payload={"session_id": row.id, "reason": reason},
+        )
+        for row in closed.all()
+    ]
+    await audit_log.append(connection, *events)
+    return bool(events)
 
 
 def _in_force(idle_timeout: timedelta) -> ColumnElement[bool]:

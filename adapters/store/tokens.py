@@ -19,7 +19,7 @@ from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import audit_log
+from adapters.store import audit_log, logins, sessions
 from adapters.store.driver import query
 from adapters.store.schema import tokens
 from contracts.audit import AuditType
@@ -97,19 +97,22 @@ async def issue(
     return text
 
 
-_HELD = query("""
+_IN_FORCE = """
     SELECT token_hash, principal FROM tokens
     WHERE token_hash = :token_hash AND revoked_at IS NULL
-        AND (expires_at IS NULL OR expires_at > clock_timestamp())""")
+        AND (expires_at IS NULL OR expires_at > clock_timestamp())"""
+_HELD, _HELD_ON = query(_IN_FORCE), query(f"{_IN_FORCE} FOR SHARE")
 
 
-async def authenticate(connection: AsyncConnection, token: str) -> Principal | None:
+async def authenticate(connection: AsyncConnection, token: str, *, holding: bool = False) -> Principal | None:
     """Return who holds the token; None when it is unknown, revoked or expired by the database's clock.
+
+    `holding`: nobody revokes it before the transaction ends.
 
     The same work is done for every answer: one hash, one look-up by the hash, one comparison.
     """
     presented = _hash(token[: MAX_LENGTH + 1])
-    row = await _HELD.first_row(connection, {"token_hash": presented})
+    row = await (_HELD_ON if holding else _HELD).first_row(connection, {"token_hash": presented})
     known = row.token_hash if row is not None else bytes(32)
     if not hmac.compare_digest(known, presented) or row is None:
         return None
@@ -119,20 +122,28 @@ async def authenticate(connection: AsyncConnection, token: str) -> Principal | N
 async def revoke(
     connection: AsyncConnection, revoked_id: str, *, actor: Principal, tenant: str = "default"
 ) -> bool:
-    """Revoke a token by its public id, with its audit event. False when there is none in force."""
+    """Revoke a token by its public id, with its audit event. False when there is none in force.
+
+    With it end all that links opened for its person: which of their tokens a link was made with is not kept.
+    """
     revoked = await connection.execute(
         update(tokens)
         .where(tokens.c.id == revoked_id, tokens.c.revoked_at.is_(None))
         .values(revoked_at=func.clock_timestamp())
-        .returning(tokens.c.id)
+        .returning(tokens.c.principal)
     )
-    if revoked.one_or_none() is None:
+    row = revoked.one_or_none()
+    if row is None:
         return False
     payload: dict[str, object] = {"token_id": revoked_id}
     event = audit_log.event(
         AuditType.TOKEN_REVOKED, tenant=tenant, subject=revoked_id, actor=actor, payload=payload
     )
     await audit_log.append(connection, event)
+    person = Principal.model_validate(row.principal)
+    # Links first: whoever uses one up meanwhile has opened the session by the time that sessions are looked for.
+    await logins.forget_links(connection, person)
+    await sessions.close_with_token(connection, person, actor=actor, tenant=tenant)
     return True
 
 

@@ -253,7 +253,9 @@ def _session_opened(event: AuditEvent, _: Mapping[str, Any]) -> Words:
     return Words(f"{wording.who(event.actor)} signed in")
 
 
-def _session_closed(event: AuditEvent, _: Mapping[str, Any]) -> Words:
+def _session_closed(event: AuditEvent, payload: Mapping[str, Any]) -> Words:
+    if payload.get("reason") == "token_revoked":
+        return Words(f"{wording.who(event.actor)} ended a session with its owner's token")
     return Words(f"{wording.who(event.actor)} signed out")
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
 from adapters.store import logins
-from api.authentication import Reader
+from api.authentication import Credentials, Reader, hold_token
 from api.parts import Parts
 from api.problems import Problem
 from contracts.principal import PrincipalKind
@@ -25,7 +25,7 @@ class LoginLink(BaseModel):
 
 
 @router.post("/login-links", status_code=201)
-async def issue(request: Request, parts: Parts, person: Reader) -> LoginLink:
+async def issue(request: Request, parts: Parts, person: Reader, credentials: Credentials) -> LoginLink:
     """Make a link for oneself. Repeating the call makes another one; each opens one session, within five minutes."""
     if person.kind is not PrincipalKind.HUMAN:
         raise Problem(403, "humans_only", "Pages are for people: an agent or a service never signs in.")
@@ -36,5 +36,7 @@ async def issue(request: Request, parts: Parts, person: Reader) -> LoginLink:
         )
         raise Problem(409, "sign_in_off", detail)
     async with parts.database.transaction() as connection:
+        # Whoever revokes the token takes the link back with it: it must be there by then.
+        await hold_token(connection, credentials)
         link = await logins.issue_link(connection, person, tenant=parts.tenant)
     return LoginLink(url=f"{origin}/login?{urlencode({'link': link.secret})}", expires_at=link.expires_at)

@@ -95,3 +95,5 @@ def test_tokens_and_sessions_are_told_without_them() -> None:
     issued = {"token_id": "tok_1", "principal": ANA.model_dump(mode="json"), "expires_at": None}
     assert told(AuditType.TOKEN_ISSUED, issued, OLGA)[0] == "olga issued a token for ana"
     assert told(AuditType.SESSION_OPENED, {}, ANA)[0] == "ana signed in"
+    ended = told(AuditType.SESSION_CLOSED, {"reason": "token_revoked"}, OLGA)[0]
+    assert ended == "olga ended a session with its owner's token"

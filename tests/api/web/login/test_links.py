@@ -17,12 +17,17 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import func, select, update
 
+from adapters.store import tokens
+from adapters.store.logins import take_link
 from adapters.store.schema import audit_events, login_links, sessions
+from adapters.store.sessions import SignInMethod, find, open_session
 from api import observed
 from api.access import WebAccess
+from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
 from tests.api.serving import Api, serving
 
 OWN = {"Host": "127.0.0.1:8470"}
+HOUR = timedelta(hours=1)
 
 
 async def _link(api: Api, by: str = "vera") -> str:
@@ -119,6 +124,69 @@ async def test_a_used_an_old_and_an_unknown_link_get_one_clear_page(api: Api) ->
                 assert answer.status_code == 410, (link, answer.text)
                 assert "sluice login" in answer.text
                 assert "set-cookie" not in answer.headers
+
+
+async def test_a_session_opened_by_a_tokens_link_ends_when_the_token_is_revoked(api: Api) -> None:
+    unused = await _link(api)
+    async with api.browser() as vera, api.browser() as olga:
+        await vera.post("/login", data={"link": await _link(api)})
+        await olga.post("/login", data={"link": await _link(api, "olga")})
+        await _revoke(api, "vera")
+        assert [(await one.get("/login")).status_code for one in (vera, olga)] == [200, 303]
+        assert (await vera.post("/login", data={"link": unused})).status_code == 410
+    assert await _told_of_sessions(api) == {
+        "vera": ["session.opened", "session.closed"],
+        "olga": ["session.opened"],
+    }
+
+
+async def _revoke(api: Api, by: str) -> None:
+    async with api.database.transaction() as connection:
+        assert await tokens.revoke(connection, tokens.token_id(api.tokens[by]), actor=SYSTEM)
+
+
+async def _told_of_sessions(api: Api) -> dict[str, list[str]]:
+    async with api.database.reading() as connection:
+        found = (await connection.execute(select(sessions.c.id, sessions.c.display_name))).all()
+    return {row.display_name: await api.audit(row.id) for row in found}
+
+
+async def test_a_session_that_an_identity_provider_opened_outlives_a_token_of_the_same_person(
+    api: Api,
+) -> None:
+    vera = Principal(kind=PrincipalKind.HUMAN, subject="vera", roles=(Role.VIEWER,))
+    async with api.database.transaction() as connection:
+        secret = await open_session(
+            connection, vera, display_name="vera", method=SignInMethod.OIDC, lifetime=HOUR, tenant="default"
+        )
+    await _revoke(api, "vera")
+    async with api.browser() as browser:
+        browser.cookies.set("sluice", secret, domain="127.0.0.1")
+        assert (await browser.get("/login")).status_code == 303
+
+
+async def test_a_link_that_is_asked_for_while_its_token_is_being_revoked_is_not_made(api: Api) -> None:
+    async with api.database.transaction() as connection:
+        await tokens.revoke(connection, tokens.token_id(api.tokens["vera"]), actor=SYSTEM)
+        asking = asyncio.create_task(api.post("/v1/login-links", by="vera", **OWN))
+        await asyncio.wait({asking}, timeout=0.5)
+    assert (await asking).status_code == 401
+    assert await api.count("login_links") == 0
+
+
+async def test_a_link_that_is_used_up_while_its_token_is_being_revoked_leaves_no_session(api: Api) -> None:
+    link = await _link(api)
+    async with api.database.transaction() as connection:
+        person = await take_link(connection, link)
+        assert person is not None
+        revoking = asyncio.create_task(_revoke(api, "vera"))
+        await asyncio.wait({revoking}, timeout=0.5)
+        secret = await open_session(
+            connection, person, display_name="vera", method=SignInMethod.LINK, lifetime=HOUR, tenant="default"
+        )
+    await revoking
+    async with api.database.reading() as connection:
+        assert await find(connection, secret, idle_timeout=HOUR) is None
 
 
 async def test_a_link_is_used_up_from_our_own_page_only(api: Api) -> None:
