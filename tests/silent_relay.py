@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +16,8 @@ from pathlib import Path
 
 _Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 _Connect = Callable[[], Awaitable[_Stream]]
+_SOCKET = ".s.PGSQL.5432"
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 
 @dataclass
@@ -62,9 +66,8 @@ async def _pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> 
 @asynccontextmanager
 async def relay_to_postgres(sockets: Path, directory: Path) -> AsyncIterator[SilentRelay]:
     """Listen on the socket that PostgreSQL would have in `directory`; it has its own in `sockets`."""
-    name = ".s.PGSQL.5432"
-    relay = SilentRelay(lambda: asyncio.open_unix_connection(str(sockets / name)), str(directory))
-    server = await asyncio.start_unix_server(relay.take, str(directory / name))
+    relay = SilentRelay(lambda: asyncio.open_unix_connection(str(sockets / _SOCKET)), str(directory))
+    server = await asyncio.start_unix_server(relay.take, str(directory / _SOCKET))
     async with _closing(server, relay):
         yield relay
 
@@ -75,6 +78,29 @@ async def relay_to(address: str) -> AsyncIterator[SilentRelay]:
     host, _, port = address.rpartition(":")
     relay = SilentRelay(lambda: asyncio.open_connection(host, int(port)))
     server = await asyncio.start_server(relay.take, "127.0.0.1", 0)
+    relay.address = "{}:{}".format(*server.sockets[0].getsockname())
+    async with _closing(server, relay):
+        yield relay
+
+
+@asynccontextmanager
+async def tls_before_postgres(sockets: Path, certificate: Path) -> AsyncIterator[SilentRelay]:
+    """Serve TLS on a free port as a PostgreSQL would that has it: the one in `sockets` has none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    relay = SilentRelay(lambda: asyncio.open_unix_connection(str(sockets / _SOCKET)))
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readexactly(len(_SSL_REQUEST)) == _SSL_REQUEST
+        writer.write(b"S")
+        try:
+            await writer.start_tls(context)
+        except OSError:
+            writer.transport.abort()
+        else:
+            await relay.take(reader, writer)
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
     relay.address = "{}:{}".format(*server.sockets[0].getsockname())
     async with _closing(server, relay):
         yield relay

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from alembic import command
 from sqlalchemy import NullPool, text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store.database import asyncpg_url
+from adapters.store.database import engine_on
 from adapters.store.migrate import configuration
 
 BEFORE = "0009"
@@ -15,7 +15,7 @@ AFTER = "9999"
 
 async def bring_to(url: str, revision: str) -> None:
     """Run the migrations up to `revision`."""
-    engine = create_async_engine(asyncpg_url(url), poolclass=NullPool)
+    engine = engine_on(url, {}, poolclass=NullPool)
     async with engine.begin() as connection:
         await connection.run_sync(lambda opened: command.upgrade(configuration(opened), revision))
     await engine.dispose()

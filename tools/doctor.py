@@ -17,8 +17,9 @@ from enum import StrEnum
 
 import asyncpg
 
+from sqlalchemy import make_url
 from adapters.opa.engine import OpaPolicyEngine
-from adapters.store.database import asyncpg_url
+from adapters.store.database import dsn_of
 from contracts.errors import ConfigurationInvalid, PolicyUnavailable
 from local.events import StackError
 from local.ports import is_free
@@ -132,14 +133,13 @@ async def _database(settings: Settings) -> list[Check]:
 async def _database_at(url: str) -> Check:
     """The URL carries a password: only host and database name are shown, and nothing of what is no URL."""
     try:
-        parsed = asyncpg_url(url)
-    except ConfigurationInvalid:
-        hint = "correct SLUICE_DATABASE__URL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-        return Check("postgresql", CheckStatus.FAIL, "what is no URL cannot be reached", hint)
+        dsn = dsn_of(url)
+    except ConfigurationInvalid as cause:
+        return Check("postgresql", CheckStatus.FAIL, "the URL is refused", str(cause))
+    parsed = make_url(dsn)
     shown = f"{parsed.host or 'unix socket'}/{parsed.database or ''}"
-    plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
     try:
-        connection = await asyncpg.connect(plain, timeout=_REACH_LIMIT)
+        connection = await asyncpg.connect(dsn, timeout=_REACH_LIMIT)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as cause:
         hint = f"check SLUICE_DATABASE__URL and that the server runs ({type(cause).__name__})"
         return Check("postgresql", CheckStatus.FAIL, f"{shown} cannot be reached", hint)

@@ -5,14 +5,15 @@ Nothing waits for the network inside a transaction: `in_transaction()` is what a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import asyncpg
-from sqlalchemy import URL, AdaptedConnection, event, make_url
+from sqlalchemy import AdaptedConnection, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import (
     ArgumentError,
@@ -59,23 +60,58 @@ def forbid_in_transaction() -> None:
 
 
 _DRIVER = "postgresql+asyncpg"
+_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+_SAYABLE = ("host", "port", "passfile", "target_session_attrs", "sslmode", *_FILES)
+"""What a URL may say behind the `?`, as libpq spells it. The driver would send anything else to the server."""
 
 
-def asyncpg_url(url: str) -> URL:
-    """Return the URL with its driver named: `postgresql://` becomes `postgresql+asyncpg://`.
+def dsn_of(url: str) -> str:
+    """Return the URL as `asyncpg.connect` and `psql` take it.
 
     Raises:
-        ConfigurationInvalid: it is none of PostgreSQL. The message holds nothing of it: it carries a password.
+        ConfigurationInvalid: it is none of PostgreSQL, or says what nobody would heed. The message holds nothing of
+            it: it carries a password.
     """
     found = None
     with suppress(ArgumentError, ValueError):
         found = make_url(url)
     if found is None or found.drivername not in ("postgresql", _DRIVER):
-        raise ConfigurationInvalid(
-            "SLUICE_DATABASE__URL is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE;"
+        raise _refused(
+            "is not postgresql://USER:PASSWORD@HOST:PORT/DATABASE;"
             " percent-encode what a password has besides letters and digits"
         )
-    return found.set(drivername=_DRIVER)
+    # SQLAlchemy calls it `ssl`, and says `host` once for each host.
+    said = {
+        "sslmode" if name == "ssl" else name: ",".join(values)
+        for name, values in found.normalized_query.items()
+    }
+    if not said.keys() <= set(_SAYABLE):
+        raise _refused(f"may say no more behind the ? than {', '.join(_SAYABLE)}")
+    if found.host is not None and not said.keys().isdisjoint(("host", "port")):
+        raise _refused("says where the server is before the ? and behind it")
+    for name in _FILES:
+        if name in said and not os.access(said[name], os.R_OK):
+            raise _refused(f"names a file by {name} that cannot be read")
+    mode = said.get("sslmode", "prefer")
+    if mode not in _MODES:
+        raise _refused(f"says an sslmode that is none of {', '.join(_MODES)}")
+    if mode.startswith("verify") and "sslrootcert" not in said:
+        raise _refused(f"says {mode} and not by sslrootcert which file holds the certificates to trust")
+    return found.set(drivername="postgresql", query=said).render_as_string(hide_password=False)
+
+
+def _refused(why: str) -> ConfigurationInvalid:
+    return ConfigurationInvalid(f"SLUICE_DATABASE__URL {why}")
+
+
+def engine_on(url: str, connect_args: Mapping[str, object], **options: Any) -> AsyncEngine:
+    """Return an engine whose driver reads the URL: SQLAlchemy would read it in a way of its own.
+
+    Raises:
+        ConfigurationInvalid: as for `dsn_of`.
+    """
+    return create_async_engine(f"{_DRIVER}://", connect_args={"dsn": dsn_of(url), **connect_args}, **options)
 
 
 class Database:
@@ -83,8 +119,8 @@ class Database:
 
     def __init__(self, url: str, pool_size: int = 10) -> None:
         """Open a lazy pool on `url` (`postgresql://` or `postgresql+asyncpg://`), of at most twice `pool_size`."""
-        self.engine: AsyncEngine = create_async_engine(
-            asyncpg_url(url),
+        self.engine = engine_on(
+            url,
             # All are kept once opened: an overflow is closed at each return, and to open one costs more than a pass.
             pool_size=2 * pool_size,
             max_overflow=0,

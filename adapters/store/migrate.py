@@ -10,10 +10,9 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, NullPool, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.store.advisory_locks import AdvisoryLock
-from adapters.store.database import asyncpg_url, our_errors
+from adapters.store.database import engine_on, our_errors
 from adapters.store.revision import refuse_newer
 
 _MIGRATION_LOCK = AdvisoryLock.MIGRATION
@@ -34,10 +33,11 @@ async def upgrade(url: str) -> None:
     """Run every revision that the database does not have yet, in one transaction. A second call changes nothing.
 
     Raises:
+        ConfigurationInvalid: the URL says what nobody would heed.
         StoreUnavailable: the database cannot be reached, or refuses for now.
         TablesNotCurrent: a newer version migrated it.
     """
-    engine = create_async_engine(asyncpg_url(url), poolclass=NullPool, connect_args={"timeout": 10})
+    engine = engine_on(url, {"timeout": 10}, poolclass=NullPool)
     try:
         with our_errors():
             async with engine.begin() as connection:

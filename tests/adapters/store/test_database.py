@@ -176,7 +176,7 @@ async def test_a_connection_that_comes_back_after_the_pool_was_closed_is_closed(
 
 async def test_too_many_connections_are_unavailability(database_url: str) -> None:
     opened = Database(database_url, pool_size=1)
-    narrow = Database(database_url.replace("?", "?user=nobody_at_all&"), pool_size=1)
+    narrow = Database(database_url.replace("postgres@", "nobody_at_all@"), pool_size=1)
     try:
         async with opened.transaction() as connection:
             await connection.execute(text("create role nobody_at_all login connection limit 0"))

@@ -23,12 +23,11 @@ async def test_health_asks_nobody_and_readiness_asks_every_part(api: Api) -> Non
     assert set(ready.json()["checks"]) == {"database", "temporal"}
 
 
-async def test_readiness_fails_when_one_part_does_not_answer(api: Api) -> None:
+async def test_readiness_fails_when_one_part_does_not_answer(migrated_database_url: str) -> None:
     async def broken() -> None:
         raise OSError("refused at 10.0.0.7")
 
-    url = api.database.engine.url.render_as_string(hide_password=False)
-    async with serving(url, probes={"opa": broken}) as other:
+    async with serving(migrated_database_url, probes={"opa": broken}) as other:
         answer = await other.http.get("/readyz")
         assert answer.status_code == 503
         assert answer.json()["checks"]["opa"] == {"ok": False, "age_seconds": None, "reason": None}
@@ -37,13 +36,12 @@ async def test_readiness_fails_when_one_part_does_not_answer(api: Api) -> None:
 
 
 async def test_readiness_fails_on_an_opa_without_policies_and_says_so(
-    api: Api, opa_binary: Path, tmp_path: Path
+    migrated_database_url: str, opa_binary: Path, tmp_path: Path
 ) -> None:
-    url = api.database.engine.url.render_as_string(hide_password=False)
     with running_opa(opa_binary, tmp_path) as empty:
         engine = OpaPolicyEngine(empty, timeout=TIMEOUT)
         try:
-            async with serving(url, probes={"opa": engine.check}) as other:
+            async with serving(migrated_database_url, probes={"opa": engine.check}) as other:
                 answer = await other.http.get("/readyz")
         finally:
             await engine.close()

@@ -43,10 +43,9 @@ async def test_an_approval_is_signed_recorded_and_applied(api: Api) -> None:
 
 @pytest.mark.parametrize("how", ["is_down", "hangs"])
 async def test_a_decision_is_recorded_for_the_dispatcher_while_temporal_does_not_answer(
-    api: Api, how: str
+    api: Api, migrated_database_url: str, how: str
 ) -> None:
-    url = api.database.engine.url.render_as_string(hide_password=False)
-    async with serving(url, gateway=api.gateway, gateway_seconds=0.2) as quick:
+    async with serving(migrated_database_url, gateway=api.gateway, gateway_seconds=0.2) as quick:
         view = await quick.waiting()
         setattr(api.gateway, how, True)
         answer = await quick.post(_path(view["id"]), decision_on(view), by="ben")
