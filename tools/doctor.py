@@ -14,10 +14,11 @@ import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 
 import asyncpg
-
 from sqlalchemy import make_url
+
 from adapters.opa.engine import OpaPolicyEngine
 from adapters.store.database import dsn_of
 from contracts.errors import ConfigurationInvalid, PolicyUnavailable
@@ -34,6 +35,10 @@ from tools.programs import explicit_path, locate
 _REACH_LIMIT = 3.0
 _MINIMUM_PYTHON = (3, 11)
 _MINIMUM_POSTGRES = 15
+_MOUNTED = Path("/run/secrets")
+"""Where Compose mounts each secret, for the one user of the container."""
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_WRITABLE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 _DISK_WARNING = 2 * 1024**3
 
 
@@ -87,6 +92,8 @@ def _state_directory(settings: Settings) -> list[Check]:
     name, state = "state directory", settings.state_dir
     if not state.exists():
         return [_ok(name, f"{state} (made on the first start)")]
+    if os.statvfs(state).f_flag & os.ST_RDONLY:
+        return [_ok(name, f"{state} is read-only: `sluice up` needs it, parts that run one by one do not")]
     if not os.access(state, os.R_OK | os.W_OK | os.X_OK):
         hint = "change its owner, or set SLUICE_STATE_DIR to a directory of yours"
         return [Check(name, CheckStatus.FAIL, f"{state} cannot be written", hint)]
@@ -111,12 +118,19 @@ def _secrets(settings: Settings) -> list[Check]:
     files += [path for path in named if path is not None]
     checks = []
     for file in files:
-        if file.exists() and stat.S_IMODE(file.stat().st_mode) & (stat.S_IRWXG | stat.S_IRWXO):
+        if file.exists() and _is_open(file):
             hint = f"chmod 0600 {file}"
             checks.append(Check("secrets", CheckStatus.FAIL, f"others may read {file}", hint))
     missing = [path for path in named if path is not None and not path.exists()]
     checks += [Check("secrets", CheckStatus.FAIL, f"no {path}", "correct SLUICE_KEYS__…") for path in missing]
     return checks or [_ok("secrets", "tokens and keys are private to you")]
+
+
+def _is_open(file: Path) -> bool:
+    """Tell whether others may read it. Containers read as another user: there a directory or a mount is the fence."""
+    mode, directory = file.stat().st_mode, file.parent
+    is_fenced = directory == _MOUNTED or not directory.stat().st_mode & _OTHERS
+    return bool(mode & _OTHERS) and (bool(mode & _WRITABLE) or not is_fenced)
 
 
 async def _database(settings: Settings) -> list[Check]:

@@ -12,12 +12,15 @@ from settings import (
     DatabaseSettings,
     GkeSettings,
     HttpSettings,
+    KeySettings,
     OpaSettings,
     ProgramSettings,
     Settings,
     TemporalSettings,
 )
 from tests.opa_fixtures import running_opa
+from tools import doctor
+from tools.compose_check import prepare_secrets
 from tools.doctor import Check, CheckStatus, examine
 
 
@@ -136,6 +139,45 @@ async def test_secrets_that_others_may_read_fail(tmp_path: Path, file: str, mode
     secret.chmod(mode)
     found = await check("secrets", Settings(state_dir=tmp_path))
     assert (found.status, found.hint) == (CheckStatus.FAIL, f"chmod 0600 {secret}")
+
+
+def holding(keys: Path) -> Settings:
+    named = KeySettings(
+        decision_private=keys / "decision_private.pem", audit_private=keys / "audit_private.pem"
+    )
+    return Settings(state_dir=keys.with_name("state"), keys=named)
+
+
+async def test_doctor_finds_no_fault_in_the_secrets_that_prepare_sh_makes(tmp_path: Path) -> None:
+    prepare_secrets(tmp_path / "secrets")
+    found = await check("secrets", holding(tmp_path / "secrets"))
+    assert (found.status, found.hint) == (CheckStatus.OK, "")
+
+
+async def test_doctor_finds_no_fault_in_the_same_secrets_where_compose_mounts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_secrets(tmp_path / "secrets")
+    (tmp_path / "secrets").chmod(0o755)
+    assert (await check("secrets", holding(tmp_path / "secrets"))).status is CheckStatus.FAIL
+    monkeypatch.setattr(doctor, "_MOUNTED", tmp_path / "secrets")
+    assert (await check("secrets", holding(tmp_path / "secrets"))).status is CheckStatus.OK
+
+
+async def test_a_state_directory_that_is_read_only_on_purpose_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = os.statvfs
+
+    def read_only(path: Path) -> os.statvfs_result:
+        found = [*looked(path)]
+        found[8] |= os.ST_RDONLY
+        return os.statvfs_result(found)
+
+    monkeypatch.setattr(os, "statvfs", read_only)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    found = await check("state directory", Settings(state_dir=tmp_path))
+    assert (found.status, "read-only" in found.found) == (CheckStatus.OK, True)
 
 
 @pytest.fixture
