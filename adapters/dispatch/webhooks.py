@@ -177,7 +177,7 @@ class WebhookDeliveries:
     async def _send(self, endpoint: Endpoint, row: OutboxRow, body: bytes, now: datetime) -> None:
         forbid_in_transaction()
         # Receivers refuse what is not of now: one clock is right for all processes.
-        message_id, timestamp = f"msg_{row.id}", int(now.timestamp())
+        message_id, timestamp = _message_id(row), int(now.timestamp())
         headers = {
             "content-type": "application/json",
             "user-agent": "sluice",
@@ -213,6 +213,11 @@ def _trusted() -> ssl.SSLContext:
 
 def _endpoints_of(notifications: Iterable[Notification]) -> dict[str, Endpoint]:
     return {endpoint.key: endpoint for endpoint in map(Endpoint.of, notifications)}
+
+
+def _message_id(row: OutboxRow) -> str:
+    """Return the same for each attempt. Numbers come again in a database that was restored; moments do not."""
+    return f"msg_{row.created_at:%Y%m%dT%H%M%S%f}_{row.id}"
 
 
 def _body(row: OutboxRow, about: Mapping[str, JsonValue]) -> bytes:

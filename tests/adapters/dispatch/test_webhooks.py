@@ -177,6 +177,19 @@ async def test_one_url_that_fails_keeps_its_id_and_holds_up_no_other(
     assert {row.last_error for row in await rows(database)} == {None}
 
 
+async def test_after_a_restore_no_notification_has_the_id_of_one_sent_before(
+    database: Database, receiver: Receiver, secret_file: Path
+) -> None:
+    for _ in range(2):
+        # To a moment before either was written.
+        async with database.transaction() as connection:
+            await connection.execute(text("truncate outbox restart identity"))
+        await put(database, OutboxKind.NOTIFY, "kind:x", event="breaker_open")
+        await deliver(database, notification(f"{receiver.url}/a", secret_file))
+    first, second = (one.headers["webhook-id"] for one in receiver.received)
+    assert first != second
+
+
 async def test_a_url_that_does_not_answer_takes_the_place_of_no_other(
     database: Database, receiver: Receiver, secret_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
