@@ -115,7 +115,7 @@ class EffectStack:
 
     @property
     def approval(self) -> ApprovalActivities:
-        return ApprovalActivities(self.database, PUBLIC_KEYS)
+        return ApprovalActivities(self.database, PUBLIC_KEYS, self.configuration)
 
     @property
     def effects(self) -> EffectActivities:

@@ -16,7 +16,7 @@ from adapters.store.schema import proposals as proposals_table
 from adapters.store.writes import execute
 from contracts.action import ACTION
 from contracts.base import sealed
-from contracts.decision import DecisionRules
+from contracts.decision import DecisionKind, DecisionRules
 from contracts.evaluation import ApprovalRequirement, Evaluation, Outcome, Verdict
 from contracts.messages import PassInput, PassResult
 from contracts.observation import BoundsPrecondition, SizesPrecondition
@@ -82,7 +82,8 @@ class ScriptedGuard:
     ) -> tuple[PassResult, ProposalState]:
         if self.denied:
             return _result(row, ProposalState.DENIED, "denied_by_test"), ProposalState.DENIED
-        approved = len(await decisions.approvals(connection, row.id, row.revision))
+        voted = await decisions.standing(connection, row.id, row.revision)
+        approved = sum(one.decision.kind is DecisionKind.APPROVE for one in voted)
         if approved < requirement.quorum:
             rules = DecisionRules(
                 proposal_digest=proposal.digest,

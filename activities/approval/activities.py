@@ -23,7 +23,7 @@ from adapters.store.database import Database, database_now
 from adapters.store.schema import proposals as proposals_table
 from contracts import approval, eligibility
 from contracts.audit import AuditType
-from contracts.configuration import BreakerLimits, ConfigurationSource
+from contracts.configuration import ConfigurationSource
 from contracts.decision import DecisionKind, DecisionResult, DecisionStatus, SignedDecision
 from contracts.errors import NotFound
 from contracts.messages import (
@@ -49,11 +49,11 @@ class ApprovalActivities:
         self,
         database: Database,
         public_keys: Mapping[str, str],
-        configuration: ConfigurationSource | None = None,
+        configuration: ConfigurationSource,
     ) -> None:
         """`public_keys`: key id → base64 raw Ed25519 public key, as configured for this worker.
 
-        `configuration` says when an agent is overridden too often; without one the limits' defaults hold.
+        `configuration` says when an agent is overridden too often.
         """
         self._database = database
         self._configuration = configuration
@@ -158,10 +158,8 @@ class ApprovalActivities:
 
     async def _judge_agent(self, connection: AsyncConnection, row: Row[Any], kind: DecisionKind) -> None:
         """Count what people made of an agent's proposal. Its breaker is locked before any budget."""
-        source = self._configuration
-        limits = source.current.limits.breaker if source is not None else BreakerLimits()
         if outcomes := review_outcomes(row, kind):
-            now = await database_now(connection)
+            now, limits = await database_now(connection), self._configuration.current.limits.breaker
             await breakers.record(connection, outcomes, limits, now, tenant=row.tenant)
 
 

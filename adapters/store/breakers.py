@@ -28,7 +28,6 @@ from adapters.store.writes import Write, updating
 from contracts import circuit_breaker
 from contracts.audit import AuditEvent, AuditType
 from contracts.circuit_breaker import (
-    PROBE_LASTS,
     BreakerScope,
     Measure,
     Outcome,
@@ -42,7 +41,6 @@ from contracts.principal import SYSTEM, Principal
 from contracts.safety import Breaker, BreakerState
 
 __all__ = [
-    "PROBE_LASTS",
     "add_probe",
     "all_breakers",
     "breaker_ids",

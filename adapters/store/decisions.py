@@ -14,7 +14,7 @@ from adapters.store.driver import Record, fixed, query
 from adapters.store.schema import decisions, proposals
 from adapters.store.writes import execute, inserting
 from contracts.audit import AuditEvent, AuditType
-from contracts.decision import Decision, DecisionKind, DecisionStatus, SignedDecision
+from contracts.decision import Decision, DecisionStatus, SignedDecision
 from contracts.eligibility import STALE_DIGEST, STALE_REVISION
 from contracts.errors import AlreadyVoted, NotFound
 from contracts.evaluation import ApprovalRequirement
@@ -228,24 +228,6 @@ async def _void(
         for decision_id, proposal_id in voided.all()
     ]
     await audit_log.append(connection, *events)
-
-
-async def approvals(
-    connection: AsyncConnection, proposal_id: str, revision: int
-) -> tuple[SignedDecision, ...]:
-    """Return the applied approvals of a revision, oldest first."""
-    wanted = (
-        select(decisions.c.document)
-        .where(
-            decisions.c.proposal_id == proposal_id,
-            decisions.c.revision == revision,
-            decisions.c.kind == DecisionKind.APPROVE.value,
-            decisions.c.status == DecisionStatus.APPLIED.value,
-        )
-        .order_by(decisions.c.created_at, decisions.c.id)
-    )
-    found = (await connection.execute(wanted)).scalars()
-    return tuple(SignedDecision.model_validate(document) for document in found)
 
 
 async def standing(

@@ -52,7 +52,7 @@ async def test_a_vote_of_an_author_or_on_another_digest_or_too_late_does_not(sta
     ):
         await change_vote(stack, proposal_id, signed.model_dump(mode="json"))
         async with stack.database.reading() as connection:
-            kept = await decisions.approvals(connection, proposal_id, 1)
+            kept = await decisions.standing(connection, proposal_id, 1)
         assert kept == (signed,)
     assert (await stack.execute(proposal_id)).reason_code == "approvals_invalid"
 

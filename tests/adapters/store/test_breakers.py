@@ -12,7 +12,7 @@ from adapters.store import breakers
 from adapters.store.batch import Batch
 from adapters.store.database import Database, database_now
 from adapters.store.schema import audit_events, outbox, proposals
-from contracts.circuit_breaker import Measure, Outcome
+from contracts.circuit_breaker import PROBE_LASTS, Measure, Outcome
 from contracts.configuration import BreakerLimits
 from contracts.configuration.limits import AgentBreakerLimits
 from contracts.safety import Breaker, BreakerState
@@ -123,7 +123,7 @@ async def test_the_probes_success_closes_it_and_wakes_everybody(database: Databa
     found = await breaker(database)
     assert found is not None
     assert (found.state, found.probe_owner) == (BreakerState.HALF_OPEN, "prp_probe")
-    assert found.probe_expires_at == now + breakers.PROBE_LASTS
+    assert found.probe_expires_at == now + PROBE_LASTS
     await record(database, ok=True, proposal_id="prp_probe")
     found = await breaker(database)
     assert found is not None
