@@ -104,12 +104,6 @@ async def proposals_of(
     return (await connection.execute(found)).all()
 
 
-async def highest(connection: AsyncConnection) -> int:
-    """Return the highest number of the whole log; -1 when it is empty."""
-    found = (await connection.execute(select(func.max(audit_events.c.number)))).scalar_one()
-    return -1 if found is None else int(found)
-
-
 async def actors(connection: AsyncConnection, tenant: str, limit: int) -> list[str]:
     """Return who acted, as `issuer/subject`, by name."""
     return list((await connection.execute(_ACTORS, {"tenant": tenant, "limit": limit})).scalars())

@@ -6,21 +6,21 @@ transaction that also locks a request, the request comes first; of one that lock
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Text, exists, func, literal, or_, select
+from sqlalchemy import Text, exists, func, or_, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.advisory_locks import derived_lock
 from adapters.store.schema import proposals, requests
+from adapters.store.spelling import spelled
 from contracts.action import Action
 from contracts.proposal import Draft, ProposalState
 
 OPEN = tuple(state.value for state in ProposalState if not state.is_final)
-# Spelled out, not bound: the index of what is open is found by these very words.
-_IS_OPEN = proposals.c.state.in_([literal(state, literal_execute=True) for state in OPEN])
+_IS_OPEN = spelled(proposals.c.state, OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class OpenProposal:
 
 async def lock_targets(connection: AsyncConnection, target_keys: Iterable[str]) -> None:
     """Take turns on these targets, in one order everywhere."""
-    for number in sorted({_lock_of(key) for key in target_keys}):
+    for number in sorted({derived_lock("coalesce", key) for key in target_keys}):
         await connection.execute(select(func.pg_advisory_xact_lock(number)))
 
 
@@ -80,8 +80,3 @@ async def lock_target_of(connection: AsyncConnection, proposal_id: str) -> None:
     """Take turns on the target of a proposal."""
     wanted = select(proposals.c.target_key).where(proposals.c.id == proposal_id)
     await lock_targets(connection, [key for (key,) in (await connection.execute(wanted)).all()])
-
-
-def _lock_of(target_key: str) -> int:
-    digest = hashlib.sha256(f"coalesce\n{target_key}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)

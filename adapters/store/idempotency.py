@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from adapters.store.advisory_locks import derived_lock
 from adapters.store.schema import idempotency_keys
 from contracts.errors import IdempotencyKeyReused
 
@@ -43,7 +44,7 @@ async def find(connection: AsyncConnection, subject: str, key: str, digest: str)
     Raises:
         IdempotencyKeyReused: the key came before with another body.
     """
-    await connection.execute(select(func.pg_advisory_xact_lock(_lock_key(subject, key))))
+    await connection.execute(select(func.pg_advisory_xact_lock(derived_lock("idempotency", subject, key))))
     # A statement of its own: only then does it see what the previous holder committed.
     found = await connection.execute(
         select(idempotency_keys.c.body_digest, idempotency_keys.c.status, idempotency_keys.c.response).where(
@@ -83,8 +84,3 @@ async def forget_old(connection: AsyncConnection, keep: timedelta = KEPT) -> int
         delete(idempotency_keys).where(idempotency_keys.c.created_at < func.clock_timestamp() - keep)
     )
     return gone.rowcount
-
-
-def _lock_key(subject: str, key: str) -> int:
-    digest = hashlib.sha256(f"idempotency\n{subject}\n{key}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from adapters.store import audit_search
+from adapters.store import audit_reads, audit_search
 from adapters.store.audit_search import Order, Wanted
 from api.audit import service
 from api.audit.schemas import Events
@@ -34,7 +34,7 @@ async def feed(request: Request, parts: Parts, me: SignedIn) -> Response:
     form, kind = form_of(request.query_params), _kind(request)
     async with parts.database.reading() as connection:
         # Read first: what comes after it, and after no event shown, is fetched.
-        newest = await audit_search.highest(connection)
+        newest = await audit_reads.highest(connection)
         actors = await audit_search.actors(connection, parts.tenant, MOST_ACTORS)
     found = Events(items=()) if form.errors else await _newest(parts, form, kind, after=None, limit=SHOWN)
     return await page(
@@ -81,5 +81,5 @@ async def _newest(parts: ApiParts, form: FilterForm, kind: str, *, after: int | 
 
 def _places(parts: ApiParts) -> list[str]:
     """Environments and clusters, as the configuration names them."""
-    clusters = {one.cluster for one in parts.configuration.targets if not set("*?") & set(one.cluster)}
+    clusters = {cluster for _, _, cluster in parts.configuration.clusters}
     return [*sorted(parts.configuration.environments), *sorted(clusters)]

@@ -18,7 +18,8 @@ IDEMPOTENCY = Group(
     {
         "key-with-another-body-is-answered": Change("if row.body_digest != digest:", "if False:"),
         "key-is-not-locked": Change(
-            "select(func.pg_advisory_xact_lock(_lock_key(subject, key)))", "select(func.now())"
+            'select(func.pg_advisory_xact_lock(derived_lock("idempotency", subject, key)))',
+            "select(func.now())",
         ),
         "key-of-anybody-is-answered": Change(
             "idempotency_keys.c.subject == subject, idempotency_keys.c.key == key\n        )\n    )\n    row",
