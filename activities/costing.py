@@ -24,10 +24,9 @@ from contracts.configuration import Budget, Configuration
 from contracts.effect import Receipt, Step, Verification, idempotency_key
 from contracts.evaluation import CostEstimate
 from contracts.money import CENT
-from contracts.proposal import Draft, Proposal
+from contracts.proposal import Proposal
 from guardrails.budget.actual import shares_of, verified_delta
 from guardrails.budget.cost import HOURS_PER_MONTH
-from guardrails.facts import agent_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +55,11 @@ async def commit_verified(
     nodes = estimate.node_delta
     if outcome.verification is not None:
         nodes = verified_delta(proposal.action, proposal.observation, outcome.verification)
-    covering = covering_budgets(configuration, proposal)
+    covering = configuration.covering(configuration.registered(proposal.action.target), proposal.agent_name)
     hourly = nodes * estimate.price_per_node_hour
     now = await _settle(connection, batch, row, covering, hourly, outcome.since)
     if not known.is_recorded:
         costs.add_record(batch, _cost(row, covering, estimate, nodes, now))
-
-
-def covering_budgets(configuration: Configuration, draft: Draft) -> tuple[Budget, ...]:
-    """Return every budget that a change counts against."""
-    target = configuration.registered(draft.action.target)
-    if target is None:
-        return ()
-    agent = agent_of(draft)
-    name = f"{agent.issuer}/{agent.subject}" if agent else None
-    return tuple(
-        budget
-        for budget in configuration.budgets
-        if budget.covers_change(environment=target.environment, team=target.team, agent=name)
-    )
 
 
 async def effect_began(connection: AsyncConnection, row: Row[Any]) -> datetime:

@@ -42,7 +42,7 @@ async def session_of(request: Request, parts: Parts) -> BrowserSession | None:
         async with parts.database.transaction() as connection:
             await sessions.mark_seen(connection, found.id)
     principal = found.principal
-    trace.get_current_span().set_attribute("enduser.id", f"{principal.issuer}/{principal.subject}")
+    trace.get_current_span().set_attribute("enduser.id", principal.spelled)
     request.state.session, request.state.me = found, principal
     return found
 

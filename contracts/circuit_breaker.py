@@ -120,7 +120,7 @@ PROVIDERS = tuple(dict.fromkeys(provider_of(kind) for kind in ACTION_KINDS))
 
 def agent_breaker(agent: Principal) -> str:
     """Return the id of an agent's breaker."""
-    return f"{BreakerScope.AGENT}:{agent.issuer}/{agent.subject}"
+    return f"{BreakerScope.AGENT}:{agent.spelled}"
 
 
 def model_breaker(model: str) -> str:

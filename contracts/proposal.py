@@ -13,7 +13,7 @@ from pydantic import Field
 from contracts.action import Action
 from contracts.base import Contract, digest_of_plain
 from contracts.observation import NodePoolObservation, Precondition
-from contracts.principal import Principal
+from contracts.principal import Principal, PrincipalKind
 from contracts.request import Channel, Trust
 
 MAX_REVISIONS = 5
@@ -22,6 +22,12 @@ MAX_REVISIONS = 5
 
 DRY_RUN = "dry_run"
 """Reason code under which an evaluated dry run is closed, and an effect of one refused."""
+DECIDE_BY_PASSED = "decide_by_passed"
+"""Reason code of an expiry: nobody decided in time."""
+EXECUTE_BY_PASSED = "execute_by_passed"
+"""Reason code of an expiry: it could not start in time."""
+MODE_MISMATCH = "mode_mismatch"
+"""Reason code of what was made for another mode than the one that runs."""
 
 
 class ProposalState(StrEnum):
@@ -132,6 +138,17 @@ class Draft(Contract):
     def requester(self) -> Principal:
         """Who asked."""
         return self.authors[0]
+
+    @property
+    def agent(self) -> Principal | None:
+        """The first agent among the authors."""
+        return next((author for author in self.authors if author.kind is PrincipalKind.AGENT), None)
+
+    @property
+    def agent_name(self) -> str | None:
+        """Its name as budgets, limits, breakers and halts know it, and as it is stored."""
+        agent = self.agent
+        return agent.spelled if agent else None
 
 
 class Proposal(Draft):

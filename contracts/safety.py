@@ -92,8 +92,7 @@ def _can_match(pattern: str) -> bool:
 
 
 def _is_agent(name: str, author: Principal) -> bool:
-    names = (author.subject, f"{author.issuer}/{author.subject}")
-    return author.kind is PrincipalKind.AGENT and name in names
+    return author.kind is PrincipalKind.AGENT and name in author.names
 
 
 class Halt(Contract):

@@ -20,7 +20,7 @@ from contracts.configuration import (
 from contracts.observation import NodePoolObservation
 from contracts.override import GateOverride
 from contracts.ports import NodePrice, PolicyResult
-from contracts.principal import Principal, PrincipalKind, Role
+from contracts.principal import Principal, Role
 from contracts.proposal import Draft
 from contracts.safety import Breaker, Halt
 
@@ -192,7 +192,7 @@ class Facts:
     @property
     def agent(self) -> Principal | None:
         """The first agent among the authors."""
-        return agent_of(self.draft)
+        return self.draft.agent
 
     @property
     def is_production(self) -> bool:
@@ -202,4 +202,4 @@ class Facts:
 
 def agent_of(draft: Draft) -> Principal | None:
     """Return the first agent among the authors of a draft, or None."""
-    return next((author for author in draft.authors if author.kind is PrincipalKind.AGENT), None)
+    return draft.agent

@@ -19,7 +19,7 @@ from adapters.store.database import Database, database_now
 from adapters.store.fleet import Look, SeenPool
 from contracts.action import ACTION_KINDS, NodePoolTarget
 from contracts.circuit_breaker import UNREACHABLE, Outcome, provider_breaker
-from contracts.configuration import Configuration, ConfigurationSource
+from contracts.configuration import Cluster, Configuration, ConfigurationSource
 from contracts.errors import ProviderError, ProviderUnavailable, TargetNotFound
 from contracts.messages import FLEET_WORKFLOW, FleetLook
 from contracts.ports import NodePoolReader
@@ -36,8 +36,6 @@ PROVIDER = provider_breaker(ACTION_KINDS[0])
 FLEET_UNREADABLE = "fleet_unreadable"
 """Reason code of a look at the fleet to which the provider did not answer at all."""
 
-Cluster = tuple[str, str, str]
-"""Project, location, cluster."""
 T = TypeVar("T")
 
 
@@ -92,7 +90,7 @@ class FleetActivities:
             at = await database_now(connection)
             known = await fleet.pools(connection, limits.configuration.tenant)
         found = await asyncio.gather(
-            *(self._look_at_cluster(cluster, known, limits) for cluster in _clusters(limits.configuration))
+            *(self._look_at_cluster(cluster, known, limits) for cluster in limits.configuration.clusters)
         )
         looks = [look for of_cluster in found for look in of_cluster]
         await self._keep(looks, known, limits.configuration, at)
@@ -167,23 +165,14 @@ def _is_counted(breaker: Breaker | None) -> bool:
     return breaker.last_reason_code == FLEET_UNREADABLE and breaker.consecutive_failures > 0
 
 
-def _clusters(configuration: Configuration) -> list[Cluster]:
-    """Return the clusters that the configuration names. One named by a wildcard cannot be listed."""
-    named = [(one.project, one.location, one.cluster) for one in configuration.targets]
-    return [one for one in dict.fromkeys(named) if not set(one[2]) & {"*", "?"}]
-
-
 def _expected(
     configuration: Configuration, cluster: Cluster, known: Sequence[SeenPool]
 ) -> list[NodePoolTarget]:
     """Return the pools of a cluster that were seen before, or that the configuration names one by one."""
     before = [pool.target for pool in known if _cluster(pool.target) == cluster]
-    named = [
-        _target(cluster, entry.node_pool)
-        for entry in configuration.targets
-        if (entry.project, entry.location, entry.cluster) == cluster and not set(entry.node_pool) & {"*", "?"}
-    ]
-    return list({target.key: target for target in (*before, *named)}.values())
+    named = [one for one in (entry.named_pool for entry in configuration.targets) if one is not None]
+    both = (*before, *(one for one in named if _cluster(one) == cluster))
+    return list({target.key: target for target in both}.values())
 
 
 def _failed(configuration: Configuration, targets: Iterable[NodePoolTarget], reason_code: str) -> list[Look]:

@@ -24,7 +24,6 @@ from guardrails.facts import (
     StormFacts,
     Turn,
     WindowsFacts,
-    agent_of,
 )
 
 Covering = tuple[Budget, Window]
@@ -34,14 +33,12 @@ Covering = tuple[Budget, Window]
 def place_of(draft: Draft) -> Place:
     """Return what a pass over this draft locks and counts by."""
     target = draft.action.target
-    agent = agent_of(draft)
-    name = f"{agent.issuer}/{agent.subject}" if agent else None
     return Place(
         domain=target.serialisation_domain,
         target_key=target.key,
-        agent=name,
-        bucket_keys=tuple(rate.bucket_keys(draft.tenant, target.key, name).values()),
-        breaker_ids=breakers.breaker_ids(target.key, draft.action.kind, agent),
+        agent=draft.agent_name,
+        bucket_keys=tuple(rate.bucket_keys(draft.tenant, target.key, draft.agent_name).values()),
+        breaker_ids=breakers.breaker_ids(target.key, draft.action.kind, draft.agent),
     )
 
 
@@ -49,13 +46,7 @@ def budgets_at(
     configuration: Configuration, target: Target | None, place: Place, now: datetime
 ) -> tuple[Covering, ...]:
     """Return every budget that covers a change of the target, with its window at `now`, the database's time."""
-    if target is None:
-        return ()
-    return tuple(
-        (budget, window_at(budget, now))
-        for budget in configuration.budgets
-        if budget.covers_change(environment=target.environment, team=target.team, agent=place.agent)
-    )
+    return tuple((one, window_at(one, now)) for one in configuration.covering(target, place.agent))
 
 
 def facts_of(

@@ -6,12 +6,9 @@ import hashlib
 from datetime import datetime
 
 from contracts.configuration import Configuration
-from contracts.principal import Principal, PrincipalKind
+from contracts.principal import CAPACITY_AGENT
 from contracts.proposal import Draft, Planner
 from contracts.request import ProposedAction, Request
-
-AGENT = Principal(kind=PrincipalKind.AGENT, subject="capacity-agent", issuer="sluice")
-"""The agent as an author: it had a hand in the proposal, so it counts against its limits."""
 
 
 def proposal_id(request_id: str, index: int) -> str:
@@ -30,14 +27,12 @@ def draft_of(
     now: datetime,
 ) -> Draft:
     """Return the first revision of a request's nth proposal. `now` is the database's clock."""
-    entry = configuration.registered(proposed.action.target)
-    decide_by = now + configuration.approval.decide_within
     return Draft(
         id=proposal_id(request.id, index),
         tenant=request.tenant,
         revision=1,
         request_id=request.id,
-        authors=(request.requester, AGENT),
+        authors=(request.requester, CAPACITY_AGENT),
         channel=request.channel,
         trust=request.trust,
         action=proposed.action,
@@ -45,10 +40,6 @@ def draft_of(
         confidence=proposed.confidence,
         evidence=proposed.evidence,
         planner=planner,
-        environment=entry.environment if entry else "",
-        team=entry.team if entry else "",
         mode=mode,
-        created_at=now,
-        decide_by=decide_by,
-        execute_by=decide_by + configuration.approval.execute_within,
+        **configuration.fresh(proposed.action.target, now),
     )

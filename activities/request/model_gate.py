@@ -13,19 +13,18 @@ from decimal import Decimal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.request.drafts import AGENT
 from adapters.store import breakers, ledger, model_gate
 from adapters.store.database import database_now
 from adapters.store.ledger import Amount, Cap, ModelClaim
 from contracts.circuit_breaker import MODEL_BUDGET_EXHAUSTED, MODEL_PRICE_UNKNOWN
 from contracts.configuration import Budget, ConfigurationSource
 from contracts.errors import ModelUnavailable
+from contracts.principal import CAPACITY_AGENT
 from contracts.request import AgentStep, Request
 from guardrails.budget.windows import window_at
 
 CURRENCY = "USD"
 """Prices of tokens are in it, so a budget for models must be too."""
-_AGENT = f"{AGENT.issuer}/{AGENT.subject}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,8 @@ class ModelGate:
         return MODEL_BUDGET_EXHAUSTED if short else None
 
     def _budgets(self) -> list[Budget]:
-        return [one for one in self._configuration.current.budgets if one.covers_model(agent=_AGENT)]
+        agent = CAPACITY_AGENT.spelled
+        return [one for one in self._configuration.current.budgets if one.covers_model(agent=agent)]
 
     def _claims(self, budgets: Sequence[Budget], now: datetime) -> list[ModelClaim]:
         return [

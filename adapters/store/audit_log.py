@@ -65,7 +65,7 @@ def inserting(events: Sequence[AuditEvent], leaves: Sequence[bytes] | None = Non
             "type": [one.type.value for one in events],
             "tenant": [one.tenant for one in events],
             "subject": [one.subject for one in events],
-            "actor": [f"{one.actor.issuer}/{one.actor.subject}" for one in events],
+            "actor": [one.actor.spelled for one in events],
             "leaf": [one.leaf_bytes() for one in events] if leaves is None else leaves,
             "created_at": [one.at for one in events],
         },

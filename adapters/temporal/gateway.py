@@ -72,7 +72,7 @@ class TemporalGateway:
             WorkflowUnavailable: Temporal did not answer.
         """
         request = start.request
-        requester = f"{request.requester.issuer}/{request.requester.subject}"
+        requester = request.requester.spelled
         await self._start(
             REQUEST_WORKFLOW,
             start,

@@ -16,7 +16,7 @@ from api.parts import ApiParts
 from api.problems import Problem, not_found
 from contracts.base import new_id
 from contracts.delegation import Delegation
-from contracts.principal import Principal, PrincipalKind, Role
+from contracts.principal import Principal, PrincipalKind, Role, whole
 
 _SEES_ALL = frozenset({Role.OPERATOR, Role.ADMIN})
 
@@ -39,7 +39,7 @@ async def delegate(parts: ApiParts, body: DelegationBody, caller: Principal, cla
         _is_declared(parts, body)
         if await delegations.count_to(connection, parts.tenant, receiver) >= delegations.MOST_IN_FORCE:
             told = (
-                f"{_full(body.to)} was lent {delegations.MOST_IN_FORCE} votes already: end one of them first."
+                f"{whole(body.to)} was lent {delegations.MOST_IN_FORCE} votes already: end one of them first."
             )
             raise Problem(409, "too_many_delegations", told, most=delegations.MOST_IN_FORCE)
         made = _delegation(parts, body, (delegator, receiver), caller, now)
@@ -51,7 +51,7 @@ async def delegate(parts: ApiParts, body: DelegationBody, caller: Principal, cla
 async def _delegator(connection: AsyncConnection, body: DelegationBody, caller: Principal) -> Principal:
     if caller.kind is not PrincipalKind.HUMAN:
         raise Problem(403, "not_eligible_kind", "Only people delegate.")
-    if body.delegator is None or _full(body.delegator) == caller.key:
+    if body.delegator is None or whole(body.delegator) == caller.key:
         return caller
     if Role.ADMIN not in caller.roles:
         raise Problem(
@@ -69,18 +69,14 @@ def _is_not_taken(delegator: Principal, receiver: Principal, caller: Principal) 
 
 
 async def _person(connection: AsyncConnection, name: str) -> Principal:
-    found = await delegations.known_person(connection, _full(name))
+    found = await delegations.known_person(connection, whole(name))
     if found is None:
-        raise Problem(422, "person_unknown", f"{_full(name)} holds no token or session here.")
+        raise Problem(422, "person_unknown", f"{whole(name)} holds no token or session here.")
     if found.kind is not PrincipalKind.HUMAN:
         raise Problem(
-            422, "not_eligible_kind", f"{_full(name)} is no person: agents and services take no part."
+            422, "not_eligible_kind", f"{whole(name)} is no person: agents and services take no part."
         )
     return found
-
-
-def _full(name: str) -> str:
-    return name if "/" in name else f"local/{name}"
 
 
 def _is_declared(parts: ApiParts, body: DelegationBody) -> None:

@@ -38,8 +38,7 @@ def event_rows(items: Iterable[NumberedEvent]) -> bytes:
 def _about(event: AuditEvent | None) -> tuple[str, str, str, str]:
     if event is None:
         return ("", "", "", "")
-    actor = f"{event.actor.issuer}/{event.actor.subject}"
-    return (event.at.isoformat(), event.type.value, event.subject, actor)
+    return (event.at.isoformat(), event.type.value, event.subject, event.actor.spelled)
 
 
 def harmless(cell: str) -> str:

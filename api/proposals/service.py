@@ -61,10 +61,7 @@ async def draft_of(
     undoes: str | None = None,
 ) -> Draft:
     """Return a fresh draft: the configuration's words about the target, and the database's clock."""
-    registered = parts.configuration.registered(action.target)
-    limits = parts.configuration.approval
-    now = await database_now(connection)
-    decide_by = now + limits.decide_within
+    fresh = parts.configuration.fresh(action.target, await database_now(connection))
     return Draft(
         id=new_id("prp"),
         tenant=parts.tenant,
@@ -76,13 +73,9 @@ async def draft_of(
         action=action,
         reason=reason,
         planner=Planner(kind=PlannerKind.UNDO if undoes else PlannerKind.DIRECT),
-        environment=registered.environment if registered else "",
-        team=registered.team if registered else "",
         mode=parts.mode,
         dry_run=dry_run,
-        created_at=now,
-        decide_by=decide_by,
-        execute_by=decide_by + limits.execute_within,
+        **fresh,
     )
 
 

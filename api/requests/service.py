@@ -99,7 +99,7 @@ def view_members(row: Row[Any]) -> dict[str, Any]:
         "answer": row.answer,
         "reason_code": row.reason_code,
         "text": request.text,
-        "requester": f"{request.requester.issuer}/{request.requester.subject}",
+        "requester": request.requester.spelled,
         "channel": request.channel,
         "conversation_id": request.conversation_id,
         "received_at": request.received_at,

@@ -189,7 +189,7 @@ async def watch(
         Problem: 404; 429 and 503 `too_many_streams`.
     """
     await service.show(parts, request_id)
-    reader = f"{caller.issuer}/{caller.subject}"
+    reader = caller.key
     with watches.reading(reader):
         pass
     limits = watches.feed.limits

@@ -269,4 +269,4 @@ def _refuse(code: str | None) -> None:
 
 
 def _named(principal: Principal | None) -> str | None:
-    return f"{principal.issuer}/{principal.subject}" if principal else None
+    return principal.spelled if principal else None

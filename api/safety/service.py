@@ -186,7 +186,7 @@ def halt_view(one: Halt, enders: Mapping[str, str] | None = None) -> HaltView:
         scope=one.scope,
         reason=one.reason,
         status=one.status,
-        created_by=_named(one.created_by),
+        created_by=one.created_by.spelled,
         created_at=one.created_at,
         effective_at=one.effective_at,
         ended_at=one.ended_at,
@@ -224,9 +224,5 @@ def _move(event: AuditEvent) -> BreakerMove:
         to_state=event.payload["to"],
         reason_code=event.payload["reason_code"],
         reason=event.payload.get("reason", ""),
-        actor=_named(event.actor),
+        actor=event.actor.spelled,
     )
-
-
-def _named(principal: Principal) -> str:
-    return f"{principal.issuer}/{principal.subject}"

@@ -48,7 +48,7 @@ async def stream(
     """Follow proposals, requests, halts, breakers and budgets as server-sent events, each with its audit number."""
     if feed.open_streams >= feed.limits.streams:
         raise Problem(503, "too_many_streams", "This process serves as many streams as it can.")
-    reader = f"{caller.issuer}/{caller.subject}"
+    reader = caller.key
     if feed.streams_of(reader) >= feed.limits.per_reader:
         raise Problem(429, "too_many_streams", f"You follow {feed.limits.per_reader} streams already.")
     wanted = Wanted(after if last_event_id is None else last_event_id, frozenset(topic or Topic), reader)

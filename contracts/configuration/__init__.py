@@ -6,8 +6,9 @@ What is not listed under `targets` is out of scope. `adapters/configuration.py` 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from functools import cached_property
-from typing import Self
+from typing import Self, TypedDict
 
 from pydantic import AnyHttpUrl, Field, model_validator
 
@@ -21,7 +22,13 @@ from contracts.configuration.conditions import Conditions
 from contracts.configuration.guardrails import ExtraGuardrails, requires_nothing
 from contracts.configuration.limits import BreakerLimits, Limits
 from contracts.configuration.notifications import Notification, NotificationEvent
-from contracts.configuration.places import Environment, EnvironmentApproval, Target, counts_as_production
+from contracts.configuration.places import (
+    Cluster,
+    Environment,
+    EnvironmentApproval,
+    Target,
+    counts_as_production,
+)
 from contracts.configuration.prices import CommittedUse, Prices
 from contracts.configuration.rates import Oscillation, RateLimit, Rates, RateScope, Repeats, Storm
 from contracts.configuration.source import ConfigurationSource
@@ -45,6 +52,7 @@ __all__ = [
     "BypassableGate",
     "CalendarEvent",
     "ChangeWindow",
+    "Cluster",
     "CommittedUse",
     "Configuration",
     "ConfigurationSource",
@@ -76,6 +84,16 @@ __all__ = [
 SAID_BY_CALLERS = frozenset({Channel.API, Channel.CLI})
 """Whoever holds a token may say either: a rule that tells them apart would trust a header."""
 API_OR_CLI = "whoever calls says which of api and cli it is: name both or neither"
+
+
+class Fresh(TypedDict):
+    """Fields of a new draft (`contracts.proposal.Draft`) that follow from the configuration and the clock."""
+
+    environment: str
+    team: str
+    created_at: datetime
+    decide_by: datetime
+    execute_by: datetime
 
 
 class Configuration(Contract):
@@ -223,10 +241,40 @@ class Configuration(Contract):
         """Return the entry that registers the target, or None: out of scope."""
         return next((entry for entry in self.targets if entry.matches(target)), None)
 
+    def fresh(self, target: NodePoolTarget, now: datetime) -> Fresh:
+        """Return what a new draft about a target says of it, and how long people and the effect have, from `now` on."""
+        entry = self.registered(target)
+        decide_by = now + self.approval.decide_within
+        return Fresh(
+            environment=entry.environment if entry else "",
+            team=entry.team if entry else "",
+            created_at=now,
+            decide_by=decide_by,
+            execute_by=decide_by + self.approval.execute_within,
+        )
+
+    @property
+    def clusters(self) -> tuple[Cluster, ...]:
+        """Every cluster that is named, in the order of the file. One named by a wildcard cannot be listed."""
+        named = (target.named_cluster for target in self.targets)
+        return tuple(dict.fromkeys(one for one in named if one is not None))
+
+    def covering(self, target: Target | None, agent: str | None) -> tuple[Budget, ...]:
+        """Return every budget that a change of a target counts against; none where it is not registered.
+
+        `agent`: `issuer/subject` of the first agent among its authors.
+        """
+        if target is None:
+            return ()
+        return tuple(
+            one
+            for one in self.budgets
+            if one.covers_change(environment=target.environment, team=target.team, agent=agent)
+        )
+
     def owners_of(self, authors: Iterable[Principal]) -> tuple[str, ...]:
         """Return who owns the agents among these authors: `issuer/subject` of people, and groups."""
-        agents = [one for one in authors if one.kind is PrincipalKind.AGENT]
-        names = {name for one in agents for name in (one.subject, f"{one.issuer}/{one.subject}")}
+        names = {name for one in authors if one.kind is PrincipalKind.AGENT for name in one.names}
         return tuple(sorted({one.owner for name, one in self.agents.items() if name in names}))
 
     def is_production(self, environment: str) -> bool:

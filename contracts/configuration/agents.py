@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from contracts.base import Contract
+from contracts.principal import CAPACITY_AGENT
 
 AgentName = Annotated[str, Field(pattern=r"^\S{1,200}$")]
 """Subject of an agent, whoever vouches for it, or issuer/subject: `capacity-agent`, `sluice/capacity-agent`."""
@@ -15,7 +16,7 @@ OwnerName = Annotated[str, Field(pattern=r"^(\S+/\S+|[a-z][a-z0-9_.-]{0,62})$", 
 """A person as issuer/subject, or a group of people: `local/ana`, `ml-platform`."""
 
 
-SHIPPED_AGENTS: frozenset[str] = frozenset({"sluice/capacity-agent"})
+SHIPPED_AGENTS: frozenset[str] = frozenset({CAPACITY_AGENT.spelled})
 """Agents that come with Sluice, as issuer/subject: rules may name them without a declaration."""
 
 

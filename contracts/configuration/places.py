@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from contracts.action import MAX_NODES_PER_ZONE, NodePoolTarget
 from contracts.base import Contract
@@ -14,6 +14,8 @@ from contracts.principal import GroupName, Role
 
 _WILD = frozenset("*?")
 _IN_NAMES = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
+Cluster = tuple[str, str, str]
+"""Project, location, cluster."""
 
 
 class EnvironmentApproval(Contract):
@@ -94,6 +96,21 @@ class Target(Contract):
     def is_wide(self) -> bool:
         """Whether it names more than one node pool."""
         return bool(_WILD & set(self.cluster + self.node_pool))
+
+    @property
+    def named_pool(self) -> NodePoolTarget | None:
+        """The one node pool that it names; None with a wildcard, or for a name that no pool can have."""
+        if self.is_wide:
+            return None
+        try:
+            return NodePoolTarget.model_validate(self.model_dump(include={*NodePoolTarget.model_fields}))
+        except ValidationError:
+            return None
+
+    @property
+    def named_cluster(self) -> Cluster | None:
+        """The one cluster that it names; None with a wildcard."""
+        return None if _WILD & set(self.cluster) else (self.project, self.location, self.cluster)
 
 
 def _includes(wide: str, narrow: str) -> bool:

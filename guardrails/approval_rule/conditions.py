@@ -29,9 +29,8 @@ class Judged:
     @property
     def agents(self) -> frozenset[str]:
         """Names of the agents that had a hand in it, with and without issuer."""
-        authors = self.facts.draft.authors
-        agents = [author for author in authors if author.kind is PrincipalKind.AGENT]
-        return frozenset(name for one in agents for name in (one.subject, f"{one.issuer}/{one.subject}"))
+        agents = (one for one in self.facts.draft.authors if one.kind is PrincipalKind.AGENT)
+        return frozenset(name for one in agents for name in one.names)
 
     @property
     def confidence(self) -> float:

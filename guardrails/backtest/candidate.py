@@ -60,7 +60,7 @@ class Candidate:
             configuration_revision=declared.revision,
             required_guardrails=declared.guardrails.required,
             sample_draw=None,
-            budgets=tuple(_budgets(before, draft, declared.budgets, target)),
+            budgets=tuple(_budgets(before, declared.covering(target, draft.agent_name))),
             windows=self._timetable.at(Place.of(draft), before.now),
             break_glass=declared.break_glass,
             owners=declared.owners_of(draft.authors),
@@ -105,18 +105,10 @@ def _unread(facts: Facts) -> Facts:
     )
 
 
-def _budgets(
-    before: Facts, draft: Draft, budgets: Iterable[Budget], target: Target | None
-) -> Iterable[BudgetFacts]:
+def _budgets(before: Facts, budgets: Iterable[Budget]) -> Iterable[BudgetFacts]:
     """Each with the balance of its window then. One that did not exist had nothing booked on it."""
     known = {(one.scope, one.window): one for one in before.budgets}
-    agent = before.agent
-    name = f"{agent.issuer}/{agent.subject}" if agent is not None else None
-    if target is None:
-        return
     for budget in budgets:
-        if not budget.covers_change(environment=draft.environment, team=draft.team, agent=name):
-            continue
         window = window_at(budget, before.now)
         found = known.get((budget.key, window.key))
         yield BudgetFacts(

@@ -32,7 +32,7 @@ def decide(facts: Facts) -> Verdict:
         return _ANSWER.allow("open", _open_words(given), shown)
     override = _override_of(closing, facts)
     if override is not None:
-        who = f"{override.actor.issuer}/{override.actor.subject}"
+        who = override.actor.spelled
         message = f"{who} overrode {_names(closing)}: {override.reason}"
         return _ANSWER.allow("overridden", message, shown | {"override": override.id, "overridden_by": who})
     rule, code = _rule_of(closing)

@@ -20,10 +20,9 @@ class FoundStorm:
 
 def storm_in(facts: Facts) -> FoundStorm | None:
     """Return the storm that this change is part of, unless it is halted already."""
-    counted, draft, agent = facts.storm, facts.draft, facts.agent
+    counted, draft, name = facts.storm, facts.draft, facts.draft.agent_name
     found = None
-    if agent is not None:
-        name = f"{agent.issuer}/{agent.subject}"
+    if name is not None:
         words = _excess(facts, counted.agent_proposals, counted.agent_changes)
         found = words and FoundStorm(HaltScope(agent=name), f"Action storm: agent {name} {words}{_ASKS}")
     if not found:

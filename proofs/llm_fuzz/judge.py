@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from activities.request.drafts import AGENT
 from contracts.evaluation import Outcome, Verdict
 from contracts.ports import ModelReply
+from contracts.principal import CAPACITY_AGENT
 from contracts.proposal import Draft
 from contracts.request import Proposed
 from proofs.llm_fuzz.ground import MAX_NODES, PLACE, REQUEST
@@ -150,7 +150,7 @@ def _of_draft(draft: Draft, action: dict[str, Any]) -> Iterator[str]:
         "revision": 1,
         "request_id": REQUEST.id,
         "undoes": None,
-        "authors": (REQUEST.requester, AGENT),
+        "authors": (REQUEST.requester, CAPACITY_AGENT),
         "channel": REQUEST.channel,
         "trust": REQUEST.trust,
         "mode": "practice",

@@ -191,7 +191,7 @@ class People:
     def _claim(self, who: Principal) -> Claim:
         self._calls += 1
         key = f"{self.parts.tenant}-{self._calls}"
-        return Claim(f"{who.issuer}/{who.subject}", key, key)
+        return Claim(who.key, key, key)
 
     def _acknowledged(self, claim: Claim, answer: Answer) -> None:
         named = str(answer.body["proposal_id"])

@@ -8,20 +8,14 @@ from adapters.store import budget_reads
 from adapters.store.database import database_now
 from adapters.store.ledger import Wanted
 from agents.capacity.tools.tool import Evidence, PoolArguments, Tool, require_registered
+from contracts.principal import CAPACITY_AGENT
 from guardrails.budget.windows import window_at
-
-AGENT_NAME = "sluice/capacity-agent"
-"""`issuer/subject` under which this agent's drafts are written (activities/request/drafts.py)."""
 
 
 async def run(evidence: Evidence, arguments: PoolArguments) -> JsonValue:
     """Return limit, reserved, committed and the rest of every budget that covers the pool, in its present window."""
     entry = require_registered(evidence, arguments.target)
-    covering = [
-        budget
-        for budget in evidence.configuration.budgets
-        if budget.covers_change(environment=entry.environment, team=entry.team, agent=AGENT_NAME)
-    ]
+    covering = evidence.configuration.covering(entry, CAPACITY_AGENT.spelled)
     async with evidence.database.reading() as connection:
         now = await database_now(connection)
         windows = [(budget, window_at(budget, now)) for budget in covering]

@@ -28,7 +28,7 @@ async def registered_pools(
         ProviderError: a cluster could not be read.
     """
     found: dict[str, tuple[NodePoolTarget, Target]] = {}
-    for project, location, cluster in _clusters(configuration):
+    for project, location, cluster in configuration.clusters:
         place = {"project": project, "location": location, "cluster": cluster}
         if any(where.get(name, value) != value for name, value in place.items()):
             continue
@@ -42,11 +42,6 @@ async def registered_pools(
             if entry is not None:
                 found.setdefault(target.key, (target, entry))
     return list(found.values())
-
-
-def _clusters(configuration: Configuration) -> list[tuple[str, str, str]]:
-    named = [(entry.project, entry.location, entry.cluster) for entry in configuration.targets]
-    return [one for one in dict.fromkeys(named) if not set(one[2]) & {"*", "?"}]
 
 
 async def run(evidence: Evidence, arguments: Arguments) -> JsonValue:

@@ -16,6 +16,7 @@ from starlette.datastructures import QueryParams
 from adapters.store.audit_search import Wanted
 from api.audit.filters import MAX_ACTOR, MAX_SUBJECT
 from contracts.audit import MAX_NUMBER, AuditType
+from contracts.principal import whole
 
 MOST_ACTORS = 100
 """Actors that the field offers."""
@@ -98,8 +99,7 @@ def _short(text: str, limit: int) -> str:
 
 def _actor(text: str) -> str:
     """A name alone is one of this system's own: `ana` is `local/ana`."""
-    named = text if "/" in text else f"local/{text}"
-    return _short(named, MAX_ACTOR)
+    return _short(whole(text), MAX_ACTOR)
 
 
 def _moment(text: str) -> datetime:

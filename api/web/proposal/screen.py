@@ -24,11 +24,9 @@ from api.web.proposal.judgements import Judgement, judgements_of
 from api.web.proposal.revisions import Edit, edits_of
 from api.web.proposal.standing import Progress, Standing
 from api.web.proposal.why import numbers_of
-from contracts.action import NodePoolTarget
 from contracts.action_cost import ActionCost
 from contracts.audit import AuditEvent, AuditType
 from contracts.base import new_id
-from contracts.configuration import Target
 from contracts.decision import MAX_REASON
 from contracts.evaluation import Outcome, Verdict
 from contracts.observation import NodePoolObservation
@@ -175,7 +173,8 @@ async def read(parts: ApiParts, proposal_id: str, me: Principal, *, kept: Kept |
     async with parts.database.reading() as connection:
         pools = await fleet.pools(connection, parts.tenant)
         edits = await revisions.of_proposal(connection, proposal_id) if view.revision > 1 else ()
-    known = {*(pool.target.key for pool in pools), *_declared(parts.configuration.targets)}
+    declared = (one.pattern for one in parts.configuration.targets if not one.is_wide)
+    known = {*(pool.target.key for pool in pools), *declared}
     # Once it has run, the target is meant to differ from what was observed.
     seen = _newest(pools, view.target) if view.state.precedes_execution else None
     return Screen(
@@ -209,14 +208,6 @@ def found_cost_of(events: Iterable[AuditEvent]) -> ActionCost | None:
 
 def _newest(pools: Iterable[SeenPool], key: str) -> NodePoolObservation | None:
     return next((pool.observation for pool in pools if pool.target.key == key), None)
-
-
-def _declared(targets: Iterable[Target]) -> Iterable[str]:
-    """Keys of the registered targets that are named whole, without wildcards."""
-    for one in targets:
-        if not {"*", "?"} & {*one.cluster, *one.node_pool}:
-            named = one.model_dump(include={"project", "location", "cluster", "node_pool"})
-            yield NodePoolTarget.model_construct(**named).key
 
 
 REASON_OPTIONS = tuple((name.value, told) for name, told in standing.REASONS.items())

@@ -116,7 +116,7 @@ STORM = Group(
             "if proposals > storm.proposals:", "if proposals > storm.proposals + 1:"
         ),
         "storm-own-change-is-not-counted": Change("this_one = 1 if", "this_one = 0 if"),
-        "storm-of-an-agent-halts-everybody": Change("if agent is not None:", "if False:"),
+        "storm-of-an-agent-halts-everybody": Change("if name is not None:", "if False:"),
         "storm-halts-again-and-again": Change(
             "if not found or any(halt.scope == found.scope for halt in facts.halts):", "if not found:"
         ),

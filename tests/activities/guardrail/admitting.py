@@ -28,7 +28,7 @@ async def approve(guards: Guards, proposal: Proposal, *reviewers: Principal) -> 
                     proposal_id=proposal.id,
                     revision=proposal.revision,
                     kind="approve",
-                    reviewer=f"{reviewer.issuer}/{reviewer.subject}",
+                    reviewer=reviewer.key,
                     document={"decision": {"reviewer": reviewer.model_dump(mode="json")}, "signature": ""},
                     status="applied",
                 )

@@ -151,7 +151,7 @@ async def approve(
         "proposal_id": proposal.id,
         "revision": 1,
         "kind": "approve",
-        "reviewer": f"{reviewer.issuer}/{reviewer.subject}",
+        "reviewer": reviewer.key,
         "document": {"decision": decision, "signature": ""},
         "status": "applied",
     }

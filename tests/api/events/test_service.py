@@ -11,13 +11,12 @@ import httpx
 import pytest
 
 from activities.request.closing import RequestActivities
-from activities.request.drafts import AGENT
 from adapters.store import ledger, requests, tokens
 from adapters.store.ledger import Amount
 from api.bodies import MAX_EVENT_BODY
 from contracts.action import ACTION
 from contracts.messages import AgentResult, CloseRequestInput, CloseRequestResult
-from contracts.principal import SYSTEM, Principal, PrincipalKind, Role
+from contracts.principal import CAPACITY_AGENT, SYSTEM, Principal, PrincipalKind, Role
 from contracts.proposal import Planner, PlannerKind, ProposalState
 from contracts.request import Proposed, ProposedAction, Request
 from tests.api.serving import CONFIGURATION, RESIZE, Api
@@ -268,4 +267,4 @@ async def test_keys_that_a_newer_alertmanager_adds_are_left_unread(alerting: Api
 
 async def test_a_proposal_of_an_alert_names_the_sender_and_the_agent_as_authors(alerting: Api) -> None:
     view = await alerting.view(await proposal_of(alerting))
-    assert AGENT.subject in json.dumps(view)
+    assert CAPACITY_AGENT.subject in json.dumps(view)
