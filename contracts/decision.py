@@ -6,18 +6,22 @@ against the public keys in its input; the intent transaction checks it again aga
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from types import MappingProxyType
+from typing import Literal, Self
 
 from pydantic import AwareDatetime, Field
 
 from contracts.base import Contract, canonical_json, unsaid
 from contracts.evaluation import ApprovalRequirement
 from contracts.principal import Principal
+from contracts.proposal import Proposal
 
 MAX_REASON = 2_000
 """Characters of a decision's reason."""
+NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
 
 class DecisionKind(StrEnum):
@@ -99,6 +103,20 @@ class DecisionRules(Contract):
     requirement: ApprovalRequirement
     public_keys: dict[str, str]
     """Key id → base64 raw Ed25519 public key."""
+
+    @classmethod
+    def of(
+        cls, proposal: Proposal, requirement: ApprovalRequirement, keys: Mapping[str, str] = NO_KEYS
+    ) -> Self:
+        """Return the rules by which decisions on a proposal are judged. Without keys no signature counts."""
+        return cls(
+            proposal_digest=proposal.digest,
+            revision=proposal.revision,
+            decide_by=proposal.decide_by,
+            authors=proposal.authors,
+            requirement=requirement,
+            public_keys=dict(keys),
+        )
 
 
 class DecisionResult(Contract):

@@ -197,7 +197,7 @@ def _refusal_of(signed: SignedDecision, reason_code: str) -> RefusalInput:
         proposal_id=decision.proposal_id,
         tenant=decision.tenant,
         decision_id=decision.id,
-        claimed_reviewer="/".join(eligibility.voter(decision.reviewer)),
+        claimed_reviewer=decision.reviewer.spelled,
         reason_code=reason_code,
     )
 

@@ -35,7 +35,7 @@ async def ballot_of(
     if row.document is not None and row.document["revision"] == revision:
         proposal = Proposal.model_validate(row.document)
         wanted = await decisions.requirement(connection, row.id, revision)
-        rules = rules_of(proposal, wanted, public_keys)
+        rules = DecisionRules.of(proposal, wanted, public_keys)
         votes = await valid_votes(connection, proposal, rules, deciding=deciding)
     return approval.Ballot(
         tenant=row.tenant,
@@ -46,20 +46,6 @@ async def ballot_of(
         decide_by=row.decide_by,
         rules=rules,
         votes=votes,
-    )
-
-
-def rules_of(
-    proposal: Proposal, requirement: ApprovalRequirement, public_keys: Mapping[str, str]
-) -> DecisionRules:
-    """Return the rules by which decisions on a proposal are judged."""
-    return DecisionRules(
-        proposal_digest=proposal.digest,
-        revision=proposal.revision,
-        decide_by=proposal.decide_by,
-        authors=proposal.authors,
-        requirement=requirement,
-        public_keys=dict(public_keys),
     )
 
 
@@ -95,5 +81,5 @@ def valid_approvals(
     public_keys: Mapping[str, str],
 ) -> tuple[Principal, ...]:
     """Return who validly approves this revision, by their newest decision: `standing`, as `decisions` returns them."""
-    votes = _counted(standing, proposal, rules_of(proposal, requirement, public_keys))
+    votes = _counted(standing, proposal, DecisionRules.of(proposal, requirement, public_keys))
     return tuple(one.reviewer for one in votes.values() if one.kind is DecisionKind.APPROVE)

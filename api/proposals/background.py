@@ -21,17 +21,17 @@ from api.proposals.schemas import (
     WhoCanDecide,
 )
 from contracts import eligibility
-from contracts.decision import Decision, DecisionKind, DecisionStatus, SignedDecision
+from contracts.decision import DecisionKind, DecisionStatus, SignedDecision
 from contracts.delegation import Delegation
 from contracts.evaluation import ApprovalRequirement, CostEstimate, Evaluation, RiskTier
 from contracts.money import CENT
-from contracts.principal import Principal, PrincipalKind
+from contracts.principal import Principal, PrincipalKind, pair_of
 from contracts.proposal import Draft, Proposal
 from contracts.request import AgentStep, Request
 from guardrails.budget.cost import HOURS_PER_MONTH
 from guardrails.risk import risk_facts_of, risk_of
 
-COUNTED = frozenset({DecisionStatus.RECORDED, DecisionStatus.APPLIED})
+_COUNTED = frozenset({DecisionStatus.RECORDED, DecisionStatus.APPLIED})
 """Decisions that count, or will as soon as the workflow takes them."""
 _STEPS: TypeAdapter[tuple[AgentStep, ...]] = TypeAdapter(tuple[AgentStep, ...])
 
@@ -86,7 +86,7 @@ def who_can_decide(
     excluded += [
         Excluded(who=vote.reviewer, why=eligibility.ALREADY_VOTED)
         for vote in votes
-        if vote.revision == revision and vote.status in COUNTED and vote.decision is not DecisionKind.WITHDRAW
+        if vote.revision == revision and vote.stands and vote.decision is not DecisionKind.WITHDRAW
     ]
     away = tuple(
         Away(
@@ -106,26 +106,27 @@ def who_can_decide(
     )
 
 
-def approvers_of(rows: Sequence[Row[Any]], revision: int) -> tuple[Principal, ...]:
+def standing_votes(rows: Iterable[Row[Any]], revision: int) -> dict[str, Row[Any]]:
+    """Return the newest decision of each person on this revision that counts, by their key. `rows`: oldest first."""
+    return {row.reviewer: row for row in rows if row.revision == revision and row.status in _COUNTED}
+
+
+def approvers_of(rows: Iterable[Row[Any]], revision: int) -> tuple[Principal, ...]:
     """Return the people whose newest decision on this revision is an approval. `rows`: oldest first."""
-    newest: dict[eligibility.Voter, Decision] = {}
-    for row in rows:
-        if row.revision == revision and row.status in COUNTED:
-            decision = SignedDecision.model_validate(row.document).decision
-            newest[eligibility.voter(decision.reviewer)] = decision
-    return tuple(one.reviewer for one in newest.values() if one.kind is DecisionKind.APPROVE)
+    approvals = (row for row in standing_votes(rows, revision).values() if row.kind == DecisionKind.APPROVE)
+    return tuple(SignedDecision.model_validate(row.document).decision.reviewer for row in approvals)
 
 
 def _owners(requirement: ApprovalRequirement) -> Iterator[Actor]:
     """Yield who answers for the agents. A group is shown as a subject of the issuer `group`."""
     for name in requirement.excluded:
-        issuer, _, subject = name.rpartition("/")
-        yield Actor(kind=PrincipalKind.HUMAN, subject=subject, issuer=issuer or "group")
+        issuer, subject = pair_of(name) if "/" in name else ("group", name)
+        yield Actor(kind=PrincipalKind.HUMAN, subject=subject, issuer=issuer)
 
 
 def newest_standing(votes: Iterable[Vote], revision: int) -> Vote | None:
     """Return the newest decision of this revision that counts."""
-    standing = [vote for vote in votes if vote.revision == revision and vote.status in COUNTED]
+    standing = [vote for vote in votes if vote.revision == revision and vote.stands]
     return max(standing, key=lambda vote: vote.at, default=None)
 
 

@@ -103,14 +103,8 @@ def _ballot(row: Row[Any], evaluation: Evaluation | None) -> approval.Ballot:
     """Where its approval stands. Votes and signatures say nothing about an edit, so they are not read."""
     rules = None
     if row.document is not None and evaluation is not None and evaluation.requirement is not None:
-        proposal = Proposal.model_validate(row.document)
-        rules = DecisionRules(
-            proposal_digest=row.digest,
-            revision=row.revision,
-            decide_by=proposal.decide_by,
-            authors=proposal.authors,
-            requirement=evaluation.requirement,
-            public_keys={},
+        rules = DecisionRules.of(Proposal.model_validate(row.document), evaluation.requirement).model_copy(
+            update={"proposal_digest": row.digest, "revision": row.revision}
         )
     return approval.Ballot(
         tenant=row.tenant,

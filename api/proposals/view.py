@@ -13,7 +13,6 @@ from sqlalchemy.engine import Row
 
 from api.proposals import eligibility
 from api.proposals.background import (
-    COUNTED,
     actor_of,
     approvers_of,
     asked_for,
@@ -21,6 +20,7 @@ from api.proposals.background import (
     monthly_totals,
     newest_standing,
     risk_view_of,
+    standing_votes,
     steps_of,
     who_can_decide,
 )
@@ -139,9 +139,10 @@ def _judgement(stored: Stored) -> dict[str, Any]:
     draft, evaluation = stored.draft, stored.evaluation
     votes = tuple(vote_of(one) for one in stored.votes)
     revision = stored.row.revision
+    approvers = approvers_of(stored.votes, revision)
     given: dict[str, Any] = {
         "approvals": votes,
-        "approvals_given": approvals_given(votes, revision),
+        "approvals_given": len(approvers),
         "decided_by": newest_standing(votes, revision),
         "comments": tuple(comment_of(one) for one in stored.comments),
     }
@@ -163,7 +164,7 @@ def _judgement(stored: Stored) -> dict[str, Any]:
             votes,
             revision,
             stored.delegations,
-            approvers_of(stored.votes, revision),
+            approvers,
         ),
         "cost": _cost(draft, evaluation.cost) if evaluation.cost else None,
         "observation_age_seconds": age,
@@ -255,16 +256,6 @@ def vote_of(row: Row[Any]) -> Vote:
     )
 
 
-def approvals_given(votes: Sequence[Vote], revision: int) -> int:
-    """Count the people whose newest decision on this revision is an approval. `votes`: oldest first."""
-    newest = {
-        (vote.reviewer.issuer, vote.reviewer.subject): vote.decision
-        for vote in votes
-        if vote.revision == revision and vote.status in COUNTED
-    }
-    return sum(kind is DecisionKind.APPROVE for kind in newest.values())
-
-
 def effect_of(row: Row[Any]) -> Effect:
     """Return one effect with its receipt and verification, where there are any yet."""
     return Effect(
@@ -315,8 +306,7 @@ def _eligibility(stored: Stored, caller: Principal) -> Eligibility:
 
 def voted(rows: Sequence[Row[Any]], revision: int) -> dict[str, DecisionKind]:
     """Return the newest decision of each person on this revision, by `issuer/subject`. `rows`: oldest first."""
-    standing = (row for row in rows if row.revision == revision and row.status in COUNTED)
-    return {row.reviewer: DecisionKind(row.kind) for row in standing}
+    return {key: DecisionKind(row.kind) for key, row in standing_votes(rows, revision).items()}
 
 
 def _is_unverified(draft: Draft) -> bool:
