@@ -19,6 +19,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 REQUESTS = 200
 KILLS = ((10, "api"), (50, "worker"), (80, "api"), (120, "worker"), (150, "api"), (190, "api"))
 """After so many answers, this part is killed."""
+AGAIN = 1.0
+"""Seconds until a client asks again: two hundred that ask at once keep a part that starts from starting."""
 WITHIN = 120
 
 
@@ -41,13 +43,13 @@ class Ask:
             try:
                 answer = await self.post(client)
             except httpx.TransportError:
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(AGAIN)
                 continue
             if answer.status_code == 202:
                 self.request_id = answer.json()["request_id"]
             else:
                 assert answer.status_code == 503, answer.text
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(AGAIN)
 
     async def post(self, client: httpx.AsyncClient) -> httpx.Response:
         headers = {"Idempotency-Key": self.key}

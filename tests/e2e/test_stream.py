@@ -19,6 +19,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 KILLS = 4
 CLIENTS = 3
+BETWEEN = 0.1
+"""Seconds between two requests of one writer: enough for updates all the time, without a flood to wait for in the end."""
 WITHIN = 120
 
 
@@ -70,7 +72,8 @@ async def write_until(stack: Stack, stop: asyncio.Event, by: str) -> int:
             answer = await stack.people[by].post("/v1/requests", json={"text": "help"})
             answers += answer.status_code == 202
         except httpx.TransportError:
-            await asyncio.sleep(0.1)
+            pass
+        await asyncio.sleep(BETWEEN)
     return answers
 
 
