@@ -10,6 +10,11 @@ from contracts.action import Action
 from contracts.base import Contract
 from contracts.observation import AutoscalingBounds, NodePoolObservation, Precondition, ZoneSize
 
+LATE_CALL = "late_call"
+"""Reason code of a call that was made beside that of a newer attempt, or after its deadline."""
+LATENESS_UNKNOWN = "lateness_unknown"
+"""A newer attempt acts, and nobody can tell whether this one called beside it."""
+
 
 class Step(StrEnum):
     """The effects one proposal may have, at most one of each."""

@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
         ProposalInput,
         Standing,
     )
-    from contracts.proposal import ProposalState
+    from contracts.proposal import DECIDE_BY_PASSED, EXECUTE_BY_PASSED, ProposalState
     from workflows import stages
     from workflows.ballot import PROPOSAL_CLOSED, Ballot, parse, refusal_input, refuse
 
@@ -142,7 +142,7 @@ class ProposalWorkflow:
             self._woken = False
             return await self._look()
         # One may even be applied already, its result lost with a worker.
-        return await self._close(_S.EXPIRED, "decide_by_passed", only_from=_S.AWAITING_APPROVAL)
+        return await self._close(_S.EXPIRED, DECIDE_BY_PASSED, only_from=_S.AWAITING_APPROVAL)
 
     async def _admit(self) -> tuple[ProposalState, str]:
         """Guard pass right before the effect. What holds the proposal is waited for, until `execute_by`."""
@@ -157,7 +157,7 @@ class ProposalWorkflow:
         self._describe(f"{result.reason_code} (held on {result.held_on})")
         await self._nap(patience, f"held on {result.held_on}", until=result.execute_by)
         if workflow.now() >= result.execute_by:
-            return await self._close(_S.EXPIRED, "execute_by_passed")
+            return await self._close(_S.EXPIRED, EXECUTE_BY_PASSED)
         return _S.READY, result.reason_code
 
     async def _execute(self) -> tuple[ProposalState, str]:

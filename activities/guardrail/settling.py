@@ -24,15 +24,13 @@ from contracts.decision import DecisionRules
 from contracts.evaluation import ApprovalRequirement, Evaluation, Outcome, RiskTier, Verdict
 from contracts.messages import PassResult
 from contracts.principal import SYSTEM
-from contracts.proposal import DRY_RUN, Proposal, ProposalState
+from contracts.proposal import DECIDE_BY_PASSED, DRY_RUN, EXECUTE_BY_PASSED, Proposal, ProposalState
 from guardrails.circuit_breaker.decision import is_due_for_probe
 from guardrails.facts import Facts
 from guardrails.risk import risk_facts_of, risk_of
 
 ADMITTED = "admitted"
 ALLOWED = "allowed"
-DECIDE_LATE = "decide_by_passed"
-EXECUTE_LATE = "execute_by_passed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,7 @@ def standing_after(facts: Facts, evaluation: Evaluation) -> Standing:
         code = ADMITTED if facts.admitting else ALLOWED
         return Standing(ProposalState.READY, code, "Every guardrail allows.", admitted=facts.admitting)
     if facts.now >= facts.draft.decide_by:
-        return Standing(ProposalState.EXPIRED, DECIDE_LATE, "It was not approved in time.")
+        return Standing(ProposalState.EXPIRED, DECIDE_BY_PASSED, "It was not approved in time.")
     asking = _asking(evaluation)
     return Standing(ProposalState.AWAITING_APPROVAL, asking.reason_code, asking.message)
 
@@ -125,7 +123,7 @@ def shortened(proposal: Proposal, requirement: ApprovalRequirement | None, now: 
 
 async def expire(connection: AsyncConnection, row: Row[Any], reason_code: str) -> PassResult:
     """Close a locked proposal whose time is over, without an evaluation, and give back what it holds."""
-    message = "Its last moment to start is over." if reason_code == EXECUTE_LATE else "It came too late."
+    message = "Its last moment to start is over." if reason_code == EXECUTE_BY_PASSED else "It came too late."
     await close_without_effect(connection, row, ProposalState.EXPIRED, reason_code, message)
     return PassResult(state=ProposalState.EXPIRED, execute_by=row.execute_by, reason_code=reason_code)
 
@@ -133,9 +131,9 @@ async def expire(connection: AsyncConnection, row: Row[Any], reason_code: str) -
 def overdue(row: Row[Any], now: datetime, *, admitting: bool) -> str | None:
     """Return the reason code when the time to decide or to execute is over, else None."""
     if now >= row.execute_by:
-        return EXECUTE_LATE
+        return EXECUTE_BY_PASSED
     if not admitting and now >= row.decide_by:
-        return DECIDE_LATE
+        return DECIDE_BY_PASSED
     return None
 
 
@@ -148,14 +146,7 @@ def _result(
 ) -> PassResult:
     rules = None
     if standing.state is ProposalState.AWAITING_APPROVAL and proposal and evaluation.requirement:
-        rules = DecisionRules(
-            proposal_digest=proposal.digest,
-            revision=proposal.revision,
-            decide_by=proposal.decide_by,
-            authors=proposal.authors,
-            requirement=evaluation.requirement,
-            public_keys={},
-        )
+        rules = DecisionRules.of(proposal, evaluation.requirement)
     return PassResult(
         state=standing.state,
         admitted=standing.admitted,

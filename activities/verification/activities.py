@@ -29,7 +29,7 @@ from contracts.messages import EffectInput, VerifyOutcome
 from contracts.observation import NodePoolObservation
 from contracts.ports import NodePoolReader, ReadyNodeCounter
 from contracts.principal import SYSTEM
-from contracts.proposal import Proposal, ProposalState
+from contracts.proposal import MODE_MISMATCH, Proposal, ProposalState
 
 _S = ProposalState
 logger = structlog.get_logger(__name__)
@@ -84,7 +84,7 @@ class VerificationActivities:
         receipt = Receipt.model_validate(row.receipt)
         proposal = Proposal.model_validate(row.document)
         if proposal.mode != self._mode:
-            return await self._abandon(proposal, given.step, "mode_mismatch")
+            return await self._abandon(proposal, given.step, MODE_MISMATCH)
         action = _action(proposal, given.step)
         left = receipt.finished_at + self._timings.operation_timeout - row.now
         try:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store.driver import fixed
 from adapters.store.schema import outbox
 from adapters.store.writes import Write, execute
+from contracts.configuration import NotificationEvent
 
 OUTBOX_CHANNEL = "sluice_outbox"
 """NOTIFY channel that wakes the dispatcher; the payload is the kind of the row, empty where rows are of several."""
@@ -63,6 +64,11 @@ def inserting(
             "delay": delay,
         },
     )
+
+
+def notice(event: NotificationEvent, proposal_id: str, reason_code: str) -> dict[str, JsonValue]:
+    """Return the payload of a webhook about a proposal."""
+    return {"event": event.value, "proposal_id": proposal_id, "reason_code": reason_code}
 
 
 _WAKE = """

@@ -18,9 +18,10 @@ from adapters.store.outbox import OutboxKind
 from adapters.store.schema import proposals
 from adapters.store.writes import NOW, Write, execute, inserting, updating
 from contracts.audit import AuditType
+from contracts.configuration import NotificationEvent
 from contracts.errors import IllegalTransition, NotFound
 from contracts.evaluation import RiskTier
-from contracts.principal import Principal, PrincipalKind
+from contracts.principal import Principal
 from contracts.proposal import TRANSITIONS, Draft, Proposal, ProposalState
 
 
@@ -38,7 +39,7 @@ async def create(connection: AsyncConnection, draft: Draft) -> None:
         "environment": draft.environment,
         "team": draft.team,
         "requester": draft.requester.key,
-        "agent": _agent_of(draft),
+        "agent": draft.agent_name,
         "priority": draft.priority,
         "decide_by": draft.decide_by,
         "execute_by": draft.execute_by,
@@ -157,16 +158,7 @@ def add_move(
     batch.audit(audit_log.event(moved, tenant=row.tenant, subject=row.id, actor=actor, payload=payload))
     named = _NOTIFIED.get(to)
     if named is not None:
-        batch.queue(
-            OutboxKind.NOTIFY,
-            row.id,
-            {"event": named, "proposal_id": row.id, "reason_code": reason_code},
-        )
-
-
-def _agent_of(draft: Draft) -> str | None:
-    agents = (author for author in draft.authors if author.kind is PrincipalKind.AGENT)
-    return next((f"{agent.issuer}/{agent.subject}" for agent in agents), None)
+        batch.queue(OutboxKind.NOTIFY, row.id, outbox.notice(named, row.id, reason_code))
 
 
 def _columns(to: ProposalState, risk: RiskTier | None) -> dict[str, Any]:
@@ -183,7 +175,10 @@ def _columns(to: ProposalState, risk: RiskTier | None) -> dict[str, Any]:
     return values
 
 
-_NOTIFIED = {ProposalState.AWAITING_APPROVAL: "waiting", ProposalState.DIRTY: "dirty"}
+_NOTIFIED = {
+    ProposalState.AWAITING_APPROVAL: NotificationEvent.WAITING,
+    ProposalState.DIRTY: NotificationEvent.DIRTY,
+}
 
 
 async def hold(

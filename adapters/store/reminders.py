@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import audit_log
+from adapters.store import audit_log, outbox
 from adapters.store.batch import Batch
 from adapters.store.database import Database
 from adapters.store.outbox import OutboxKind
@@ -118,11 +118,8 @@ def _tell(batch: Batch, tenant: str, row: Row[Any], rules: Reminders) -> None:
     told = {"roles": asked.get("roles", []), "groups": asked.get("groups", [])}
     if step is not ReminderStep.REMIND:
         told = rules.escalate_to.model_dump(mode="json")
-    batch.queue(
-        OutboxKind.NOTIFY,
-        row.id,
-        {"event": EVENTS[step].value, "proposal_id": row.id, "reason_code": "nobody_decided", "tell": told},
-    )
+    notice = outbox.notice(EVENTS[step], row.id, "nobody_decided")
+    batch.queue(OutboxKind.NOTIFY, row.id, notice | {"tell": told})
     payload: dict[str, object] = {
         "proposal_id": row.id,
         "revision": row.revision,

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from contracts.audit import AuditEvent, AuditType
 from contracts.decision import ReasonName, SignedDecision
-from contracts.effect import Intent, Receipt, ReceiptOutcome, Step, Verification
+from contracts.effect import LATE_CALL, Intent, Receipt, ReceiptOutcome, Step, Verification
 from contracts.evaluation import Evaluation
 from contracts.principal import Principal
 from contracts.proposal import Draft, Proposal, ProposalState
@@ -252,4 +252,4 @@ def _call_of(kind: AuditType, payload: dict[str, Any]) -> tuple[str, Issued | La
     step, operation = Step(payload["step"]), payload["operation"]
     if kind is AuditType.EFFECT_ISSUED:
         return "issued", Issued(step, payload["fence"], operation, payload["adopted"])
-    return "late", Late(step, operation, is_certain=payload["reason_code"] == "late_call")
+    return "late", Late(step, operation, is_certain=payload["reason_code"] == LATE_CALL)

@@ -18,7 +18,7 @@ from contracts.audit import AuditEvent, AuditType
 from contracts.break_glass import BreakGlass, BreakGlassUse
 from contracts.decision import SignedDecision
 from contracts.delegation import Delegation
-from contracts.effect import Intent, Receipt, Step, Verification
+from contracts.effect import LATE_CALL, Intent, Receipt, Step, Verification
 from contracts.evaluation import Evaluation
 from contracts.messages import summary_of
 from contracts.override import GateOverride
@@ -181,7 +181,7 @@ def _effect_issued(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
 
 def _effect_late(_: AuditEvent, payload: Mapping[str, Any]) -> Words:
     step = wording.EFFECTS[Step(payload["step"])].capitalize()
-    made = "was called for" if payload["reason_code"] == "late_call" else "may have been called for"
+    made = "was called for" if payload["reason_code"] == LATE_CALL else "may have been called for"
     named = f": operation {payload['operation']}" if payload["operation"] else ""
     return Words(f"{step} {made} too late{named}; somebody was paged")
 

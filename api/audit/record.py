@@ -15,7 +15,7 @@ from api.proposals.schemas import ProposalView
 from contracts.decision import DecisionKind
 from contracts.effect import ReceiptOutcome
 from contracts.evaluation import Outcome
-from contracts.proposal import DRY_RUN, ProposalState
+from contracts.proposal import DECIDE_BY_PASSED, DRY_RUN, ProposalState
 
 _NOTHING_RAN = "Nothing ran."
 _RESOLVED = "resolved_by_operator"
@@ -102,7 +102,7 @@ def _ending(course: Course, last: Proved[Move]) -> str:
         case ProposalState.REJECTED:
             return f"Rejected by {_rejecter(course)}."
         case ProposalState.EXPIRED:
-            late = "nobody decided in time" if code == "decide_by_passed" else "it could not start in time"
+            late = "nobody decided in time" if code == DECIDE_BY_PASSED else "it could not start in time"
             return f"Expired: {late}, which counts as no."
         case ProposalState.CANCELLED if code == DRY_RUN:
             return "A dry run: it was judged, as asked, and closed."

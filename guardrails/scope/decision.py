@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contracts.action import ResizeNodePool
 from contracts.evaluation import Verdict
 from contracts.principal import PrincipalKind
+from contracts.proposal import MODE_MISMATCH
 from guardrails.answers import Answers
 from guardrails.change import change_of
 from guardrails.facts import Facts
@@ -55,7 +56,7 @@ def _mode(facts: Facts) -> Verdict | None:
         return None
     return _ANSWER.deny(
         "mode",
-        "mode_mismatch",
+        MODE_MISMATCH,
         f"The proposal was made for mode {facts.draft.mode}; this worker touches {facts.mode}.",
         {"proposal": facts.draft.mode, "worker": facts.mode},
         remedy=f"Propose it again in the mode that runs now, {facts.mode}.",

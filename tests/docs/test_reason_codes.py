@@ -18,6 +18,7 @@ CODE = re.compile(r"[a-z]+(_[a-z0-9]+)*")
 SECOND_ARGUMENT = {
     *("deny", "hold", "require_approval", "_Need", "_busy_provider"),
     *("Problem", "Ineligible", "step_back", "abandon", "give_up", "unreachable", "_mark_dirty", "_close"),
+    "notice",
 }
 NOT_CODES = {"decide_later", "sluice_audit", "sluice_outbox", "sluice_sequenced", "sluice_node_count"} | {
     "sluice_decision_refused",
@@ -93,7 +94,7 @@ def _of_tuple(node: ast.Tuple) -> Iterator[str]:
         yield from constants(node.elts[2])
 
 
-_LAST = {"step_back", "abandon", "give_up", "unreachable", "_mark_dirty", "_close"}
+_LAST = {"step_back", "abandon", "give_up", "unreachable", "_mark_dirty", "_close", "notice"}
 
 
 def _named_constants(tree: ast.Module) -> Iterator[str]:

@@ -14,9 +14,9 @@ from api.proposals.eligibility import ALREADY_DECIDED
 from api.proposals.schemas import ProposalView
 from contracts import eligibility
 from contracts.decision import DecisionKind, ReasonName
-from contracts.effect import ReceiptOutcome, Step
+from contracts.effect import LATE_CALL, LATENESS_UNKNOWN, ReceiptOutcome, Step
 from contracts.evaluation import Outcome
-from contracts.proposal import DRY_RUN, ProposalState
+from contracts.proposal import DRY_RUN, EXECUTE_BY_PASSED, ProposalState
 
 Tone = Literal["neutral", "note", "ok", "warn", "danger", "hold"]
 
@@ -205,14 +205,14 @@ def _expired(view: ProposalView) -> Standing:
 
 
 def _was_held_too_long(view: ProposalView) -> bool:
-    return view.state is ProposalState.EXPIRED and view.reason_code == "execute_by_passed"
+    return view.state is ProposalState.EXPIRED and view.reason_code == EXECUTE_BY_PASSED
 
 
 def _cancelled(_: ProposalView) -> Standing:
     return Standing("neutral", "Cancelled. Nothing ran", "It was taken back before anything changed.")
 
 
-_LATE = frozenset({"late_call", "lateness_unknown"})
+_LATE = frozenset({LATE_CALL, LATENESS_UNKNOWN})
 """Reason codes of a call that was made too late, or may have been."""
 
 

@@ -110,7 +110,7 @@ PAGED = Group(
     Promise.OUTCOME,
     (f"{_EFFECTS}::test_what_no_single_call_restores_is_dirty_and_keeps_its_lease",),
     {
-        "dirty-calls-nobody": Change(', ProposalState.DIRTY: "dirty"}', "}"),
+        "dirty-calls-nobody": Change("    ProposalState.DIRTY: NotificationEvent.DIRTY,\n", ""),
     },
 )
 MOVES = Group(
