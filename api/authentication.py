@@ -44,7 +44,7 @@ async def authenticate(request: Request, parts: Parts, credentials: Credentials)
     if principal is None:
         raise _unauthenticated()
     span = trace.get_current_span()
-    span.set_attribute("enduser.id", f"{principal.issuer}/{principal.subject}")
+    span.set_attribute("enduser.id", principal.spelled)
     return principal
 
 

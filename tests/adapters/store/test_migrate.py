@@ -166,7 +166,7 @@ async def test_an_upgrade_names_the_actor_of_each_event_and_keeps_its_leaf(datab
             actors = (
                 await connection.execute(text("select actor from audit_events order by ordinal"))
             ).scalars()
-            assert list(actors) == [f"{one.actor.issuer}/{one.actor.subject}" for one in events]
+            assert list(actors) == [one.actor.spelled for one in events]
         assert after == before
         for change in ("update audit_events set actor = 'x'", "update audit_events set leaf = 'x'"):
             with pytest.raises(IntegrityError):
