@@ -1,7 +1,8 @@
 """What circuit breakers learn from a proposal's end, and from what people make of it. Pure.
 
 Only what an effect came to counts against target, kind and provider. A denial, an expiry or a stale target says
-nothing about them. An agent is judged by how its proposals end.
+nothing about them, and an end at which nobody looked says nothing about anybody. An agent is judged by how its
+proposals end.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from typing import Any
 from sqlalchemy.engine import Row
 
 from adapters.store.breakers import breaker_ids
-from contracts.circuit_breaker import UNREACHABLE, BreakerScope, Measure, Outcome, agent_breaker, scope_of
+from contracts.circuit_breaker import (
+    UNREACHABLE,
+    UNSEEN,
+    BreakerScope,
+    Measure,
+    Outcome,
+    agent_breaker,
+    scope_of,
+)
 from contracts.decision import DecisionKind
 from contracts.proposal import Draft, ProposalState
 from guardrails.facts import agent_of
@@ -27,20 +36,22 @@ def effect_outcomes(row: Row[Any], state: ProposalState, reason_code: str) -> tu
     `row` is how the proposal stands before it ends there: the reason why it was being rolled back is on it.
     """
     agent = agent_of(Draft.model_validate(row.draft))
-    counted = _failure(row, state) or reason_code
+    counted = _failure(row, state, reason_code) or reason_code
     return tuple(
-        Outcome(one, _went_well(scope_of(one), state, reason_code), counted, owner=row.id)
+        Outcome(one, _went_well(scope_of(one), state, counted), counted, owner=row.id)
         for one in breaker_ids(row.target_key, row.action_kind, agent)
     )
 
 
-def _failure(row: Row[Any], state: ProposalState) -> str | None:
-    """Why the effect was taken back, where it was: that the way back was verified is no reason to open a breaker."""
-    was_taken_back = state is ProposalState.ROLLED_BACK and row.state == ProposalState.ROLLING_BACK
-    return row.reason_code if was_taken_back else None
+def _failure(row: Row[Any], state: ProposalState, reason_code: str) -> str | None:
+    """Why the effect was being taken back, where the end tells less: the way back was verified, or nobody looked."""
+    tells_less = state is ProposalState.ROLLED_BACK or reason_code in UNSEEN
+    return row.reason_code if tells_less and row.state == ProposalState.ROLLING_BACK else None
 
 
 def _went_well(scope: BreakerScope, state: ProposalState, reason_code: str) -> bool | None:
+    if reason_code in UNSEEN:
+        return None
     if scope is BreakerScope.PROVIDER:
         # A provider that refuses has answered.
         return reason_code not in UNREACHABLE

@@ -14,6 +14,7 @@ from contracts.action import ACTION_KINDS, NodePoolTarget
 from contracts.configuration.limits import BreakerLimits
 from contracts.errors import ProviderAmbiguous, ProviderUnavailable
 from contracts.principal import Principal
+from contracts.proposal import MODE_MISMATCH
 from contracts.safety import Breaker, BreakerState
 
 PROBE_LASTS = timedelta(hours=1)
@@ -22,6 +23,9 @@ READ_WITHIN = timedelta(minutes=10)
 """Time that housekeeping has for the read that comes first. Then the probe goes without: it reads before it acts."""
 UNREACHABLE = frozenset({ProviderUnavailable.reason_code, ProviderAmbiguous.reason_code})
 """Reason codes that say something of the provider as a whole."""
+WORKFLOW_LOST = "workflow_lost"
+UNSEEN = frozenset({WORKFLOW_LOST, MODE_MISMATCH, "lease_lost", "target_not_registered"})
+"""Reason codes of an end at which nobody looked at what the effect came to."""
 
 
 MODEL_BREAKER_OPEN = "model_breaker_open"

@@ -14,6 +14,7 @@ from activities.housekeeping.unplanned import IsRunning
 from adapters.store import proposals
 from adapters.store.database import Database
 from adapters.store.schema import proposals as proposal_rows
+from contracts.circuit_breaker import WORKFLOW_LOST
 from contracts.configuration import ConfigurationSource
 from contracts.messages import proposal_workflow_id
 from contracts.proposal import ProposalState
@@ -22,7 +23,6 @@ GRACE = timedelta(hours=1)
 """What an effect is left alone for since its last move: whoever ended its workflow by mistake may reset that."""
 AT_MOST = 100
 """Proposals looked up in one round, oldest first; the others come in the next."""
-WORKFLOW_LOST = "workflow_lost"
 _S = ProposalState
 _BEGUN = (_S.EXECUTING, _S.VERIFYING, _S.ROLLING_BACK)
 

@@ -63,6 +63,10 @@ async def counted(database: Database) -> dict[str, bool]:
         ),
         (S.DIRTY, "provider_ambiguous", {"agent": False, "kind": False, "provider": False, "target": False}),
         (S.FAILED, "provider_refused", {"agent": None, "kind": False, "provider": True, "target": False}),
+        *[
+            (S.DIRTY, code, dict.fromkeys(("agent", "kind", "provider", "target")))
+            for code in ("lease_lost", "mode_mismatch", "target_not_registered", "workflow_lost")
+        ],
     ],
 )
 async def test_each_end_says_something_else_about_each_breaker(
@@ -89,6 +93,21 @@ async def test_a_breaker_tells_the_failure_behind_a_rollback_not_that_the_way_ba
     assert set(found.values()) == {"stockout"}
     assert {KIND, AGENTS} <= set(found)
     assert (closed.state, closed.reason_code) == ("rolled_back", "verified")
+
+
+async def test_a_way_back_at_which_nobody_looked_counts_as_what_it_was_begun_for(database: Database) -> None:
+    proposal, row = await made(database, by_agent=True)
+    async with database.transaction() as connection:
+        for to in (S.READY, S.EXECUTING, S.ROLLING_BACK):
+            await proposals.move(connection, row, to, actor=SYSTEM, reason_code="stockout")
+            row = await proposals.lock(connection, proposal.id)
+    outcomes = effect_outcomes(row, S.DIRTY, "workflow_lost")
+    assert {(one.breaker_id.partition(":")[0], one.ok, one.reason_code) for one in outcomes} == {
+        ("agent", False, "stockout"),
+        ("kind", False, "stockout"),
+        ("provider", True, "stockout"),
+        ("target", False, "stockout"),
+    }
 
 
 async def test_what_people_propose_teaches_nothing_about_an_agent(database: Database) -> None:

@@ -181,8 +181,12 @@ OUTCOMES = Group(
     ("tests/activities/test_outcomes.py",),
     {
         "breaker-is-told-of-the-way-back-and-not-of-its-reason": Change(
-            "counted = _failure(row, state) or reason_code", "counted = reason_code"
+            "counted = _failure(row, state, reason_code) or reason_code", "counted = reason_code"
         ),
+        "breaker-is-told-of-what-nobody-looked-at": Change(
+            "if reason_code in UNSEEN:", "if False:"
+        ),
+        "breaker-is-not-told-why-a-lost-way-back-was-begun": Change(" or reason_code in UNSEEN\n", "\n"),
         "breaker-of-a-provider-opens-by-refusals": Change(
             "        return reason_code not in UNREACHABLE\n",
             "        return state is ProposalState.SUCCEEDED\n",

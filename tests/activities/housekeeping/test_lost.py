@@ -10,22 +10,25 @@ from sqlalchemy import select, update
 
 from activities.housekeeping.lost import LostEffects
 from adapters.configuration import parse
-from adapters.store import leases
-from adapters.store.database import Database
+from adapters.store import breakers, leases
+from adapters.store.database import Database, database_now
 from adapters.store.schema import outbox, proposals
 from contracts.base import utc_now
 from contracts.configuration import Configuration
 from contracts.errors import WorkflowUnavailable
 from contracts.messages import proposal_workflow_id
 from contracts.proposal import Proposal, ProposalState
+from contracts.safety import BreakerState
 from tests.activities.housekeeping.conftest import Temporal
 from tests.adapters.store.samples import stored_proposal
+from tests.contracts.samples import ANA
 from tests.steps import take_lease
 
 S = ProposalState
 CONFIGURATION: Configuration = parse("environments: {production: {}}")
 LONG, LATELY = timedelta(minutes=61), timedelta(minutes=59)
 BEGUN = (S.EXECUTING, S.VERIFYING, S.ROLLING_BACK)
+PROVIDER = "provider:gke"
 
 
 @pytest.fixture
@@ -61,6 +64,22 @@ async def test_what_has_begun_and_has_no_workflow_is_left_to_a_person_with_its_t
         paged = [one["event"] for one in (await connection.execute(told)).scalars()]
     assert owner == made.id
     assert paged == ["dirty"]
+
+
+async def test_an_effect_at_which_nobody_looked_closes_no_breaker_that_it_probed_and_counts_against_no_kind(
+    database: Database, sweep: LostEffects
+) -> None:
+    made = await left(database, S.VERIFYING)
+    async with database.transaction() as connection:
+        past = await database_now(connection) - LONG
+        await breakers.open_by_hand(
+            connection, PROVIDER, actor=ANA, reason="outage", lasts=LONG - LONG, now=past, tenant="default"
+        )
+        assert await breakers.take_probe(connection, PROVIDER, made.id, past + LONG, tenant="default")
+    assert await sweep.hand_over() == 1
+    async with database.reading() as connection:
+        found = {one.id: (one.state, one.probe_owner) for one in await breakers.all_breakers(connection)}
+    assert found == {PROVIDER: (BreakerState.OPEN, None)}
 
 
 async def test_what_a_workflow_runs_for_is_never_taken_from_it(
