@@ -32,7 +32,6 @@ from asyncpg.transaction import Transaction
 from sqlalchemy import text
 from temporalio.testing import ActivityEnvironment
 
-from activities.closing import close_without_effect
 from activities.guardrail import activities
 from activities.guardrail.activities import GuardActivities
 from activities.guardrail.gathering import Gathering
@@ -41,6 +40,7 @@ from adapters.configuration import parse
 from adapters.opa.engine import OpaPolicyEngine
 from adapters.store import guard_pass, proposals
 from adapters.store.batch import Batch
+from adapters.store.closing import close_without_effect
 from adapters.store.database import Database
 from adapters.store.driver import only_row
 from benchmarks.postgres import fresh_database

@@ -16,9 +16,9 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.approval.counting import ballot_of
-from activities.closing import close_without_effect
 from activities.outcomes import review_outcomes
 from adapters.store import audit_log, breakers, decisions, ledger, proposals
+from adapters.store.closing import close_without_effect
 from adapters.store.database import Database, database_now
 from adapters.store.schema import proposals as proposals_table
 from contracts import approval, eligibility

@@ -15,11 +15,11 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.approval.counting import valid_approvals
-from activities.closing import close_without_effect
 from activities.execution.attempt import PASS_LASTS, EffectTimings, Granted, Work
 from adapters.store import admitting, breakers, halts, intents, leases, outbox, proposals
 from adapters.store.admitting import Facts
 from adapters.store.batch import Batch
+from adapters.store.closing import close_without_effect
 from adapters.store.database import Database
 from adapters.store.outbox import OutboxKind
 from contracts import eligibility

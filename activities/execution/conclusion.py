@@ -8,12 +8,13 @@ import structlog
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.closing import close_after_failure, close_without_effect
+from activities.closing import close_after_failure
 from activities.execution.admission import standing_outcome, step_back
 from activities.execution.attempt import Issued, Work
 from activities.execution.recognition import compensation_of
 from adapters.store import audit_log, breakers, intents, outbox, proposals
 from adapters.store.batch import Batch
+from adapters.store.closing import close_without_effect
 from adapters.store.database import Database
 from adapters.store.outbox import OutboxKind
 from contracts.audit import AuditType

@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from activities.closing import close_without_effect
 from activities.guardrail.bypassing import add_uses
 from activities.guardrail.rating import add_wake, frees_at, halt_storm, use_of
 from activities.guardrail.reserving import Purse, add_openings, add_reservation
 from adapters.store import audit_log, breakers, guard_pass, leases, proposals, rate
 from adapters.store.batch import Batch
+from adapters.store.closing import close_without_effect
 from adapters.store.guard_pass import Beside, Locked, Place
 from adapters.store.schema import proposals as proposal_rows
 from adapters.store.writes import updating

@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import and_, literal, or_, select
 from sqlalchemy.engine import Row
 
-from activities.closing import close_without_effect
 from adapters.store import outbox, proposals
+from adapters.store.closing import close_without_effect
 from adapters.store.database import Database, database_now
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import decisions

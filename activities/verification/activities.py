@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.closing import close_after_failure, close_after_success, close_without_effect
+from activities.closing import close_after_failure, close_after_success
 from activities.costing import Outcome
 from activities.execution.attempt import EffectTimings
 from activities.execution.recognition import compensation_of
@@ -20,6 +20,7 @@ from activities.heartbeat import beating
 from activities.verification.judgement import Judgement, expected_of, judge
 from adapters.store import intents, proposals
 from adapters.store.batch import Batch
+from adapters.store.closing import close_without_effect
 from adapters.store.database import Database
 from contracts.action import Action
 from contracts.configuration import BreakerLimits, ConfigurationSource

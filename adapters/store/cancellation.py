@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.store import breakers, leases, ledger, outbox, proposals
+from adapters.store import outbox, proposals
+from adapters.store.closing import close_without_effect
 from adapters.store.outbox import OutboxKind
 from contracts.approval import may_cancel
 from contracts.principal import Principal
-from contracts.proposal import Draft, ProposalState
+from contracts.proposal import ProposalState
 
 
 async def cancel(
@@ -33,15 +34,7 @@ async def cancel(
     row = await proposals.lock(connection, proposal_id)
     if not may_cancel(ProposalState(row.state)):
         return None
-    domain = Draft.model_validate(row.draft).action.target.serialisation_domain
-    await leases.release(connection, domain, proposal_id)
-    await breakers.release_probes(connection, proposal_id, tenant=row.tenant)
-    await ledger.release_all(connection, proposal_id)
-    await proposals.move(
-        connection, row, ProposalState.CANCELLED, actor=actor, reason_code=reason_code, message=message
-    )
-    if row.held_on == domain:
-        await leases.pass_on(connection, domain)
+    await close_without_effect(connection, row, ProposalState.CANCELLED, reason_code, message, actor=actor)
     return await outbox.put(
         connection, OutboxKind.WAKE, proposal_id, {"reason_code": reason_code}, delay=delay
     )

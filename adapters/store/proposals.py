@@ -17,6 +17,7 @@ from adapters.store.driver import Query, query
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import proposals
 from adapters.store.writes import NOW, Write, execute, inserting, updating
+from contracts.action import ACTION
 from contracts.audit import AuditType
 from contracts.configuration import NotificationEvent
 from contracts.errors import IllegalTransition, NotFound
@@ -159,6 +160,11 @@ def add_move(
     named = _NOTIFIED.get(to)
     if named is not None:
         batch.queue(OutboxKind.NOTIFY, row.id, outbox.notice(named, row.id, reason_code))
+
+
+def domain_of(row: Row[Any]) -> str:
+    """Return what the lease of a proposal is on."""
+    return ACTION.validate_python(row.draft["action"]).target.serialisation_domain
 
 
 def _columns(to: ProposalState, risk: RiskTier | None) -> dict[str, Any]:

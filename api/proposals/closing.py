@@ -83,8 +83,7 @@ async def resolve(
         row = await locked(parts, connection, proposal_id)
         if ProposalState(row.state) is not ProposalState.DIRTY:
             raise Problem(409, "not_dirty", f"Only a dirty proposal is resolved; this is {row.state}.")
-        draft = Draft.model_validate(row.draft)
-        await leases.release(connection, draft.action.target.serialisation_domain, proposal_id)
+        await leases.release(connection, proposals.domain_of(row), proposal_id)
         batch = Batch()
         if body.outcome is ResolvedAs.SUCCEEDED:
             outcome = Outcome(since=await effect_began(connection, row))

@@ -8,9 +8,10 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
-from activities.closing import close_after_failure, close_after_success, close_without_effect
+from activities.closing import close_after_failure, close_after_success
 from activities.costing import Outcome
 from adapters.store import leases, ledger, proposals
+from adapters.store.closing import close_without_effect
 from adapters.store.database import Database
 from adapters.store.ledger import Amount
 from adapters.store.schema import budget_windows, outbox

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from activities.closing import close_after_failure, close_after_success, close_without_effect
+from activities.closing import close_after_failure, close_after_success
 from activities.costing import Outcome as Ended
 from activities.outcomes import effect_outcomes, review_outcomes
 from adapters.store import breakers, proposals
+from adapters.store.closing import close_without_effect
 from adapters.store.database import Database
 from adapters.store.schema import breaker_outcomes
 from contracts.configuration import BreakerLimits, Configuration, Environment

@@ -94,20 +94,9 @@ CANCELLED = Group(
             "    if False:\n",
             (f"{_CANCELLED}::test_what_has_begun_is_not_cancelled_and_keeps_what_it_holds",),
         ),
-        "cancel-keeps-the-lease": Change(
-            "    await leases.release(connection, domain, proposal_id)\n",
-            "",
-            (f"{_CANCELLED}::test_a_cancelled_proposal_frees_its_cluster",),
-        ),
-        "cancel-leaves-its-turn-to-nobody": Change(
-            "    if row.held_on == domain:\n",
-            "    if False:\n",
-            (f"{_CANCELLED}::test_a_cancelled_proposal_leaves_its_turn_at_a_free_cluster_to_the_next",),
-        ),
-        "cancel-keeps-the-probe": Change(
-            "    await breakers.release_probes(connection, proposal_id, tenant=row.tenant)\n",
-            "",
-            (f"{_CANCELLED}::test_a_cancelled_proposal_gives_its_probe_to_the_next",),
+        "cancel-gives-nothing-back": Change(
+            "await close_without_effect(connection, row, ProposalState.CANCELLED, reason_code, message, actor=actor)",
+            "await proposals.move(connection, row, ProposalState.CANCELLED, actor=actor, reason_code=reason_code)",
         ),
         "cancel-wakes-nobody": Change(
             "    return await outbox.put(\n"
@@ -123,13 +112,5 @@ CANCELLED = Group(
         ),
     },
 )
-CANCELLED_MONEY = Group(
-    "adapters/store/cancellation.py",
-    Promise.BUDGET,
-    (f"{_CANCELLED}::test_a_cancelled_proposal_gives_its_money_back",),
-    {
-        "cancel-keeps-the-money": Change("    await ledger.release_all(connection, proposal_id)\n", ""),
-    },
-)
 
-GROUPS = (OUTBOX, CANCELLED, CANCELLED_MONEY)
+GROUPS = (OUTBOX, CANCELLED)

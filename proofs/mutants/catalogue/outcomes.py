@@ -191,22 +191,8 @@ ENDED = Group(
     Promise.ENDS,
     (_EVERY_END,),
     {
-        "end-without-effect-keeps-the-lease": Change(
-            "    await leases.free(connection, batch, _domain(row), row.id)\n    await breakers",
-            "    await breakers",
-        ),
-        "end-without-effect-keeps-the-probe": Change(
-            "    await breakers.release_probes(connection, row.id, tenant=row.tenant)\n",
-            "",
-            (f"{_CLOSED}::test_an_end_without_effect_gives_its_probe_to_the_next",),
-        ),
-        "end-without-effect-leaves-its-turn-to-nobody": Change(
-            "    if row.held_on == _domain(row):\n",
-            "    if False:\n",
-            (f"{_CLOSED}::test_whoever_ends_when_its_turn_at_a_free_cluster_has_come_leaves_it_to_the_next",),
-        ),
         "success-keeps-the-lease": Change(
-            "    await leases.free(connection, batch, _domain(row), row.id)\n"
+            "    await leases.free(connection, batch, proposals.domain_of(row), row.id)\n"
             "    await _record(connection, row, ProposalState.SUCCEEDED",
             "    await _record(connection, row, ProposalState.SUCCEEDED",
         ),
@@ -221,11 +207,6 @@ SETTLED = Group(
     Promise.BUDGET,
     (_EVERY_END,),
     {
-        "end-without-effect-keeps-the-money": Change(
-            "    await ledger.release_all(connection, row.id)\n"
-            "    proposals.add_move(batch, row, state, actor=SYSTEM, reason_code=reason_code, message=message)",
-            "    proposals.add_move(batch, row, state, actor=SYSTEM, reason_code=reason_code, message=message)",
-        ),
         "success-commits-nothing": Change(
             "    await commit_verified(connection, batch, row, configuration, outcome)\n", ""
         ),
@@ -236,6 +217,36 @@ SETTLED = Group(
         "dirty-gives-its-money-back": Change(
             "    if state is not ProposalState.DIRTY:\n        await ledger.",
             "    if state:\n        await ledger.",
+        ),
+    },
+)
+ENDED_UNCHANGED = Group(
+    "adapters/store/closing.py",
+    Promise.ENDS,
+    (_EVERY_END,),
+    {
+        "end-without-effect-keeps-the-lease": Change(
+            "    await leases.free(connection, batch, domain, row.id)\n", ""
+        ),
+        "end-without-effect-keeps-the-probe": Change(
+            "    await breakers.release_probes(connection, row.id, tenant=row.tenant)\n",
+            "",
+            (f"{_CLOSED}::test_an_end_without_effect_gives_its_probe_to_the_next",),
+        ),
+        "end-without-effect-leaves-its-turn-to-nobody": Change(
+            "    if row.held_on == domain:\n",
+            "    if False:\n",
+            (f"{_CLOSED}::test_whoever_ends_when_its_turn_at_a_free_cluster_has_come_leaves_it_to_the_next",),
+        ),
+    },
+)
+SETTLED_UNCHANGED = Group(
+    "adapters/store/closing.py",
+    Promise.BUDGET,
+    (_EVERY_END,),
+    {
+        "end-without-effect-keeps-the-money": Change(
+            "    await ledger.release_all(connection, row.id)\n", ""
         ),
     },
 )
@@ -260,6 +271,8 @@ GROUPS = (
     CONCLUDED,
     PASSED,
     ENDED,
+    ENDED_UNCHANGED,
     SETTLED,
+    SETTLED_UNCHANGED,
     PAID,
 )
