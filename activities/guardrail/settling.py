@@ -14,7 +14,7 @@ from activities.guardrail.rating import add_wake, frees_at, halt_storm, use_of
 from activities.guardrail.reserving import Purse, add_openings, add_reservation
 from adapters.store import audit_log, breakers, guard_pass, leases, proposals, rate
 from adapters.store.batch import Batch
-from adapters.store.closing import close_without_effect
+from adapters.store.closing import close_without_effect, pass_on
 from adapters.store.guard_pass import Beside, Locked, Place
 from adapters.store.schema import proposals as proposal_rows
 from adapters.store.writes import updating
@@ -101,8 +101,8 @@ async def settle(
     await halt_storm(connection, facts, evaluation)
     if not standing.admitted:
         await _give_back(connection, facts, place)
-        if locked.row.held_on == place.domain != standing.held_on:
-            await leases.pass_on(connection, place.domain)
+        if locked.row.held_on != standing.held_on:
+            await pass_on(connection, locked.row.held_on, place.domain, facts.now)
     return result
 
 

@@ -49,6 +49,7 @@ __all__ = [
     "find",
     "forget_outcomes",
     "held_on",
+    "is_due",
     "mark_ready",
     "open_by_hand",
     "record",
@@ -221,6 +222,16 @@ async def find(connection: AsyncConnection, breaker_id: str) -> Breaker | None:
     """Return a breaker without locking it, or None."""
     found = (await connection.execute(select(breakers).where(breakers.c.id == breaker_id))).one_or_none()
     return None if found is None else breaker_of(found)
+
+
+async def is_due(connection: AsyncConnection, held_on: str, now: datetime) -> bool:
+    """Tell whether this key is that of a breaker which the first that comes may probe."""
+    if not held_on.startswith(HELD_ON):
+        return False
+    found = await find(connection, held_on.removeprefix(HELD_ON))
+    if found is None or found.state is BreakerState.CLOSED:
+        return False
+    return not circuit_breaker.stops(found, "", now)
 
 
 async def reopen_after_read(

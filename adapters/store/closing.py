@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.engine import Row
@@ -33,5 +34,19 @@ async def close_without_effect(
     await ledger.release_all(connection, row.id)
     proposals.add_move(batch, row, state, actor=actor, reason_code=reason_code, message=message)
     await batch.send(connection)
-    if row.held_on == domain:
-        await leases.pass_on(connection, domain)
+    await pass_on(connection, row.held_on, domain, row.now)
+
+
+async def pass_on(connection: AsyncConnection, held_on: str | None, domain: str, now: datetime) -> None:
+    """Wake the next that a free lease or a breaker due for its probe holds: who may have been woken waits no longer.
+
+    Each that leaves wakes one, and who stays wakes none.
+    """
+    if held_on is None:
+        return
+    if held_on == domain:
+        is_free = await leases.owner_of(connection, domain) is None
+    else:
+        is_free = await breakers.is_due(connection, held_on, now)
+    if is_free:
+        await proposals.wake_held(connection, held_on)

@@ -15,7 +15,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.store import audit_log, outbox
 from adapters.store.batch import Batch
 from adapters.store.driver import Query, fixed
-from adapters.store.proposals import wake_held
 from adapters.store.schema import leases, proposals
 from adapters.store.writes import Write
 from contracts.audit import AuditEvent, AuditType
@@ -98,12 +97,6 @@ async def free(connection: AsyncConnection, batch: Batch, domain: str, owner: st
     batch.audit(event)
     batch.put(outbox.waking(domain))
     return True
-
-
-async def pass_on(connection: AsyncConnection, domain: str) -> None:
-    """Wake the next that a free lease holds: who waited for it, and may have been woken, does so no longer."""
-    if await owner_of(connection, domain) is None:
-        await wake_held(connection, domain)
 
 
 LONGEST_CALL = timedelta(minutes=2)

@@ -95,6 +95,18 @@ STORED = Group(
             "if not found or found[0].opened_at != read.opened_at or not circuit_breaker.is_cool(found[0], now):",
             "if not found:",
         ),
+        "breaker-that-is-due-is-passed-on-to-nobody": Change(
+            'return not circuit_breaker.stops(found, "", now)',
+            "return False",
+            (
+                f"{_ADMIT}::test_whoever_is_held_by_something_else_when_it_might_probe_leaves_that_to_the_next",
+            ),
+        ),
+        "breaker-that-is-probed-is-passed-on": Change(
+            'return not circuit_breaker.stops(found, "", now)',
+            "return True",
+            (f"{_ADMIT}::test_nobody_is_woken_for_a_breaker_that_somebody_probes",),
+        ),
         "breaker-opens-in-silence": Change("if _opens(before, after):", "if False:"),
         "breaker-probe-goes-without-its-read": Change(
             "if read is None and circuit_breaker.awaits_read(breaker, now):", "if False:"

@@ -175,7 +175,7 @@ PASSED = Group(
             (f"{_LINE}::test_a_halt_holds_and_its_end_wakes",),
         ),
         "pass-leaves-its-turn-to-nobody": Change(
-            "        if locked.row.held_on == place.domain != standing.held_on:\n",
+            "        if locked.row.held_on != standing.held_on:\n",
             "        if False:\n",
             (f"{_LINE}::test_whoever_is_denied_when_its_turn_has_come_leaves_it_to_the_next",),
         ),
@@ -234,8 +234,8 @@ ENDED_UNCHANGED = Group(
             (f"{_CLOSED}::test_an_end_without_effect_gives_its_probe_to_the_next",),
         ),
         "end-without-effect-leaves-its-turn-to-nobody": Change(
-            "    if row.held_on == domain:\n",
-            "    if False:\n",
+            "    await pass_on(connection, row.held_on, domain, row.now)\n",
+            "",
             (f"{_CLOSED}::test_whoever_ends_when_its_turn_at_a_free_cluster_has_come_leaves_it_to_the_next",),
         ),
     },

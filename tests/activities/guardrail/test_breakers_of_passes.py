@@ -6,8 +6,11 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 
-from adapters.store import breakers, halts
+from sqlalchemy import update
+
+from adapters.store import breakers, cancellation, halts
 from adapters.store.database import database_now
+from adapters.store.schema import breakers as breaker_rows
 from contracts import circuit_breaker
 from contracts.configuration import BreakerLimits
 from contracts.proposal import Proposal
@@ -106,6 +109,53 @@ async def test_a_hold_gives_the_probe_to_the_next(guards: Guards) -> None:
     assert (await guards.admit(first, 3)).reason_code == "halted"
     assert await woken(guards) == [second.id]
     assert (await guards.admit(second, 3)).admitted
+
+
+async def held_by_a_ready_breaker(guards: Guards) -> list[Proposal]:
+    """Two that wait for a breaker which may be probed by now, of whom the first was woken."""
+    waiting = [await ready(guards, cluster=f"dev-{number}") for number in range(2)]
+    await fail(guards, waiting[0], 3, timedelta(minutes=5))
+    assert {(await guards.admit(one)).reason_code for one in waiting} == {"breaker_open"}
+    async with guards.database.transaction() as connection:
+        await connection.execute(update(breaker_rows).values(open_until=await database_now(connection)))
+        await breakers.cool_down(connection, tenant="default")
+    assert await woken(guards) == [waiting[0].id]
+    return waiting
+
+
+async def test_whoever_is_held_by_something_else_when_it_might_probe_leaves_that_to_the_next(
+    guards: Guards,
+) -> None:
+    held, following = await held_by_a_ready_breaker(guards)
+    async with guards.database.transaction() as connection:
+        scope = HaltScope(target=held.action.target.key)
+        await halts.create(connection, scope, "stop", actor=BEN, tenant="default")
+    assert (await guards.admit(held, 3)).reason_code == "halted"
+    assert await woken(guards) == [held.id, following.id]
+    assert (await guards.admit(following, 3)).admitted
+
+
+async def test_when_the_first_that_a_ready_breaker_held_is_cancelled_before_it_probes_the_next_is_woken(
+    guards: Guards,
+) -> None:
+    cancelled, following = await held_by_a_ready_breaker(guards)
+    await cancel(guards, cancelled)
+    assert await woken(guards) == [cancelled.id, following.id, cancelled.id]
+    assert (await guards.admit(following, 3)).admitted
+
+
+async def test_nobody_is_woken_for_a_breaker_that_somebody_probes(guards: Guards) -> None:
+    first, second = await held_by_a_ready_breaker(guards)
+    assert (await guards.admit(first, 3)).admitted
+    third = await ready(guards, cluster="dev-3")
+    assert (await guards.admit(third)).reason_code == "breaker_half_open"
+    await cancel(guards, second)
+    assert await woken(guards) == [first.id, second.id]
+
+
+async def cancel(guards: Guards, proposal: Proposal) -> None:
+    async with guards.database.transaction() as connection:
+        assert await cancellation.cancel(connection, proposal.id, ANA, "cancelled_by_requester")
 
 
 async def test_passes_and_closings_in_a_crowd_never_deadlock(guards: Guards) -> None:
