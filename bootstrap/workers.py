@@ -26,7 +26,7 @@ from settings import LlmSettings, Settings
 
 if TYPE_CHECKING:
     from activities.housekeeping.activities import HousekeepingActivities
-    from activities.housekeeping.unplanned import IsRunning
+    from activities.housekeeping.rounds import IsRunning
     from activities.request.model_gate import ModelUse
     from adapters.store.database import Database
     from agents.planners.openai import OpenAIPlanner

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, literal
 
 from activities.closing import close_after_failure
-from activities.housekeeping.unplanned import IsRunning
+from activities.housekeeping.rounds import IsRunning, Rounds
 from adapters.store import proposals
 from adapters.store.database import Database
 from adapters.store.schema import proposals as proposal_rows
@@ -21,8 +21,6 @@ from contracts.proposal import ProposalState
 
 GRACE = timedelta(hours=1)
 """What an effect is left alone for since its last move: whoever ended its workflow by mistake may reset that."""
-AT_MOST = 100
-"""Proposals looked up in one round, oldest first; the others come in the next."""
 _S = ProposalState
 _BEGUN = (_S.EXECUTING, _S.VERIFYING, _S.ROLLING_BACK)
 
@@ -41,30 +39,18 @@ class LostEffects:
         """`grace` is what an effect is left alone for."""
         self._database = database
         self._configuration = configuration
-        self._is_running = is_running
         self._grace = grace
+        place = (proposal_rows.c.state_since, proposal_rows.c.id)
+        self._rounds = Rounds(database, is_running, proposal_workflow_id, *place)
 
     async def hand_over(self) -> int:
         """Make `dirty` what has begun and has no workflow that would end it, and return how many."""
-        lost = [
-            one for one in await self._long_begun() if not await self._is_running(proposal_workflow_id(one))
-        ]
-        return sum([await self._hand_over(one) for one in lost])
-
-    async def _long_begun(self) -> list[str]:
-        begun = proposal_rows.c.state.in_([literal(one.value, literal_execute=True) for one in _BEGUN])
-        async with self._database.reading() as connection:
-            found = await connection.execute(
-                select(proposal_rows.c.id)
-                .where(
-                    proposal_rows.c.tenant == self._configuration.current.tenant,
-                    begun,
-                    proposal_rows.c.state_since <= func.clock_timestamp() - self._grace,
-                )
-                .order_by(proposal_rows.c.state_since, proposal_rows.c.id)
-                .limit(AT_MOST)
-            )
-            return list(found.scalars())
+        wanted = (
+            proposal_rows.c.tenant == self._configuration.current.tenant,
+            proposal_rows.c.state.in_([literal(one.value, literal_execute=True) for one in _BEGUN]),
+            proposal_rows.c.state_since <= func.clock_timestamp() - self._grace,
+        )
+        return sum([await self._hand_over(one) async for one in self._rounds.without_workflow(*wanted)])
 
     async def _hand_over(self, proposal_id: str) -> bool:
         """Look again under the lock: it may have moved, and by a workflow that was reset meanwhile."""

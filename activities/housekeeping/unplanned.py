@@ -5,11 +5,11 @@ A workflow gives its request an outcome whatever becomes of the agent. What has 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from sqlalchemy import func, literal, select
 
+from activities.housekeeping.rounds import IsRunning, Rounds
 from adapters.store import requests
 from adapters.store.database import Database
 from adapters.store.ledger import PLANNED_WITHIN
@@ -20,14 +20,9 @@ from contracts.configuration import ConfigurationSource
 from contracts.messages import request_workflow_id
 from contracts.request import RequestStatus
 
-AT_MOST = 100
-"""Requests looked up in one round, oldest first; the others come in the next."""
 _OPEN = tuple(status for status in RequestStatus if not status.is_final)
 _CODE = "agent_failed"
 _ANSWER = "The request could not be planned. Nothing was proposed."
-
-IsRunning = Callable[[str], Awaitable[bool]]
-"""Tells whether a workflow, given by its id, still runs."""
 
 
 class UnplannedRequests:
@@ -44,20 +39,15 @@ class UnplannedRequests:
         """`after` is what a request is left alone for, since it was received."""
         self._database = database
         self._configuration = configuration
-        self._is_running = is_running
         self._after = after
+        place = (request_rows.c.created_at, request_rows.c.id)
+        self._rounds = Rounds(database, is_running, request_workflow_id, *place)
 
     async def close(self) -> int:
         """Close as failed what is open for long and has no workflow, and return how many.
 
         One whose start is still to be delivered has none yet, one that waits for a worker has: both are planned.
         """
-        unplanned = [
-            one for one in await self._long_open() if not await self._is_running(request_workflow_id(one))
-        ]
-        return sum([await self._close(one) for one in unplanned])
-
-    async def _long_open(self) -> list[str]:
         is_to_be_started = (
             select(outbox.c.id)
             .where(
@@ -69,19 +59,13 @@ class UnplannedRequests:
         )
         # Spelled out, not bound: the index of what is open is found by these very words.
         is_open = request_rows.c.status.in_([literal(one.value, literal_execute=True) for one in _OPEN])
-        async with self._database.reading() as connection:
-            found = await connection.execute(
-                select(request_rows.c.id)
-                .where(
-                    request_rows.c.tenant == self._configuration.current.tenant,
-                    is_open,
-                    request_rows.c.created_at <= func.clock_timestamp() - self._after,
-                    ~is_to_be_started,
-                )
-                .order_by(request_rows.c.created_at, request_rows.c.id)
-                .limit(AT_MOST)
-            )
-            return list(found.scalars())
+        wanted = (
+            request_rows.c.tenant == self._configuration.current.tenant,
+            is_open,
+            request_rows.c.created_at <= func.clock_timestamp() - self._after,
+            ~is_to_be_started,
+        )
+        return sum([await self._close(one) async for one in self._rounds.without_workflow(*wanted)])
 
     async def _close(self, request_id: str) -> bool:
         async with self._database.transaction() as connection:

@@ -126,9 +126,6 @@ UNPLANNED = Group(
             "return await requests.close(connection, request_id, RequestStatus.FAILED, _ANSWER, _CODE)",
             "return False",
         ),
-        "unplanned-request-is-one-that-temporal-runs": Change(
-            "if not await self._is_running(request_workflow_id(one))", ""
-        ),
         "unplanned-request-is-one-that-was-just-received": Change(
             "request_rows.c.created_at <= func.clock_timestamp() - self._after,", ""
         ),
@@ -138,6 +135,18 @@ UNPLANNED = Group(
         ),
     },
 )
+ROUNDS = Group(
+    "activities/housekeeping/rounds.py",
+    Promise.ENDS,
+    (_UNPLANNED,),
+    {
+        "round-ends-what-temporal-runs": Change(
+            "if not await self._is_running(self._workflow_id(row_id)):", "if True:"
+        ),
+        "round-begins-anew-behind-what-runs": Change("if self._last is not None:", "if False:"),
+        "round-never-begins-anew": Change("            self._last = None\n", "            pass\n"),
+    },
+)
 LOST_EFFECTS = Group(
     "activities/housekeeping/lost.py",
     Promise.ENDS,
@@ -145,9 +154,6 @@ LOST_EFFECTS = Group(
     {
         "lost-effect-is-left-to-nobody": Change(
             "await close_after_failure(connection, row, _S.DIRTY, WORKFLOW_LOST, limits)", "pass"
-        ),
-        "lost-effect-is-one-that-temporal-runs": Change(
-            "if not await self._is_running(proposal_workflow_id(one))", ""
         ),
         "lost-effect-is-one-that-moved-lately": Change(
             "proposal_rows.c.state_since <= func.clock_timestamp() - self._grace,", ""
@@ -376,6 +382,7 @@ GROUPS = (
     ADOPTED,
     OVERDUE,
     UNPLANNED,
+    ROUNDS,
     LOST_EFFECTS,
     DEFECTS,
     OUTCOMES,

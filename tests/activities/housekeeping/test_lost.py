@@ -136,6 +136,18 @@ async def test_while_temporal_does_not_answer_nothing_is_left_to_a_person(databa
     assert (await row_of(database, made)).state == S.EXECUTING
 
 
+async def test_what_temporal_could_not_be_asked_about_does_not_keep_what_it_said_before_from_being_handed_over(
+    database: Database, sweep: LostEffects, temporal: Temporal
+) -> None:
+    made = [await left(database, state, timedelta(days=9 - place)) for place, state in enumerate(BEGUN)]
+    temporal.silent.add(proposal_workflow_id(made[1].id))
+    with pytest.raises(WorkflowUnavailable):
+        await sweep.hand_over()
+    assert [(await row_of(database, one)).state for one in made] == [S.DIRTY, *BEGUN[1:]]
+    assert await sweep.hand_over() == 1
+    assert [(await row_of(database, one)).state for one in made] == [S.DIRTY, BEGUN[1], S.DIRTY]
+
+
 async def test_another_tenants_effects_are_left_alone(database: Database, sweep: LostEffects) -> None:
     made = await left(database, S.EXECUTING, tenant="other")
     assert await sweep.hand_over() == 0

@@ -139,6 +139,28 @@ async def test_while_temporal_does_not_answer_nothing_is_closed(database: Databa
     assert (await row_of(database, made)).status == "planning"
 
 
+async def test_what_temporal_could_not_be_asked_about_does_not_keep_what_it_said_before_from_being_closed(
+    database: Database, sweep: UnplannedRequests, temporal: Temporal
+) -> None:
+    made = [await received(database, timedelta(hours=9 - place)) for place in range(3)]
+    temporal.silent.add(request_workflow_id(made[1].id))
+    with pytest.raises(WorkflowUnavailable):
+        await sweep.close()
+    assert [(await row_of(database, one)).status for one in made] == ["failed", "planning", "planning"]
+    assert await sweep.close() == 1
+    assert [(await row_of(database, one)).status for one in made] == ["failed", "planning", "failed"]
+
+
+async def test_a_hundred_that_temporal_runs_keep_nobody_behind_them_open(
+    database: Database, sweep: UnplannedRequests, temporal: Temporal
+) -> None:
+    for _ in range(100):
+        planned = await received(database, timedelta(days=9), planning=False)
+        temporal.running.add(request_workflow_id(planned.id))
+    await received(database, LONG)
+    assert [await sweep.close(), await sweep.close()] == [0, 1]
+
+
 async def test_the_money_of_a_model_that_nobody_asks_any_more_is_free_again(
     database: Database, sweep: UnplannedRequests
 ) -> None:
