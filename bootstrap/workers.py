@@ -150,7 +150,7 @@ def _housekeeping(
     """What must happen although nobody asks."""
     from activities.housekeeping.activities import HousekeepingActivities
     from activities.housekeeping.exceptions import ExceptionSweeps
-    from activities.housekeeping.lost import LostEffects
+    from activities.housekeeping.lost import LostProposals
     from activities.housekeeping.overdue import OverdueProposals
     from activities.housekeeping.probing import BreakerProbes
     from activities.housekeeping.unplanned import UnplannedRequests
@@ -167,7 +167,7 @@ def _housekeeping(
             "wake_opened": exceptions.wake_opened,
             "settle_break_glass": exceptions.settle_break_glass,
             "close_unplanned": UnplannedRequests(database, configuration, is_running).close,
-            "hand_over_lost": LostEffects(database, configuration, is_running).hand_over,
+            "hand_over_lost": LostProposals(database, configuration, is_running).hand_over,
         }
     )
 

@@ -184,6 +184,8 @@ class Facts:
     """Proposal that owns the lease on the target's serialisation domain."""
     ahead: int = 0
     """Proposals that wait for the same lease and come first."""
+    first_ahead: str | None = None
+    """The first of those. None: nobody noted which that was."""
     owners: tuple[str, ...] = ()
     """Who owns the agents among the authors: `issuer/subject` of people, and groups. They do not decide."""
     approvers: tuple[Principal, ...] = ()

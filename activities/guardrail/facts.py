@@ -106,6 +106,7 @@ def facts_of(
         break_glass=configuration.break_glass,
         lease_owner=contended.lease_owner,
         ahead=contended.ahead,
+        first_ahead=contended.first_ahead,
         owners=configuration.owners_of(draft.authors),
         approvers=contended.approvers,
     )

@@ -1,6 +1,7 @@
-"""HOUSEKEEPING of effects whose workflow is gone: terminated, failed for good, or forgotten. Only a person can help.
+"""HOUSEKEEPING of proposals whose workflow is gone: terminated, failed for good, or forgotten.
 
-Whether the provider was called, and what came of it, is not looked at: the target stays locked, and somebody is paged.
+What was to begin is closed, so that what waits behind it goes on. What has begun only a person can help: whether the
+provider was called, and what came of it, is not looked at; the target stays locked, and somebody is paged.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from sqlalchemy import func, literal
 from activities.closing import close_after_failure
 from activities.housekeeping.rounds import IsRunning, Rounds
 from adapters.store import proposals
+from adapters.store.closing import close_without_effect
 from adapters.store.database import Database
 from adapters.store.schema import proposals as proposal_rows
 from contracts.circuit_breaker import WORKFLOW_LOST
@@ -20,12 +22,14 @@ from contracts.messages import proposal_workflow_id
 from contracts.proposal import ProposalState
 
 GRACE = timedelta(hours=1)
-"""What an effect is left alone for since its last move: whoever ended its workflow by mistake may reset that."""
+"""What a proposal is left alone for since its last move: whoever ended its workflow by mistake may reset that."""
 _S = ProposalState
 _BEGUN = (_S.EXECUTING, _S.VERIFYING, _S.ROLLING_BACK)
+_WAITING = (_S.READY,)
+_MESSAGE = "No workflow went on with it."
 
 
-class LostEffects:
+class LostProposals:
     """A sweep of `HousekeepingActivities`. Processes may run it side by side."""
 
     def __init__(
@@ -36,28 +40,39 @@ class LostEffects:
         *,
         grace: timedelta = GRACE,
     ) -> None:
-        """`grace` is what an effect is left alone for."""
+        """`grace` is what a proposal is left alone for."""
         self._database = database
         self._configuration = configuration
         self._grace = grace
         place = (proposal_rows.c.state_since, proposal_rows.c.id)
-        self._rounds = Rounds(database, is_running, proposal_workflow_id, *place)
+        # In rounds of their own: what waits, however much, delays nothing that has begun.
+        self._rounds = {
+            states: Rounds(database, is_running, proposal_workflow_id, *place)
+            for states in (_BEGUN, _WAITING)
+        }
 
     async def hand_over(self) -> int:
-        """Make `dirty` what has begun and has no workflow that would end it, and return how many."""
-        wanted = (
-            proposal_rows.c.tenant == self._configuration.current.tenant,
-            proposal_rows.c.state.in_([literal(one.value, literal_execute=True) for one in _BEGUN]),
-            proposal_rows.c.state_since <= func.clock_timestamp() - self._grace,
-        )
-        return sum([await self._hand_over(one) async for one in self._rounds.without_workflow(*wanted)])
+        """Make `dirty` what has begun, and close what has not, where no workflow goes on with it; return how many."""
+        done = 0
+        for states, rounds in self._rounds.items():
+            wanted = (
+                proposal_rows.c.tenant == self._configuration.current.tenant,
+                proposal_rows.c.state.in_([literal(one.value, literal_execute=True) for one in states]),
+                proposal_rows.c.state_since <= func.clock_timestamp() - self._grace,
+            )
+            done += sum([await self._hand_over(one) async for one in rounds.without_workflow(*wanted)])
+        return done
 
     async def _hand_over(self, proposal_id: str) -> bool:
         """Look again under the lock: it may have moved, and by a workflow that was reset meanwhile."""
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, proposal_id)
-            if _S(row.state) not in _BEGUN or row.state_since > row.now - self._grace:
+            state = _S(row.state)
+            if state not in (*_BEGUN, *_WAITING) or row.state_since > row.now - self._grace:
                 return False
-            limits = self._configuration.current.limits.breaker
-            await close_after_failure(connection, row, _S.DIRTY, WORKFLOW_LOST, limits)
+            if state in _WAITING:
+                await close_without_effect(connection, row, _S.CANCELLED, WORKFLOW_LOST, _MESSAGE)
+            else:
+                limits = self._configuration.current.limits.breaker
+                await close_after_failure(connection, row, _S.DIRTY, WORKFLOW_LOST, limits)
         return True

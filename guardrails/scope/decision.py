@@ -159,9 +159,9 @@ def _lease(facts: Facts) -> Verdict | None:
         return _ANSWER.hold(
             "one_at_a_time",
             "target_busy",
-            f"{facts.ahead} proposals came first to this cluster.",
+            f"{facts.first_ahead or 'Another one'} comes first to this cluster; before this one: {facts.ahead}.",
             held_on=domain,
-            facts={"ahead": facts.ahead},
+            facts={"ahead": facts.ahead, "first": facts.first_ahead},
         )
     return None
 

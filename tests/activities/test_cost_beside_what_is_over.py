@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from activities.housekeeping.exceptions import ExceptionSweeps
-from activities.housekeeping.lost import LostEffects
+from activities.housekeeping.lost import LostProposals
 from activities.housekeeping.overdue import OverdueProposals
 from activities.housekeeping.unplanned import UnplannedRequests
 from adapters.configuration import parse
@@ -151,7 +151,7 @@ async def test_what_is_open_is_found_without_reading_what_is_over(stored: Stored
     questions: Mapping[str, Callable[[], Awaitable[object]]] = {
         "what nobody closed in time": OverdueProposals(database, configuration).expire,
         "what nobody plans any more": UnplannedRequests(database, configuration, runs).close,
-        "what nobody ends any more": LostEffects(database, configuration, runs).hand_over,
+        "what nobody ends any more": LostProposals(database, configuration, runs).hand_over,
         "what a window held": ExceptionSweeps(database, configuration).wake_opened,
         "what an ended halt held": asked(halts.tend),
         "what a halt would meet": asked(

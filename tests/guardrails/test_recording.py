@@ -54,7 +54,7 @@ SAMPLES: dict[str, Facts] = {
         rates=(RateFacts(scope=RateScope.AGENT, key="agent:local/capacity-agent", deficit=7, as_of=NOON, ahead=1),),
     ),
     "stopped": facts(halts=(HALT,), breakers=(OPEN,), policy=DENIED, last_effect_at=NOON, lease_owner="prp_2"),
-    "admitting": facts(admitting=True, pass_number=2, approvers=(BEN,), ahead=2),
+    "admitting": facts(admitting=True, pass_number=2, approvers=(BEN,), ahead=2, first_ahead="prp_2"),
     "other limits": facts(
         limits=Limits(
             cooldown=timedelta(days=1, microseconds=1), max_share=0.1,

@@ -15,7 +15,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.approval.activities import ApprovalActivities
-from activities.housekeeping.lost import LostEffects
+from activities.housekeeping.lost import LostProposals
 from activities.housekeeping.overdue import OverdueProposals
 from adapters.store import decisions
 from adapters.temporal.gateway import TemporalGateway
@@ -109,7 +109,7 @@ async def test_an_effect_whose_workflow_was_terminated_for_good_is_left_to_a_per
 ) -> None:
     host, namespace = stack.client.service_client.config.target_host, stack.client.namespace
     gateway = TemporalGateway(TemporalSettings(address=host, namespace=namespace))
-    sweep = LostEffects(stack.database, CONFIGURATION, gateway.is_running, grace=AT_ONCE)
+    sweep = LostProposals(stack.database, CONFIGURATION, gateway.is_running, grace=AT_ONCE)
     await stack.fleet.admin.settings(pending=0.0, operation=600.0)
     async with stack.working():
         handle = await stack.propose()

@@ -59,6 +59,7 @@ class Contended:
     breakers: tuple[Breaker, ...]
     lease_owner: str | None
     ahead: int
+    first_ahead: str | None
     rates: Rates
     storms: Storms
     approvers: tuple[Principal, ...]
@@ -86,6 +87,7 @@ async def contended_facts(connection: AsyncConnection, asked: Question) -> Conte
         breakers=breakers.parse(found["breakers"]),
         lease_owner=queued.lease_owner,
         ahead=queued.ahead,
+        first_ahead=queued.first_ahead,
         rates=rates.parse(found["rates"]),
         storms=await storms.by_whom(connection, asked, storms.parse(found["storms"])),
         approvers=approvals.parse(found["approvals"]) if asked.admitting else (),

@@ -15,9 +15,11 @@ FRAGMENT = Fragment(
     name="queue",
     value="""SELECT jsonb_build_object(
             'lease_owner', (SELECT owner FROM leases WHERE domain = :domain),
-            'ahead', (SELECT count(*) FROM proposals w
-                WHERE w.held_on = :domain AND w.state = 'ready' AND w.execute_by > :now
-                AND (w.priority, w.created_at, w.id) < (:priority, :created_at, :proposal_id)))""",
+            'ahead', count(*),
+            'first', (array_agg(w.id ORDER BY w.priority, w.created_at, w.id))[1])
+        FROM proposals w
+        WHERE w.held_on = :domain AND w.state = 'ready' AND w.execute_by > :now
+            AND (w.priority, w.created_at, w.id) < (:priority, :created_at, :proposal_id)""",
     types={"domain": Text(), "now": Moment, "created_at": Moment},
 )
 
@@ -28,6 +30,7 @@ class Queue:
 
     lease_owner: str | None
     ahead: int
+    first_ahead: str | None
 
 
 def parameters(asked: Question) -> dict[str, Any]:
@@ -43,4 +46,4 @@ def parameters(asked: Question) -> dict[str, Any]:
 
 def parse(value: dict[str, Any]) -> Queue:
     """Return the queue."""
-    return Queue(value["lease_owner"], value["ahead"])
+    return Queue(value["lease_owner"], value["ahead"], value["first"])

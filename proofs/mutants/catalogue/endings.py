@@ -155,11 +155,14 @@ LOST_EFFECTS = Group(
         "lost-effect-is-left-to-nobody": Change(
             "await close_after_failure(connection, row, _S.DIRTY, WORKFLOW_LOST, limits)", "pass"
         ),
+        "lost-wait-is-waited-for": Change(
+            "await close_without_effect(connection, row, _S.CANCELLED, WORKFLOW_LOST, _MESSAGE)", "pass"
+        ),
         "lost-effect-is-one-that-moved-lately": Change(
             "proposal_rows.c.state_since <= func.clock_timestamp() - self._grace,", ""
         ),
         "lost-effect-is-one-that-moved-meanwhile": Change(
-            "if _S(row.state) not in _BEGUN or row.state_since > row.now - self._grace:", "if False:"
+            "if state not in (*_BEGUN, *_WAITING) or row.state_since > row.now - self._grace:", "if False:"
         ),
         "lost-effect-is-one-of-another-tenant": Change(
             "proposal_rows.c.tenant == self._configuration.current.tenant,", ""
@@ -189,9 +192,7 @@ OUTCOMES = Group(
         "breaker-is-told-of-the-way-back-and-not-of-its-reason": Change(
             "counted = _failure(row, state, reason_code) or reason_code", "counted = reason_code"
         ),
-        "breaker-is-told-of-what-nobody-looked-at": Change(
-            "if reason_code in UNSEEN:", "if False:"
-        ),
+        "breaker-is-told-of-what-nobody-looked-at": Change("if reason_code in UNSEEN:", "if False:"),
         "breaker-is-not-told-why-a-lost-way-back-was-begun": Change(" or reason_code in UNSEEN\n", "\n"),
         "breaker-of-a-provider-opens-by-refusals": Change(
             "        return reason_code not in UNREACHABLE\n",

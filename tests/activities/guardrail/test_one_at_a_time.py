@@ -7,10 +7,12 @@ from datetime import timedelta
 
 from sqlalchemy import insert, update
 
+from activities.housekeeping.lost import LostProposals
 from adapters.configuration import parse
 from adapters.store import halts
 from adapters.store.schema import intents, proposals, rate_uses
 from contracts.base import utc_now
+from contracts.messages import proposal_workflow_id
 from contracts.proposal import Proposal, ProposalState
 from contracts.safety import HaltScope
 from tests.activities.guardrail.admitting import close, ready, woken
@@ -76,6 +78,33 @@ async def test_whoever_is_held_by_something_else_when_its_turn_has_come_leaves_i
     assert (await guards.admit(held, 3)).reason_code == "halted"
     assert await woken(guards) == [held.id, following.id]
     assert (await guards.admit(following, 3)).admitted
+
+
+async def test_a_wait_for_ones_turn_names_who_is_first(guards: Guards) -> None:
+    first, *_ = await waiting_in_line(guards)
+    newcomer = await ready(guards)
+    assert (await guards.admit(newcomer)).reason_code == "target_busy"
+    assert (await guards.row(newcomer)).message.startswith(first.id)
+
+
+async def test_what_is_held_behind_a_proposal_whose_workflow_is_gone_goes_on_after_an_hour(
+    guards: Guards,
+) -> None:
+    lost, following = await waiting_in_line(guards)
+
+    async def runs(workflow_id: str) -> bool:
+        return workflow_id != proposal_workflow_id(lost.id)
+
+    sweep = LostProposals(guards.database, guards.configuration, runs)
+    assert await sweep.hand_over() == 0
+    assert (await guards.admit(following, 3)).reason_code == "target_busy"
+    async with guards.database.transaction() as connection:
+        long_ago = proposals.c.state_since - timedelta(hours=1)
+        await connection.execute(update(proposals).values(state_since=long_ago))
+    assert await sweep.hand_over() == 1
+    assert (await guards.row(lost)).reason_code == "workflow_lost"
+    assert await woken(guards) == [lost.id, following.id]
+    assert (await guards.admit(following, 4)).admitted
 
 
 async def test_nobody_is_woken_for_a_cluster_at_which_somebody_is_at_work(guards: Guards) -> None:

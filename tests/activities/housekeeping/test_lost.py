@@ -1,4 +1,4 @@
-"""Effects whose workflow is gone: left to a person after a while, never what a workflow may still end."""
+"""Proposals whose workflow is gone: ended or left to a person after a while, never what a workflow may still end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from activities.housekeeping.lost import LostEffects
+from activities.housekeeping.lost import LostProposals
 from adapters.configuration import parse
 from adapters.store import breakers, leases
 from adapters.store.database import Database, database_now
@@ -32,8 +32,8 @@ PROVIDER = "provider:gke"
 
 
 @pytest.fixture
-def sweep(database: Database, temporal: Temporal) -> LostEffects:
-    return LostEffects(database, CONFIGURATION, temporal.is_running)
+def sweep(database: Database, temporal: Temporal) -> LostProposals:
+    return LostProposals(database, CONFIGURATION, temporal.is_running)
 
 
 async def left(database: Database, state: S, ago: timedelta = LONG, tenant: str = "default") -> Proposal:
@@ -52,7 +52,7 @@ async def row_of(database: Database, made: Proposal) -> Any:
 
 @pytest.mark.parametrize("state", BEGUN)
 async def test_what_has_begun_and_has_no_workflow_is_left_to_a_person_with_its_target_locked(
-    database: Database, sweep: LostEffects, state: S
+    database: Database, sweep: LostProposals, state: S
 ) -> None:
     made = await left(database, state)
     assert [await sweep.hand_over(), await sweep.hand_over()] == [1, 0]
@@ -66,8 +66,22 @@ async def test_what_has_begun_and_has_no_workflow_is_left_to_a_person_with_its_t
     assert paged == ["dirty"]
 
 
+async def test_what_was_to_begin_and_has_no_workflow_is_closed_and_frees_its_cluster(
+    database: Database, sweep: LostProposals, temporal: Temporal
+) -> None:
+    made = await left(database, S.READY)
+    temporal.running.add(proposal_workflow_id(made.id))
+    assert await sweep.hand_over() == 0
+    temporal.running.clear()
+    assert [await sweep.hand_over(), await sweep.hand_over()] == [1, 0]
+    row = await row_of(database, made)
+    assert (row.state, row.reason_code) == (S.CANCELLED, "workflow_lost")
+    async with database.reading() as connection:
+        assert await leases.owner_of(connection, made.action.target.serialisation_domain) is None
+
+
 async def test_an_effect_at_which_nobody_looked_closes_no_breaker_that_it_probed_and_counts_against_no_kind(
-    database: Database, sweep: LostEffects
+    database: Database, sweep: LostProposals
 ) -> None:
     made = await left(database, S.VERIFYING)
     async with database.transaction() as connection:
@@ -83,7 +97,7 @@ async def test_an_effect_at_which_nobody_looked_closes_no_breaker_that_it_probed
 
 
 async def test_what_a_workflow_runs_for_is_never_taken_from_it(
-    database: Database, sweep: LostEffects, temporal: Temporal
+    database: Database, sweep: LostProposals, temporal: Temporal
 ) -> None:
     made = await left(database, S.ROLLING_BACK, timedelta(days=9))
     temporal.running.add(proposal_workflow_id(made.id))
@@ -97,14 +111,14 @@ async def test_what_a_workflow_runs_for_is_never_taken_from_it(
     ("state", "ago"),
     [
         (S.EXECUTING, LATELY),
-        (S.READY, LONG),
+        (S.READY, LATELY),
         (S.AWAITING_APPROVAL, LONG),
         (S.SUCCEEDED, LONG),
         (S.DIRTY, LONG),
     ],
 )
 async def test_what_moved_lately_or_has_not_begun_or_is_over_is_not_even_asked_for(
-    database: Database, sweep: LostEffects, temporal: Temporal, state: S, ago: timedelta
+    database: Database, sweep: LostProposals, temporal: Temporal, state: S, ago: timedelta
 ) -> None:
     made = await left(database, state, ago)
     assert await sweep.hand_over() == 0
@@ -122,7 +136,7 @@ async def test_what_moves_while_temporal_is_asked_is_left_alone(database: Databa
             await connection.execute(update(proposals).where(proposals.c.id == made.id).values(**changes))
         return False
 
-    assert await LostEffects(database, CONFIGURATION, moves_meanwhile).hand_over() == 0
+    assert await LostProposals(database, CONFIGURATION, moves_meanwhile).hand_over() == 0
     assert (await row_of(database, made)).state == state
 
 
@@ -132,12 +146,12 @@ async def test_while_temporal_does_not_answer_nothing_is_left_to_a_person(databa
 
     made = await left(database, S.EXECUTING)
     with pytest.raises(WorkflowUnavailable):
-        await LostEffects(database, CONFIGURATION, unknown).hand_over()
+        await LostProposals(database, CONFIGURATION, unknown).hand_over()
     assert (await row_of(database, made)).state == S.EXECUTING
 
 
 async def test_what_temporal_could_not_be_asked_about_does_not_keep_what_it_said_before_from_being_handed_over(
-    database: Database, sweep: LostEffects, temporal: Temporal
+    database: Database, sweep: LostProposals, temporal: Temporal
 ) -> None:
     made = [await left(database, state, timedelta(days=9 - place)) for place, state in enumerate(BEGUN)]
     temporal.silent.add(proposal_workflow_id(made[1].id))
@@ -148,7 +162,7 @@ async def test_what_temporal_could_not_be_asked_about_does_not_keep_what_it_said
     assert [(await row_of(database, one)).state for one in made] == [S.DIRTY, BEGUN[1], S.DIRTY]
 
 
-async def test_another_tenants_effects_are_left_alone(database: Database, sweep: LostEffects) -> None:
+async def test_another_tenants_effects_are_left_alone(database: Database, sweep: LostProposals) -> None:
     made = await left(database, S.EXECUTING, tenant="other")
     assert await sweep.hand_over() == 0
     assert (await row_of(database, made)).state == S.EXECUTING

@@ -19,7 +19,7 @@ KEPT = frozenset(
     {
         "pass_number", "admitting", "now", "mode", "observation", "observation_error", "policy", "policy_error",
         "price", "price_error", "rates", "is_counted", "last_effect_at", "past_changes", "arriving", "repeats",
-        "storm", "breakers", "turn", "halts", "overrides", "grants", "lease_owner", "ahead", "approvers",
+        "storm", "breakers", "turn", "halts", "overrides", "grants", "lease_owner", "ahead", "first_ahead", "approvers",
     }
 )  # fmt: skip
 TEXT = """

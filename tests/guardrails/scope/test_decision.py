@@ -81,7 +81,7 @@ def test_what_is_as_desired_already_is_allowed_and_says_so(changes: dict[str, An
     ("changes", "reason_code"),
     [
         ({"lease_owner": "prp_other"}, "target_busy"),
-        ({"ahead": 2}, "target_busy"),
+        ({"ahead": 2, "first_ahead": "prp_other"}, "target_busy"),
     ],
 )
 def test_a_busy_cluster_holds_right_before_the_effect_and_not_earlier(
@@ -90,6 +90,7 @@ def test_a_busy_cluster_holds_right_before_the_effect_and_not_earlier(
     assert decide(facts(**changes)).outcome is Outcome.ALLOW
     verdict = decide(facts(**changes, admitting=True))
     assert (verdict.outcome, verdict.reason_code, verdict.held_on) == (Outcome.HOLD, reason_code, DOMAIN)
+    assert "prp_other" in verdict.message
 
 
 @pytest.mark.parametrize(
