@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from contracts.base import canonical_json
 from contracts.evaluation import Outcome, Verdict
+from contracts.holds import FREE_AT
 from guardrails.facts import Facts
 
 GROUP = "sluice.guardrails"
@@ -23,8 +24,6 @@ MOST_BYTES = 16_384
 """Of one verdict in canonical form: it is stored, audited and shown."""
 MOST_HELD_ON = 200
 """Characters of what a hold waits for: it is indexed."""
-FREE_AT = "free_at"
-"""Fact of a hold that ends by itself: the proposal is woken then. Passes and pages read it as a moment."""
 _ENTRY = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,62}")
 

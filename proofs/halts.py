@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from adapters.store.halts import held_on
+from contracts.holds import on_halt
 from emulators.gke.log import ServedCall
 from proofs.report import Report, arguments, at_least, exactly, say, told
 from proofs.workplace import programs, workplace
@@ -145,7 +145,7 @@ async def _moment(stack: Stack, halt_id: str, which: str) -> Any:
 
 async def _held(stack: Stack, halt_id: str, ids: Sequence[str]) -> int:
     counting = "SELECT count(*) FROM proposals WHERE id = ANY(:ids) AND held_on = :held_on"
-    [(count,)] = await stack.rows(counting, ids=list(ids), held_on=held_on(halt_id))
+    [(count,)] = await stack.rows(counting, ids=list(ids), held_on=on_halt(halt_id))
     return int(count)
 
 

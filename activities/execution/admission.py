@@ -25,6 +25,7 @@ from adapters.store.outbox import OutboxKind
 from contracts import eligibility
 from contracts.effect import EffectResult, Intent, Step
 from contracts.errors import StaleFence
+from contracts.holds import on_halt
 from contracts.messages import EffectOutcome
 from contracts.principal import SYSTEM
 from contracts.proposal import DRY_RUN, ProposalState
@@ -193,7 +194,7 @@ def standing_outcome(row: Row[Any]) -> EffectOutcome:
 
 async def _page_once(connection: AsyncConnection, row: Row[Any], halt: Halt) -> None:
     """A wrong outcome that may not be taken back needs a person: told once per halt."""
-    key = halts.held_on(halt.id)
+    key = on_halt(halt.id)
     if row.held_on == key:
         return
     code = "compensation_halted"

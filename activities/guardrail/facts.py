@@ -10,6 +10,7 @@ from adapters.store import breakers, rate
 from adapters.store.guard_pass import Contended, Locked, Place, Rates
 from contracts.action import ACTION
 from contracts.configuration import Budget, Configuration, Target
+from contracts.holds import BREAKER
 from contracts.messages import PassInput
 from contracts.observation import NodePoolObservation
 from contracts.proposal import Draft
@@ -115,7 +116,7 @@ def facts_of(
 def _turn(locked: Locked) -> Turn | None:
     """Only what a breaker has held waits for a turn; it is noted on the row when the breaker closes."""
     held_on, until = locked.row.held_on, locked.row.held_until
-    is_given = until is not None and (held_on or "").startswith(breakers.HELD_ON)
+    is_given = until is not None and (held_on or "").startswith(BREAKER)
     return Turn(held_on, until) if is_given else None
 
 

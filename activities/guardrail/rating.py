@@ -11,6 +11,7 @@ from adapters.store.batch import Batch
 from adapters.store.guard_pass import Locked, Place
 from adapters.store.outbox import OutboxKind
 from contracts.evaluation import Evaluation, Outcome
+from contracts.holds import FREE_AT
 from contracts.principal import SYSTEM
 from contracts.safety import HaltScope
 from guardrails.facts import Facts
@@ -57,7 +58,7 @@ async def halt_storm(connection: AsyncConnection, facts: Facts, evaluation: Eval
 
 def frees_at(evaluation: Evaluation) -> datetime | None:
     """Return when what holds the proposal ends by itself; None when nobody knows."""
-    said = evaluation.worst.facts.get("free_at") if evaluation.worst.outcome is Outcome.HOLD else None
+    said = evaluation.worst.facts.get(FREE_AT) if evaluation.worst.outcome is Outcome.HOLD else None
     return datetime.fromisoformat(said) if isinstance(said, str) else None
 
 

@@ -9,8 +9,9 @@ from adapters.store.database import Database, database_now
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import proposals
 from contracts.configuration import ConfigurationSource
+from contracts.holds import WINDOW
 from contracts.proposal import Draft, ProposalState
-from guardrails.change_window.decision import HELD_ON, closing_windows
+from guardrails.change_window.decision import closing_windows
 from guardrails.change_window.timetable import Place, Timetables
 
 
@@ -36,7 +37,7 @@ class ExceptionSweeps:
                 select(proposals.c.id, proposals.c.draft, proposals.c.held_on)
                 .where(
                     proposals.c.state == ProposalState.READY.value,
-                    proposals.c.held_on.startswith(HELD_ON, autoescape=True),
+                    proposals.c.held_on.startswith(WINDOW, autoescape=True),
                 )
                 .order_by(proposals.c.priority, proposals.c.created_at, proposals.c.id)
             )

@@ -19,12 +19,12 @@ from adapters.store.outbox import OutboxKind
 from adapters.store.schema import break_glass, break_glass_uses, proposals
 from contracts.audit import AuditType
 from contracts.break_glass import BreakGlass, BreakGlassStatus, BreakGlassUse
+from contracts.holds import HALT
 from contracts.principal import SYSTEM, Principal
 from contracts.proposal import ProposalState
 
 _S = BreakGlassStatus
 MOST_LISTED = 100
-_HALTED = "halt:"
 
 
 async def create(connection: AsyncConnection, grant: BreakGlass, *, tenant: str) -> None:
@@ -177,7 +177,7 @@ async def _wake_covered(connection: AsyncConnection, grant: BreakGlass) -> None:
         .order_by(proposals.c.priority, proposals.c.created_at, proposals.c.id)
     )
     for row in found.all():
-        if not (row.held_on or "").startswith(_HALTED) and halts.covers(grant.scope, row):
+        if not (row.held_on or "").startswith(HALT) and halts.covers(grant.scope, row):
             await outbox.put(connection, OutboxKind.WAKE, row.id, {"break_glass": grant.id})
 
 

@@ -9,9 +9,9 @@ from sqlalchemy import ARRAY, LargeBinary, Text, bindparam, column, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.store import held_reads
-from adapters.store.breakers import held_on
 from adapters.store.held_reads import Held
 from contracts.audit import AuditEvent, AuditType
+from contracts.holds import on_breaker
 
 MOST_MOVES = 10
 """Moves listed per breaker; the audit log has them all."""
@@ -34,8 +34,8 @@ _MOVES = (
 
 async def held(connection: AsyncConnection, tenant: str, breaker_ids: Sequence[str]) -> dict[str, Held]:
     """Return what each of these breakers holds."""
-    found = await held_reads.held(connection, tenant, [held_on(breaker_id) for breaker_id in breaker_ids])
-    return {breaker_id: found[held_on(breaker_id)] for breaker_id in breaker_ids}
+    found = await held_reads.held(connection, tenant, [on_breaker(breaker_id) for breaker_id in breaker_ids])
+    return {breaker_id: found[on_breaker(breaker_id)] for breaker_id in breaker_ids}
 
 
 async def moves(

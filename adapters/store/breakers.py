@@ -25,7 +25,7 @@ from adapters.store.outbox import OutboxKind
 from adapters.store.proposals import wake_held, wake_in_turn
 from adapters.store.schema import breaker_outcomes, breakers
 from adapters.store.writes import Write, updating
-from contracts import circuit_breaker
+from contracts import circuit_breaker, holds
 from contracts.audit import AuditEvent, AuditType
 from contracts.circuit_breaker import (
     BreakerScope,
@@ -48,7 +48,6 @@ __all__ = [
     "cool_down",
     "find",
     "forget_outcomes",
-    "held_on",
     "is_due",
     "mark_ready",
     "open_by_hand",
@@ -64,19 +63,10 @@ Draw = Callable[[], float]
 _DRAW: Draw = random.SystemRandom().random
 
 
-HELD_ON = "breaker:"
-"""What `held_on` begins with."""
-
-
 def breaker_ids(target_key: str, action_kind: str, agent: Principal | None = None) -> tuple[str, ...]:
     """Return the breakers a proposal passes through, in the order in which they are locked."""
     own = (agent_breaker(agent),) if agent is not None else ()
     return (*own, *effect_breakers(target_key, action_kind))
-
-
-def held_on(breaker_id: str) -> str:
-    """Return the key under which proposals wait for a breaker."""
-    return f"{HELD_ON}{breaker_id}"
 
 
 async def record(
@@ -226,9 +216,9 @@ async def find(connection: AsyncConnection, breaker_id: str) -> Breaker | None:
 
 async def is_due(connection: AsyncConnection, held_on: str, now: datetime) -> bool:
     """Tell whether this key is that of a breaker which the first that comes may probe."""
-    if not held_on.startswith(HELD_ON):
+    if not held_on.startswith(holds.BREAKER):
         return False
-    found = await find(connection, held_on.removeprefix(HELD_ON))
+    found = await find(connection, held_on.removeprefix(holds.BREAKER))
     if found is None or found.state is BreakerState.CLOSED:
         return False
     return not circuit_breaker.stops(found, "", now)
@@ -348,9 +338,9 @@ async def _move(
     await batch.send(connection)
     if after.state is BreakerState.CLOSED and before.state is not BreakerState.CLOSED:
         await _forget(connection, after.id)
-        await wake_in_turn(connection, held_on(after.id), await stopped_since(connection, before))
+        await wake_in_turn(connection, holds.on_breaker(after.id), await stopped_since(connection, before))
     elif _may_be_probed(before, after):
-        await wake_held(connection, held_on(after.id))
+        await wake_held(connection, holds.on_breaker(after.id))
 
 
 def _opens(before: Breaker, after: Breaker) -> bool:

@@ -32,10 +32,11 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import LateralFromClause
 
-from adapters.store.halts import halt_of, held_on
+from adapters.store.halts import halt_of
 from adapters.store.schema import audit_events, halts, intents, proposals
 from contracts.audit import AuditType
 from contracts.effect import Step
+from contracts.holds import on_halt
 from contracts.messages import summary_of
 from contracts.principal import PrincipalKind
 from contracts.proposal import Draft, ProposalState
@@ -190,7 +191,7 @@ def _covered(tenant: str, scope: HaltScope, halt_id: str) -> CTE:
             proposals.c.draft,
             fate,
             until.label("until"),
-            (proposals.c.held_on == held_on(halt_id)).is_(True).label("resumes"),
+            (proposals.c.held_on == on_halt(halt_id)).is_(True).label("resumes"),
             in_flight.is_(True).label("in_flight"),
             effect.c.call_deadline,
         )

@@ -24,6 +24,7 @@ from adapters.store.driver import fixed, query
 from adapters.store.outbox import OUTBOX_CHANNEL, OutboxKind
 from adapters.store.proposals import lock
 from adapters.store.schema import halts, intents, proposals
+from contracts import holds
 from contracts.audit import AuditType
 from contracts.base import new_id
 from contracts.principal import SYSTEM, Principal
@@ -37,17 +38,11 @@ HALT_LOCK = AdvisoryLock.HALT
 """Advisory lock: exclusive for a new halt, shared for an intent."""
 
 
-def held_on(halt_id: str) -> str:
-    """Return the key under which proposals wait for the end of a halt."""
-    return f"halt:{halt_id}"
-
-
 async def ended_at(connection: AsyncConnection, key: str | None) -> datetime | None:
     """Return when the halt ended under whose key a proposal waits, or None: it has not, or it is no halt."""
-    halt = held_on("")
-    if key is None or not key.startswith(halt):
+    if key is None or not key.startswith(holds.HALT):
         return None
-    wanted = select(halts.c.ended_at).where(halts.c.id == key.removeprefix(halt))
+    wanted = select(halts.c.ended_at).where(halts.c.id == key.removeprefix(holds.HALT))
     return (await connection.execute(wanted)).scalar_one_or_none()
 
 
@@ -187,8 +182,8 @@ async def end(connection: AsyncConnection, halt_id: str, *, actor: Principal) ->
 _WAKE_RELEASED = query(f"""
     WITH waiting AS MATERIALIZED (
         SELECT id, priority, created_at, execute_by FROM proposals
-        WHERE starts_with(held_on, 'halt:') AND held_on IS NOT NULL AND state = 'ready' AND held_until IS NULL
-            AND EXISTS (SELECT FROM halts h WHERE 'halt:' || h.id = held_on AND h.status = 'ended')
+        WHERE starts_with(held_on, '{holds.HALT}') AND held_on IS NOT NULL AND state = 'ready' AND held_until IS NULL
+            AND EXISTS (SELECT FROM halts h WHERE '{holds.HALT}' || h.id = held_on AND h.status = 'ended')
         FOR UPDATE SKIP LOCKED
     ), moment AS MATERIALIZED (
         SELECT clock_timestamp() AS now

@@ -17,10 +17,11 @@ from api.proposals.view import Stored
 from api.safety.exception_schemas import Overridden, OverrideBody
 from contracts.base import new_id
 from contracts.eligibility import NOT_ELIGIBLE_OWNER, is_named
+from contracts.holds import WINDOW
 from contracts.override import GateOverride
 from contracts.principal import Principal, PrincipalKind, Role
 from contracts.proposal import Draft, ProposalState
-from guardrails.change_window.decision import HELD_ON, closing_windows, override_roles
+from guardrails.change_window.decision import closing_windows, override_roles
 from guardrails.change_window.timetable import Place, Timetable
 from guardrails.facts import WindowFacts, WindowsFacts
 
@@ -82,7 +83,7 @@ class Closed:
 
 def is_held(held_on: str | None) -> bool:
     """Tell whether this is the key of a proposal that waits for a window."""
-    return (held_on or "").startswith(HELD_ON)
+    return (held_on or "").startswith(WINDOW)
 
 
 def closed_now(parts: ApiParts, stored: Stored) -> Closed | None:

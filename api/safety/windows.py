@@ -14,7 +14,7 @@ from api.safety.exception_schemas import Windows, WindowView
 from api.safety.openings import openings
 from api.safety.schemas import HeldProposal
 from contracts.configuration import ChangeWindow, WindowKind
-from guardrails.change_window.decision import HELD_ON
+from contracts.holds import on_window
 from guardrails.change_window.timetable import Timetable
 from guardrails.facts import WindowFacts
 
@@ -26,18 +26,16 @@ async def windows(parts: ApiParts) -> Windows:
     declared = parts.configuration.windows
     async with parts.database.reading() as connection:
         now = await database_now(connection)
-        keys = [_key(window) for window in declared]
+        keys = [on_window(window.name) for window in declared]
         held = await held_reads.held(connection, parts.tenant, keys) if keys else {}
     timetable = Timetable(declared)
     return Windows(
         at=now,
-        items=tuple(_view(window, facts, held[_key(window)]) for window, facts in timetable.every(now)),
+        items=tuple(
+            _view(window, facts, held[on_window(window.name)]) for window, facts in timetable.every(now)
+        ),
         openings=openings(parts.configuration, timetable, now),
     )
-
-
-def _key(window: ChangeWindow) -> str:
-    return f"{HELD_ON}{window.name}"
 
 
 def _view(window: ChangeWindow, facts: WindowFacts, held: Held) -> WindowView:

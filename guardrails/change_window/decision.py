@@ -10,13 +10,12 @@ from pydantic import JsonValue
 from contracts.configuration import WindowKind
 from contracts.eligibility import is_named
 from contracts.evaluation import Verdict
+from contracts.holds import FREE_AT, on_window
 from contracts.override import GateOverride
 from contracts.principal import Principal, Role
 from guardrails.answers import Answers
 from guardrails.facts import Facts, WindowFacts, WindowsFacts
 
-HELD_ON = "window:"
-"""Prefix of the key under which a proposal waits for a window."""
 OUTSIDE, FROZEN, ENDED = "outside_window", "frozen", "window_ended"
 _ANSWER = Answers("change_window")
 
@@ -56,7 +55,7 @@ def closing_windows(windows: Sequence[WindowFacts]) -> tuple[WindowFacts, ...]:
 
 def held_on(closing: Sequence[WindowFacts]) -> str:
     """Return the key under which a proposal waits: the first window that closes it."""
-    return f"{HELD_ON}{closing[0].name}"
+    return on_window(closing[0].name)
 
 
 def override_roles(closing: Sequence[WindowFacts]) -> tuple[Role, ...]:
@@ -118,8 +117,7 @@ def _shown(given: WindowsFacts, closing: Sequence[WindowFacts]) -> dict[str, Jso
     return {
         "windows": [window.name for window in given.windows],
         "closed_by": [window.name for window in closing],
-        # `free_at` is when a held proposal is woken.
-        "free_at": given.opens_at.isoformat() if closing and given.opens_at else None,
+        FREE_AT: given.opens_at.isoformat() if closing and given.opens_at else None,
         "override_roles": [role.value for role in override_roles(closing)] if closing else [],
     }
 

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from contracts.circuit_breaker import BreakerScope, Rule, awaits_read, scope_of, stops
 from contracts.evaluation import Verdict
+from contracts.holds import FREE_AT, on_breaker
 from contracts.safety import Breaker, BreakerState
 from guardrails.answers import Answers
 from guardrails.facts import Facts, Turn
@@ -56,7 +57,7 @@ def _stopped(worst: Breaker, facts: Facts) -> Verdict | None:
         "closed",
         f"breaker_{worst.state.value}",
         _said(worst),
-        held_on=f"breaker:{worst.id}",
+        held_on=on_breaker(worst.id),
         facts=_shown(worst),
         remedy=_remedy(worst, facts),
     )
@@ -70,7 +71,7 @@ def _waits_its_turn(turn: Turn) -> Verdict:
         f"{turn.held_on.partition(':')[2]} has closed; what it held goes one after the other, this one from "
         f"{turn.at:%Y-%m-%d %H:%M:%S} UTC.",
         held_on=turn.held_on,
-        facts={"free_at": turn.at.isoformat()},
+        facts={FREE_AT: turn.at.isoformat()},
         remedy="Nobody needs to do anything: its turn comes.",
     )
 

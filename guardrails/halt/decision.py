@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts.evaluation import Verdict
+from contracts.holds import on_halt
 from guardrails.answers import Answers
 from guardrails.facts import Facts
 
@@ -35,7 +36,7 @@ def decide(facts: Facts) -> Verdict:
             "no_halt",
             "halted",
             message,
-            held_on=f"halt:{covering.id}",
+            held_on=on_halt(covering.id),
             facts=dict(facts_used),
             remedy="It goes on by itself when an operator ends the halt.",
         )

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from contracts.configuration import RateScope
 from contracts.evaluation import Verdict
+from contracts.holds import FREE_AT
 from guardrails.answers import Answers
 from guardrails.facts import Facts
 from guardrails.rate.direction import direction_of, is_named_by_person
@@ -32,7 +33,7 @@ def decide(facts: Facts) -> Verdict:
         return _made_to_wait(_longest(waits), facts, shown)
     told = "Neither too often nor too soon."
     if waits:
-        shown["free_at"] = _text(_longest(waits).until)
+        shown[FREE_AT] = _text(_longest(waits).until)
         told = f"It will have to wait: {_longest(waits).message}"
     if oscillates(facts, direction):
         return _ask(facts, shown)
@@ -110,7 +111,7 @@ def _is_too_long(wait: Wait, facts: Facts) -> bool:
 
 
 def _made_to_wait(wait: Wait, facts: Facts, shown: dict[str, JsonValue]) -> Verdict:
-    shown = shown | {"free_at": _text(wait.until)}
+    shown = shown | {FREE_AT: _text(wait.until)}
     if _is_too_long(wait, facts):
         message = f"{wait.message} That does not end before its last moment."
         return _ANSWER.deny(wait.rule, wait.reason_code, message, shown, remedy=wait.remedy)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from contracts.configuration import RateScope
+from contracts.holds import on_rate
 from guardrails.facts import Facts, RateFacts
 from guardrails.rate.bucket import Bucket
 from guardrails.rate.direction import is_named_by_person
@@ -57,7 +58,7 @@ def _for_token(facts: Facts, rate: RateFacts) -> Wait | None:
         rule=f"{rate.scope.value}_budget",
         reason_code="rate_limited",
         message=f"The execution budget of {_WHOSE[rate.scope]} is used up: {allowed}{queued}.",
-        held_on=f"rate:{rate.key}",
+        held_on=on_rate(rate.key),
         remedy="Wait for the next token, or ask an operator to raise the limit in the configuration.",
     )
 
@@ -88,7 +89,7 @@ def _rest(facts: Facts, until: datetime, code: str, after: str) -> Wait | None:
         rule=code,
         reason_code=code,
         message=f"The target rests until {until:%Y-%m-%d %H:%M:%S %Z} after {after}.",
-        held_on=f"rate:{code}:{facts.draft.action.target.key}",
+        held_on=on_rate(f"{code}:{facts.draft.action.target.key}"),
         remedy=f"Wait {_words(until - facts.now)}.",
     )
 

@@ -25,6 +25,7 @@ from proofs.error_storms.__main__ import faults, figures, storm_of, storms_of
 from proofs.error_storms.course import Met, Refusal, StormGround
 from proofs.error_storms.judging import Phases, impatient, weather
 from proofs.error_storms.retries import Retried
+from contracts.holds import on_breaker
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import BEN
 from tests.e2e.practice_ground import DEVELOPMENT, STAGING
@@ -145,7 +146,7 @@ async def wakes_after_the_storm(database: Database) -> list[float]:
                 .where(proposals.c.id == proposal.id)
                 .values(
                     state="ready",
-                    held_on=breakers.held_on(BREAKER),
+                    held_on=on_breaker(BREAKER),
                     state_since=now - timedelta(seconds=60 - place * EVERY),
                 )
             )

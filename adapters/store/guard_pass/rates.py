@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from adapters.store.guard_pass.fragment import Fragment, moment
 from adapters.store.guard_pass.question import Question
 from adapters.store.schema import Moment
+from contracts.holds import RATE
 
 # At most 50 changes of a target are read, the newest ones, and 50 proposals under way there.
 FRAGMENT = Fragment(
@@ -26,11 +27,11 @@ FRAGMENT = Fragment(
                     AND state IN ('executing', 'verifying', 'succeeded', 'dirty')),
             'accepted', (SELECT coalesce(jsonb_agg(jsonb_build_object('id', a.id, 'document', a.document)
                     ORDER BY a.created_at, a.id), '[]') FROM accepted a))""",
-    tables="""
+    tables=f"""
     buckets AS (
         SELECT wanted.key, coalesce(b.deficit, 0) AS deficit, b.as_of,
             (SELECT count(*) FROM proposals w
-                WHERE w.held_on = 'rate:' || wanted.key AND w.state = 'ready' AND w.execute_by > :rate_now
+                WHERE w.held_on = '{RATE}' || wanted.key AND w.state = 'ready' AND w.execute_by > :rate_now
                 AND (w.priority, w.created_at, w.id) < (:rate_priority, :rate_created_at, :proposal_id)) AS ahead
         FROM unnest(:bucket_keys) AS wanted (key) LEFT JOIN rate_buckets b ON b.key = wanted.key
     ), past AS (
@@ -48,7 +49,7 @@ FRAGMENT = Fragment(
             AND NOT :rate_admitting
         ORDER BY p.created_at, p.id LIMIT 50
     )
-    """,
+    """,  # noqa: S608  a constant
     types={
         "bucket_keys": ARRAY(Text),
         "target_key": Text(),

@@ -12,6 +12,7 @@ from api import words
 from contracts import eligibility
 from contracts.break_glass import grant_of
 from contracts.evaluation import Outcome, Verdict
+from contracts.holds import FREE_AT
 from contracts.principal import Principal
 
 MAX_DEPTH = 4
@@ -73,7 +74,7 @@ def _met(verdict: Verdict, approvers: Sequence[Principal]) -> str:
 
 def _closed(verdict: Verdict) -> tuple[tuple[str, ...], datetime | None]:
     """Which windows close, by the facts of the guardrail `change_window`."""
-    names, opens = verdict.facts.get("closed_by"), verdict.facts.get("free_at")
+    names, opens = verdict.facts.get("closed_by"), verdict.facts.get(FREE_AT)
     if not isinstance(names, list) or not names or not isinstance(opens, str):
         return (), None
     return tuple(str(one) for one in names), datetime.fromisoformat(opens)

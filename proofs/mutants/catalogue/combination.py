@@ -213,7 +213,7 @@ KEPT = Group(
             "break_glass.c.status == _S.ACTIVE.value",
         ),
         "glass-wakes-nothing": Change("    await _wake_covered(connection, active)\n", ""),
-        "glass-wakes-what-a-halt-holds": Change('not (row.held_on or "").startswith(_HALTED) and ', ""),
+        "glass-wakes-what-a-halt-holds": Change('not (row.held_on or "").startswith(HALT) and ', ""),
         "glass-wakes-what-it-does-not-cover": Change(" and halts.covers(grant.scope, row)", ""),
         "glass-is-not-audited": Change("    await audit_log.append(connection, event)\n", ""),
         "glass-is-told-to-nobody": Change(

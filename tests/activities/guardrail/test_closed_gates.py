@@ -18,6 +18,7 @@ from contracts.base import new_id, utc_now
 from contracts.break_glass import BreakGlass, BreakGlassStatus
 from contracts.configuration import BypassableGate, ChangeWindow, Configuration
 from contracts.evaluation import Outcome, Verdict
+from contracts.holds import on_halt
 from contracts.override import GateOverride
 from contracts.principal import Principal, PrincipalKind, Role
 from contracts.proposal import Proposal, ProposalState
@@ -271,7 +272,7 @@ async def test_no_grant_opens_a_halt(guards: Guards) -> None:
         halt = await halts.create(
             connection, HaltScope(everything=True), "stop", actor=OLGA, tenant="default"
         )
-    assert (await guards.admit(proposal)).held_on == halts.held_on(halt.id)
+    assert (await guards.admit(proposal)).held_on == on_halt(halt.id)
 
 
 async def test_the_sweep_wakes_what_no_window_closes_any_more(guards: Guards) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import func, select, update
 
 from adapters.audit.replay import replay
-from adapters.store import break_glass, halts
+from adapters.store import break_glass
 from adapters.store import proposals as proposals_store
 from adapters.store.database import Database, database_now
 from adapters.store.schema import audit_events, outbox, proposals
@@ -19,6 +19,7 @@ from contracts.audit import AuditEvent
 from contracts.base import new_id
 from contracts.break_glass import BreakGlass, BreakGlassStatus, confirm_refusal, review_refusal
 from contracts.configuration import BypassableGate
+from contracts.holds import on_halt
 from contracts.principal import Principal, PrincipalKind, Role
 from contracts.safety import HaltScope
 from tests.adapters.store.samples import stored_proposal
@@ -149,7 +150,7 @@ async def test_each_step_is_audited_and_told_and_the_log_alone_gives_the_same_gr
 
 async def test_a_confirmation_wakes_what_it_covers_and_nothing_that_a_halt_holds(database: Database) -> None:
     covered, halted, elsewhere = [await stored_proposal(database) for _ in range(3)]
-    held_on = {covered.id: "window:nights", halted.id: halts.held_on("hlt_1"), elsewhere.id: "window:nights"}
+    held_on = {covered.id: "window:nights", halted.id: on_halt("hlt_1"), elsewhere.id: "window:nights"}
     async with database.transaction() as connection:
         for proposal_id, key in held_on.items():
             await connection.execute(

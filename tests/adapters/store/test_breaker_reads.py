@@ -9,6 +9,7 @@ from adapters.store import breaker_reads, breakers, held_reads
 from adapters.store.database import Database, database_now
 from adapters.store.schema import proposals
 from contracts.configuration import BreakerLimits
+from contracts.holds import on_breaker
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import BEN
 from tests.steps import count_outcome
@@ -39,7 +40,7 @@ async def test_it_tells_how_a_breaker_came_to_be_so_newest_first(database: Datab
 async def test_what_it_holds_is_listed_in_the_order_in_which_it_goes_on(database: Database) -> None:
     made = [await stored_proposal(database, priority=priority) for priority in (3, 1, 3)]
     async with database.transaction() as connection:
-        await connection.execute(update(proposals).values(state="ready", held_on=breakers.held_on(KIND)))
+        await connection.execute(update(proposals).values(state="ready", held_on=on_breaker(KIND)))
     async with database.reading() as connection:
         found = await breaker_reads.held(connection, "default", [KIND, "kind:none"])
         probes = await held_reads.named(connection, "default", [made[0].id, "prp_none"])

@@ -15,6 +15,7 @@ from adapters.store.schema import audit_events, outbox, proposals
 from contracts.circuit_breaker import PROBE_LASTS, Measure, Outcome
 from contracts.configuration import BreakerLimits
 from contracts.configuration.limits import AgentBreakerLimits
+from contracts.holds import on_breaker
 from contracts.safety import Breaker, BreakerState
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import AGENT, BEN, NOON
@@ -59,7 +60,7 @@ async def subjects(database: Database, kind: str) -> list[str]:
 async def held(database: Database, breaker_id: str) -> str:
     proposal = await stored_proposal(database)
     async with database.transaction() as connection:
-        held_on = breakers.held_on(breaker_id)
+        held_on = on_breaker(breaker_id)
         values = update(proposals).where(proposals.c.id == proposal.id).values(state="ready", held_on=held_on)
         await connection.execute(values)
     return proposal.id

@@ -9,6 +9,7 @@ from adapters.store import halt_reads, halts
 from adapters.store.database import Database, database_now
 from adapters.store.halt_reads import Fate, Reach
 from adapters.store.schema import intents, proposals
+from contracts.holds import on_halt
 from contracts.proposal import Proposal, ProposalState
 from contracts.safety import HaltScope
 from tests.adapters.store.samples import stored_proposal
@@ -148,7 +149,7 @@ async def test_it_tells_what_goes_on_when_this_halt_ends(database: Database) -> 
     await put(database, _S.AWAITING_APPROVAL)
     async with database.transaction() as connection:
         await connection.execute(
-            update(proposals).where(proposals.c.id == held.id).values(held_on=halts.held_on(made.id))
+            update(proposals).where(proposals.c.id == held.id).values(held_on=on_halt(made.id))
         )
     met = await reach(database, halt_id=made.id)
     assert (met.resumes_count, met.stops_count) == (1, 2)

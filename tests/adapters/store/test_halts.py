@@ -11,6 +11,7 @@ from adapters.store import halts
 from adapters.store.database import Database, database_now
 from adapters.store.proposals import lock
 from adapters.store.schema import audit_events, intents, outbox, proposals
+from contracts.holds import on_halt
 from contracts.proposal import Proposal
 from contracts.safety import Halt, HaltScope, HaltStatus
 from tests.adapters.store.samples import stored_proposal
@@ -142,7 +143,7 @@ async def test_a_halt_that_still_drains_stops_what_comes_next_already(database: 
 
 async def hold(connection: AsyncConnection, proposal: Proposal, made: Halt) -> None:
     """What a pass that saw the halt writes."""
-    values = {"state": "ready", "held_on": halts.held_on(made.id)}
+    values = {"state": "ready", "held_on": on_halt(made.id)}
     await connection.execute(update(proposals).where(proposals.c.id == proposal.id).values(**values))
 
 

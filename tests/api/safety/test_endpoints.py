@@ -12,6 +12,7 @@ from adapters.store.ledger import Amount
 from adapters.store.schema import breakers as breakers_table
 from adapters.store.schema import intents, outbox, proposals
 from contracts.configuration import BreakerLimits
+from contracts.holds import on_breaker
 from guardrails.budget.windows import window_at
 from tests.api.serving import Api
 from tests.steps import count_outcome, reserve
@@ -199,7 +200,7 @@ async def test_a_breaker_tells_its_cooldown_what_it_holds_and_its_moves(api: Api
         await connection.execute(
             update(proposals)
             .where(proposals.c.id == proposal_id)
-            .values(state="ready", held_on=breakers.held_on(kind))
+            .values(state="ready", held_on=on_breaker(kind))
         )
     (shown,) = (await api.get("/v1/breakers")).json()["items"]
     assert 3_500 < shown["cooldown_seconds_left"] <= 3_600

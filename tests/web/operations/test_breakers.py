@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from adapters.store import breakers
 from adapters.store.schema import breakers as breakers_table
 from adapters.store.schema import outbox
+from contracts.holds import on_breaker
 from tests.browser import axe
 from tests.contracts.samples import BEN
 from tests.web.operations.stage import KIND, TARGET, Stage
@@ -16,7 +17,7 @@ from tests.web.operations.stage import KIND, TARGET, Stage
 async def test_a_breaker_is_reset_with_a_reason_and_what_it_held_goes_on(stage: Stage) -> None:
     await stage.fail(KIND, TARGET)
     held = await stage.propose("inference", 3)
-    await stage.put(held, "ready", breakers.held_on(TARGET))
+    await stage.put(held, "ready", on_breaker(TARGET))
     async with stage.site.visit("olga") as visit:
         visit.expect_fault("status of 422")
         page = visit.page

@@ -7,6 +7,7 @@ import re
 from playwright.async_api import Page, expect
 
 from adapters.store import halts
+from contracts.holds import on_halt
 from contracts.safety import HaltScope
 from tests.browser import CUT, PHONE, axe, has_no_sideways_scroll
 from tests.contracts.samples import BEN
@@ -195,7 +196,7 @@ async def test_somebody_who_was_faster_is_named(stage: Stage) -> None:
 async def test_the_end_says_what_goes_on(stage: Stage) -> None:
     halt_id = await halt(stage)
     held = await stage.propose("inference", 5)
-    await stage.put(held, "ready", halts.held_on(halt_id))
+    await stage.put(held, "ready", on_halt(halt_id))
     async with stage.site.visit("olga") as visit:
         page = visit.page
         await page.goto(f"/operations/halts/{halt_id}")

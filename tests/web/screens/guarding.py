@@ -15,8 +15,8 @@ from adapters.store.ledger import costs
 from adapters.store.schema import breakers as breaker_rows
 from contracts.action_cost import ActionCost
 from contracts.configuration import Budget, DeclaredAgent
+from contracts.holds import on_window
 from contracts.request import AgentStep, RequestStatus
-from guardrails.change_window.decision import HELD_ON
 from tests.adapters.store.samples import stored_request
 from tests.api.safety.test_exceptions import WINDOWS, window
 from tests.api.serving import CONFIGURATION
@@ -51,7 +51,7 @@ def with_guards() -> dict[str, Any]:
 async def guarded(site: Site) -> dict[str, str]:
     """Fill the place."""
     stage = await dress(site)
-    await stage.put(await stage.propose("inference", 3), "ready", f"{HELD_ON}year-end")
+    await stage.put(await stage.propose("inference", 3), "ready", on_window("year-end"))
     await _break(stage)
     await _price(stage)
     reviewed = await opened(site, ("confirm", "ben"), ("end", "ben"), ("review", "cleo"))

@@ -13,11 +13,11 @@ from adapters.store import comments, halts
 from adapters.store.schema import breakers as breaker_rows
 from adapters.store.schema import evaluations
 from contracts.decision import DecisionKind
+from contracts.holds import on_halt, on_window
 from contracts.principal import Role
 from contracts.proposal import Planner, PlannerKind
 from contracts.request import Trust
 from contracts.safety import HaltScope
-from guardrails.change_window.decision import HELD_ON
 from settings import OidcSettings
 from tests.api.audit.story import S, Story
 from tests.api.safety.test_exceptions import window
@@ -97,7 +97,7 @@ async def _out_of_the_ordinary(site: Site, stages: Stages) -> Made:
     assert (await api.post(f"/v1/proposals/{edited}/revisions", change, by="olga")).status_code == 202
     await stages.evaluated(edited)
     frozen = await stages.waiting(node_pool="frozen")
-    await hold(api, frozen, f"{HELD_ON}year-end")
+    await hold(api, frozen, on_window("year-end"))
     groups = await stages.waiting(quorum=2, production=False)
     await ask(api, groups, groups=("dba", "network"))
     await lend(api, "cleo", "vera", environment="development")
@@ -142,7 +142,7 @@ async def busy(site: Site) -> Made:
     effective = await _halt(stage, "Load test until noon", environment="development")
     draining = await _halt(stage, "GPU quota incident 4711", environment="production")
     held = await stage.propose("inference", 5)
-    await stage.put(held, "ready", halts.held_on(draining))
+    await stage.put(held, "ready", on_halt(draining))
     return {"draining": draining, "effective": effective, "ended": ended, "kind": KIND, "target": TARGET}
 
 

@@ -9,7 +9,7 @@ from html import unescape
 import pytest
 
 from adapters.store import overrides
-from guardrails.change_window.decision import HELD_ON
+from contracts.holds import on_window
 from tests.api.safety.test_exceptions import window
 from tests.api.serving import CONFIGURATION, Api, serving
 from tests.api.web.proposal.out_of_the_ordinary import hold
@@ -41,7 +41,7 @@ async def frozen(migrated_database_url: str, request: pytest.FixtureRequest) -> 
 
 @pytest.mark.parametrize("by", ["ben", "vera"])
 async def test_others_are_told_when_it_opens_and_who_may_override(frozen: Api, by: str) -> None:
-    told = await panel(frozen, await waiting_on(frozen, f"{HELD_ON}year-end"), by)
+    told = await panel(frozen, await waiting_on(frozen, on_window("year-end")), by)
     assert "year-end" in told
     assert "this starts by itself then" in told
     assert "may override that" in told
@@ -49,7 +49,7 @@ async def test_others_are_told_when_it_opens_and_who_may_override(frozen: Api, b
 
 
 async def test_the_named_role_overrides_it_with_a_reason(frozen: Api) -> None:
-    proposal_id = await waiting_on(frozen, f"{HELD_ON}year-end")
+    proposal_id = await waiting_on(frozen, on_window("year-end"))
     assert "Override the window" in await panel(frozen, proposal_id, "olga")
     fields = {"idempotency_key": "web_1", "reason": ""}
     async with frozen.browser("olga") as browser:
@@ -67,7 +67,7 @@ async def test_the_named_role_overrides_it_with_a_reason(frozen: Api) -> None:
 
 
 async def test_a_refused_override_keeps_its_words(frozen: Api) -> None:
-    proposal_id = await waiting_on(frozen, f"{HELD_ON}year-end")
+    proposal_id = await waiting_on(frozen, on_window("year-end"))
     async with frozen.browser("ben") as browser:
         answer = await browser.post(
             f"/proposals/{proposal_id}/override",
@@ -84,7 +84,7 @@ async def test_whoever_asked_does_not_override_for_themselves(frozen: Api) -> No
     frozen.app.state.parts = replace(
         parts, configuration=CONFIGURATION.model_copy(update={"windows": windows})
     )
-    told = await panel(frozen, await waiting_on(frozen, f"{HELD_ON}year-end"), "ana")
+    told = await panel(frozen, await waiting_on(frozen, on_window("year-end")), "ana")
     assert "Override the window" not in told
 
 
@@ -95,5 +95,5 @@ async def test_what_something_else_holds_offers_no_override(frozen: Api) -> None
 
 @pytest.mark.parametrize("frozen", [100.0], indirect=True, ids=["opens too late"])
 async def test_a_window_that_opens_too_late_says_that_it_expires(frozen: Api) -> None:
-    told = await panel(frozen, await waiting_on(frozen, f"{HELD_ON}year-end"), "ben")
+    told = await panel(frozen, await waiting_on(frozen, on_window("year-end")), "ben")
     assert "without an override this expires" in told
