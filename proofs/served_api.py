@@ -112,10 +112,10 @@ async def _serve(database_url: str, directory: str) -> None:
         async with api.database.transaction() as connection:
             admin = Principal(kind=PrincipalKind.HUMAN, subject="ada", roles=(Role.ADMIN,))
             requester = Principal(kind=PrincipalKind.HUMAN, subject="rita", roles=(Role.REQUESTER,))
-            api.tokens["ada"] = await tokens.issue(connection, admin, actor=SYSTEM)
+            api.tokens["ada"] = await tokens.issue(connection, admin, actor=SYSTEM, tenant="default")
             bell = Principal(kind=PrincipalKind.SERVICE, subject="bell", roles=(Role.REQUESTER,))
-            api.tokens["bell"] = await tokens.issue(connection, bell, actor=SYSTEM)
-            api.tokens["rita"] = await tokens.issue(connection, requester, actor=SYSTEM)
+            api.tokens["bell"] = await tokens.issue(connection, bell, actor=SYSTEM, tenant="default")
+            api.tokens["rita"] = await tokens.issue(connection, requester, actor=SYSTEM, tenant="default")
         host, port = listening.getsockname()
         known = await _things(api)
         say(json.dumps({"url": f"http://{host}:{port}", "tokens": api.tokens, "known": known}))

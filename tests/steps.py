@@ -64,7 +64,7 @@ async def count_outcome(
 ) -> None:
     """Count one outcome against several breakers."""
     outcomes = [Outcome(one, ok, reason_code, owner=proposal_id) for one in ids]
-    await breakers.record(connection, outcomes, limits, now, draw=draw)
+    await breakers.record(connection, outcomes, limits, now, draw=draw, tenant="default")
 
 
 async def reserve(

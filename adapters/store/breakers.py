@@ -75,7 +75,7 @@ async def record(
     limits: BreakerLimits,
     now: datetime,
     *,
-    tenant: str = "default",
+    tenant: str,
     draw: Draw = _DRAW,
 ) -> None:
     """Count outcomes, at most one per breaker, in the transaction that found them out.
@@ -102,7 +102,7 @@ async def record(
 
 
 async def reset(
-    connection: AsyncConnection, breaker_id: str, *, actor: Principal, reason: str, tenant: str = "default"
+    connection: AsyncConnection, breaker_id: str, *, actor: Principal, reason: str, tenant: str
 ) -> Breaker | None:
     """Close a breaker on a person's word and wake what it holds. None when there is no such breaker."""
     found = await _locked(connection, [breaker_id])
@@ -131,7 +131,7 @@ async def open_by_hand(
     reason: str,
     lasts: timedelta | None,
     now: datetime,
-    tenant: str = "default",
+    tenant: str,
 ) -> Breaker:
     """Open a breaker on a person's word, whether it ever failed or not; without `lasts` until a person closes it."""
     (before,) = await _locked(connection, [breaker_id], create=[breaker_id])
@@ -147,7 +147,7 @@ async def all_breakers(connection: AsyncConnection) -> tuple[Breaker, ...]:
     return tuple(breaker_of(row) for row in found.all())
 
 
-async def release_probes(connection: AsyncConnection, owner: str, *, tenant: str = "default") -> None:
+async def release_probes(connection: AsyncConnection, owner: str, *, tenant: str) -> None:
     """Give back the probes of what closes without an outcome, and wake the next that may probe."""
     found = await connection.execute(
         select(breakers).where(breakers.c.probe_owner == owner).order_by(breakers.c.id).with_for_update()
@@ -165,7 +165,7 @@ def add_probe(batch: Batch, breaker: Breaker, proposal_id: str, now: datetime, *
 
 
 async def take_probe(
-    connection: AsyncConnection, breaker_id: str, owner: str, now: datetime, *, tenant: str = "default"
+    connection: AsyncConnection, breaker_id: str, owner: str, now: datetime, *, tenant: str
 ) -> bool:
     """Tell whether a breaker lets `owner` through, giving it the one probe where it is due."""
     found = await _locked(connection, [breaker_id])
@@ -180,7 +180,7 @@ async def take_probe(
 
 
 async def mark_ready(
-    connection: AsyncConnection, now: datetime, *, read: Breaker | None = None, tenant: str = "default"
+    connection: AsyncConnection, now: datetime, *, read: Breaker | None = None, tenant: str
 ) -> int:
     """Let the probes go whose breaker's time is over, and wake the first that each holds. Return how many.
 
@@ -203,7 +203,7 @@ async def mark_ready(
     return done
 
 
-async def cool_down(connection: AsyncConnection, *, tenant: str = "default") -> int:
+async def cool_down(connection: AsyncConnection, *, tenant: str) -> int:
     """Do what `mark_ready` does, by the database's clock."""
     return await mark_ready(connection, await database_now(connection), tenant=tenant)
 
@@ -231,7 +231,7 @@ async def reopen_after_read(
     limits: BreakerLimits,
     now: datetime,
     *,
-    tenant: str = "default",
+    tenant: str,
     draw: Draw = _DRAW,
 ) -> bool:
     """Keep a breaker open whose read failed, for its next cooldown. False: it moved since it was read."""

@@ -65,7 +65,7 @@ async def issue(
     actor: Principal,
     expires_at: datetime | None = None,
     token: str | None = None,
-    tenant: str = "default",
+    tenant: str,
 ) -> str:
     """Store a token for a principal, with its audit event, and return its text: the only time it is seen.
 
@@ -119,9 +119,7 @@ async def authenticate(connection: AsyncConnection, token: str, *, holding: bool
     return Principal.model_validate(row.principal)
 
 
-async def revoke(
-    connection: AsyncConnection, revoked_id: str, *, actor: Principal, tenant: str = "default"
-) -> bool:
+async def revoke(connection: AsyncConnection, revoked_id: str, *, actor: Principal, tenant: str) -> bool:
     """Revoke a token by its public id, with its audit event. False when there is none in force.
 
     With it end all that links opened for its person: which of their tokens a link was made with is not kept.
@@ -147,9 +145,7 @@ async def revoke(
     return True
 
 
-async def import_file(
-    connection: AsyncConnection, path: Path, *, actor: Principal, tenant: str = "default"
-) -> None:
+async def import_file(connection: AsyncConnection, path: Path, *, actor: Principal, tenant: str) -> None:
     """Store the tokens of a local stack: a JSON object of role name → token. A second call changes nothing.
 
     Raises:

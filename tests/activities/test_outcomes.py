@@ -150,9 +150,15 @@ async def test_no_end_leaves_a_probe_behind(database: Database, state: S) -> Non
         await take_lease(connection, proposal.action.target.serialisation_domain, proposal.id)
         for one in ids:
             await breakers.open_by_hand(
-                connection, one, actor=ANA, reason="x", lasts=NOON - NOON, now=NOON.replace(year=2020)
+                connection,
+                one,
+                actor=ANA,
+                reason="x",
+                lasts=NOON - NOON,
+                now=NOON.replace(year=2020),
+                tenant="default",
             )
-            assert await breakers.take_probe(connection, one, proposal.id, NOON)
+            assert await breakers.take_probe(connection, one, proposal.id, NOON, tenant="default")
     async with database.transaction() as connection:
         row = await proposals.lock(connection, proposal.id)
         if state is S.SUCCEEDED:

@@ -360,7 +360,7 @@ async def serving(database_url: str, **changes: Any) -> AsyncIterator[Api]:
     async with database.transaction() as connection:
         for name, (kind, roles) in PEOPLE.items():
             principal = Principal(kind=kind, subject=name, roles=roles)
-            issued[name] = await tokens.issue(connection, principal, actor=SYSTEM)
+            issued[name] = await tokens.issue(connection, principal, actor=SYSTEM, tenant="default")
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://sluice.test") as http:

@@ -43,10 +43,10 @@ async def test_public_routes_answer_without_a_token(api: Api) -> None:
 
 async def test_a_wrong_revoked_or_expired_token_gets_one_and_the_same_answer(api: Api) -> None:
     async with api.database.transaction() as connection:
-        revoked = await tokens.issue(connection, ANA, actor=SYSTEM)
-        await tokens.revoke(connection, tokens.token_id(revoked), actor=SYSTEM)
+        revoked = await tokens.issue(connection, ANA, actor=SYSTEM, tenant="default")
+        await tokens.revoke(connection, tokens.token_id(revoked), actor=SYSTEM, tenant="default")
         past = datetime.now(UTC) - timedelta(seconds=1)
-        expired = await tokens.issue(connection, ANA, actor=SYSTEM, expires_at=past)
+        expired = await tokens.issue(connection, ANA, actor=SYSTEM, expires_at=past, tenant="default")
     details = set()
     for token in ("slc_wrong", revoked, expired, "x" * 5_000, ""):
         answer = await api.http.get("/v1/proposals", headers={"Authorization": f"Bearer {token}"})

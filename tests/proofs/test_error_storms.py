@@ -21,11 +21,11 @@ from adapters.store.database import Database, database_now
 from adapters.store.outbox import OutboxKind, put
 from adapters.store.schema import outbox, proposals
 from contracts.configuration import Configuration
+from contracts.holds import on_breaker
 from proofs.error_storms.__main__ import faults, figures, storm_of, storms_of
 from proofs.error_storms.course import Met, Refusal, StormGround
 from proofs.error_storms.judging import Phases, impatient, weather
 from proofs.error_storms.retries import Retried
-from contracts.holds import on_breaker
 from tests.adapters.store.samples import stored_proposal
 from tests.contracts.samples import BEN
 from tests.e2e.practice_ground import DEVELOPMENT, STAGING
@@ -136,7 +136,13 @@ async def wakes_after_the_storm(database: Database) -> list[float]:
     async with database.transaction() as connection:
         now = await database_now(connection)
         await breakers.open_by_hand(
-            connection, BREAKER, actor=BEN, reason="outage", lasts=None, now=now - timedelta(minutes=1)
+            connection,
+            BREAKER,
+            actor=BEN,
+            reason="outage",
+            lasts=None,
+            now=now - timedelta(minutes=1),
+            tenant="default",
         )
     for place in range(HELD):
         proposal = await stored_proposal(database)
@@ -152,7 +158,7 @@ async def wakes_after_the_storm(database: Database) -> list[float]:
             )
     async with database.transaction() as connection:
         closed_at = await database_now(connection)
-        await breakers.reset(connection, BREAKER, actor=BEN, reason="over")
+        await breakers.reset(connection, BREAKER, actor=BEN, reason="over", tenant="default")
     async with database.reading() as connection:
         due = (await connection.execute(select(outbox.c.due_at).where(outbox.c.kind == "wake"))).scalars()
         return [max(0.0, (one - closed_at).total_seconds()) for one in due]

@@ -288,7 +288,13 @@ async def test_a_model_that_is_given_a_rest_is_not_asked_and_the_answer_says_why
     async with stack.database.transaction() as connection:
         now = await database_now(connection)
         await breakers.open_by_hand(
-            connection, "model:stub-1", actor=SYSTEM, reason="it rambles", lasts=None, now=now
+            connection,
+            "model:stub-1",
+            actor=SYSTEM,
+            reason="it rambles",
+            lasts=None,
+            now=now,
+            tenant="default",
         )
     request = request_of("how big is inference in acme-prod?")
     closed = await stack.run(request)
@@ -296,6 +302,6 @@ async def test_a_model_that_is_given_a_rest_is_not_asked_and_the_answer_says_why
     assert "is given a rest" in (await stack.row(request)).answer
     assert chat_server.calls == []
     async with stack.database.transaction() as connection:
-        await breakers.reset(connection, "model:stub-1", actor=SYSTEM, reason="cured")
+        await breakers.reset(connection, "model:stub-1", actor=SYSTEM, reason="cured", tenant="default")
     await stack.run(request_of("how big is inference in acme-prod?"))
     assert len(chat_server.calls) == 1

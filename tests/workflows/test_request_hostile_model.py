@@ -108,7 +108,9 @@ async def nothing_happened(stack: RequestStack, fleet: RunningEmulator) -> None:
 async def trusted_again(stack: RequestStack) -> None:
     """Close the model's circuit breaker: each behaviour is the first."""
     async with stack.database.transaction() as connection:
-        await breakers.reset(connection, "model:stub-1", actor=SYSTEM, reason="another model")
+        await breakers.reset(
+            connection, "model:stub-1", actor=SYSTEM, reason="another model", tenant="default"
+        )
 
 
 async def test_what_is_no_valid_outcome_is_refused_with_a_reason_and_never_repaired(

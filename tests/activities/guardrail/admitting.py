@@ -44,6 +44,6 @@ async def close(guards: Guards, proposal: Proposal, state: str = "succeeded") ->
     """Close a proposal as a later stage would: lease, probe and budget are given back."""
     async with guards.database.transaction() as connection:
         await leases.release(connection, proposal.action.target.serialisation_domain, proposal.id)
-        await breakers.release_probes(connection, proposal.id)
+        await breakers.release_probes(connection, proposal.id, tenant="default")
         await ledger.release_all(connection, proposal.id)
         await connection.execute(update(proposals).where(proposals.c.id == proposal.id).values(state=state))

@@ -76,6 +76,7 @@ async def test_while_an_agents_breaker_is_open_a_person_must_agree(guards: Guard
             reason="it goes astray",
             lasts=None,
             now=await database_now(connection),
+            tenant="default",
         )
     assert (await guards.admit(people)).admitted
     result = await guards.admit(agents)
@@ -89,11 +90,11 @@ async def test_an_open_provider_holds_every_change_of_its(guards: Guards) -> Non
     async with guards.database.transaction() as connection:
         now = await database_now(connection)
         await breakers.open_by_hand(
-            connection, "provider:gke", actor=BEN, reason="outage", lasts=None, now=now
+            connection, "provider:gke", actor=BEN, reason="outage", lasts=None, now=now, tenant="default"
         )
     assert (await guards.admit(proposal)).held_on == "breaker:provider:gke"
     async with guards.database.transaction() as connection:
-        await breakers.reset(connection, "provider:gke", actor=BEN, reason="over")
+        await breakers.reset(connection, "provider:gke", actor=BEN, reason="over", tenant="default")
     assert await woken(guards) == [proposal.id]
     assert (await guards.admit(proposal, 3)).admitted
 

@@ -30,7 +30,13 @@ async def opened(guards: Guards, ago: timedelta = timedelta(0)) -> datetime:
     async with guards.database.transaction() as connection:
         now = await database_now(connection)
         await breakers.open_by_hand(
-            connection, "provider:gke", actor=BEN, reason="outage", lasts=None, now=now - ago
+            connection,
+            "provider:gke",
+            actor=BEN,
+            reason="outage",
+            lasts=None,
+            now=now - ago,
+            tenant="default",
         )
     return now
 
@@ -38,7 +44,7 @@ async def opened(guards: Guards, ago: timedelta = timedelta(0)) -> datetime:
 async def closed(guards: Guards) -> datetime:
     """Close the provider's breaker; return the moment after that."""
     async with guards.database.transaction() as connection:
-        await breakers.reset(connection, "provider:gke", actor=BEN, reason="over")
+        await breakers.reset(connection, "provider:gke", actor=BEN, reason="over", tenant="default")
         return await database_now(connection)
 
 

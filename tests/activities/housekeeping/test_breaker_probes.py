@@ -86,7 +86,7 @@ class Sweeping:
     async def lets_through(self, breaker_id: str) -> bool:
         async with self.database.transaction() as connection:
             now = await database_now(connection)
-            return await breakers.take_probe(connection, breaker_id, "prp_1", now)
+            return await breakers.take_probe(connection, breaker_id, "prp_1", now, tenant="default")
 
 
 @pytest.fixture

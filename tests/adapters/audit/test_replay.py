@@ -229,15 +229,21 @@ async def test_every_breaker_stands_in_the_log_as_it_stands_in_its_row(database:
             now, one = await database_now(connection), chance.choice(ids)
             match chance.randint(0, 6):
                 case 0:
-                    await breakers.reset(connection, one, actor=SYSTEM, reason="cured")
+                    await breakers.reset(connection, one, actor=SYSTEM, reason="cured", tenant="default")
                 case 1:
                     await breakers.open_by_hand(
-                        connection, one, actor=SYSTEM, reason="stop", lasts=timedelta(0), now=now
+                        connection,
+                        one,
+                        actor=SYSTEM,
+                        reason="stop",
+                        lasts=timedelta(0),
+                        now=now,
+                        tenant="default",
                     )
                 case 2:
-                    await breakers.cool_down(connection)
+                    await breakers.cool_down(connection, tenant="default")
                 case 3:
-                    await breakers.take_probe(connection, one, "prp_1", now)
+                    await breakers.take_probe(connection, one, "prp_1", now, tenant="default")
                 case _:
                     ok = chance.random() < 0.3
                     await count_outcome(connection, [one], ok, "stockout", limits, now, proposal_id="prp_1")

@@ -14,7 +14,9 @@ from adapters.store.database import Database, database_now
 
 async def ask(database: Database, breaker_id: str, owner: str) -> bool:
     async with database.transaction() as connection:
-        return await breakers.take_probe(connection, breaker_id, owner, await database_now(connection))
+        return await breakers.take_probe(
+            connection, breaker_id, owner, await database_now(connection), tenant="default"
+        )
 
 
 async def main(url: str, breaker_id: str, prefix: str, count: int) -> None:

@@ -94,7 +94,9 @@ class StoredBreaker(RuleBasedStateMachine):
 
     @rule(owner=st.sampled_from(OWNERS))
     def a_proposal_asks(self, owner: str) -> None:
-        let = self._do(lambda connection: breakers.take_probe(connection, self.id, owner, self.now))
+        let = self._do(
+            lambda connection: breakers.take_probe(connection, self.id, owner, self.now, tenant="default")
+        )
         before, after = self.before, self._now_is()
         if before is None or before.state is BreakerState.CLOSED:
             assert let
@@ -113,18 +115,22 @@ class StoredBreaker(RuleBasedStateMachine):
         if failed:
             code = "provider_unavailable"
             moved = self._do(
-                lambda connection: breakers.reopen_after_read(connection, found, code, LIMITS, self.now)
+                lambda connection: breakers.reopen_after_read(
+                    connection, found, code, LIMITS, self.now, tenant="default"
+                )
             )
             if moved:
                 after = self._now_is()
                 assert after is not None
                 self._opened_for_its_turn(after)
         else:
-            self._do(lambda connection: breakers.mark_ready(connection, self.now, read=found))
+            self._do(
+                lambda connection: breakers.mark_ready(connection, self.now, read=found, tenant="default")
+            )
 
     @rule(owner=st.sampled_from(OWNERS))
     def a_proposal_closes(self, owner: str) -> None:
-        self._do(lambda connection: breakers.release_probes(connection, owner))
+        self._do(lambda connection: breakers.release_probes(connection, owner, tenant="default"))
         after = self._now_is()
         assert after is None or after.probe_owner != owner
 
@@ -133,13 +139,23 @@ class StoredBreaker(RuleBasedStateMachine):
         lasts = None if minutes is None else timedelta(minutes=minutes)
         self._do(
             lambda connection: breakers.open_by_hand(
-                connection, self.id, actor=BEN, reason="maintenance", lasts=lasts, now=self.now
+                connection,
+                self.id,
+                actor=BEN,
+                reason="maintenance",
+                lasts=lasts,
+                now=self.now,
+                tenant="default",
             )
         )
 
     @rule()
     def a_person_closes_it(self) -> None:
-        self._do(lambda connection: breakers.reset(connection, self.id, actor=BEN, reason="cured"))
+        self._do(
+            lambda connection: breakers.reset(
+                connection, self.id, actor=BEN, reason="cured", tenant="default"
+            )
+        )
         after = self._now_is()
         assert after is None or after.state is BreakerState.CLOSED
 

@@ -29,7 +29,7 @@ async def fail(database: Database) -> None:
 async def test_it_tells_how_a_breaker_came_to_be_so_newest_first(database: Database) -> None:
     await fail(database)
     async with database.transaction() as connection:
-        await breakers.reset(connection, KIND, actor=BEN, reason="stock is back")
+        await breakers.reset(connection, KIND, actor=BEN, reason="stock is back", tenant="default")
     async with database.reading() as connection:
         moves = (await breaker_reads.moves(connection, "default", [KIND, "kind:none"]))[KIND]
     told = [(one.payload["from"], one.payload["to"], one.payload["reason_code"]) for one in moves]

@@ -157,7 +157,7 @@ async def test_a_probe_given_back_lets_the_next_one_probe(database: Database) ->
     waiting = await held(database, KIND)
     await probe(database, "prp_probe")
     async with database.transaction() as connection:
-        await breakers.release_probes(connection, "prp_probe")
+        await breakers.release_probes(connection, "prp_probe", tenant="default")
     found = await breaker(database, KIND)
     assert found is not None
     assert (found.state, found.probe_owner) == (BreakerState.OPEN, None)
@@ -169,8 +169,13 @@ async def test_a_person_can_reset_it_with_a_reason(database: Database) -> None:
         await record(database, ok=False)
     waiting = await held(database, TARGET)
     async with database.transaction() as connection:
-        closed = await breakers.reset(connection, TARGET, actor=BEN, reason="quota was raised")
-        assert await breakers.reset(connection, "target:unknown", actor=BEN, reason="?") is None
+        closed = await breakers.reset(
+            connection, TARGET, actor=BEN, reason="quota was raised", tenant="default"
+        )
+        assert (
+            await breakers.reset(connection, "target:unknown", actor=BEN, reason="?", tenant="default")
+            is None
+        )
     assert closed is not None
     assert closed == await breaker(database)
     assert (closed.state, closed.consecutive_failures) == (BreakerState.CLOSED, 0)
@@ -275,7 +280,7 @@ async def test_when_its_time_is_over_one_that_waits_is_woken_once(database: Data
         await count_outcome(connection, [KIND], False, "x", limits, await database_now(connection))
     for _ in range(2):
         async with database.transaction() as connection:
-            await breakers.cool_down(connection)
+            await breakers.cool_down(connection, tenant="default")
     assert await subjects(database, "wake") == [first]
 
 
@@ -285,20 +290,20 @@ async def test_one_that_is_read_first_waits_for_its_read(database: Database) -> 
     async with database.transaction() as connection:
         now = await database_now(connection)
         await count_outcome(connection, [TARGET], False, "x", limits, now)
-        assert await breakers.mark_ready(connection, now) == 0
-        assert not await breakers.take_probe(connection, TARGET, "prp_1", now)
+        assert await breakers.mark_ready(connection, now, tenant="default") == 0
+        assert not await breakers.take_probe(connection, TARGET, "prp_1", now, tenant="default")
     found = await breaker(database)
     assert found is not None
     assert await subjects(database, "wake") == []
     async with database.transaction() as connection:
         now = await database_now(connection)
-        assert await breakers.mark_ready(connection, now, read=found) == 1
-        assert await breakers.mark_ready(connection, now, read=found) == 0
+        assert await breakers.mark_ready(connection, now, read=found, tenant="default") == 1
+        assert await breakers.mark_ready(connection, now, read=found, tenant="default") == 0
     assert await subjects(database, "wake") == [waiting]
     async with database.transaction() as connection:
         now = await database_now(connection)
-        assert await breakers.take_probe(connection, TARGET, "prp_1", now)
-        assert not await breakers.take_probe(connection, TARGET, "prp_2", now)
+        assert await breakers.take_probe(connection, TARGET, "prp_1", now, tenant="default")
+        assert not await breakers.take_probe(connection, TARGET, "prp_2", now, tenant="default")
 
 
 async def test_a_read_that_came_too_late_moves_nothing(database: Database) -> None:
@@ -309,10 +314,10 @@ async def test_a_read_that_came_too_late_moves_nothing(database: Database) -> No
     read = await breaker(database)
     assert read is not None
     async with database.transaction() as connection:
-        await breakers.reset(connection, TARGET, actor=BEN, reason="cured")
+        await breakers.reset(connection, TARGET, actor=BEN, reason="cured", tenant="default")
         now = await database_now(connection)
-        assert await breakers.mark_ready(connection, now, read=read) == 0
-        assert not await breakers.reopen_after_read(connection, read, "x", limits, now)
+        assert await breakers.mark_ready(connection, now, read=read, tenant="default") == 0
+        assert not await breakers.reopen_after_read(connection, read, "x", limits, now, tenant="default")
     found = await breaker(database)
     assert found is not None
     assert found.state is BreakerState.CLOSED
@@ -321,13 +326,13 @@ async def test_a_read_that_came_too_late_moves_nothing(database: Database) -> No
 async def test_a_person_can_open_one_that_never_failed(database: Database) -> None:
     async with database.transaction() as connection:
         opened = await breakers.open_by_hand(
-            connection, PROVIDER, actor=BEN, reason="maintenance", lasts=None, now=NOON
+            connection, PROVIDER, actor=BEN, reason="maintenance", lasts=None, now=NOON, tenant="default"
         )
     assert (opened.state, opened.open_until, opened.rule) == (BreakerState.OPEN, None, "operator")
     assert opened == await breaker(database, PROVIDER)
     async with database.transaction() as connection:
         later = NOON + timedelta(days=400)
-        assert not await breakers.take_probe(connection, PROVIDER, "prp_1", later)
+        assert not await breakers.take_probe(connection, PROVIDER, "prp_1", later, tenant="default")
     assert [one["breaker_id"] for one in await notices(database)] == [PROVIDER]
     async with database.reading() as connection:
         (leaf,) = (await connection.execute(select(audit_events.c.leaf))).scalars()
@@ -343,7 +348,9 @@ async def test_an_agents_rates_count_each_proposal_once(database: Database) -> N
     async def reviewed(owner: str, *, ok: bool) -> None:
         outcome = Outcome(name, ok, "overridden", owner=owner, measure=Measure.REVIEW)
         async with database.transaction() as connection:
-            await breakers.record(connection, [outcome], limits, await database_now(connection))
+            await breakers.record(
+                connection, [outcome], limits, await database_now(connection), tenant="default"
+            )
 
     for number in range(3):
         await reviewed(f"prp_{number}", ok=True)
@@ -366,11 +373,11 @@ async def test_what_says_nothing_about_a_breaker_only_gives_its_probe_back(datab
     before = await breaker(database, KIND)
     async with database.transaction() as connection:
         outcome = Outcome(KIND, None, "refused", owner="prp_other")
-        await breakers.record(connection, [outcome], LIMITS, NOON)
+        await breakers.record(connection, [outcome], LIMITS, NOON, tenant="default")
     assert await breaker(database, KIND) == before
     async with database.transaction() as connection:
         outcome = Outcome(KIND, None, "refused", owner="prp_probe")
-        await breakers.record(connection, [outcome], LIMITS, NOON)
+        await breakers.record(connection, [outcome], LIMITS, NOON, tenant="default")
     after = await breaker(database, KIND)
     assert after is not None
     assert before is not None

@@ -24,7 +24,9 @@ async def who(database: Database, token: str) -> Principal | None:
 async def issued(database: Database, principal: Principal, lives: timedelta | None = None) -> str:
     async with database.transaction() as connection:
         expires_at = None if lives is None else utc_now() + lives
-        return await tokens.issue(connection, principal, actor=SYSTEM, expires_at=expires_at)
+        return await tokens.issue(
+            connection, principal, actor=SYSTEM, expires_at=expires_at, tenant="default"
+        )
 
 
 async def test_a_token_names_its_principal_and_nobody_else(database: Database) -> None:
@@ -43,7 +45,7 @@ async def test_an_unknown_token_names_nobody(database: Database, presented: str)
 async def test_a_longer_token_with_a_known_beginning_names_nobody(database: Database) -> None:
     token = "s" * tokens.MAX_LENGTH
     async with database.transaction() as connection:
-        await tokens.issue(connection, ANA, actor=SYSTEM, token=token)
+        await tokens.issue(connection, ANA, actor=SYSTEM, token=token, tenant="default")
     assert await who(database, token) == ANA
     assert await who(database, token + "s") is None
 
@@ -51,8 +53,8 @@ async def test_a_longer_token_with_a_known_beginning_names_nobody(database: Data
 async def test_an_expired_or_revoked_token_names_nobody(database: Database) -> None:
     expired, revoked = await issued(database, ANA, timedelta(seconds=-1)), await issued(database, ANA)
     async with database.transaction() as connection:
-        assert await tokens.revoke(connection, tokens.token_id(revoked), actor=SYSTEM)
-        assert not await tokens.revoke(connection, tokens.token_id(revoked), actor=SYSTEM)
+        assert await tokens.revoke(connection, tokens.token_id(revoked), actor=SYSTEM, tenant="default")
+        assert not await tokens.revoke(connection, tokens.token_id(revoked), actor=SYSTEM, tenant="default")
     assert await who(database, expired) is None
     assert await who(database, revoked) is None
 
@@ -73,10 +75,10 @@ async def test_a_file_of_local_tokens_is_imported_once(database: Database, tmp_p
     file.write_text(json.dumps(local))
     for _ in range(2):
         async with database.transaction() as connection:
-            await tokens.import_file(connection, file, actor=SYSTEM)
+            await tokens.import_file(connection, file, actor=SYSTEM, tenant="default")
     async with database.transaction() as connection:
-        await tokens.revoke(connection, tokens.token_id(local["viewer"]), actor=SYSTEM)
-        await tokens.import_file(connection, file, actor=SYSTEM)
+        await tokens.revoke(connection, tokens.token_id(local["viewer"]), actor=SYSTEM, tenant="default")
+        await tokens.import_file(connection, file, actor=SYSTEM, tenant="default")
         events = (await connection.execute(select(audit_events.c.type))).scalars().all()
     assert sorted(events) == ["token.issued"] * 6 + ["token.revoked"]
     assert await who(database, local["viewer"]) is None
@@ -95,4 +97,4 @@ async def test_a_wrong_token_file_is_refused_whole(database: Database, tmp_path:
     file.write_text(content)
     async with database.transaction() as connection:
         with pytest.raises(ConfigurationInvalid):
-            await tokens.import_file(connection, file, actor=SYSTEM)
+            await tokens.import_file(connection, file, actor=SYSTEM, tenant="default")

@@ -50,7 +50,7 @@ async def end(api: Api, delegation_id: str, *, by: str) -> int:
 async def add_admin(api: Api) -> None:
     admin = Principal(kind=PrincipalKind.HUMAN, subject="adam", roles=(Role.ADMIN,))
     async with api.database.transaction() as connection:
-        api.tokens["adam"] = await tokens.issue(connection, admin, actor=SYSTEM)
+        api.tokens["adam"] = await tokens.issue(connection, admin, actor=SYSTEM, tenant="default")
 
 
 async def test_the_delegate_decides_with_what_was_lent_and_it_is_signed(api: Api) -> None:
@@ -200,7 +200,7 @@ async def test_what_is_no_delegation_is_refused(
 
 async def test_somebody_whose_token_was_revoked_is_nobody_to_lend_to(api: Api) -> None:
     async with api.database.transaction() as connection:
-        await tokens.revoke(connection, tokens.token_id(api.tokens["vera"]), actor=SYSTEM)
+        await tokens.revoke(connection, tokens.token_id(api.tokens["vera"]), actor=SYSTEM, tenant="default")
     assert await refused(api) == (422, "person_unknown")
 
 

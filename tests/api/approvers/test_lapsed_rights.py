@@ -33,7 +33,9 @@ async def lent(api: Api) -> list[tuple[str, tuple[Role, ...]]]:
 
 async def revoke(api: Api, name: str) -> None:
     async with api.database.transaction() as connection:
-        assert await tokens.revoke(connection, tokens.token_id(api.tokens[name]), actor=SYSTEM)
+        assert await tokens.revoke(
+            connection, tokens.token_id(api.tokens[name]), actor=SYSTEM, tenant="default"
+        )
 
 
 async def sign_in(api: Api, person: Principal) -> str:
@@ -51,7 +53,7 @@ async def sign_in(api: Api, person: Principal) -> str:
 async def admit_root(api: Api) -> None:
     admin = Principal(kind=PrincipalKind.HUMAN, subject="root", roles=(Role.ADMIN,))
     async with api.database.transaction() as connection:
-        api.tokens["root"] = await tokens.issue(connection, admin, actor=SYSTEM)
+        api.tokens["root"] = await tokens.issue(connection, admin, actor=SYSTEM, tenant="default")
 
 
 async def is_active(api: Api) -> bool:
@@ -74,11 +76,11 @@ async def test_a_token_with_fewer_rights_lends_no_more_than_it_gives(api: Api) -
     await revoke(api, "ben")
     ben = Principal(kind=PrincipalKind.HUMAN, subject="ben", roles=(Role.VIEWER, Role.OPERATOR))
     async with api.database.transaction() as connection:
-        await tokens.issue(connection, ben, actor=SYSTEM)
+        await tokens.issue(connection, ben, actor=SYSTEM, tenant="default")
     assert await lent(api) == []
     approver = ben.model_copy(update={"roles": (Role.APPROVER,)})
     async with api.database.transaction() as connection:
-        await tokens.issue(connection, approver, actor=SYSTEM)
+        await tokens.issue(connection, approver, actor=SYSTEM, tenant="default")
     assert await lent(api) == [("ben", (Role.APPROVER,))]
     async with api.database.transaction() as connection:
         await connection.execute(text("update tokens set expires_at = clock_timestamp()"))

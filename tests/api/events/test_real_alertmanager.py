@@ -106,7 +106,7 @@ async def sent_requests(api: Api) -> list[Request]:
 async def token_file(api: Api, folder: Path) -> Path:
     principal = Principal(kind=PrincipalKind.SERVICE, subject="alertmanager", roles=(Role.REQUESTER,))
     async with api.database.transaction() as connection:
-        issued = await tokens.issue(connection, principal, actor=SYSTEM)
+        issued = await tokens.issue(connection, principal, actor=SYSTEM, tenant="default")
     path = folder / "token"
     path.write_text(issued)
     return path

@@ -32,7 +32,7 @@ async def alerting(api: Api) -> Api:
     """The API, with a token for Alertmanager."""
     principal = Principal(kind=PrincipalKind.SERVICE, subject="alertmanager", roles=(Role.REQUESTER,))
     async with api.database.transaction() as connection:
-        api.tokens["alertmanager"] = await tokens.issue(connection, principal, actor=SYSTEM)
+        api.tokens["alertmanager"] = await tokens.issue(connection, principal, actor=SYSTEM, tenant="default")
     return api
 
 

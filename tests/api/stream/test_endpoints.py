@@ -151,12 +151,12 @@ async def test_a_stream_ends_with_its_token(streamed: StreamingApi, how: str) ->
     mia = Principal(kind=PrincipalKind.HUMAN, subject="mia", roles=(Role.VIEWER,))
     expires_at = utc_now() + timedelta(seconds=5) if how == "expired" else None
     async with streamed.database.transaction() as connection:
-        token = await tokens.issue(connection, mia, actor=SYSTEM, expires_at=expires_at)
+        token = await tokens.issue(connection, mia, actor=SYSTEM, expires_at=expires_at, tenant="default")
     async with streamed.stream(token=token) as reading:
         assert len(await reading.take(1)) == 1
         if how == "revoked":
             async with streamed.database.transaction() as connection:
-                await tokens.revoke(connection, tokens.token_id(token), actor=SYSTEM)
+                await tokens.revoke(connection, tokens.token_id(token), actor=SYSTEM, tenant="default")
         assert await reading.take(1) == []
     assert streamed.feed.open_streams == 0
 

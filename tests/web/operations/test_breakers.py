@@ -49,7 +49,7 @@ async def test_a_breaker_that_moved_meanwhile_is_shown_anew_and_not_touched(stag
         await page.goto(f"/operations/breakers/{TARGET}")
         await page.get_by_label("Why may it close?").fill("stock is back")
         async with stage.site.api.database.transaction() as connection:
-            await breakers.reset(connection, TARGET, actor=BEN, reason="mine")
+            await breakers.reset(connection, TARGET, actor=BEN, reason="mine", tenant="default")
         await page.get_by_role("button", name="Reset").click()
         await expect(page.get_by_role("alert")).to_contain_text("It became closed by ben")
     assert (await stage.site.api.audit(TARGET)).count("breaker.moved") == 4

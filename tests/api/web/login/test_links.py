@@ -142,7 +142,9 @@ async def test_a_session_opened_by_a_tokens_link_ends_when_the_token_is_revoked(
 
 async def _revoke(api: Api, by: str) -> None:
     async with api.database.transaction() as connection:
-        assert await tokens.revoke(connection, tokens.token_id(api.tokens[by]), actor=SYSTEM)
+        assert await tokens.revoke(
+            connection, tokens.token_id(api.tokens[by]), actor=SYSTEM, tenant="default"
+        )
 
 
 async def _told_of_sessions(api: Api) -> dict[str, list[str]]:
@@ -167,7 +169,7 @@ async def test_a_session_that_an_identity_provider_opened_outlives_a_token_of_th
 
 async def test_a_link_that_is_asked_for_while_its_token_is_being_revoked_is_not_made(api: Api) -> None:
     async with api.database.transaction() as connection:
-        await tokens.revoke(connection, tokens.token_id(api.tokens["vera"]), actor=SYSTEM)
+        await tokens.revoke(connection, tokens.token_id(api.tokens["vera"]), actor=SYSTEM, tenant="default")
         asking = asyncio.create_task(api.post("/v1/login-links", by="vera", **OWN))
         await asyncio.wait({asking}, timeout=0.5)
     assert (await asking).status_code == 401
