@@ -23,7 +23,6 @@ from contracts.circuit_breaker import (
 )
 from contracts.decision import DecisionKind
 from contracts.proposal import Draft, ProposalState
-from guardrails.facts import agent_of
 
 OVERRIDDEN = "overridden"
 AGREED = "agreed"
@@ -35,7 +34,7 @@ def effect_outcomes(row: Row[Any], state: ProposalState, reason_code: str) -> tu
 
     `row` is how the proposal stands before it ends there: the reason why it was being rolled back is on it.
     """
-    agent = agent_of(Draft.model_validate(row.draft))
+    agent = Draft.model_validate(row.draft).agent
     counted = _failure(row, state, reason_code) or reason_code
     return tuple(
         Outcome(one, _went_well(scope_of(one), state, counted), counted, owner=row.id)
@@ -63,7 +62,7 @@ def _went_well(scope: BreakerScope, state: ProposalState, reason_code: str) -> b
 
 def review_outcomes(row: Row[Any], kind: DecisionKind) -> tuple[Outcome, ...]:
     """Return what people's word on a proposal says about the agent that made it; nothing where people made it."""
-    agent = agent_of(Draft.model_validate(row.draft))
+    agent = Draft.model_validate(row.draft).agent
     if agent is None:
         return ()
     agreed = kind is DecisionKind.APPROVE

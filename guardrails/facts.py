@@ -200,8 +200,3 @@ class Facts:
     def is_production(self) -> bool:
         """Whether the rules for production apply."""
         return counts_as_production(self.draft.environment, self.environment)
-
-
-def agent_of(draft: Draft) -> Principal | None:
-    """Return the first agent among the authors of a draft, or None."""
-    return draft.agent

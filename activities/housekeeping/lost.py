@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, literal
+from sqlalchemy import func
 
 from activities.closing import close_after_failure
 from activities.housekeeping.rounds import IsRunning, Rounds
@@ -16,6 +16,7 @@ from adapters.store import proposals
 from adapters.store.closing import close_without_effect
 from adapters.store.database import Database
 from adapters.store.schema import proposals as proposal_rows
+from adapters.store.spelling import spelled
 from contracts.circuit_breaker import WORKFLOW_LOST
 from contracts.configuration import ConfigurationSource
 from contracts.messages import proposal_workflow_id
@@ -57,7 +58,7 @@ class LostProposals:
         for states, rounds in self._rounds.items():
             wanted = (
                 proposal_rows.c.tenant == self._configuration.current.tenant,
-                proposal_rows.c.state.in_([literal(one.value, literal_execute=True) for one in states]),
+                spelled(proposal_rows.c.state, states),
                 proposal_rows.c.state_since <= func.clock_timestamp() - self._grace,
             )
             done += sum([await self._hand_over(one) async for one in rounds.without_workflow(*wanted)])

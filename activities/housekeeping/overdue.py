@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, literal, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.engine import Row
 
 from adapters.store import outbox, proposals
@@ -17,9 +17,10 @@ from adapters.store.database import Database, database_now
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import decisions
 from adapters.store.schema import proposals as proposal_rows
+from adapters.store.spelling import spelled
 from contracts.configuration import ConfigurationSource
 from contracts.decision import DecisionStatus
-from contracts.proposal import ProposalState
+from contracts.proposal import DECIDE_BY_PASSED, EXECUTE_BY_PASSED, ProposalState
 
 GRACE = timedelta(minutes=10)
 """How long a workflow gets to close its proposal itself."""
@@ -49,8 +50,8 @@ class OverdueProposals:
         async with self._database.reading() as connection:
             before = await database_now(connection) - self._grace
             late = or_(
-                and_(_states(*_UNDECIDED), proposal_rows.c.decide_by < before),
-                and_(_states(_S.READY), proposal_rows.c.execute_by < before),
+                and_(spelled(proposal_rows.c.state, _UNDECIDED), proposal_rows.c.decide_by < before),
+                and_(spelled(proposal_rows.c.state, [_S.READY]), proposal_rows.c.execute_by < before),
             )
             found = await connection.execute(
                 select(proposal_rows.c.id)
@@ -75,11 +76,6 @@ class OverdueProposals:
         return True
 
 
-def _states(*states: ProposalState) -> Any:
-    # Spelled out, not bound: the index of what is open is found by these very words.
-    return proposal_rows.c.state.in_([literal(one.value, literal_execute=True) for one in states])
-
-
 def _is_being_decided() -> Any:
     return (
         select(decisions.c.id)
@@ -95,5 +91,5 @@ def _is_being_decided() -> Any:
 def _late(row: Row[Any], before: datetime) -> str | None:
     state = ProposalState(row.state)
     if state in _UNDECIDED and row.decide_by < before:
-        return "decide_by_passed"
-    return "execute_by_passed" if state is _S.READY and row.execute_by < before else None
+        return DECIDE_BY_PASSED
+    return EXECUTE_BY_PASSED if state is _S.READY and row.execute_by < before else None

@@ -14,7 +14,7 @@ from adapters.store import breakers, fleet
 from adapters.store.database import Database, database_now
 from contracts.action import NodePoolTarget
 from contracts.circuit_breaker import UNREACHABLE, BreakerScope, is_due_for_read, scope_of, target_of
-from contracts.configuration import Configuration, ConfigurationSource, Target
+from contracts.configuration import Configuration, ConfigurationSource
 from contracts.errors import ProviderError, ProviderUnavailable
 from contracts.ports import NodePoolReader
 from contracts.safety import Breaker
@@ -103,12 +103,5 @@ class BreakerProbes:
 def _any_registered(seen: Sequence[NodePoolTarget], configuration: Configuration) -> NodePoolTarget | None:
     """Return a pool to ask the provider about: one that was seen, else one that the configuration spells out."""
     known = next((one for one in seen if configuration.registered(one) is not None), None)
-    return known or next((one for one in map(_spelled, configuration.targets) if one is not None), None)
-
-
-def _spelled(entry: Target) -> NodePoolTarget | None:
-    if set(entry.cluster + entry.node_pool) & {"*", "?"}:
-        return None
-    return target_of(
-        f"target:{entry.kind}/{entry.project}/{entry.location}/{entry.cluster}/{entry.node_pool}"
-    )
+    named = (entry.named_pool for entry in configuration.targets)
+    return known or next((one for one in named if one is not None), None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import func, select
 
 from activities.housekeeping.rounds import IsRunning, Rounds
 from adapters.store import requests
@@ -16,6 +16,7 @@ from adapters.store.ledger import PLANNED_WITHIN
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import outbox
 from adapters.store.schema import requests as request_rows
+from adapters.store.spelling import spelled
 from contracts.configuration import ConfigurationSource
 from contracts.messages import request_workflow_id
 from contracts.request import RequestStatus
@@ -57,8 +58,7 @@ class UnplannedRequests:
             )
             .exists()
         )
-        # Spelled out, not bound: the index of what is open is found by these very words.
-        is_open = request_rows.c.status.in_([literal(one.value, literal_execute=True) for one in _OPEN])
+        is_open = spelled(request_rows.c.status, _OPEN)
         wanted = (
             request_rows.c.tenant == self._configuration.current.tenant,
             is_open,

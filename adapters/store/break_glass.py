@@ -199,7 +199,7 @@ async def _tell(
         "event": "break_glass",
         "grant_id": grant.id,
         "status": grant.status.value,
-        "by": f"{actor.issuer}/{actor.subject}",
+        "by": actor.spelled,
         "reason": grant.reason,
         "expires_at": _text(grant.expires_at),
     }

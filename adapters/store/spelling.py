@@ -9,4 +9,4 @@ from sqlalchemy import ColumnElement, literal
 
 def spelled(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bool]:
     """Return that a column holds one of these values, each spelled out."""
-    return column.in_([literal(value, literal_execute=True) for value in values])
+    return column.in_([literal(str(value), literal_execute=True) for value in values])

@@ -107,7 +107,7 @@ OVERDUE = Group(
             "_UNDECIDED = (_S.EVALUATING, _S.AWAITING_APPROVAL)", "_UNDECIDED = (_S.EVALUATING,)"
         ),
         "overdue-leaves-what-waits-for-its-effect": Change(
-            "and_(_states(_S.READY), proposal_rows.c.execute_by < before),", ""
+            "and_(spelled(proposal_rows.c.state, [_S.READY]), proposal_rows.c.execute_by < before),", ""
         ),
         "overdue-overtakes-a-decision-that-is-being-delivered": Change(
             "decisions.c.status == DecisionStatus.RECORDED.value,", "decisions.c.status == None,"
