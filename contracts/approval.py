@@ -1,8 +1,8 @@
 """APPROVAL as one pure state machine: the standing of a vote, what may happen to it, and what follows.
 
-The workflow's validator, the activity that applies a decision, the closing of what ran out of time, cancels and edits
-all ask these functions. Each takes where things stand and what happened, and returns where they stand then, or the
-reason code of a refusal, which changes nothing.
+The activity that applies a decision, the closing of what ran out of time, cancels and edits all ask these functions;
+the workflow's validator asks what can be told without the votes (`eligibility.vote_refusal`). Each takes where things
+stand and what happened, and returns where they stand then, or the reason code of a refusal, which changes nothing.
 
 | stands at | decision | expiry | cancel | edit | guard pass |
 |---|---|---|---|---|---|
@@ -133,12 +133,17 @@ def decide(ballot: Ballot, signed: SignedDecision, now: datetime) -> Ballot | Re
     if refusal is not None:
         return Refusal(refusal)
     decision = signed.decision
-    kept = {} if decision.kind is DecisionKind.REQUEST_CHANGE else dict(ballot.votes)
-    kept.pop(voter(decision.reviewer), None)
-    after = replace(ballot, votes=MappingProxyType({**kept, voter(decision.reviewer): decision}))
+    after = replace(ballot, votes=votes_after(ballot.votes, decision))
     if decision.kind is DecisionKind.REJECT:
         return after.moved(_S.REJECTED)
     return after.moved(_S.READY) if is_settled(after) else after
+
+
+def votes_after(votes: Mapping[Voter, Decision], decision: Decision) -> Mapping[Voter, Decision]:
+    """Return the votes with a newer one: it replaces its person's, and a request for change voids the others."""
+    kept = {} if decision.kind is DecisionKind.REQUEST_CHANGE else dict(votes)
+    kept.pop(voter(decision.reviewer), None)
+    return MappingProxyType({**kept, voter(decision.reviewer): decision})
 
 
 def refusal_of_decision(ballot: Ballot, signed: SignedDecision, now: datetime) -> str | None:

@@ -21,7 +21,6 @@ with workflow.unsafe.imports_passed_through():
     from contracts import approval, eligibility
     from contracts.decision import Decision, DecisionRules, SignedDecision
     from contracts.messages import ProposalInput, RefusalInput
-    from contracts.proposal import ProposalState
     from contracts.signature import is_signed_by
 
 MALFORMED = "malformed_decision"
@@ -106,43 +105,40 @@ class Ballot:
             refuse(eligibility.BAD_SIGNATURE)
 
     def check(self, signed: SignedDecision, now: datetime) -> None:
-        """Let a decision through, or refuse it.
+        """Let a decision through, or refuse it. Whether it repeats one the database says: this may know less.
 
         Raises:
             ApplicationError: its type is the reason code.
         """
-        standing = self._standing()
-        code = PROPOSAL_CLOSED if standing is None else approval.refusal_of_decision(standing, signed, now)
+        rules, start = self._rules, self._start
+        if rules is None:
+            refuse(PROPOSAL_CLOSED)
+        code = eligibility.vote_refusal(
+            signed, rules, tenant=start.tenant, proposal_id=start.proposal_id, now=now
+        )
         if code is not None:
             refuse(code)
 
     def replaces(self, signed: SignedDecision) -> bool:
         """Tell whether the person has decided on this revision before, otherwise."""
-        before = self._votes.get(eligibility.voter(signed.decision.reviewer))
+        before = self._remembered(signed)
         return before is not None and before.kind is not signed.decision.kind
+
+    def repeats(self, signed: SignedDecision) -> str | None:
+        """Return why it says nothing beside what this remembers of the person, or None."""
+        if signed.decision.revision != self.revision:
+            return None
+        before = self._remembered(signed)
+        return eligibility.repeat_refusal(signed.decision.kind, before.kind if before else None)
 
     def knows(self, signed: SignedDecision) -> bool:
         """Tell whether this very decision counts already: a repeated delivery is no second vote."""
-        counted = self._votes.get(eligibility.voter(signed.decision.reviewer))
-        return counted is not None and counted.id == signed.decision.id
+        before = self._remembered(signed)
+        return before is not None and before.id == signed.decision.id
 
-    def take(self, signed: SignedDecision, now: datetime) -> None:
+    def take(self, signed: SignedDecision) -> None:
         """Note a decision that the database has applied, with what it does to the votes before it."""
-        standing = self._standing()
-        after = approval.decide(standing, signed, now) if standing is not None else None
-        if isinstance(after, approval.Ballot):
-            self._votes = after.votes
+        self._votes = approval.votes_after(self._votes, signed.decision)
 
-    def _standing(self) -> approval.Ballot | None:
-        if self._rules is None:
-            return None
-        return approval.Ballot(
-            tenant=self._start.tenant,
-            proposal_id=self._start.proposal_id,
-            state=ProposalState.AWAITING_APPROVAL,
-            revision=self._rules.revision,
-            authors=self._rules.authors,
-            decide_by=self._rules.decide_by,
-            rules=self._rules,
-            votes=self._votes,
-        )
+    def _remembered(self, signed: SignedDecision) -> Decision | None:
+        return self._votes.get(eligibility.voter(signed.decision.reviewer))

@@ -46,6 +46,8 @@ MAX_RECORDED_REFUSALS = 100
 """Refused signals of one run that are audited one by one; a flood beyond is dropped."""
 VOTE_CHANGE = "newest-vote-of-a-person-counts"
 """Patch: asked only where it makes a difference, so that other histories hold no marker."""
+REPEATED = "the-database-says-what-is-repeated"
+"""Patch: asked only where a decision seems to repeat one, or to withdraw none."""
 BEHIND = "rules-of-a-lost-pass-are-asked-for"
 """Patch: asked only where a pass was lost with its worker."""
 AHEAD = "decisions-on-a-newer-revision-wait"
@@ -199,7 +201,7 @@ class ProposalWorkflow:
             self._validate(signed)
             if self._is_ahead(signed) and not workflow.patched(AHEAD):
                 refuse(STALE_REVISION)
-            self._require_newest_counts(signed)
+            self._go_on_as_before(signed)
         except ApplicationError as refusal:
             await self._record_refusal(parts, refusal.type or "")
             return
@@ -231,9 +233,14 @@ class ProposalWorkflow:
             refuse(PROPOSAL_CLOSED)
         self._ballot.check(signed, now)
 
-    def _require_newest_counts(self, signed: SignedDecision) -> None:
-        """Workflows that ran before votes could be changed go on as they did: the first vote of a person counts."""
-        if not self._in_pass and self._ballot.replaces(signed) and not workflow.patched(VOTE_CHANGE):
+    def _go_on_as_before(self, signed: SignedDecision) -> None:
+        """Workflows that began when they judged repeats by their own memory still do; before that one vote was all."""
+        if self._in_pass:
+            return
+        code = self._ballot.repeats(signed)
+        if code is not None and not workflow.patched(REPEATED):
+            refuse(code)
+        if self._ballot.replaces(signed) and not workflow.patched(VOTE_CHANGE):
             refuse(ALREADY_VOTED)
 
     async def _apply(self, signed: SignedDecision) -> DecisionResult:
@@ -262,9 +269,9 @@ class ProposalWorkflow:
             async with self._one_decision:
                 await workflow.wait_condition(lambda: not self._in_pass)
                 self._check_vote(signed, accepted_at)
-                self._require_newest_counts(signed)
+                self._go_on_as_before(signed)
                 result = await stages.record_decision(DecisionInput(signed=signed))
-                self._ballot.take(signed, accepted_at)
+                self._ballot.take(signed)
                 self._state = ProposalState(result.state)
                 return result
         finally:

@@ -92,9 +92,12 @@ def test_histories_name_no_machine(path: Path) -> None:
     assert "@" not in path.read_text()
 
 
-async def test_a_workflow_from_before_votes_could_be_changed_still_counts_the_first_vote() -> None:
-    """Recorded with the code of then: its second vote of one person was refused, and must be so in replay."""
-    path = next(path for path in HISTORIES if path.stem == "proposal_voted_twice_when_the_first_counted")
+@pytest.mark.parametrize(
+    "name", ["proposal_voted_twice_when_the_first_counted", "proposal_vote_repeated_when_memory_judged"]
+)
+async def test_a_workflow_from_before_goes_on_refusing_the_votes_that_it_refused(name: str) -> None:
+    """Recorded with the code of then: before votes could be changed, and before the database judged repeats."""
+    path = next(path for path in HISTORIES if path.stem == name)
     history = WorkflowHistory.from_json(path.stem, path.read_text())
     recorded = [one.marker_recorded_event_attributes for one in history.events]
     told = b"".join(

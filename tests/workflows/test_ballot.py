@@ -103,10 +103,10 @@ def test_while_a_pass_runs_only_what_is_signed_for_this_proposal_may_wait(
 def test_a_vote_taken_is_known_and_the_next_of_the_same_person_replaces_it() -> None:
     asked, first = ballot(), decided(BEN, DecisionKind.APPROVE, 1)
     assert not asked.knows(first)
-    asked.take(first, NOON)
+    asked.take(first)
     assert asked.knows(first)
     assert not asked.replaces(first)
-    assert refused(asked, first) == "already_voted"
+    assert asked.repeats(first) == "already_voted"
     second = decided(BEN, DecisionKind.WITHDRAW, 1)
     assert asked.replaces(second)
     asked.check(second, NOON)
@@ -115,11 +115,18 @@ def test_a_vote_taken_is_known_and_the_next_of_the_same_person_replaces_it() -> 
 
 def test_a_new_revision_begins_without_votes_and_another_pass_keeps_them() -> None:
     asked = ballot()
-    asked.take(decided(BEN, DecisionKind.APPROVE, 1), NOON)
+    asked.take(decided(BEN, DecisionKind.APPROVE, 1))
     asked.open(rules(1, (ANA,), quorum=3))
-    assert refused(asked, decided(BEN, DecisionKind.APPROVE, 1)) == "already_voted"
+    assert asked.repeats(decided(BEN, DecisionKind.APPROVE, 1)) == "already_voted"
     asked.open(rules(2, (ANA,)))
-    asked.check(decided(BEN, DecisionKind.APPROVE, 2), NOON)
+    assert asked.repeats(decided(BEN, DecisionKind.APPROVE, 2)) is None
+
+
+def test_whether_a_decision_repeats_one_is_not_for_the_workflow_to_say() -> None:
+    asked, first = ballot(), decided(BEN, DecisionKind.APPROVE, 1)
+    asked.take(first)
+    asked.check(first, NOON)
+    asked.check(decided(CAROL, DecisionKind.WITHDRAW, 1), NOON)
 
 
 @pytest.mark.parametrize("parts", [(), ({}, {}), ({},), ("text",), (None,)])

@@ -13,12 +13,14 @@ import pytest
 from temporalio.client import Client, RPCError
 
 from adapters.store.database import Database
+from contracts.decision import DecisionKind
 from contracts.messages import WAKE_SIGNAL
 from contracts.proposal import ProposalState
 from local.bound import bound_command
 from local.temporal import dev_server_command
+from tests.contracts.samples import BEN
 from tests.gke_fixtures import RunningEmulator
-from tests.proposal_stack import ProposalStack, eventually, proposal_stack, resize
+from tests.proposal_stack import CAROL, ProposalStack, eventually, proposal_stack, resize
 from workflows import proposal
 
 
@@ -67,6 +69,30 @@ async def test_a_long_hold_continues_as_new_and_ends_with_one_effect(
         assert closed.state is ProposalState.SUCCEEDED
         assert events[-1].HasField("workflow_execution_continued_as_new_event_attributes")
         assert stack.sizes_set() == [3]
+
+
+async def test_a_vote_given_before_a_continue_as_new_can_be_withdrawn_after_it(
+    impatient_temporal: str, database: Database, local_fleet: RunningEmulator
+) -> None:
+    await eventually(lambda: answers(impatient_temporal))
+    async with proposal_stack(impatient_temporal, database, local_fleet) as stack, stack.working():
+        stack.guard.holds = 1_000
+        handle = await stack.propose(resize(3))
+        name, latest = handle.id.removeprefix("proposal/"), stack.client.get_workflow_handle(handle.id)
+        await stack.until(name, ProposalState.AWAITING_APPROVAL)
+        await stack.decide(name, BEN)
+
+        async def goes_on_in_a_new_run() -> bool:
+            await latest.signal(WAKE_SIGNAL)
+            return (await latest.describe()).run_id != handle.first_execution_run_id
+
+        await eventually(goes_on_in_a_new_run)
+        stack.guard.quorums = [2]
+        await latest.signal(WAKE_SIGNAL)
+        await stack.until(name, ProposalState.AWAITING_APPROVAL)
+        assert (await stack.decide(name, BEN, DecisionKind.WITHDRAW)).approvals == 0
+        assert (await stack.decide(name, CAROL)).state == "awaiting_approval"
+        await latest.terminate()
 
 
 async def test_a_hold_that_lasts_is_looked_at_ever_more_seldom(

@@ -14,7 +14,7 @@ from adapters.audit.replay import replay
 from adapters.store.schema import decisions as decisions_table
 from contracts.audit import AuditEvent
 from contracts.decision import DecisionKind
-from contracts.messages import DECIDE_SIGNAL, WAKE_SIGNAL
+from contracts.messages import DECIDE_SIGNAL, WAKE_SIGNAL, DecisionInput
 from contracts.proposal import Draft, ProposalState
 from tests.contracts.samples import BEN
 from tests.editing import edit
@@ -102,6 +102,34 @@ async def test_an_older_decision_that_arrives_after_a_newer_one_counts_for_nothi
         ("ben", "approve", "superseded"),
         ("ben", "request_change", "applied"),
     ]
+
+
+async def applied_unheard(stack: ProposalStack, proposal_id: str, kind: DecisionKind) -> None:
+    """Ben's decision is committed, and the workflow never hears of it: Temporal died with the Update."""
+    signed = await stack.signed(proposal_id, BEN, kind)
+    await stack.record(signed)
+    await stack.approval.record_decision(DecisionInput(signed=signed))
+
+
+async def test_a_vote_of_which_the_workflow_never_heard_can_be_withdrawn(stack: ProposalStack) -> None:
+    async with stack.working():
+        handle = await waiting(stack, 2)
+        name = id_of(handle)
+        await applied_unheard(stack, name, DecisionKind.APPROVE)
+        assert (await stack.decide(name, BEN, DecisionKind.WITHDRAW)).approvals == 0
+        assert (await stack.decide(name, CAROL)).state == "awaiting_approval"
+        await handle.terminate()
+
+
+async def test_whoever_asked_for_a_change_unheard_can_approve_again(stack: ProposalStack) -> None:
+    async with stack.working():
+        handle = await waiting(stack, 2)
+        name = id_of(handle)
+        assert (await stack.decide(name, BEN)).approvals == 1
+        await applied_unheard(stack, name, DecisionKind.REQUEST_CHANGE)
+        assert (await stack.decide(name, BEN)).approvals == 1
+        assert (await stack.decide(name, CAROL)).state == "ready"
+        assert (await handle.result()).state is S.SUCCEEDED
 
 
 async def test_a_vote_changes_by_signal_too(stack: ProposalStack) -> None:

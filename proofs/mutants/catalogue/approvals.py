@@ -202,8 +202,8 @@ MACHINE = Group(
             "if decision.kind is DecisionKind.REJECT:", "if False:", _ORDERS
         ),
         "ballot-request-for-change-keeps-votes": Change(
-            "kept = {} if decision.kind is DecisionKind.REQUEST_CHANGE else dict(ballot.votes)",
-            "kept = dict(ballot.votes)",
+            "kept = {} if decision.kind is DecisionKind.REQUEST_CHANGE else dict(votes)",
+            "kept = dict(votes)",
             _APPROVAL,
         ),
         "ballot-every-vote-is-an-approval": Change(
@@ -262,7 +262,7 @@ IN_THE_WORKFLOW = Group(
             "if self._rules is not None and self._rules.revision != rules.revision:", "if False:"
         ),
         "workflow-takes-votes-before-a-pass": Change(
-            "code = PROPOSAL_CLOSED if standing is None else", "code = None if standing is None else"
+            "            refuse(PROPOSAL_CLOSED)\n", "            return\n"
         ),
         "workflow-takes-several-messages-as-one": Change("    if len(parts) != 1:", "    if not parts:"),
     },
