@@ -18,6 +18,7 @@ from activities.execution.attempt import BUSY, TOO_LATE, EffectTimings, Granted,
 from activities.execution.conclusion import Conclusion
 from activities.execution.lateness import LATE_CALL, Lateness
 from activities.execution.recognition import (
+    UNCLEAR,
     Finding,
     before_compensation,
     before_effect,
@@ -165,11 +166,16 @@ class EffectActivities:
             at = (await proposals.lock(connection, work.proposal.id)).now
             names = [operation.name for operation in operations]
             strangers = await intents.operations_of_others(connection, work.key, names)
-            found = own_operation(operations, work.action, since=record.created_at, strangers=strangers)
-            if found is None:
+            since = record.created_at
+            found = own_operation(operations, work.action, since=since, strangers=strangers)
+            older = own_operation(operations, work.action, since=since - UNCLEAR, strangers=strangers)
+            if found is not None:
+                await intents.issue(connection, intent, found.name, work.proposal.tenant, at, adopted=True)
+            elif older is None:
                 await intents.withdraw(connection, work.key, work.proposal.id, grant.fence)
                 return None
-            await intents.issue(connection, intent, found.name, work.proposal.tenant, at, adopted=True)
+        if found is None:
+            return await self._conclusion.give_up(intent, "operation_unclear")
         return Issued(intent, found.name, at, adopted=True, since=_clock())
 
     async def _begin(self, work: Work) -> Issued | EffectOutcome:

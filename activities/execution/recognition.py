@@ -11,6 +11,8 @@ from contracts.observation import NodePoolObservation, ProviderOperation
 
 CLOCK_SKEW = timedelta(seconds=2)
 """How far the provider's clock may lag behind the database's."""
+UNCLEAR = timedelta(minutes=5)
+"""It may lag by more: of what began so shortly before the intent and is nobody's, only a person can tell."""
 
 _OPERATION_TYPES = {
     "gke.node_pool.resize": frozenset({"SET_NODE_POOL_SIZE"}),

@@ -16,6 +16,8 @@ from contracts.observation import NodePoolObservation, ProviderOperation
 from contracts.ports import NodePoolEffector, NodePoolReader
 from contracts.proposal import ProposalState
 from emulators.gke.faults import FaultKind
+from tests.activities.execution.test_admission_halts import told
+from tests.database_clock import set_clock
 from tests.proposal_stack import EffectStack, eventually, resize
 
 S = ProposalState
@@ -100,6 +102,19 @@ async def test_a_death_on_the_way_back_leaves_exactly_one_compensation(
     await stack.execute(proposal_id, Step.COMPENSATION)
     assert (await stack.verify(proposal_id, Step.COMPENSATION)).state is S.ROLLED_BACK
     assert stack.sizes_set() == [3, 2]
+
+
+async def test_a_lost_call_that_a_lagging_clock_puts_before_its_intent_is_left_to_a_person(
+    stack: EffectStack, migrated_database_url: str
+) -> None:
+    await set_clock(migrated_database_url, timedelta(seconds=10))
+    proposal_id = await stack.ready(resize(3))
+    stack.effector = DyingEffector(stack.effector, after=True)
+    await dying_attempt(stack, proposal_id)
+    outcome = await stack.execute(proposal_id)
+    assert (outcome.state, outcome.reason_code) == (S.DIRTY, "operation_unclear")
+    assert await told(stack, proposal_id) == ["operation_unclear"]
+    assert stack.sizes_set() == [3]
 
 
 async def test_a_successor_waits_out_the_call_deadline_of_the_dead(stack: EffectStack) -> None:
