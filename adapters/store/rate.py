@@ -89,7 +89,9 @@ def _using(use: Use) -> Write:
         "environment": use.draft.environment,
         "direction": use.direction,
     }
-    again = "ON CONFLICT (proposal_id) DO UPDATE SET used_at = excluded.used_at"
+    again = (
+        "ON CONFLICT (proposal_id) DO UPDATE SET used_at = excluded.used_at, direction = excluded.direction"
+    )
     return inserting(rate_uses, row).ending(again)
 
 

@@ -12,17 +12,18 @@ from sqlalchemy import update
 
 from adapters.audit.replay import replay
 from adapters.configuration import parse
-from adapters.store import halts
+from adapters.store import halts, proposals
 from adapters.store.schema import rate_buckets, rate_uses
 from contracts.audit import AuditEvent
 from contracts.base import utc_now
 from contracts.evaluation import Outcome
 from contracts.principal import SYSTEM
-from contracts.proposal import Planner, PlannerKind, Proposal, ProposalState
+from contracts.proposal import Draft, Planner, PlannerKind, Proposal, ProposalState
 from guardrails.rate.bucket import TOKEN
 from tests.activities.guardrail.admitting import close, ready
 from tests.activities.guardrail.conftest import CONFIGURATION, Guards
 from tests.contracts.samples import AGENT, ANA, BEN
+from tests.editing import edit
 
 BY_AGENT = {"authors": (ANA, AGENT), "confidence": 0.9}
 BY_MODEL = BY_AGENT | {"planner": Planner(kind=PlannerKind.OPENAI)}
@@ -136,6 +137,24 @@ async def test_the_budgets_can_be_rebuilt_from_the_audit_log(guards: Guards) -> 
         key: (one.target_key, one.environment, one.agent, one.direction, one.used_at)
         for key, one in rebuilt.uses.items()
     } == uses
+
+
+async def test_what_was_admitted_as_growth_and_edited_to_less_counts_as_less(guards: Guards) -> None:
+    limited(guards)
+    proposal = await ready(guards, node_count=4)
+    assert (await guards.admit(proposal)).admitted
+    async with guards.database.transaction() as connection:
+        row = await proposals.lock(connection, proposal.id)
+        asked = ProposalState.AWAITING_APPROVAL
+        await proposals.move(connection, row, asked, actor=SYSTEM, reason_code="approval_required")
+    assert isinstance(await edit(guards.database, proposal.id, BEN, node_count=1), Draft)
+    edited = proposal.model_copy(update={"revision": 2})
+    assert (await guards.check(edited)).state is ProposalState.READY
+    assert (await guards.admit(edited)).admitted
+    rows = sorted(await guards.rows("audit_events"), key=lambda row: row.ordinal)
+    rebuilt = replay(AuditEvent.model_validate_json(row.leaf) for row in rows)
+    (use,) = await guards.rows("rate_uses")
+    assert (use.direction, rebuilt.uses[proposal.id].direction) == (-1, -1)
 
 
 STORM = {"storm": {"proposals": 3, "changes": 2}}
