@@ -27,7 +27,7 @@ from activities.execution.recognition import (
     own_operation,
 )
 from activities.heartbeat import Pulse, beating
-from adapters.store import halts, intents, leases, proposals
+from adapters.store import intents, leases, proposals
 from adapters.store.database import Database
 from contracts.action import ResizeNodePool
 from contracts.configuration import ConfigurationSource
@@ -96,9 +96,8 @@ class EffectActivities:
     async def _is_overdue(self, given: EffectInput) -> bool:
         async with self._database.transaction() as connection:
             row = await proposals.lock(connection, given.proposal_id)
-            freed = await halts.ended_at(connection, row.held_on)
         # While a halt held it, nobody asked.
-        since = max(row.state_since, freed or row.state_since)
+        since = max(row.state_since, row.held_until or row.state_since)
         return bool(row.now - since > self._timings.operation_timeout)
 
     async def _execute(self, given: EffectInput, pulse: Pulse) -> EffectOutcome:

@@ -90,6 +90,10 @@ class Admission:
                 await _page_once(connection, row, halt)
                 return None
             batch = Batch()
+            if row.held_on is not None:
+                # The halt has ended: until then nobody could ask the provider.
+                freed = await halts.ended_at(connection, row.held_on)
+                batch.add(proposals.holding(row, None, row.reason_code, "", freed))
             granted = await self._grant(connection, batch, work, facts.now, began)
             await batch.send(connection)
             return granted
@@ -193,15 +197,14 @@ def standing_outcome(row: Row[Any]) -> EffectOutcome:
 
 
 async def _page_once(connection: AsyncConnection, row: Row[Any], halt: Halt) -> None:
-    """A wrong outcome that may not be taken back needs a person: told once per halt."""
+    """A wrong outcome that may not be taken back needs a person: told once per halt. Why it was wrong stays noted."""
     key = on_halt(halt.id)
     if row.held_on == key:
         return
-    code = "compensation_halted"
-    await proposals.hold(connection, row, key, code, "A halt holds the way back to the prior state.")
-    await outbox.put(
-        connection, OutboxKind.NOTIFY, row.id, {"event": "dirty", "proposal_id": row.id, "reason_code": code}
-    )
+    told = "A halt holds the way back to the prior state."
+    await proposals.hold(connection, row, key, row.reason_code, told)
+    page = {"event": "dirty", "proposal_id": row.id, "reason_code": "compensation_halted"}
+    await outbox.put(connection, OutboxKind.NOTIFY, row.id, page)
 
 
 def _clock() -> float:

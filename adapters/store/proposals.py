@@ -195,9 +195,9 @@ async def hold(
 
 
 def holding(
-    row: Row[Any], held_on: str, reason_code: str, message: str, until: datetime | None = None
+    row: Row[Any], held_on: str | None, reason_code: str, message: str, until: datetime | None = None
 ) -> Write:
-    """Return the write that `hold` runs. `until`: when that frees by itself, where it is known."""
+    """Return the write that `hold` runs. `until`: when that frees by itself, or was free, where it is known."""
     values = {"held_on": held_on, "held_until": until, "reason_code": reason_code, "message": message}
     return updating(proposals, values, where={"id": row.id})
 

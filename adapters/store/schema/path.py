@@ -56,7 +56,7 @@ proposals = Table(
     Column("reason_code", Text),  # why it is in this state; codes of verdicts, receipts, people
     Column("message", Text),
     Column("held_on", Text),  # key of what holds a ready proposal
-    Column("held_until", Moment),  # when that frees by itself, where it is known
+    Column("held_until", Moment),  # when that frees by itself, or was free, where it is known
     Column("agent", Text),  # issuer/subject of the first agent among the authors
     Column("draft", JSONB, nullable=False),  # contracts.proposal.Draft of the present revision
     Column("document", JSONB),  # contracts.proposal.Proposal once observed

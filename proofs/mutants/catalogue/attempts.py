@@ -96,8 +96,8 @@ STEPPED_BACK = Group(
             (f"{_HALTS}::test_however_often_a_halted_way_back_is_asked_for_it_is_told_once",),
         ),
         "way-back-that-is-halted-is-told-to-nobody": Change(
-            "    await outbox.put(\n        connection, OutboxKind.NOTIFY,",
-            "    dict(\n        connection=connection) or (OutboxKind.NOTIFY,",
+            "    await outbox.put(connection, OutboxKind.NOTIFY,",
+            "    dict(connection=connection) or (OutboxKind.NOTIFY,",
             (f"{_HALTS}::test_however_often_a_halted_way_back_is_asked_for_it_is_told_once",),
         ),
     },

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select, text
 
 from activities.execution.admission import Admission
-from adapters.store import break_glass, halts
+from adapters.store import break_glass, breakers, halts
 from adapters.store.database import database_now
 from adapters.store.schema import break_glass_uses, outbox
 from contracts.break_glass import BreakGlass, BreakGlassStatus, BreakGlassUse
@@ -192,3 +192,26 @@ async def test_a_halt_holds_the_way_back_and_pages_once(stack: EffectStack) -> N
         await halts.end(connection, stop.id, actor=OPERATOR)
     assert (await undoing).state is S.ROLLING_BACK
     assert stack.sizes_set() == [3, 2]
+
+
+async def test_a_halted_way_back_goes_on_saying_why_it_is_taken_and_names_no_halt_that_has_ended(
+    stack: EffectStack,
+) -> None:
+    await stack.fleet.admin.add_fault("SetNodePoolSize", FaultKind.STOCKOUT)
+    proposal_id = await stack.ready(resize(3))
+    wrong = (await stack.execute(proposal_id)).reason_code
+    stop = await halt(stack)
+    undoing = asyncio.create_task(stack.execute(proposal_id, Step.COMPENSATION))
+    await eventually(lambda: told(stack, proposal_id))
+    held = await stack.row(proposal_id)
+    assert (held.held_on, held.reason_code) == (f"halt:{stop.id}", wrong)
+    assert "halt" in held.message
+    async with stack.database.transaction() as connection:
+        await halts.end(connection, stop.id, actor=OPERATOR)
+    await undoing
+    freed = await stack.row(proposal_id)
+    assert (freed.held_on, freed.message, freed.reason_code) == (None, "", wrong)
+    await stack.verify(proposal_id, Step.COMPENSATION)
+    async with stack.database.reading() as connection:
+        blamed = {one.last_reason_code for one in await breakers.all_breakers(connection)}
+    assert blamed == {wrong}
