@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from contracts.action import Action
+from contracts.action import Action, ResizeNodePool
 from contracts.base import Contract
 from contracts.observation import AutoscalingBounds, NodePoolObservation, Precondition, ZoneSize
 
@@ -26,6 +26,18 @@ class Step(StrEnum):
 def idempotency_key(proposal_id: str, revision: int, step: Step) -> str:
     """Return the key of one effect, stable across attempts, resets and new runs."""
     return f"{proposal_id}/{revision}/{step}"
+
+
+def restoring(action: Action, prior: NodePoolObservation) -> Action | None:
+    """Return the one call that brings the state before an action back, or None when no single call can."""
+    if isinstance(action, ResizeNodePool):
+        count = prior.even_node_count
+        return None if count is None else action.model_copy(update={"node_count": count})
+    bounds = prior.autoscaling
+    if bounds is None or bounds.is_pool_wide or bounds.max_node_count < 1:
+        return None
+    per_zone = {"min_node_count": bounds.min_node_count, "max_node_count": bounds.max_node_count}
+    return action.model_copy(update=per_zone)
 
 
 class Intent(Contract):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from contracts.action import Action, ResizeNodePool
+from contracts.effect import restoring
 from contracts.observation import NodePoolObservation
 from guardrails.once import once
 
@@ -20,7 +21,7 @@ class Change:
     is_no_op: bool
     """The pool already is as desired."""
     is_reversible: bool
-    """One call can bring the state before back: the provider sets one size for all zones."""
+    """One call can bring the state before back."""
 
     @property
     def delta(self) -> int:
@@ -39,7 +40,7 @@ def change_of(action: Action, seen: NodePoolObservation) -> Change:
             nodes_after=action.node_count * zones,
             per_zone_after=action.node_count,
             is_no_op=zones > 0 and seen.even_node_count == action.node_count,
-            is_reversible=seen.even_node_count is not None,
+            is_reversible=restoring(action, seen) is not None,
         )
     bounds = seen.autoscaling
     wanted = (action.min_node_count, action.max_node_count)
@@ -57,5 +58,5 @@ def change_of(action: Action, seen: NodePoolObservation) -> Change:
         nodes_after=after,
         per_zone_after=action.max_node_count,
         is_no_op=bounds is not None and (bounds.min_node_count, bounds.max_node_count) == wanted,
-        is_reversible=bounds is not None and not bounds.is_pool_wide,
+        is_reversible=restoring(action, seen) is not None,
     )

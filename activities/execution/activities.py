@@ -22,7 +22,6 @@ from activities.execution.recognition import (
     Finding,
     before_compensation,
     before_effect,
-    compensation_of,
     is_late,
     own_operation,
 )
@@ -31,7 +30,7 @@ from adapters.store import intents, leases, proposals
 from adapters.store.database import Database
 from contracts.action import ResizeNodePool
 from contracts.configuration import ConfigurationSource
-from contracts.effect import EffectResult, Intent, ReceiptOutcome, Step, idempotency_key
+from contracts.effect import EffectResult, Intent, ReceiptOutcome, Step, idempotency_key, restoring
 from contracts.errors import (
     ProviderAmbiguous,
     ProviderConflict,
@@ -325,11 +324,8 @@ def _began_late(operation: ProviderOperation, issued: Issued) -> bool:
 
 
 def _work(proposal: Proposal, given: EffectInput, key: str) -> Work | None:
-    action = (
-        proposal.action
-        if given.step is Step.FORWARD
-        else compensation_of(proposal.action, proposal.observation)
-    )
+    is_forward = given.step is Step.FORWARD
+    action = proposal.action if is_forward else restoring(proposal.action, proposal.observation)
     if action is None:
         return None
     return Work(proposal=proposal, step=given.step, key=key, action=action, pass_number=given.pass_number)

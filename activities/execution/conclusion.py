@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from activities.closing import close_after_failure
 from activities.execution.admission import standing_outcome, step_back
 from activities.execution.attempt import Issued, Work
-from activities.execution.recognition import compensation_of
 from adapters.store import audit_log, breakers, intents, outbox, proposals
 from adapters.store.batch import Batch
 from adapters.store.closing import close_without_effect
@@ -20,7 +19,7 @@ from adapters.store.outbox import OutboxKind
 from contracts.audit import AuditType
 from contracts.circuit_breaker import UNREACHABLE, Outcome, provider_breaker
 from contracts.configuration import BreakerLimits, ConfigurationSource
-from contracts.effect import EffectResult, Intent, Receipt, ReceiptOutcome, Step
+from contracts.effect import EffectResult, Intent, Receipt, ReceiptOutcome, Step, restoring
 from contracts.errors import SluiceError, StaleFence
 from contracts.messages import EffectOutcome
 from contracts.principal import SYSTEM
@@ -66,7 +65,7 @@ class Conclusion:
                 if failed:
                     return await self._dirty(connection, row, reason)
                 return EffectOutcome(result=EffectResult.ISSUED, state=_S.ROLLING_BACK, reason_code=reason)
-            if compensation_of(work.proposal.action, work.proposal.observation) is None:
+            if restoring(work.proposal.action, work.proposal.observation) is None:
                 return await self._dirty(connection, row, reason)
             await proposals.move(connection, row, _S.ROLLING_BACK, actor=SYSTEM, reason_code=reason)
             return EffectOutcome(result=EffectResult.ROLL_BACK, state=_S.ROLLING_BACK, reason_code=reason)

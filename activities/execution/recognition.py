@@ -80,25 +80,6 @@ def _is_ours(effect: Action, prior: NodePoolObservation, seen: NodePoolObservati
     )
 
 
-def compensation_of(action: Action, prior: NodePoolObservation) -> Action | None:
-    """Return the one call that restores the prior state, or None when no single call can."""
-    where = {
-        "project": action.project,
-        "location": action.location,
-        "cluster": action.cluster,
-        "node_pool": action.node_pool,
-    }
-    if isinstance(action, ResizeNodePool):
-        count = prior.even_node_count
-        return None if count is None else ResizeNodePool(**where, node_count=count)
-    bounds = prior.autoscaling
-    if bounds is None or bounds.is_pool_wide:
-        return None
-    return SetNodePoolAutoscaling(
-        **where, min_node_count=bounds.min_node_count, max_node_count=bounds.max_node_count
-    )
-
-
 def is_like(operation: ProviderOperation, action: Action) -> bool:
     """Tell whether an operation could have been started by a call for this action: its type and target fit."""
     return operation.type in _OPERATION_TYPES[action.kind] and operation.target in (

@@ -15,7 +15,6 @@ from temporalio.exceptions import ApplicationError
 from activities.closing import close_after_failure, close_after_success
 from activities.costing import Outcome
 from activities.execution.attempt import EffectTimings
-from activities.execution.recognition import compensation_of
 from activities.heartbeat import beating
 from activities.verification.judgement import Judgement, expected_of, judge
 from adapters.store import intents, proposals
@@ -24,7 +23,7 @@ from adapters.store.closing import close_without_effect
 from adapters.store.database import Database
 from contracts.action import Action
 from contracts.configuration import BreakerLimits, ConfigurationSource
-from contracts.effect import Receipt, ReceiptOutcome, Step, Verification, idempotency_key
+from contracts.effect import Receipt, ReceiptOutcome, Step, Verification, idempotency_key, restoring
 from contracts.errors import NotFound, ProviderError, SluiceError, TargetNotFound
 from contracts.messages import EffectInput, VerifyOutcome
 from contracts.observation import NodePoolObservation
@@ -189,7 +188,7 @@ def _verified_in(step: Step) -> ProposalState:
 def _action(proposal: Proposal, step: Step) -> Action:
     if step is Step.FORWARD:
         return proposal.action
-    undo = compensation_of(proposal.action, proposal.observation)
+    undo = restoring(proposal.action, proposal.observation)
     if undo is None:
         raise NotFound(f"{proposal.id} has no way back")
     return undo
@@ -201,7 +200,7 @@ def _next_state(proposal: Proposal, receipt: Receipt, judgement: Judgement) -> P
     if judgement.matches:
         return _S.SUCCEEDED
     is_ours = receipt.outcome is not ReceiptOutcome.NO_OP
-    reversible = compensation_of(proposal.action, proposal.observation) is not None
+    reversible = restoring(proposal.action, proposal.observation) is not None
     return _S.ROLLING_BACK if is_ours and reversible else _S.DIRTY
 
 

@@ -45,11 +45,12 @@ def blast_radius_of(action: Action, seen: NodePoolObservation) -> BlastRadius:
         share_of_pool=share_of_pool(change),
         share_of_cluster=share_of_cluster(change, seen),
         reversible=change.is_reversible,
-        why_not_reversible="" if change.is_reversible else _irreversible(action),
+        why_not_reversible="" if change.is_reversible else why_irreversible(action),
     )
 
 
-def _irreversible(action: Action) -> str:
+def why_irreversible(action: Action) -> str:
+    """Return why no one call brings the state before back, in words."""
     if isinstance(action, ResizeNodePool):
         return "its zones differ in size, and one call sets one size for all"
     return "it has no bounds per zone to return to"

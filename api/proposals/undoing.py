@@ -12,9 +12,10 @@ from api.idempotency import Answer, Claim
 from api.parts import ApiParts
 from api.problems import Problem, not_found
 from api.proposals import service
+from api.proposals.change_view import why_irreversible
 from api.proposals.schemas import Created
-from contracts.action import Action, ResizeNodePool, SetNodePoolAutoscaling
-from contracts.effect import Intent, Receipt, ReceiptOutcome, Step
+from contracts.action import Action
+from contracts.effect import Intent, Receipt, ReceiptOutcome, Step, restoring
 from contracts.observation import NodePoolObservation
 from contracts.principal import Principal
 from contracts.proposal import ProposalState
@@ -75,14 +76,7 @@ def prior_action(action: Action, prior: NodePoolObservation) -> Action:
     Raises:
         Problem: 409, no one call can do that.
     """
-    named = action.target.model_dump(exclude={"kind"})
-    if isinstance(action, ResizeNodePool):
-        if prior.even_node_count is None:
-            raise Problem(409, "not_reversible", "Its zones differed in size: no one call restores them.")
-        return ResizeNodePool(**named, node_count=prior.even_node_count)
-    bounds = prior.autoscaling
-    if bounds is None or bounds.is_pool_wide or bounds.max_node_count < 1:
-        raise Problem(409, "not_reversible", "There were no bounds per zone to return to.")
-    return SetNodePoolAutoscaling(
-        **named, min_node_count=bounds.min_node_count, max_node_count=bounds.max_node_count
-    )
+    restored = restoring(action, prior)
+    if restored is None:
+        raise Problem(409, "not_reversible", f"No one call takes it back: {why_irreversible(action)}.")
+    return restored

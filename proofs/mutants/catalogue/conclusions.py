@@ -82,7 +82,7 @@ WAY_BACK = Group(
             (f"{_CONCLUSION}::test_a_way_back_whose_operation_fails_is_left_to_a_person",),
         ),
         "way-back-that-no-call-makes-is-begun": Change(
-            "if compensation_of(work.proposal.action, work.proposal.observation) is None:",
+            "if restoring(work.proposal.action, work.proposal.observation) is None:",
             "if False:",
             (f"{_EFFECTS}::test_what_no_single_call_restores_is_dirty_and_keeps_its_lease",),
         ),
@@ -131,13 +131,6 @@ RECOGNISED = Group(
         "way-back-without-a-zone-of-before": Change(
             "        and set(before) == set(seen.target_sizes)\n", ""
         ),
-        "way-back-to-uneven-sizes": Change(
-            "return None if count is None else ResizeNodePool(**where, node_count=count)",
-            "return ResizeNodePool(**where, node_count=count or 0)",
-        ),
-        "way-back-to-bounds-of-the-whole-pool": Change(
-            "if bounds is None or bounds.is_pool_wide:", "if bounds is None:"
-        ),
         "way-back-replaces-bounds-of-others": Change("return is_at(effect, seen)", "return True"),
         "way-back-from-new-bounds-is-barred": Change(
             "if isinstance(effect, SetNodePoolAutoscaling):", "if False:"
@@ -159,5 +152,18 @@ RECOGNISED = Group(
         ),
     },
 )
+RESTORED = Group(
+    "contracts/effect.py",
+    Promise.OUTCOME,
+    ("tests/contracts/test_effect.py",),
+    {
+        "way-back-to-uneven-sizes": Change(
+            'return None if count is None else action.model_copy(update={"node_count": count})',
+            'return action.model_copy(update={"node_count": count or 0})',
+        ),
+        "way-back-to-bounds-of-the-whole-pool": Change("or bounds.is_pool_wide or bounds", "or bounds"),
+        "way-back-to-bounds-of-zero": Change(" or bounds.max_node_count < 1:", ":"),
+    },
+)
 
-GROUPS = (SUPERSEDED, MOVED_ON, WAY_BACK, RECOGNISED)
+GROUPS = (SUPERSEDED, MOVED_ON, WAY_BACK, RECOGNISED, RESTORED)

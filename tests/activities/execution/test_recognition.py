@@ -10,11 +10,11 @@ from activities.execution.recognition import (
     Finding,
     before_compensation,
     before_effect,
-    compensation_of,
     is_at,
     own_operation,
 )
 from contracts.action import SetNodePoolAutoscaling
+from contracts.effect import restoring
 from contracts.observation import AutoscalingBounds, NodePoolObservation, ProviderOperation
 from tests.contracts.samples import NOON, observation, resize
 
@@ -135,7 +135,7 @@ def test_the_way_back_touches_only_what_our_effect_left(sizes: tuple[int, ...], 
 )
 def test_the_way_back_replaces_no_bounds_but_ours(seen: NodePoolObservation, finding: Finding) -> None:
     prior = scaled(min_node_count=0, max_node_count=3)
-    undo = compensation_of(BOUNDS, prior)
+    undo = restoring(BOUNDS, prior)
     assert undo is not None
     assert before_compensation(undo, BOUNDS, prior, seen) is finding
 
@@ -151,17 +151,3 @@ def test_an_autoscaler_or_a_zone_less_than_before_is_a_change() -> None:
 def test_another_machine_type_is_a_change() -> None:
     seen = observation(4, 4, 4).model_copy(update={"machine_type": "n2-standard-4"})
     assert before_compensation(TWO, FOUR, observation(), seen) is Finding.CHANGED
-
-
-def test_even_sizes_and_per_zone_bounds_can_be_restored() -> None:
-    assert compensation_of(FOUR, observation(2, 2, 2)) == TWO
-    prior = scaled(min_node_count=0, max_node_count=3)
-    assert compensation_of(BOUNDS, prior) == BOUNDS.model_copy(
-        update={"min_node_count": 0, "max_node_count": 3}
-    )
-
-
-def test_uneven_sizes_pool_wide_bounds_and_no_bounds_cannot() -> None:
-    assert compensation_of(FOUR, observation(1, 2, 3)) is None
-    assert compensation_of(BOUNDS, scaled(total_min_node_count=1, total_max_node_count=9)) is None
-    assert compensation_of(BOUNDS, observation()) is None

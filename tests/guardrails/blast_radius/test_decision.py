@@ -51,6 +51,12 @@ def test_uneven_zones_cannot_be_brought_back_so_a_person_must_agree() -> None:
     assert verdict.requirement.rules == ("blast_radius.reversible",)
 
 
+def test_bounds_of_zero_have_no_way_back() -> None:
+    verdict = decide(facts(observation=autoscaled(0, 0), draft=draft(action=bounds(1, 4))))
+    assert (verdict.outcome, verdict.reason_code) == (Outcome.REQUIRE_APPROVAL, "not_reversible")
+    assert verdict.facts["reversible"] is False
+
+
 def test_it_says_what_is_in_the_way_of_a_single_call_back() -> None:
     uneven = decide(facts(observation=observation(3, 2, 1), draft=draft(action=resize(3))))
     never_bounded = decide(facts(observation=observation(2, 2, 2), draft=draft(action=bounds(1, 4))))
