@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from contracts.action import Action, ResizeNodePool
 from contracts.base import Contract, unsaid
 from contracts.decision import DecisionRules, SignedDecision
 from contracts.effect import EffectResult, Step
+from contracts.principal import Principal
 from contracts.proposal import Draft, Planner, ProposalState
 from contracts.request import AgentStep, Request, RequestOutcome, RequestStatus
 
@@ -38,8 +39,10 @@ DECIDE_SIGNAL = "decide_later"
 WAKE_SIGNAL = "wake"
 PROGRESS_QUERY = "progress"
 
-SEARCH_ATTRIBUTES: tuple[str, ...] = ("SluiceTenant", "SluiceKind", "SluiceTarget", "SluiceRequester")
+SEARCH_ATTRIBUTES = ("SluiceTenant", "SluiceKind", "SluiceTarget", "SluiceRequester")
 """Keyword search attributes, set at start only."""
+_MAX_KEYWORD = 255
+"""Characters of a keyword in Temporal's SQL visibility stores."""
 
 
 def request_workflow_id(request_id: str) -> str:
@@ -50,6 +53,11 @@ def request_workflow_id(request_id: str) -> str:
 def proposal_workflow_id(proposal_id: str) -> str:
     """Return the Temporal workflow id of a proposal."""
     return f"proposal/{proposal_id}"
+
+
+def _found_by(tenant: str, kind: str, target: str | None, requester: str) -> dict[str, str]:
+    named = zip(SEARCH_ATTRIBUTES, (tenant, kind, target, requester), strict=True)
+    return {name: value[:_MAX_KEYWORD] for name, value in named if value is not None}
 
 
 def summary_of(action: Action) -> str:
@@ -79,19 +87,33 @@ class ProposalInput(Contract):
     """Guard passes already run: above zero only after a continue-as-new of a long hold."""
 
     @classmethod
+    def of(cls, action: Action, requester: Principal, **known: Any) -> Self:
+        """Return the input that starts the workflow of a stored proposal; `known` are its other fields."""
+        return cls(
+            action_kind=action.kind,
+            target_key=action.target.key,
+            requester=f"{requester.issuer}/{requester.subject}",
+            summary=summary_of(action),
+            **known,
+        )
+
+    @classmethod
     def for_draft(cls, draft: Draft, public_keys: Mapping[str, str]) -> Self:
         """Return the input that starts the workflow of a stored draft."""
-        return cls(
+        return cls.of(
+            draft.action,
+            draft.requester,
             proposal_id=draft.id,
             tenant=draft.tenant,
             revision=draft.revision,
-            action_kind=draft.action.kind,
-            target_key=draft.action.target.key,
-            requester=f"{draft.requester.issuer}/{draft.requester.subject}",
-            summary=summary_of(draft.action),
             priority=draft.priority,
             public_keys=dict(public_keys),
         )
+
+    @property
+    def search_attributes(self) -> dict[str, str]:
+        """What its workflow is found by."""
+        return _found_by(self.tenant, self.action_kind, self.target_key, self.requester)
 
 
 class RequestInput(Contract):
@@ -99,6 +121,12 @@ class RequestInput(Contract):
 
     request: Request
     public_keys: dict[str, str]
+
+    @property
+    def search_attributes(self) -> dict[str, str]:
+        """What its workflow is found by."""
+        requester = self.request.requester
+        return _found_by(self.request.tenant, "request", None, f"{requester.issuer}/{requester.subject}")
 
 
 class PlanningInput(Contract):

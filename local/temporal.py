@@ -7,8 +7,7 @@ from pathlib import Path
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client
 
-SEARCH_ATTRIBUTES = ("SluiceTenant", "SluiceKind", "SluiceTarget", "SluiceRequester")
-"""Keyword attributes that every workflow of ours carries from its start."""
+from contracts.messages import SEARCH_ATTRIBUTES
 
 
 def dev_server_command(

@@ -38,10 +38,11 @@ from hypothesis import HealthCheck, settings
 
 from adapters.store import database
 from adapters.store.migrate import upgrade
+from contracts.messages import SEARCH_ATTRIBUTES
 from local import ports
 from local.bound import bound_command
 from local.postgres import SUPERUSER, PostgresServer, server_in
-from local.temporal import SEARCH_ATTRIBUTES, dev_server_command
+from local.temporal import dev_server_command
 from settings import Settings
 from tests.in_memory import DISK, keep_in_memory
 from tests.side_by_side import BY_UNITS, ByStack, end_what_nobody_needs, put_in_order, runs_side_by_side

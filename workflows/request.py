@@ -21,7 +21,6 @@ with workflow.unsafe.imports_passed_through():
         PROGRESS_QUERY,
         PROPOSAL_WORKFLOW,
         REQUEST_WORKFLOW,
-        SEARCH_ATTRIBUTES,
         CloseRequestInput,
         CloseRequestResult,
         CreatedProposal,
@@ -29,7 +28,6 @@ with workflow.unsafe.imports_passed_through():
         ProposalInput,
         RequestInput,
         proposal_workflow_id,
-        summary_of,
     )
     from contracts.progress import RequestProgress
     from workflows import retry_policies
@@ -89,7 +87,20 @@ async def _record(name: str, given: Contract, summary: str) -> CloseRequestResul
 
 
 async def _start_proposal(start: RequestInput, created: CreatedProposal) -> None:
-    given = _proposal_input(start, created)
+    request = start.request
+    given = ProposalInput.of(
+        created.action,
+        request.requester,
+        proposal_id=created.proposal_id,
+        tenant=request.tenant,
+        revision=created.revision,
+        priority=created.priority,
+        public_keys=start.public_keys,
+    )
+    found_by = [
+        SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
+        for name, value in given.search_attributes.items()
+    ]
     with contextlib.suppress(WorkflowAlreadyStartedError):
         await workflow.start_child_workflow(
             PROPOSAL_WORKFLOW,
@@ -97,32 +108,9 @@ async def _start_proposal(start: RequestInput, created: CreatedProposal) -> None
             id=proposal_workflow_id(created.proposal_id),
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             cancellation_type=workflow.ChildWorkflowCancellationType.ABANDON,
-            search_attributes=_search_attributes(given),
+            search_attributes=TypedSearchAttributes(found_by),
             static_summary=given.summary,
             priority=Priority(
-                priority_key=created.priority, fairness_key=start.request.tenant, fairness_weight=1.0
+                priority_key=created.priority, fairness_key=request.tenant, fairness_weight=1.0
             ),
         )
-
-
-def _proposal_input(start: RequestInput, created: CreatedProposal) -> ProposalInput:
-    requester = start.request.requester
-    return ProposalInput(
-        proposal_id=created.proposal_id,
-        tenant=start.request.tenant,
-        revision=created.revision,
-        action_kind=created.action.kind,
-        target_key=created.action.target.key,
-        requester=f"{requester.issuer}/{requester.subject}",
-        summary=summary_of(created.action),
-        priority=created.priority,
-        public_keys=start.public_keys,
-    )
-
-
-def _search_attributes(given: ProposalInput) -> TypedSearchAttributes:
-    values = (given.tenant, given.action_kind, given.target_key, given.requester)
-    named = zip(SEARCH_ATTRIBUTES, values, strict=True)
-    return TypedSearchAttributes(
-        [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in named]
-    )

@@ -78,11 +78,7 @@ class TemporalGateway:
             start,
             workflow_id=request_workflow_id(request.id),
             summary=f"request by {requester} ({request.channel.value})",
-            attributes={
-                "SluiceTenant": request.tenant,
-                "SluiceKind": "request",
-                "SluiceRequester": requester,
-            },
+            attributes=start.search_attributes,
             priority=request.channel.priority,
         )
 
@@ -97,12 +93,7 @@ class TemporalGateway:
             start,
             workflow_id=proposal_workflow_id(start.proposal_id),
             summary=start.summary,
-            attributes={
-                "SluiceTenant": start.tenant,
-                "SluiceKind": start.action_kind,
-                "SluiceTarget": start.target_key,
-                "SluiceRequester": start.requester,
-            },
+            attributes=start.search_attributes,
             priority=start.priority,
         )
 

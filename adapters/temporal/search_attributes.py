@@ -16,17 +16,12 @@ from contracts.messages import SEARCH_ATTRIBUTES
 
 _OPERATORS_ONLY = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED)
 """What a server answers that keeps its operator's service to itself."""
-_MAX_KEYWORD = 255
-"""Characters of a keyword in Temporal's SQL visibility stores."""
 
 
 def typed(values: Mapping[str, str]) -> TypedSearchAttributes:
     """Return search attributes for a start."""
     return TypedSearchAttributes(
-        [
-            SearchAttributePair(SearchAttributeKey.for_keyword(name), value[:_MAX_KEYWORD])
-            for name, value in values.items()
-        ]
+        [SearchAttributePair(SearchAttributeKey.for_keyword(name), value) for name, value in values.items()]
     )
 
 
