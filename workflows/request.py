@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import Priority, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
@@ -16,7 +15,6 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from agents.port import AGENT_FAILURES, run_agent
-    from contracts.base import Contract
     from contracts.messages import (
         PROGRESS_QUERY,
         PROPOSAL_WORKFLOW,
@@ -30,10 +28,7 @@ with workflow.unsafe.imports_passed_through():
         proposal_workflow_id,
     )
     from contracts.progress import RequestProgress
-    from workflows import retry_policies
-
-_RECORD_TIMEOUT = timedelta(seconds=20)
-_LOCAL_RETRY_THRESHOLD = timedelta(seconds=5)
+    from workflows import stages
 
 
 @workflow.defn(name=REQUEST_WORKFLOW, failure_exception_types=AGENT_FAILURES)
@@ -62,28 +57,18 @@ class RequestWorkflow:
 
     async def _follow(self, start: RequestInput) -> CloseRequestResult:
         request = start.request
-        closed = await _record("mark_request_planning", PlanningInput(request_id=request.id), "planning")
+        closed = await stages.locally(
+            "mark_request_planning", PlanningInput(request_id=request.id), CloseRequestResult, "planning"
+        )
         if not closed.status.is_final:
             result = await run_agent(request, self._notice, barred=closed.model_barred)
             given = CloseRequestInput(request=request, result=result)
-            closed = await _record("close_request", given, result.outcome.outcome)
+            told = result.outcome.outcome
+            closed = await stages.locally("close_request", given, CloseRequestResult, told)
         workflow.set_current_details(f"**{closed.status}**")
         for created in closed.proposals:
             await _start_proposal(start, created)
         return closed
-
-
-async def _record(name: str, given: Contract, summary: str) -> CloseRequestResult:
-    stands: CloseRequestResult = await workflow.execute_local_activity(
-        name,
-        given,
-        result_type=CloseRequestResult,
-        start_to_close_timeout=_RECORD_TIMEOUT,
-        retry_policy=retry_policies.RECORD,
-        local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
-        summary=summary,
-    )
-    return stands
 
 
 async def _start_proposal(start: RequestInput, created: CreatedProposal) -> None:

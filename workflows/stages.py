@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from temporalio import workflow
+from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from contracts.base import Contract
@@ -37,7 +38,7 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=5)
 _LOCAL_RETRY_THRESHOLD = timedelta(seconds=5)
 """Waits longer than this become timers, so that decisions are not kept waiting behind them."""
 
-ResultT = TypeVar("ResultT", bound=Contract)
+ResultT = TypeVar("ResultT")
 
 
 async def check_proposal(given: PassInput) -> PassResult:
@@ -53,31 +54,24 @@ async def admit_proposal(given: PassInput) -> PassResult:
 async def record_decision(given: DecisionInput) -> DecisionResult:
     """Apply a decision that the validator let through."""
     decision = given.signed.decision
-    return await _record(
+    return await locally(
         "record_decision", given, DecisionResult, f"{decision.kind} by {decision.reviewer.subject}"
     )
 
 
 async def record_refusal(given: RefusalInput) -> None:
     """Audit a decision that came as a Signal and did not pass."""
-    await workflow.execute_local_activity(
-        "record_refusal",
-        given,
-        start_to_close_timeout=_RECORD_TIMEOUT,
-        retry_policy=retry_policies.RECORD,
-        local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
-        summary=f"refused: {given.reason_code}",
-    )
+    await locally("record_refusal", given, type(None), f"refused: {given.reason_code}")
 
 
 async def close_proposal(given: CloseInput) -> Standing:
     """Close a proposal that nothing was done about, unless somebody else has closed it."""
-    return await _record("close_proposal", given, Standing, given.reason_code)
+    return await locally("close_proposal", given, Standing, given.reason_code)
 
 
 async def read_state(proposal_id: str) -> Standing:
     """Ask the database where the proposal stands."""
-    return await _record("read_state", StandingInput(proposal_id=proposal_id), Standing, "read state")
+    return await locally("read_state", StandingInput(proposal_id=proposal_id), Standing, "read state")
 
 
 async def execute_action(given: EffectInput, summary: str) -> EffectOutcome:
@@ -92,25 +86,27 @@ async def verify_effect(given: EffectInput) -> VerifyOutcome:
 
 
 async def _pass(name: str, given: PassInput, summary: str) -> PassResult:
-    result: PassResult = await workflow.execute_local_activity(
-        name,
-        given,
-        result_type=PassResult,
-        start_to_close_timeout=_PASS_TIMEOUT,
-        retry_policy=retry_policies.GUARD,
-        local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
-        summary=summary,
+    return await locally(
+        name, given, PassResult, summary, within=_PASS_TIMEOUT, tried_again=retry_policies.GUARD
     )
-    return result
 
 
-async def _record(name: str, given: Contract, kind: type[ResultT], summary: str) -> ResultT:
+async def locally(
+    name: str,
+    given: Contract,
+    kind: type[ResultT],
+    summary: str,
+    *,
+    within: timedelta = _RECORD_TIMEOUT,
+    tried_again: RetryPolicy = retry_policies.RECORD,
+) -> ResultT:
+    """Run a short activity in the workflow's own worker; without more, one that only writes to our database."""
     result: ResultT = await workflow.execute_local_activity(
         name,
         given,
         result_type=kind,
-        start_to_close_timeout=_RECORD_TIMEOUT,
-        retry_policy=retry_policies.RECORD,
+        start_to_close_timeout=within,
+        retry_policy=tried_again,
         local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
         summary=summary,
     )
