@@ -24,7 +24,7 @@ READ_WITHIN = timedelta(minutes=10)
 UNREACHABLE = frozenset({ProviderUnavailable.reason_code, ProviderAmbiguous.reason_code})
 """Reason codes that say something of the provider as a whole."""
 WORKFLOW_LOST = "workflow_lost"
-UNSEEN = frozenset({WORKFLOW_LOST, MODE_MISMATCH, "lease_lost", "target_not_registered"})
+UNSEEN = frozenset({WORKFLOW_LOST, MODE_MISMATCH, "lease_lost", "operation_unclear", "target_not_registered"})
 """Reason codes of an end at which nobody looked at what the effect came to."""
 
 

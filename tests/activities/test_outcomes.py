@@ -66,7 +66,13 @@ async def counted(database: Database) -> dict[str, bool]:
         (S.FAILED, "provider_refused", {"agent": None, "kind": False, "provider": True, "target": False}),
         *[
             (S.DIRTY, code, dict.fromkeys(("agent", "kind", "provider", "target")))
-            for code in ("lease_lost", "mode_mismatch", "target_not_registered", "workflow_lost")
+            for code in (
+                "lease_lost",
+                "mode_mismatch",
+                "operation_unclear",
+                "target_not_registered",
+                "workflow_lost",
+            )
         ],
     ],
 )
