@@ -92,7 +92,7 @@ class ProposalInput(Contract):
         return cls(
             action_kind=action.kind,
             target_key=action.target.key,
-            requester=f"{requester.issuer}/{requester.subject}",
+            requester=requester.spelled,
             summary=summary_of(action),
             **known,
         )
@@ -125,8 +125,7 @@ class RequestInput(Contract):
     @property
     def search_attributes(self) -> dict[str, str]:
         """What its workflow is found by."""
-        requester = self.request.requester
-        return _found_by(self.request.tenant, "request", None, f"{requester.issuer}/{requester.subject}")
+        return _found_by(self.request.tenant, "request", None, self.request.requester.spelled)
 
 
 class PlanningInput(Contract):

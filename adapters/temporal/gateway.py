@@ -72,12 +72,11 @@ class TemporalGateway:
             WorkflowUnavailable: Temporal did not answer.
         """
         request = start.request
-        requester = request.requester.spelled
         await self._start(
             REQUEST_WORKFLOW,
             start,
             workflow_id=request_workflow_id(request.id),
-            summary=f"request by {requester} ({request.channel.value})",
+            summary=f"request by {request.requester.spelled} ({request.channel.value})",
             attributes=start.search_attributes,
             priority=request.channel.priority,
         )
