@@ -57,7 +57,7 @@ def refusal_input(start: ProposalInput, parts: Sequence[object], reason_code: st
     decision_id = reviewer = ""
     if reason_code != MALFORMED:
         decision = parse(parts).decision
-        decision_id, reviewer = decision.id, "/".join(eligibility.voter(decision.reviewer))
+        decision_id, reviewer = decision.id, decision.reviewer.spelled
     return RefusalInput(
         proposal_id=start.proposal_id,
         tenant=start.tenant,

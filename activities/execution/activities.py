@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from activities.execution.admission import Admission, standing_outcome
 from activities.execution.attempt import BUSY, TOO_LATE, EffectTimings, Granted, Issued, Withdrawn, Work
 from activities.execution.conclusion import Conclusion
-from activities.execution.lateness import LATE_CALL, Lateness
+from activities.execution.lateness import Lateness
 from activities.execution.recognition import (
     UNCLEAR,
     Finding,
@@ -30,7 +30,15 @@ from adapters.store import intents, leases, proposals
 from adapters.store.database import Database
 from contracts.action import ResizeNodePool
 from contracts.configuration import ConfigurationSource
-from contracts.effect import EffectResult, Intent, ReceiptOutcome, Step, idempotency_key, restoring
+from contracts.effect import (
+    LATE_CALL,
+    EffectResult,
+    Intent,
+    ReceiptOutcome,
+    Step,
+    idempotency_key,
+    restoring,
+)
 from contracts.errors import (
     ProviderAmbiguous,
     ProviderConflict,
@@ -43,7 +51,7 @@ from contracts.errors import (
 from contracts.messages import EffectInput, EffectOutcome
 from contracts.observation import NodePoolObservation, ProviderOperation
 from contracts.ports import NodePoolEffector, NodePoolReader
-from contracts.proposal import Proposal, ProposalState
+from contracts.proposal import MODE_MISMATCH, Proposal, ProposalState
 
 logger = structlog.get_logger(__name__)
 
@@ -133,7 +141,7 @@ class EffectActivities:
     def _barred(self, proposal: Proposal) -> str | None:
         """Return why this worker can neither follow nor take back what was begun: it reaches something else."""
         if proposal.mode != self._mode:
-            return "mode_mismatch"
+            return MODE_MISMATCH
         return (
             None
             if self._configuration.current.registered(proposal.action.target)

@@ -23,12 +23,13 @@ from adapters.store.closing import close_without_effect
 from adapters.store.database import Database
 from adapters.store.outbox import OutboxKind
 from contracts import eligibility
+from contracts.configuration import NotificationEvent
 from contracts.effect import EffectResult, Intent, Step
 from contracts.errors import StaleFence
 from contracts.holds import on_halt
 from contracts.messages import EffectOutcome
 from contracts.principal import SYSTEM
-from contracts.proposal import DRY_RUN, ProposalState
+from contracts.proposal import DRY_RUN, EXECUTE_BY_PASSED, MODE_MISMATCH, ProposalState
 from contracts.safety import Halt
 
 _S = ProposalState
@@ -102,12 +103,12 @@ class Admission:
         """What ends the proposal here, as the state and reason code it ends with."""
         proposal = work.proposal
         if facts.now >= proposal.execute_by:
-            return _S.EXPIRED, "execute_by_passed"
+            return _S.EXPIRED, EXECUTE_BY_PASSED
         refused = _S.DENIED if ProposalState(row.state) is _S.READY else _S.FAILED
         if proposal.dry_run:
             return refused, DRY_RUN
         if proposal.mode != self._mode:
-            return refused, "mode_mismatch"
+            return refused, MODE_MISMATCH
         wanted = facts.requirement
         approvers = valid_approvals(facts.standing, proposal, wanted, self._public_keys)
         return None if eligibility.is_met(wanted, approvers) else (refused, "approvals_invalid")
@@ -203,7 +204,7 @@ async def _page_once(connection: AsyncConnection, row: Row[Any], halt: Halt) -> 
         return
     told = "A halt holds the way back to the prior state."
     await proposals.hold(connection, row, key, row.reason_code, told)
-    page = {"event": "dirty", "proposal_id": row.id, "reason_code": "compensation_halted"}
+    page = outbox.notice(NotificationEvent.DIRTY, row.id, "compensation_halted")
     await outbox.put(connection, OutboxKind.NOTIFY, row.id, page)
 
 

@@ -18,7 +18,7 @@ from adapters.store.database import Database
 from adapters.store.outbox import OutboxKind
 from contracts.audit import AuditType
 from contracts.circuit_breaker import UNREACHABLE, Outcome, provider_breaker
-from contracts.configuration import BreakerLimits, ConfigurationSource
+from contracts.configuration import BreakerLimits, ConfigurationSource, NotificationEvent
 from contracts.effect import EffectResult, Intent, Receipt, ReceiptOutcome, Step, restoring
 from contracts.errors import SluiceError, StaleFence
 from contracts.messages import EffectOutcome
@@ -129,7 +129,7 @@ class Conclusion:
                 return await self._dirty(connection, row, reason_code)
             if state is _S.READY:
                 await close_without_effect(connection, row, _S.STALE, reason_code)
-            told = {"event": "dirty", "proposal_id": row.id, "reason_code": reason_code}
+            told = outbox.notice(NotificationEvent.DIRTY, row.id, reason_code)
             await outbox.put(connection, OutboxKind.NOTIFY, row.id, told)
             return standing_outcome(row)
 

@@ -21,16 +21,12 @@ from activities.execution.conclusion import Conclusion
 from activities.execution.recognition import CLOCK_SKEW, is_late, is_like
 from adapters.store import intents
 from adapters.store.database import Database
-from contracts.effect import Intent
+from contracts.effect import LATE_CALL, LATENESS_UNKNOWN, Intent
 from contracts.errors import ProviderError, StoreUnavailable
 from contracts.ports import NodePoolReader
 
 logger = structlog.get_logger(__name__)
 T = TypeVar("T")
-
-LATE_CALL = "late_call"
-LATENESS_UNKNOWN = "lateness_unknown"
-"""A newer attempt acts, and nobody can tell whether this one called beside it."""
 
 PAUSE = 0.5
 """Seconds between two looks at what the newer attempt found, or at a database that is away."""
