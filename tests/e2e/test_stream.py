@@ -20,7 +20,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 KILLS = 4
 CLIENTS = 3
 BETWEEN = 0.1
-"""Seconds between two requests of one writer: enough for updates all the time, without a flood to wait for in the end."""
+"""Seconds between two requests of one writer: enough for updates all the time, and no flood to wait for in the end."""
 WITHIN = 120
 
 
