@@ -221,6 +221,33 @@ async def test_words_are_kept_when_somebody_else_decides_while_one_types(site: S
         await site.api.move(proposal_id, ProposalState.READY)
         await page.get_by_text("It was decided while you were writing.").wait_for()
         assert await page.get_by_label("Comment", exact=True).input_value() == "Half a sen"
+        panel = page.locator("#decision")
+        before = await panel.get_attribute("hx-get") or ""
+        await site.api.move(proposal_id, ProposalState.EXECUTING, ProposalState.VERIFYING)
+        await expect(panel).not_to_have_attribute("hx-get", before)
+        await expect(page.get_by_text("It was decided while you were writing.")).to_be_visible()
+
+
+async def test_words_are_kept_when_another_part_of_the_page_comes_at_the_same_moment(site: Site) -> None:
+    stages = Stages(site.api)
+    proposal_id = await stages.waiting()
+    async with site.visit("ben") as visit:
+        page = visit.page
+        await _opened(page, proposal_id)
+        await page.evaluate(_AT_ONCE)
+        await page.get_by_label("Reason or comment").fill("Half a sen")
+        await stages.decided(proposal_id, "cleo", DecisionKind.APPROVE)
+        await site.api.move(proposal_id, ProposalState.READY)
+        await page.get_by_text("It was decided while you were writing.").wait_for()
+
+
+_AT_ONCE = """() => document.addEventListener("htmx:before:swap", (event) => {
+    if (event.detail.ctx.sourceElement.id === "decision") {
+        const sourceElement = document.getElementById("comments");
+        document.dispatchEvent(new CustomEvent("htmx:before:swap", { detail: { ctx: { sourceElement } } }));
+    }
+})"""
+"""What htmx tells of another part, between the panel's own event and its new content."""
 
 
 async def test_an_update_disturbs_nobody_who_types(site: Site) -> None:

@@ -22,22 +22,33 @@ function refuseWithoutFacts(event) {
 
 const WRITTEN = "#decision-field-reason, #kept-field-reason, #edit-field-reason";
 let words = "";
+let kept = "";
 
-/** @param {CustomEvent} event */
+/**
+ * Several parts of the page may come at once: only the panel's own coming tells what stood in it.
+ * @param {CustomEvent} event
+ */
 function remember(event) {
-  const isLive = event.detail.ctx?.sourceElement?.id === "decision";
+  const source = event.detail.ctx?.sourceElement;
+  if (source instanceof HTMLFormElement) words = "";
+  if (source?.id !== "decision") return;
   // What a conflict gave back stands in a field of its own, until the next change takes that away too.
   const fields = [...document.querySelectorAll(WRITTEN)];
-  words = isLive ? (fields.find((field) => field.value.trim() !== "")?.value ?? "") : "";
+  words = fields.find((field) => field.value.trim() !== "")?.value ?? "";
 }
 
 function keepWords() {
-  if (words.trim() === "" || document.querySelector("#decide, #kept-field-reason, #edit-size") !== null) return;
   const comment = document.getElementById("comment-field-reason");
   if (comment === null) return;
-  if (comment.value === "") comment.value = words;
-  words = "";
-  for (const told of document.querySelectorAll("[data-kept-words]")) told.hidden = false;
+  const isGone = document.querySelector("#decide, #kept-field-reason, #edit-size") === null;
+  if (isGone && words.trim() !== "") {
+    if (comment.value === "") comment.value = words;
+    kept = comment.value;
+    words = "";
+  }
+  // The panel comes anew without this: it is told for as long as it is so.
+  const isTold = kept !== "" && comment.value === kept;
+  for (const told of document.querySelectorAll("[data-kept-words]")) told.hidden = !isTold;
 }
 
 /** What was sent and taken is not kept in its field. */
