@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 # Test files that run side by side. Each gets a PostgreSQL and a Temporal of its own; most of their time is waiting.
-WORKERS ?= 4
+WORKERS ?= 3
 # Tests and proofs start hundreds of processes: each would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
