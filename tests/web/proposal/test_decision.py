@@ -241,6 +241,20 @@ async def test_words_are_kept_when_another_part_of_the_page_comes_at_the_same_mo
         await page.get_by_text("It was decided while you were writing.").wait_for()
 
 
+async def test_words_are_kept_behind_a_comment_that_was_begun(site: Site) -> None:
+    stages = Stages(site.api)
+    proposal_id = await stages.waiting()
+    async with site.visit("ben") as visit:
+        page = visit.page
+        await _opened(page, proposal_id)
+        await page.get_by_label("Comment", exact=True).fill("A question.")
+        await page.get_by_label("Reason or comment").fill("Half a sen")
+        await stages.decided(proposal_id, "cleo", DecisionKind.APPROVE)
+        await site.api.move(proposal_id, ProposalState.READY)
+        await page.get_by_text("It was decided while you were writing.").wait_for()
+        assert await page.get_by_label("Comment", exact=True).input_value() == "A question.\nHalf a sen"
+
+
 _AT_ONCE = """() => document.addEventListener("htmx:before:swap", (event) => {
     if (event.detail.ctx.sourceElement.id === "decision") {
         const sourceElement = document.getElementById("comments");

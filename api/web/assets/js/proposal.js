@@ -42,7 +42,7 @@ function keepWords() {
   if (comment === null) return;
   const isGone = document.querySelector("#decide, #kept-field-reason, #edit-size") === null;
   if (isGone && words.trim() !== "") {
-    if (comment.value === "") comment.value = words;
+    comment.value = [comment.value, words].filter(Boolean).join("\n");
     kept = comment.value;
     words = "";
   }
