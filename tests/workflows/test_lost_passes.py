@@ -19,6 +19,8 @@ from tests.editing import edit
 from tests.proposal_stack import ProposalStack, forged, resize
 
 S = ProposalState
+WITHIN = 15.0
+"""Seconds for what takes one: a vote that nobody takes up is not waited for as long as a test may take."""
 
 
 async def edited_and_judged(stack: ProposalStack, proposal_id: str) -> None:
@@ -51,7 +53,7 @@ async def test_a_vote_counts_that_came_before_its_workflow_knew_of_any_revision(
     signed = await stack.signed(proposal_id)
     await stack.record(signed)
     sending = asyncio.create_task(stack.send(signed))
-    async with stack.working():
+    async with stack.working(), asyncio.timeout(WITHIN):
         assert (await sending).state == "ready"
         assert (await handle.result()).revision == 2
     assert stack.sizes_set() == [5]
