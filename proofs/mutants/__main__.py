@@ -39,8 +39,10 @@ from proofs.spread import lane, spread
 
 _ALL_MAY_ENTER = 0o755
 _ROOM = 4 * 1024**3
-_LONGEST = 3 * LONGEST
-"""A mutant's tests run twice at most: its killer, then all of them."""
+_LONGEST = 4 * LONGEST
+"""Tests run three times at most for a mutant: its killer, then all of its tests, then a new killer without it."""
+SLOW = 60.0
+"""Seconds after which a mutant's end is told by name: most of it is a test that waits for what does not come."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             exactly("mutants survived", sum(one.result is Result.SURVIVED for one in trials), 0),
             told("seconds of a processor for a mutant, median", f"{median(_costs(trials)):.2f}"),
             told("minutes of a processor altogether", f"{processor_seconds() / 60:.1f}"),
+            told(f"killed only after more than {SLOW:g} s", ", ".join(slow_among(trials)) or 0),
         ),
         faults=[
             f"{one.result}: {one.mutant}: {one.told}" for one in trials if one.result is not Result.KILLED
@@ -131,6 +134,11 @@ def _libraries(mutants: Sequence[Mutant], place: Place) -> tuple[str, ...] | Non
         _tell(f"RED\n{healthy.output[-4000:]}\n")
         return None
     return healthy.libraries
+
+
+def slow_among(trials: Sequence[Trial]) -> list[str]:
+    """Return the names of mutants that were killed, but not soon."""
+    return [one.mutant for one in trials if one.result is Result.KILLED and one.seconds > SLOW]
 
 
 def _costs(trials: Sequence[Trial]) -> list[float]:

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from proofs.mutants import forked
-from proofs.mutants.__main__ import main, misfits_among
+from proofs.mutants.__main__ import SLOW, main, misfits_among, slow_among
 from proofs.mutants.catalogue import MUTANTS
+from proofs.mutants.forked import Place, Run
 from proofs.mutants.mutant import Mutant, Promise
 from proofs.mutants.recorder import Recorder
-from proofs.mutants.trial import Result, Trial, keep_killers, killer_of, known_killers
+from proofs.mutants.trial import Result, Trial, keep_killers, killer_of, known_killers, try_mutant
 from proofs.mutants.working_copy import ROOT, MutantInvalid, mutated
 
 HALT = "guardrails/halt/decision.py"
@@ -27,6 +28,7 @@ from dataclasses import asdict
 from proofs.mutants import __main__ as proof
 from proofs.mutants.__main__ import run
 from proofs.mutants.catalogue import MUTANTS
+from proofs.mutants.forked import Place, Run
 from proofs.mutants.mutant import Mutant, Promise
 
 killers = json.loads(sys.argv[1])
@@ -50,6 +52,9 @@ KILLERS = {
     "harmless": f"{HALT_TESTS[0]}::test_a_covering_halt_denies_first_and_holds_later",
 }
 """One that is right, one that is there no more, and one that never killed what it is said to have killed."""
+
+
+RED = "tests/a.py::test_a"
 
 
 def _halt(old: str, new: str) -> Mutant:
@@ -109,6 +114,41 @@ def test_a_mutant_is_killed_by_a_red_test_only_and_the_working_tree_stays_as_it_
     assert "test_a_covering_halt_denies_first_and_holds_later" in answer["told"][0]["told"]
     assert answer["unknown"] is None
     assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in touched] == before
+
+
+@pytest.mark.parametrize(
+    ("is_red_anyway", "killer", "result"),
+    [
+        (False, None, Result.KILLED),
+        (True, None, Result.ERROR),
+        (True, "tests/other.py::test_b", Result.ERROR),
+        # It was found green when it became known.
+        (True, RED, Result.KILLED),
+    ],
+    ids=["only with the mutant", "anyway", "anyway, instead of the known one", "known"],
+)
+def test_a_test_that_is_red_without_the_mutant_too_kills_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_red_anyway: bool, killer: str | None, result: Result
+) -> None:
+    mutant = _halt("is_checked = True", "is_checked = False")
+    code = tmp_path / HALT
+    code.parent.mkdir(parents=True)
+    code.write_text(mutant.old)
+
+    def run_tests(*_: object) -> Run:
+        is_red = is_red_anyway or code.read_text() == mutant.new
+        return Run(status=int(is_red), failed=(RED,) if is_red else (), broken=(), output="")
+
+    monkeypatch.setattr("proofs.mutants.trial.run_tests", run_tests)
+    tried = try_mutant(mutant, Place(tmp_path, tmp_path), killer)
+    assert tried.result is result
+    assert tried.told.endswith(RED)
+
+
+def test_a_mutant_that_was_killed_late_is_told_by_name() -> None:
+    late = Trial("late", Result.KILLED, RED, SLOW + 1, 1)
+    assert slow_among([late, replace(late, mutant="soon", seconds=SLOW)]) == ["late"]
+    assert slow_among([replace(late, result=Result.SURVIVED)]) == []
 
 
 def test_only_one_of_a_mutants_own_tests_is_tried_first() -> None:
