@@ -18,7 +18,7 @@ SLACK = timedelta(seconds=CALL_TIMEOUT + 3)
 
 
 async def judged(course: Course) -> Judgement:
-    """Judge by I1 to I7, and by the deadlines."""
+    """Judge by I1 to I7, and by the deadlines. When a halt began and ended is not known by the true time."""
     stack = course.stack
     found = await judge(stack, course.proposals, [])
     keys = load_public_keys(stack.state_dir / "keys" / "decision.pub")
@@ -29,6 +29,7 @@ async def judged(course: Course) -> Judgement:
         "I2": approvals.faults(found.records, seen, keys),
         "I3": found.verdicts["I3"] + money.faults(found.records, {f"team={POOR}": cap()}),
     }
+    del verdicts["I8"]
     return replace(found, verdicts=verdicts)
 
 

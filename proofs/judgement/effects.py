@@ -1,4 +1,4 @@
-"""Judges what the provider was made to do: one effect each way at most (I1), and no wrong outcome left alone (I7)."""
+"""Judges how many effects the provider was made to have (I1), and that a wrong outcome is left to somebody (I7)."""
 
 from __future__ import annotations
 
@@ -84,23 +84,4 @@ def unpaged(records: Records) -> list[str]:
         f"{row.id} is dirty and nobody was paged"
         for row in records.proposals
         if row.state == ProposalState.DIRTY and row.id not in told
-    ]
-
-
-def misplaced(records: Records, calls: Calls, running: Mapping[str, set[int]]) -> list[str]:
-    """Return what breaks I7: pools whose running sizes are not what the last settled effect on them should leave.
-
-    `running` holds target → running nodes of its zones. Pools with a dirty proposal or an autoscaler are left out.
-    """
-    last: dict[str, ServedCall] = {}
-    for call in effects(calls):
-        if call.method == "SetNodePoolSize":
-            last[call.target] = call
-    dirty = {row.target_key for row in records.proposals if row.state == ProposalState.DIRTY}
-    return [
-        f"{target} runs {sorted(running[target])} and was last set to {call.request['node_count']}"
-        for target, call in last.items()
-        if target in running
-        and running[target] != {call.request["node_count"]}
-        and not any(one.endswith(target) for one in dirty)
     ]

@@ -29,6 +29,9 @@ class Records:
     windows: Sequence[Row[Any]]
     notices: Sequence[Row[Any]]
     """Rows of the outbox that tell somebody: pages among them."""
+    waiting: Sequence[Row[Any]]
+    """Rows of the outbox that Temporal is still to get."""
+    halts: Sequence[Row[Any]]
     events: Sequence[AuditEvent]
 
     def events_about(self) -> dict[str, list[AuditEvent]]:
@@ -50,6 +53,7 @@ async def read(database: Database) -> Records:
 
         # Those that are not numbered yet come last, in the order of their insertion: ascending puts nulls at the end.
         leaves = await rows(schema.audit_events, "number", "ordinal")
+        outbox = await rows(schema.outbox, "id")
         return Records(
             requests=await rows(schema.requests, "id"),
             proposals=await rows(schema.proposals, "id"),
@@ -58,6 +62,8 @@ async def read(database: Database) -> Records:
             intents=await rows(schema.intents, "key"),
             entries=await rows(schema.ledger_entries, "id"),
             windows=await rows(schema.budget_windows, "tenant", "scope", "window"),
-            notices=[row for row in await rows(schema.outbox, "id") if row.kind == "notify"],
+            notices=[row for row in outbox if row.kind == "notify"],
+            waiting=[row for row in outbox if row.kind != "notify" and row.done_at is None],
+            halts=await rows(schema.halts, "id"),
             events=[AuditEvent.model_validate_json(row.leaf) for row in leaves],
         )

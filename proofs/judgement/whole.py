@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from adapters.audit.checkpoint import DEFAULT_ORIGIN, CheckpointKey
 from adapters.keys import load_public_keys
 from emulators.gke.log import Calls, read_calls
-from proofs.judgement import approvals, effects, endings, log, money
+from proofs.judgement import approvals, changes, effects, endings, halts, log, money
 from proofs.judgement.records import Records, read
 from tests.e2e.practice_ground import MONTHLY_LIMIT
 from tests.e2e.stack import Stack
@@ -38,13 +38,14 @@ class Judgement:
 async def judge(
     stack: Stack, proposals: Iterable[str], requests: Iterable[str], votes: Iterable[str] = ()
 ) -> Judgement:
-    """Judge by I1 to I7. `proposals`, `requests` and `votes` are the ids that were answered with 2xx."""
+    """Judge by I1 to I8. `proposals`, `requests` and `votes` are the ids that were answered with 2xx."""
     export = await stack.export()
     async with stack.database() as database:
         records = await read(database)
     calls = read_calls(stack.emulator.log_path)
     keys = load_public_keys(stack.state_dir / "keys" / "decision.pub")
-    running = await _running(stack)
+    followed = changes.follow(records, calls, changes.first(stack.ground.fleet()))
+    stands = changes.standing(await stack.admin.state())
     caps = {row.scope: Decimal(MONTHLY_LIMIT) for row in records.windows if row.scope.startswith("team=")}
     verdicts = {
         "I1": effects.faults(records, calls),
@@ -53,7 +54,8 @@ async def judge(
         "I4": endings.faults(records),
         "I5": endings.lost(records, proposals, requests, votes),
         "I6": log.faults(records, export, _audit_key(stack)),
-        "I7": effects.unpaged(records) + effects.misplaced(records, calls, running),
+        "I7": effects.unpaged(records) + followed.faults + followed.misplaced(stands),
+        "I8": halts.faults(records, calls, records.halts),
     }
     return Judgement(records, calls, verdicts)
 
@@ -64,15 +66,3 @@ def _audit_key(stack: Stack) -> CheckpointKey:
     if not isinstance(key, Ed25519PublicKey):
         raise TypeError("audit.pub holds no Ed25519 key")
     return CheckpointKey(DEFAULT_ORIGIN, key)
-
-
-async def _running(stack: Stack) -> dict[str, set[int]]:
-    state = await stack.admin.state()
-    return {
-        "/".join((one["project"], one["location"], one["name"], pool["name"])): {
-            group["running"] for group in pool["groups"]
-        }
-        for one in state["clusters"]
-        for pool in one["pools"]
-        if pool.get("autoscaling") is None
-    }

@@ -32,7 +32,7 @@ from contracts.effect import EffectResult, Receipt, ReceiptOutcome
 from contracts.errors import ProviderAmbiguous
 from contracts.proposal import ProposalState
 from emulators.gke.log import Calls
-from proofs.judgement import effects, endings
+from proofs.judgement import changes, effects, endings
 from proofs.judgement.records import Records, read
 from proofs.network.faults import Fault
 from proofs.network.toxiproxy import DOWN, Proxy, Toxic, Toxiproxy, toxiproxy
@@ -93,8 +93,6 @@ class Case:
 
     proposal_id: str
     loss: str
-    target: str
-    size: int
     lost: Lost | None
     """None: its call was answered, or never made."""
     attempts: int
@@ -168,9 +166,7 @@ class Lane:
             last = await self._attempt(proposal_id, last)
         if last.ended == EffectResult.ISSUED:
             await self._verify(proposal_id)
-        self.cases.append(
-            Case(proposal_id, loss.name, self.place.pool(), size, lost, last.number - called.number + 1)
-        )
+        self.cases.append(Case(proposal_id, loss.name, lost, last.number - called.number + 1))
 
     async def _verify(self, proposal_id: str) -> None:
         for _ in range(ATTEMPTS):
@@ -217,7 +213,8 @@ async def run(directory: Path, cases: int, binary: Path, lanes: int = LANES) -> 
         try:
             async with toxiproxy(binary) as proxies:
                 ran = await _run(cases, proxies, emulator, url, ground.places(DEVELOPMENT))
-            return await _judge(ran, emulator.calls(), url)
+            first, stands = changes.first(ground.fleet()), changes.standing(await emulator.admin.state())
+            return await _judge(ran, emulator.calls(), url, first, stands)
         finally:
             await emulator.stop()
 
@@ -281,12 +278,19 @@ def _configuration(places: Sequence[Place]) -> Configuration:
     return Configuration(environments={"production": Environment()}, targets=targets)
 
 
-async def _judge(cases: Sequence[Case], calls: Calls, url: str) -> Losses:
+async def _judge(
+    cases: Sequence[Case],
+    calls: Calls,
+    url: str,
+    first: Mapping[str, changes.Settings],
+    stands: Mapping[str, Sequence[changes.Settings]],
+) -> Losses:
     database = Database(url, pool_size=1)
     try:
         records = await read(database)
     finally:
         await database.close()
+    followed = changes.follow(records, calls, first)
     made = {row.proposal_id: row.operation for row in records.intents if row.operation}
     served = {call.operation: call.ts for call in effects.effects(calls)}
     adopted = {
@@ -313,6 +317,8 @@ async def _judge(cases: Sequence[Case], calls: Calls, url: str) -> Losses:
         states=Counter(row.state for row in records.proposals),
         faults=[
             *effects.faults(records, calls),
+            *followed.faults,
+            *followed.misplaced(stands),
             *endings.faults(records),
             *(f"{name} was recorded and never served" for name in set(made.values()) - served.keys()),
             *_unsuccessful(cases, records),

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from contracts.audit import AuditType
 from contracts.proposal import ProposalState
 from emulators.gke.log import Calls
-from proofs.judgement import approvals, ballots, effects, endings, log, money, reservations
+from proofs.judgement import approvals, ballots, changes, effects, endings, log, money, reservations
 from proofs.judgement.records import Records
-from proofs.races.drawing import DECISIONS, Kind
+from proofs.races.drawing import DECISIONS, FIRST_SIZE, Kind
 from proofs.races.racer import BROKE, Answer
 from proofs.simulation.ground import PUBLIC_KEYS
 
@@ -27,10 +27,16 @@ def judge(records: Records, calls: Calls, answers: Mapping[str, Sequence[Answer]
         *ballots.faults(records, PUBLIC_KEYS),
         *approvals.faults(records, calls, PUBLIC_KEYS),
         *effects.faults(records, calls),
+        *_changes(records, calls),
         *reservations.faults(records),
         *money.held_at_rest(records),
         *_contradictions(records, answers),
     ]
+
+
+def _changes(records: Records, calls: Calls) -> list[str]:
+    targets = {row.target_key.partition("/")[2] for row in records.proposals}
+    return changes.follow(records, calls, dict.fromkeys(targets, changes.size(FIRST_SIZE))).faults
 
 
 def _illegal(records: Records) -> Iterable[str]:

@@ -58,7 +58,7 @@ class Course:
     asked: int
     """Requests for a proposal, answered or not."""
     told: Mapping[str, str]
-    """Idempotency key → the proposal that a 2xx named."""
+    """Idempotency key → the proposal, or the decision on one, that a 2xx named."""
     running: Mapping[str, set[int]]
     """Pools that nobody else touched → sizes of their zones at the end."""
     money: str
@@ -104,7 +104,6 @@ class Run:
         self.provider = SimulatedProvider(
             world,
             f"c{seed}",
-            node_count=3,
             spoils=spoils,
             skew=timedelta(seconds=chance.choice((0.0, -1.0, 1.0))),
         )

@@ -17,11 +17,24 @@ from adapters.store.ledger import verify
 from api.audit.service import export
 from api.parts import ApiParts
 from contracts.audit import AuditType
-from proofs.judgement import approvals, deadlines, effects, endings, halts, log, money, records, reservations
+from proofs.judgement import (
+    approvals,
+    ballots,
+    changes,
+    deadlines,
+    effects,
+    endings,
+    halts,
+    log,
+    money,
+    records,
+    reservations,
+)
 from proofs.judgement.deadlines import DatabaseClock, Given
 from proofs.judgement.records import Records
 from proofs.simulation.course import Course
 from proofs.simulation.ground import CAPS, DECIDE_WITHIN, EXECUTE_WITHIN, PUBLIC_KEYS, TIMINGS
+from proofs.simulation.provider import FIRST_SIZE
 
 _T = TypeVar("_T")
 _SLACK = TIMINGS.call_timeout + timedelta(seconds=1.1)
@@ -72,6 +85,7 @@ def _faults(course: Course, rows: Records, stopped: Sequence[Row[Any]]) -> Itera
     yield from effects.faults(rows, course.calls)
     yield from _strangers(course, rows)
     yield from approvals.faults(rows, course.calls, PUBLIC_KEYS)
+    yield from ballots.faults(rows, PUBLIC_KEYS)
     yield from money.faults(rows, dict.fromkeys(_SCOPES, CAPS[course.money]))
     yield from money.held_at_rest(rows)
     yield from reservations.faults(rows)
@@ -80,7 +94,11 @@ def _faults(course: Course, rows: Records, stopped: Sequence[Row[Any]]) -> Itera
     if len(rows.proposals) > course.asked:
         yield f"{course.asked} requests made {len(rows.proposals)} proposals"
     yield from effects.unpaged(rows)
-    yield from effects.misplaced(rows, course.calls, course.running)
+    followed = changes.follow(rows, course.calls, dict.fromkeys(course.running, changes.size(FIRST_SIZE)))
+    yield from followed.faults
+    yield from followed.misplaced(
+        {pool: [*map(changes.size, sizes)] for pool, sizes in course.running.items()}
+    )
     yield from halts.faults(rows, course.calls, stopped)
     yield from deadlines.faults(rows, course.calls, DatabaseClock(), _GIVEN)
     yield from deadlines.early(rows)

@@ -26,6 +26,7 @@ CROSSINGS = (SEND, EFFECT, ANSWER)
 PROJECT, LOCATION = "acme-prod", "europe-west4"
 ZONES = ("europe-west4-a", "europe-west4-b")
 POOLS = ("web", "batch")
+FIRST_SIZE = 3
 FOREIGN_SIZES = (6, 7, 9)
 """What outsiders ask for: never what a proposal asks for, so that the one is not taken for the other at the end."""
 _TIMING = Timing(pending=0.5, operation=1, node_start=4, node_stop=2, stockout=8)
@@ -37,14 +38,12 @@ _SPOILT = (FaultKind.STOCKOUT, FaultKind.PARTIAL, FaultKind.OPERATION_ERROR, Fau
 class SimulatedProvider:
     """Implements `NodePoolReader`, `NodePoolEffector` and `ReadyNodeCounter`."""
 
-    def __init__(
-        self, world: World, cluster: str, *, node_count: int, spoils: float, skew: timedelta
-    ) -> None:
+    def __init__(self, world: World, cluster: str, *, spoils: float, skew: timedelta) -> None:
         """`spoils`: chance that an accepted change goes wrong. `skew`: how far its clock is off."""
         self._world = world
         self._skew = skew
         self._spoils = spoils
-        pools = [_pool(cluster, name, node_count) for name in POOLS]
+        pools = [_pool(cluster, name) for name in POOLS]
         self.cluster = Cluster(
             project=PROJECT, project_number=1, location=LOCATION, name=cluster, version="1.33", pools=pools
         )
@@ -244,12 +243,12 @@ def _ours(call: str, *, mutating: bool) -> Iterator[None]:
         raise provider_error(call, error.code, error.reason, error.message, mutating=mutating) from error
 
 
-def _pool(cluster: str, name: str, node_count: int) -> Pool:
+def _pool(cluster: str, name: str) -> Pool:
     groups = [
-        Group(zone=zone, name=f"gke-{cluster}-{name}-{zone[-1]}-grp", target=node_count, running=node_count)
+        Group(zone=zone, name=f"gke-{cluster}-{name}-{zone[-1]}-grp", target=FIRST_SIZE, running=FIRST_SIZE)
         for zone in ZONES
     ]
-    return Pool(name=name, machine_type="n2-standard-4", initial_node_count=node_count, groups=groups)
+    return Pool(name=name, machine_type="n2-standard-4", initial_node_count=FIRST_SIZE, groups=groups)
 
 
 def _zone(group: Group) -> ZoneSize:

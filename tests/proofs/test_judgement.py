@@ -100,12 +100,6 @@ def test_a_dirty_proposal_that_nobody_was_told_of_is_found() -> None:
     assert effects.unpaged(records(proposals=[proposal("dirty")]))
 
 
-def test_a_pool_that_is_not_as_it_was_last_set_is_found() -> None:
-    calls = Calls([call(1, "op-1")])
-    assert effects.misplaced(records(), calls, {TARGET: {2}}) == []
-    assert effects.misplaced(records(), calls, {TARGET: {1, 2}})
-
-
 def judged(number: int = 2, *, admitted: bool = True, at: datetime = NOW, **document: Any) -> Any:
     """A pass as it is stored."""
     said = {"proposal_id": "prp_1", "revision": 1, "pass_number": number, "at": NOW, "outcome": "allow"}

@@ -51,7 +51,7 @@ async def test_a_call_that_is_repeated_unread_is_found(
     assert any("belongs to no proposal" in fault for fault in losses.faults)
 
 
-CASE = Case("prp_1", "late", "web", 3, Lost(utc_now(), timed_out=True), attempts=2)
+CASE = Case("prp_1", "late", Lost(utc_now(), timed_out=True), attempts=2)
 LOST = Losses([CASE] * 10, timed_out={"late": 9}, ended={"cut": 1}, states={"succeeded": 10}, faults=[])
 
 
