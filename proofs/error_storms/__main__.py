@@ -2,8 +2,9 @@
 
 Before that the provider refuses only changes: one of twelve calls at first, which opens no breaker, and then all.
 Judged by the log of the emulator and of the model's endpoint: while they refuse, no more arrives than in calm times
-(amplification at most 1.1, what the breakers hold back counted as demand); afterwards what was held comes without a
-herd (at most twice the steady rate in any fifteen seconds); and nobody asks the model again before its Retry-After.
+(amplification at most 1.1, what the breakers hold back counted as demand); afterwards all that was held succeeds, and
+comes without a herd (at most twice the steady rate in any fifteen seconds); and nobody asks the model again before its
+Retry-After.
 
     python -m proofs.error_storms [--storm 30] [--only 429]
 """
@@ -49,7 +50,7 @@ def faults(met: Met) -> list[str]:
     found = [f"{met.storm}: {what}" for what in impatient(met.asked, RETRY_AFTER)]
     for name, arrived in _endpoints(met):
         found += [f"{met.storm}: {what}" for what in weather(arrived, met.phases).faults(name)]
-    return found
+    return found + [f"{met.storm}: {one} was held and {end}" for one, end in met.not_made.items()]
 
 
 def _endpoints(met: Met) -> tuple[tuple[str, Sequence[float]], ...]:
@@ -69,8 +70,12 @@ def figures(met: Sequence[Met]) -> Iterable[Figure]:
         yield at_most(
             f"peak after the storm, {name}", max(one.peak for one in found), LARGEST_PEAK, "× steady"
         )
+        least = min(found, key=lambda one: one.peak)
+        yield at_least(f"calls in the least of these peaks, {name}", least.in_peak, least.least_in_peak)
     yield _in_each_storm("refusals of the provider", [one.refused for one in met])
-    yield _in_each_storm("changes that a breaker held back", [one.held for one in met])
+    yield _in_each_storm("changes that a breaker held back", [len(one.held) for one in met])
+    held = sum(len(one.held) for one in met)
+    yield exactly("of these, succeeded", held - sum(len(one.not_made) for one in met), held)
     whole = [one for one in met if not one.storm.only_effects]
     asked = [sum(was for made in one.asked.values() for _, was in made) for one in whole]
     yield _in_each_storm("refusals of the model with Retry-After", asked)
@@ -111,7 +116,7 @@ def main() -> int:
         report = Report(
             promise=(
                 "While the provider or the model refuses everything, or the provider only what changes something, no "
-                "more arrives there than in calm times, and afterwards there is no herd."
+                "more arrives there than in calm times, and afterwards all that was held is done, without a herd."
             ),
             figures=(*retried.figures(), *figures(met)),
             faults=[fault for one in met for fault in faults(one)],

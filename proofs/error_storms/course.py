@@ -10,7 +10,7 @@ import itertools
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -32,6 +32,7 @@ RETRY_AFTER = 3
 SETTLES_WITHIN = 900.0
 EFFECT = "SetNodePoolSize"
 """The one call here that changes something."""
+SUCCEEDED = "succeeded"
 _METHODS = ("GetNodePool", "GetCluster", "ListOperations", "GetOperation", EFFECT,
             "instanceGroupManagers.get")  # fmt: skip
 _USED = (DEVELOPMENT, STAGING)
@@ -101,8 +102,17 @@ class Met:
     """Request → moments of its calls of the model, and whether they were refused."""
     ends: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
-    held: int = 0
-    """Proposals that a breaker held at the end of the storm."""
+    held: Mapping[str, str] = field(default_factory=dict)
+    """Proposal that a breaker held at the end of the storm → what became of it, and whether the provider's log has a call for it."""
+
+    @property
+    def not_made(self) -> dict[str, str]:
+        """Of what was held: all that did not succeed.
+
+        Each may begin for hours yet, no breaker stays open for more than seconds, nobody else changes its target, and
+        the provider answers again.
+        """
+        return {one: end for one, end in self.held.items() if end != SUCCEEDED}
 
 
 class Model:
@@ -166,15 +176,17 @@ async def weather_over(stack: Stack, model: Model, storm: Storm) -> Met:
     begins = time.time()
     await _refuse(stack, model, storm)
     ends = time.time()
-    [(held,)] = await stack.rows("SELECT count(*) FROM proposals WHERE held_on LIKE 'breaker:%'")
+    held = await stack.rows("SELECT id, target_key FROM proposals WHERE held_on LIKE 'breaker:%'")
     say(f"{storm}: it is over; {await _standing(stack)}")
     await demand
     await eventually(lambda: is_at_rest(stack), limit=SETTLES_WITHIN, pause=1)
+    proposals = await _ends(stack, "SELECT id, state, reason_code FROM proposals")
     served = [
         (call.ts.timestamp() - began, call)
         for call in stack.emulator.calls()
         if call.surface != "admin" and call.ts.timestamp() >= began
     ]
+    made = {call.target for _, call in served if call.method == EFFECT and call.accepted}
     asked = {
         text: [(at - began, refused) for at, refused in made]
         for text, made in model.asked.items()
@@ -188,9 +200,12 @@ async def weather_over(stack: Stack, model: Model, storm: Storm) -> Met:
         refused=sum(bool(call.fault) for _, call in served),
         model=sorted(at for made in asked.values() for at, _ in made),
         asked=asked,
-        ends=await _counted(stack, "SELECT state, reason_code FROM proposals"),
-        answers=await _counted(stack, "SELECT status, reason_code FROM requests"),
-        held=held,
+        ends=Counter(proposals.values()),
+        answers=Counter((await _ends(stack, "SELECT id, status, reason_code FROM requests")).values()),
+        held={
+            one: proposals[one] if key.partition("/")[2] in made else f"{proposals[one]}, without a call"
+            for one, key in held
+        },
     )
 
 
@@ -261,12 +276,12 @@ async def is_at_rest(stack: Stack) -> bool:
     return not requests and not proposals
 
 
-async def _counted(stack: Stack, statement: str) -> Counter[str]:
-    quiet = {"succeeded", "answered"}
-    return Counter(
-        str(status) if status in quiet else f"{status}: {reason}"
-        for status, reason in await stack.rows(statement)
-    )
+async def _ends(stack: Stack, statement: str) -> dict[str, str]:
+    quiet = {SUCCEEDED, "answered"}
+    return {
+        one: str(status) if status in quiet else f"{status}: {reason}"
+        for one, status, reason in await stack.rows(statement)
+    }
 
 
 @asynccontextmanager

@@ -1,7 +1,8 @@
 """Judges what arrived while an endpoint refused everything, and how its recovery looked. Pure: moments in, faults out.
 
 Amplification is what arrived during the storm for each call that the same demand takes in calm times; what was held
-back counts as demand. A herd is more than twice the steady rate within any window after the storm.
+back counts as demand. A herd is more than twice the steady rate within any window after the storm; where not half of
+that rate comes in any, nothing has come back that could be one.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 
 MOST_AMPLIFIED = 1.1
 LARGEST_PEAK = 2.0
+LEAST_PEAK = 0.5
 WINDOW = 15.0
 """Seconds over which a rate is taken: less than one change begins in a second, and each makes a burst of calls."""
 _STEP = 0.5
@@ -41,6 +44,16 @@ class Weather:
     """Largest rate after the storm, in steady rates."""
     in_storm: int
 
+    @property
+    def in_peak(self) -> int:
+        """Calls in the busiest window after the storm."""
+        return round(self.peak * self.steady * WINDOW)
+
+    @property
+    def least_in_peak(self) -> int:
+        """The fewest that show that the endpoint is asked again."""
+        return ceil(LEAST_PEAK * self.steady * WINDOW)
+
     def faults(self, name: str) -> list[str]:
         """Return what is not as promised."""
         found = []
@@ -50,6 +63,8 @@ class Weather:
             )
         if self.peak > LARGEST_PEAK:
             found.append(f"{name} got {self.peak:.2f} times the steady rate after the storm")
+        if self.in_peak < self.least_in_peak:
+            found.append(f"{name} got {self.in_peak} calls in the busiest {WINDOW:g} s after the storm")
         return found
 
 

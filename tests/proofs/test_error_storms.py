@@ -77,16 +77,33 @@ def test_whoever_does_not_wait_as_told_is_found() -> None:
 STORM = storm_of(Refusal.THROTTLED, 30)
 MET = Met(
     STORM, PHASES, provider=DEMAND, effects=DEMAND, refused=9, model=DEMAND,
-    asked={"a": [(60.0, True), (64.0, False)]}, held=5,
+    asked={"a": [(60.0, True), (64.0, False)]}, held={"prp_1": "succeeded", "prp_2": "succeeded"},
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("missed", [{"refused": 0}, {"held": 0}, {"asked": {"a": [(60.0, False)]}}])
+@pytest.mark.parametrize("missed", [{"refused": 0}, {"held": {}}, {"asked": {"a": [(60.0, False)]}}])
 def test_a_storm_that_met_nobody_shows_nothing_whatever_another_met(missed: dict[str, Any]) -> None:
     assert all(one.holds for one in figures([MET, MET]))
     wrong = [one for one in figures([MET, replace(MET, **missed)]) if not one.holds]
     assert [one.value for one in wrong] == ["0"]
     assert wrong[0].name.endswith("in each storm")
+
+
+def test_a_storm_after_which_nothing_that_was_held_is_made_shows_a_fault() -> None:
+    assert faults(MET) == []
+    denied = replace(MET, held={"prp_1": "succeeded", "prp_2": "denied: breaker_open"})
+    assert faults(denied) == ["429: prp_2 was held and denied: breaker_open"]
+    assert not all(one.holds for one in figures([MET, denied]))
+
+
+def test_an_endpoint_that_nobody_asks_after_the_storm_shows_a_fault() -> None:
+    silent = replace(MET, effects=[at for at in DEMAND if at < PHASES.storm_to])
+    assert faults(silent) == ["429: the provider's effects got 0 calls in the busiest 15 s after the storm"]
+    [wrong] = [one for one in figures([MET, silent]) if not one.holds]
+    assert (wrong.name, wrong.wanted) == (
+        "calls in the least of these peaks, the provider's effects",
+        "at least 4",
+    )
 
 
 def test_effects_that_are_tried_again_and_again_while_only_they_are_refused_are_found() -> None:
