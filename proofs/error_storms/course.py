@@ -103,7 +103,7 @@ class Met:
     ends: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     held: Mapping[str, str] = field(default_factory=dict)
-    """Proposal that a breaker held at the end of the storm → what became of it, and whether the provider's log has a call for it."""
+    """Proposal that a breaker held at the end of the storm → what became of it, if with a call in the provider's log."""
 
     @property
     def not_made(self) -> dict[str, str]:
