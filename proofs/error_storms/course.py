@@ -103,7 +103,7 @@ class Met:
     ends: Counter[str] = field(default_factory=Counter)
     answers: Counter[str] = field(default_factory=Counter)
     held: Mapping[str, str] = field(default_factory=dict)
-    """Proposal that a breaker held at the end of the storm → what became of it, if with a call in the provider's log."""
+    """Proposal that a breaker held at the end of the storm → what became of it, and where no call was made for it."""
 
     @property
     def not_made(self) -> dict[str, str]:
