@@ -5,17 +5,14 @@ The events of a proposal are followed in their order with a count of votes that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy.engine import Row
-
 from contracts.audit import AuditEvent, AuditType
 from contracts.decision import SignedDecision
 from contracts.signature import is_signed_by
-from proofs.judgement.approvals import SKEW, quorum_of
 from proofs.judgement.records import Records
 
 _OPEN = "awaiting_approval"
@@ -25,9 +22,12 @@ _SAME_MOMENT = frozenset(
         AuditType.DECISION_VOIDED,
         AuditType.BREAKER_MOVED,
         AuditType.LEDGER_POSTED,
+        AuditType.DECISION_REFUSED,
+        AuditType.PROPOSAL_COMMENTED,
+        AuditType.PROPOSAL_REMINDED,
     }
 )
-"""What the transaction that applies a vote may write between the vote and the move."""
+"""What may stand between a vote and the move: written by the same transaction, or without the proposal's lock."""
 
 
 def faults(records: Records, public_keys: Mapping[str, str]) -> list[str]:
@@ -35,9 +35,8 @@ def faults(records: Records, public_keys: Mapping[str, str]) -> list[str]:
     about = records.events_about()
     found = []
     for row in records.proposals:
-        passes = [one for one in records.evaluations if one.proposal_id == row.id]
-        count = _Count(passes, public_keys)
-        found += [f"{row.id}: {what}" for what in count.follow(about.get(row.id, ()))]
+        followed = _Count(public_keys).follow(about.get(row.id, ()))
+        found += [f"{row.id}: {what}" for what in followed]
     return found
 
 
@@ -45,10 +44,11 @@ def faults(records: Records, public_keys: Mapping[str, str]) -> list[str]:
 class _Count:
     """The votes on one proposal, as far as its events were followed."""
 
-    passes: Sequence[Row[Any]]
     public_keys: Mapping[str, str]
     state: str = ""
     revision: int = 1
+    quorum: int = 0
+    """What the strictest pass of this revision has asked for."""
     digest: str | None = None
     decide_by: datetime | None = None
     authors: set[tuple[str, str]] = field(default_factory=set)
@@ -63,19 +63,18 @@ class _Count:
         counted: AuditEvent | None = None
         for event in events:
             if counted is not None and event.type not in _SAME_MOMENT:
-                if not _is_approval(event) and self._has_enough(counted.at):
+                if not _is_approval(event) and self._has_enough():
                     yield f"had its approvals at {counted.at} and then came {event.type}"
                 counted = None
             yield from self._take(event)
             if event.type is AuditType.DECISION_APPLIED:
                 counted = event
-        if counted is not None and self._has_enough(counted.at):
+        if counted is not None and self._has_enough():
             yield f"had its approvals at {counted.at} and nothing came of them"
 
-    def _has_enough(self, at: datetime) -> bool:
+    def _has_enough(self) -> bool:
         """Tell whether it waits for nobody any more, those left out who have said otherwise meanwhile."""
-        quorum = self._quorum(at)
-        return self.state == _OPEN and 0 < quorum <= len(self._approving(of_newest=True))
+        return self.state == _OPEN and 0 < self.quorum <= len(self._approving(of_newest=True))
 
     def _take(self, event: AuditEvent) -> Iterable[str]:
         payload = event.payload
@@ -84,8 +83,10 @@ class _Count:
                 self.state, self.authors = "evaluating", _people(payload["authors"])
             case AuditType.PROPOSAL_REVISED:
                 draft = payload["draft"]
-                self.revision, self.digest = draft["revision"], None
+                self.revision, self.digest, self.quorum = draft["revision"], None, 0
                 self.authors = _people(draft["authors"])
+            case AuditType.PROPOSAL_EVALUATED if payload["revision"] == self.revision:
+                self.quorum = max(self.quorum, (payload["requirement"] or {}).get("quorum", 0))
             case AuditType.PROPOSAL_MOVED:
                 yield from self._move(event)
             case AuditType.DECISION_RECORDED:
@@ -120,15 +121,10 @@ class _Count:
             self.digest = payload["digest"]
             self.decide_by = datetime.fromisoformat(payload["proposal"]["decide_by"])
         if (payload["from"], payload["to"]) == (_OPEN, "ready"):
-            quorum, valid = self._quorum(event.at), len(self._approving())
-            if quorum == 0 or valid < quorum:
-                yield f"went on with {valid} of {quorum} valid approvals"
+            valid = len(self._approving())
+            if self.quorum == 0 or valid < self.quorum:
+                yield f"went on with {valid} of {self.quorum} valid approvals"
         self.state = payload["to"]
-
-    def _quorum(self, at: datetime) -> int:
-        return quorum_of(
-            [one for one in self.passes if one.revision == self.revision and one.created_at <= at + SKEW]
-        )
 
     def _approving(self, *, of_newest: bool = False) -> set[tuple[str, str]]:
         """Return who approves this revision now. `of_newest`: without those who have said otherwise since."""

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Row
 
 from adapters.store import halts
 from adapters.store.schema import proposals
-from api.idempotency import Answer, Claim
+from api.idempotency import Claim
 from api.parts import ApiParts
 from api.problems import Problem
 from api.proposals import closing, decisions, revising, service
@@ -56,7 +56,7 @@ class People:
     temporal: SimulatedTemporal
     cluster: str
     told: dict[str, str] = field(default_factory=dict)
-    """Idempotency key → the proposal that a 2xx named."""
+    """Idempotency key → the proposal, or the decision on one, that a 2xx named, heard or not."""
     contradictions: list[str] = field(default_factory=list)
     """Answers that do not agree with each other."""
     _calls: int = 0
@@ -68,7 +68,7 @@ class People:
         answer = await self._call(
             f"propose by {who.subject}",
             lambda: service.propose(self.parts, body, who, Channel.API, claim),
-            lambda answer: self._acknowledged(claim, answer),
+            lambda answer: self._acknowledged(claim, answer.body["proposal_id"]),
         )
         return None if answer is None else str(answer.body["proposal_id"])
 
@@ -89,6 +89,7 @@ class People:
                 answer = await self._call(
                     f"{kind} by {who.subject}",
                     lambda: decisions.decide(self.parts, proposal_id, body, who, claim),  # noqa: B023  awaited here
+                    lambda answer: self._acknowledged(claim, answer.body.get("decision_id")),  # noqa: B023  as above
                 )
                 if answer is not None:
                     return
@@ -193,8 +194,10 @@ class People:
         key = f"{self.parts.tenant}-{self._calls}"
         return Claim(who.key, key, key)
 
-    def _acknowledged(self, claim: Claim, answer: Answer) -> None:
-        named = str(answer.body["proposal_id"])
+    def _acknowledged(self, claim: Claim, named: str | None) -> None:
+        """Keep what an answer named. A repeat that hears of a refusal hears no name."""
+        if named is None:
+            return
         before = self.told.setdefault(str(claim.key), named)
         if before != named:
             self.contradictions.append(f"one request was answered with {before} and with {named}")
@@ -203,9 +206,12 @@ class People:
         self,
         what: str,
         operation: Callable[[], Coroutine[Any, Any, Any]],
-        hear: Callable[[Any], None] = lambda _: None,
+        keep: Callable[[Any], None] = lambda _: None,
     ) -> Any:
-        """Call the API, again with the same key while nobody answers. None: refused, or never answered."""
+        """Call the API, again with the same key while nobody answers. None: refused, or never answered.
+
+        `keep` gets every answer, also those that are lost on their way.
+        """
         for _ in range(TRIES):
             try:
                 answer = await run_as(Actor(f"API, {what}"), operation)
@@ -215,10 +221,10 @@ class People:
             except Problem as refused:
                 self.world.note(f"{what} is refused: {refused.code}")
                 return None
+            keep(answer)
             if self.world.happens(self.world.fate.losses):
                 self.world.note(f"the answer to {what} is lost")
                 continue
             self.world.note(f"{what} is answered")
-            hear(answer)
             return answer
         return None

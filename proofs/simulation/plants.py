@@ -23,6 +23,7 @@ import adapters.store.halts
 import adapters.store.intents
 import adapters.store.leases
 import adapters.store.ledger
+import adapters.store.outbox
 import api.proposals.decisions
 import api.proposals.service
 import contracts.base
@@ -35,6 +36,7 @@ from adapters.store import intents, leases, proposals
 from adapters.store.admitting import Facts
 from adapters.store.batch import Batch
 from adapters.store.leases import LeaseGrant
+from adapters.store.outbox import OutboxKind
 from adapters.store.schema import decisions
 from contracts.decision import DecisionRules, SignedDecision
 from contracts.effect import Intent
@@ -238,6 +240,18 @@ def page_lost() -> Iterator[None]:
 
 
 @contextmanager
+def vote_lost() -> Iterator[None]:
+    """A vote is handed over at once or never: nobody writes the row that the dispatcher would deliver it by."""
+    real = adapters.store.outbox.put
+
+    async def put(connection: AsyncConnection, kind: OutboxKind, *given: Any, **named: Any) -> int:
+        return 0 if kind is OutboxKind.DECIDE else await real(connection, kind, *given, **named)
+
+    with replaced(adapters.store.outbox, "put", put):
+        yield
+
+
+@contextmanager
 def _all(*several: AbstractContextManager[None]) -> Iterator[None]:
     with ExitStack() as stack:
         for one in several:
@@ -257,6 +271,7 @@ FATES: Mapping[str | None, Fate] = MappingProxyType(
         "halt": Fate(),
         "verification": Fate(shortfalls=1.0),
         "page": Fate(),
+        "vote": Fate(losses=0.2, quorum=2),
     }
 )
 """The luck that meets a planted bug often: a bug of the real product meets that of every seed."""
@@ -274,6 +289,7 @@ PLANTS: Mapping[str | None, Callable[[], AbstractContextManager[None]]] = Mappin
         "halt": halt_overlooked,
         "verification": taken_for_done,
         "page": page_lost,
+        "vote": vote_lost,
     }
 )
 """Name on the command line → the bug."""

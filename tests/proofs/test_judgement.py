@@ -273,9 +273,20 @@ def test_what_was_acknowledged_and_is_gone_or_doubled_is_found() -> None:
     assert endings.lost(whole, ["prp_1"], ["req_1"]) == []
     assert len(endings.lost(whole, ["prp_1", "prp_2"], ["req_1", "req_2"])) == 2
     assert endings.lost(whole, [], [], ["dec_1"]) == ["dec_1 was acknowledged and is gone"]
-    assert endings.lost(records(decisions=[row(id="dec_1")]), [], [], ["dec_1"]) == []
     twice = records(requests=[asked], proposals=[*whole.proposals, *whole.proposals], events=[closed, closed])
     assert len(endings.lost(twice, [], ["req_1"])) == 2
+
+
+def test_a_vote_that_was_acknowledged_and_never_settled_is_found() -> None:
+    def found(status: str, *waiting: str) -> list[str]:
+        vote = row(id="dec_1", status=status)
+        held = records(decisions=[vote], waiting=[row(subject=one) for one in waiting])
+        return endings.lost(held, [], [], ["dec_1"])
+
+    for status in ("applied", "refused", "voided", "superseded"):
+        assert found(status) == []
+    assert found("recorded", "dec_1") == []
+    assert found("recorded", "prp_1") == ["dec_1 was recorded and nobody will deliver it"]
 
 
 def test_the_steps_of_what_has_a_fault_are_told_in_their_order() -> None:

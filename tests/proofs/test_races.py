@@ -47,12 +47,13 @@ async def test_a_planted_bug_is_found(tmp_path: Path, migrated_database_url: str
     assert tally.stories
 
 
-def test_too_few_races_or_too_few_between_processes_are_too_little() -> None:
-    enough = Tally(races=100, across=50, effects=1)
+def test_too_few_races_effects_or_races_between_processes_are_too_little() -> None:
+    enough = Tally(races=100, across=50, effects=6)
     for tally, holds in (
         (enough, True),
         (replace(enough, across=49), False),
         (replace(enough, races=99), False),
+        (replace(enough, effects=5), False),
     ):
         assert all(one.holds for one in figures(tally, 100)) is holds
 
@@ -74,6 +75,7 @@ class Story:
         self.proposal = proposal(authors=(ANA,))
         self.events: list[AuditEvent] = []
         self.add(AuditType.PROPOSAL_CREATED, authors=[ANA.model_dump(mode="json")])
+        self.asks_for(2)
         self.add(
             AuditType.PROPOSAL_MOVED,
             proposal=self.proposal.model_dump(mode="json"),
@@ -103,27 +105,25 @@ class Story:
         for _ in range(times):
             self.add(AuditType.DECISION_APPLIED, **payload)
 
+    def asks_for(self, quorum: int) -> None:
+        verdict = Verdict(guardrail="t", outcome=Outcome.ALLOW, rule="t", reason_code="ok", message="")
+        evaluation = Evaluation(
+            proposal_id="prp_1",
+            revision=1,
+            pass_number=1,
+            at=NOON,
+            outcome=Outcome.REQUIRE_APPROVAL,
+            verdicts=(verdict,),
+            requirement=ApprovalRequirement(quorum=quorum),
+        )
+        self.add(AuditType.PROPOSAL_EVALUATED, **sealed(evaluation).document)
+
     def goes_on(self) -> None:
         self.add(AuditType.PROPOSAL_MOVED, **{"from": "awaiting_approval", "to": "ready"})
 
     def faults(self) -> list[str]:
-        verdict = Verdict(guardrail="t", outcome=Outcome.ALLOW, rule="t", reason_code="ok", message="")
-        judged = sealed(
-            Evaluation(
-                proposal_id="prp_1",
-                revision=1,
-                pass_number=1,
-                at=NOON,
-                outcome=Outcome.REQUIRE_APPROVAL,
-                verdicts=(verdict,),
-                requirement=ApprovalRequirement(quorum=2),
-            )
-        )
-        row = SimpleNamespace(
-            proposal_id="prp_1", revision=1, document=judged.document, created_at=NOON, pass_number=1
-        )
         fields: dict[str, Any] = dict.fromkeys(Records.__dataclass_fields__, ())
-        fields |= {"proposals": [SimpleNamespace(id="prp_1")], "evaluations": [row], "events": self.events}
+        fields |= {"proposals": [SimpleNamespace(id="prp_1")], "events": self.events}
         return ballots.faults(Records(**fields), PUBLIC_KEYS)
 
 
@@ -139,6 +139,15 @@ def test_one_vote_that_counts_twice_is_found() -> None:
     story = Story()
     story.approves(BEN, times=2)
     assert story.faults() == ["prp_1: dec_ben counted twice"]
+
+
+def test_going_on_with_fewer_people_than_a_later_pass_asks_for_is_found() -> None:
+    story = Story()
+    story.approves(BEN)
+    story.asks_for(3)
+    story.approves(CARLA)
+    story.goes_on()
+    assert story.faults() == ["prp_1: went on with 2 of 3 valid approvals"]
 
 
 @pytest.mark.parametrize("second", ["author", "other digest", "nobody"])
