@@ -22,7 +22,7 @@ from typing import Any
 
 from contracts.holds import on_halt
 from emulators.gke.log import ServedCall
-from proofs.report import Report, arguments, at_least, exactly, say, told
+from proofs.report import Figure, Report, arguments, at_least, exactly, say, told
 from proofs.workplace import programs, workplace
 from tests.e2e.practice_ground import STAGING, STAYS_CLOSED, Environment, Ground, Place
 from tests.e2e.stack import Programs, Stack, eventually, running_stack
@@ -46,6 +46,8 @@ class Round:
     """Calls that took effect before the halt was effective."""
     calls_under_halt: int
     calls_after: int
+    on_their_way: int
+    """Proposals that were approved when the halt was made, and changed their target only then."""
     held: int
     """Proposals that went on when the halt ended."""
     seconds_to_last: float
@@ -108,11 +110,17 @@ async def run_round(stack: Stack, places: Sequence[Place], size: int, first: int
     calls = [call for call in stack.emulator.calls().of("SetNodePoolSize") if _is_at(call.target, places)]
     changes = _changes(stack, places)[before:]
     changed = Counter(call.target for call in changes)
+    made_at = await _moment(stack, halt, "created_at")
+    approved = await _approved(stack, ids, made_at)
+    changed_later = {call.target for call in changes if call.ts > made_at}
     return Round(
         proposals=len(ids),
         calls_before=len([call for call in changes if call.ts <= effective_at]),
         calls_under_halt=len([call for call in calls if effective_at < call.ts < ended_at]),
         calls_after=len([call for call in changes if call.ts >= ended_at]),
+        on_their_way=sum(
+            one in approved and place.pool() in changed_later for one, place in zip(ids, places, strict=True)
+        ),
         held=held,
         seconds_to_last=max((call.ts - ended_at).total_seconds() for call in changes),
         states=Counter(await _states(stack, ids)),
@@ -139,8 +147,18 @@ async def _end(stack: Stack, halt_id: str) -> None:
 
 
 async def _moment(stack: Stack, halt_id: str, which: str) -> Any:
-    [halt] = await stack.rows("SELECT effective_at, ended_at FROM halts WHERE id = :id", id=halt_id)
+    [halt] = await stack.rows(
+        "SELECT created_at, effective_at, ended_at FROM halts WHERE id = :id", id=halt_id
+    )
     return getattr(halt, which)
+
+
+async def _approved(stack: Stack, ids: Sequence[str], before: datetime) -> set[str]:
+    """Return those whose vote counted before this moment; one is enough here."""
+    counted = """
+        SELECT proposal_id FROM decisions
+        WHERE proposal_id = ANY(:ids) AND status = 'applied' AND settled_at < :before"""
+    return {str(row.proposal_id) for row in await stack.rows(counted, ids=list(ids), before=before)}
 
 
 async def _held(stack: Stack, halt_id: str, ids: Sequence[str]) -> int:
@@ -197,14 +215,34 @@ async def prove(directory: Path, rounds: int, proposals: int, seed: int) -> list
     chance, met = random.Random(seed), []  # noqa: S311  a drawn moment, no secret
     async with halting_stack(directory, programs(), proposals) as stack:
         for number in range(1, rounds + 1):
-            places, first = stack.ground.places(STAGING), chance.randint(0, proposals // 2)
+            places, first = stack.ground.places(STAGING), chance.randint(1, proposals // 2)
             one = await run_round(stack, places, 2 + number % 2, first)
             met.append(one)
             say(
                 f"round {number} of {rounds}: {one.calls_before} changed before, {one.calls_under_halt} under the "
-                f"halt, {one.calls_after} after it, the last after {one.seconds_to_last:.0f} s; {one.held} were held"
+                f"halt, {one.calls_after} after it, the last after {one.seconds_to_last:.0f} s; {one.held} were held, "
+                f"{one.on_their_way} were on their way when it came"
             )
     return met
+
+
+def figures(met: Sequence[Round], rounds: int, proposals: int) -> tuple[Figure, ...]:
+    """Return what the halts met."""
+    return (
+        exactly("halts", len(met), rounds),
+        exactly("calls under an effective halt", sum(one.calls_under_halt for one in met), 0),
+        at_least("proposals changed before each halt", min((one.calls_before for one in met), default=0), 1),
+        at_least("on their way when each halt came", min((one.on_their_way for one in met), default=0), 1),
+        at_least("proposals held by each halt", min((one.held for one in met), default=0), 1),
+        exactly("proposals succeeded", sum(one.states["succeeded"] for one in met), rounds * proposals),
+        told("changed before their halt", sum(one.calls_before for one in met)),
+        told("on their way when it came", sum(one.on_their_way for one in met)),
+        told("changed after its end", sum(one.calls_after for one in met)),
+        told(
+            "longest from the end of a halt to the last change",
+            f"{max((one.seconds_to_last for one in met), default=0):.0f} s",
+        ),
+    )
 
 
 def main() -> int:
@@ -220,22 +258,7 @@ def main() -> int:
         again = f"python -m proofs.halts --rounds {given.rounds} --proposals {given.proposals} --seed {given.seed}"
         report = Report(
             promise="No covered call comes once a halt is effective, and what it held runs after it, once (I8).",
-            figures=(
-                exactly("halts", len(met), given.rounds),
-                exactly("calls under an effective halt", sum(one.calls_under_halt for one in met), 0),
-                at_least("proposals held by each halt", min((one.held for one in met), default=0), 1),
-                exactly(
-                    "proposals succeeded",
-                    sum(one.states["succeeded"] for one in met),
-                    given.rounds * given.proposals,
-                ),
-                told("changed before their halt", sum(one.calls_before for one in met)),
-                told("changed after its end", sum(one.calls_after for one in met)),
-                told(
-                    "longest from the end of a halt to the last change",
-                    f"{max((one.seconds_to_last for one in met), default=0):.0f} s",
-                ),
-            ),
+            figures=figures(met, given.rounds, given.proposals),
             faults=[
                 f"round {number}: {fault}" for number, one in enumerate(met, 1) for fault in one.faults()
             ],

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from contracts.audit import AuditType
+from contracts.proposal import ProposalState
 from emulators.gke.log import ServedCall
 from proofs.judgement import effects
 from proofs.judgement.records import Records
 from proofs.judgement.story import stories
 from proofs.judgement.whole import judge
 from proofs.kills.killing import Kill, Killer
-from proofs.kills.resuming import caught_at_work, slowest
+from proofs.kills.resuming import slowest
 from proofs.kills.traffic import OPERATION_SECONDS, Crew, KillGround, Taken
 from proofs.kills.watch import Watcher
 from proofs.report import say
@@ -35,6 +37,8 @@ class Plan:
     others: int
     crew: int
     seed: int
+    within: float
+    """Seconds in which what a kill caught must go on."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,6 @@ class Outcome:
 
     killer: Killer
     taken: Taken
-    caught: int
-    """What the kills interrupted at its work."""
     slowest: float
     """Seconds until what a kill had caught went on."""
     slowest_one: str
@@ -56,6 +58,7 @@ class Outcome:
     ends: str
     """Of proposals, in words."""
     effects: int
+    rolled_back: int
     is_at_rest: bool
     """Whether all had ended, and everybody had their answers, before it was judged."""
 
@@ -68,7 +71,7 @@ async def run(plan: Plan, programs: Programs, directory: Path) -> Outcome:
         await stack.admin.settings(operation=OPERATION_SECONDS)
         watcher = Watcher(stack.database_url.replace("+asyncpg", "", 1), served(stack.emulator.log_path))
         crew = Crew(stack, watcher, plan.crew, random.Random(plan.seed + 1))  # noqa: S311
-        killer = Killer(stack, watcher, chance)
+        killer = Killer(stack, watcher, chance, plan.within)
         is_at_rest = False
         async with watcher.watching():
             working = asyncio.create_task(crew.work())
@@ -108,13 +111,13 @@ async def _judge(stack: Stack, killer: Killer, taken: Taken, *, is_at_rest: bool
     return Outcome(
         killer=killer,
         taken=taken,
-        caught=caught_at_work(killer.kills),
         slowest=longest,
         slowest_one=whose,
         verdicts=verdicts,
         stories={subject: sorted([*steps, *met(killer.kills, subject)]) for subject, steps in told.items()},
         ends=found.ends,
         effects=len(effects.effects(found.calls)),
+        rolled_back=sum(row.state == ProposalState.ROLLED_BACK for row in found.records.proposals),
         is_at_rest=is_at_rest,
     )
 
@@ -135,7 +138,9 @@ def _ended(records: Records) -> set[str]:
 def _written(records: Records) -> dict[str, list[datetime]]:
     moments = defaultdict(list)
     for event in records.events:
-        moments[event.subject].append(event.at)
+        # A vote that is taken is not the worker's work.
+        if event.type is not AuditType.DECISION_RECORDED:
+            moments[event.subject].append(event.at)
     return {subject: sorted(found) for subject, found in moments.items()}
 
 

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from proofs.kills.points import FRESH, POINTS, STARTING
+from proofs.kills.points import FRESH, POINTS, STARTING, WAITING
 from proofs.kills.watch import PAUSE, RECORDS, View, Watcher
 from proofs.report import say
 from tests.e2e.stack import Stack
+from tests.waiting import eventually
 
 PATIENCE = 2.0
 """Seconds for which a chosen point is waited for; then the rarest one that is there is taken."""
@@ -25,11 +26,19 @@ ENOUGH = 20
 """Proposals that must be in flight at a kill."""
 GIVES_UP = 120.0
 """Seconds after which a part counts as not coming back."""
+WITHIN = 30.0
+"""Seconds within which the path must go on after a kill."""
+WHOLE_EVERY = 10
+"""After one of so many kills of a part nothing is killed until all that it had caught at work has gone on."""
 _WRITTEN = (
     "SELECT max(created_at) FROM audit_events WHERE type LIKE ANY($1::text[]) AND actor LIKE '%/sluice'"
 )
 _TAKEN = "SELECT max(created_at) FROM proposals WHERE request_id IS NULL"
 """Only the API makes these: the worker goes on without it."""
+_GONE_ON = """
+SELECT DISTINCT subject FROM audit_events
+WHERE subject = ANY($1::text[]) AND created_at > $2 AND type <> 'decision.recorded'"""
+"""A vote that is taken is not the worker's work."""
 _SIGNALS = {"postgres": signal.SIGQUIT}
 """Immediate shutdown: no checkpoint, sessions are dropped, the next start recovers from the log."""
 _DURING_START = (STARTING, FRESH)
@@ -57,6 +66,13 @@ class Kill:
     back_after: float
     """Seconds until the worker wrote something again; of the API, until it had taken something again."""
 
+    @property
+    def interrupted(self) -> Mapping[str, str]:
+        """What was caught at its work, each with its point: only that can go on late. The API does none of it."""
+        if self.part == "api":
+            return {}
+        return {subject: point for subject, point in self.caught.items() if point not in WAITING}
+
 
 @dataclass
 class Killer:
@@ -65,14 +81,18 @@ class Killer:
     stack: Stack
     watcher: Watcher
     chance: random.Random
+    within: float = WITHIN
     kills: list[Kill] = field(default_factory=list)
     aims: Counter[str] = field(default_factory=Counter)
     """How often each point was aimed at, whether it was there or not."""
+    recovered: list[Kill] = field(default_factory=list)
+    """Kills after which all that they had caught at work was waited for, and went on in time."""
 
     async def kill_workers(self, times: int) -> None:
         """Kill the worker so often under load, aiming at each point in turn."""
         for number in range(1, 2 * times + 1):
             await self._kill_worker()
+            await self.recover(number)
             counted = len(self.under_load())
             if number % 10 == 0:
                 say(f"{counted} of {times} worker kills, {len(self.by_point())} of {len(POINTS)} points")
@@ -81,11 +101,12 @@ class Killer:
 
     async def kill_others(self, part: str, times: int) -> None:
         """Kill another part at drawn moments."""
-        for _ in range(times):
+        for number in range(1, times + 1):
             await self._enough()
             await asyncio.sleep(self.chance.uniform(0, 1.5))
             await self._kill(part, "")
             await self.stack.back(part, limit=GIVES_UP)
+            await self.recover(number)
         say(f"{times} kills of {part}")
 
     def by_point(self) -> Counter[str]:
@@ -167,6 +188,25 @@ class Killer:
         while True:
             with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
                 return await self.watcher.look()
+
+    async def recover(self, number: int) -> None:
+        """After one of ten kills: let all of it go on. What is killed again and again never shows its whole time."""
+        kill = self.kills[-1]
+        if number % WHOLE_EVERY != WHOLE_EVERY // 2 or not kill.interrupted:
+            return
+        # What takes longer is found later: its time counts until the next kill that catches it.
+        with contextlib.suppress(TimeoutError):
+            await eventually(lambda: self._all_went_on(kill), limit=self.within, pause=PAUSE * 5)
+            self.recovered.append(kill)
+
+    async def _all_went_on(self, kill: Kill) -> bool:
+        """Whether of all that it interrupted something was written since, or it is not open any more."""
+        view, subjects = self.watcher.view, list(kill.interrupted)
+        with contextlib.suppress(asyncpg.PostgresError, OSError, TimeoutError):
+            found = await self.watcher.fetch(_GONE_ON, subjects, kill.at)
+            standing = set(subjects) - {row["subject"] for row in found}
+            return view.at > kill.at and not standing & view.points.keys()
+        return False
 
     async def _resumed(self, part: str, since: datetime) -> float:
         asking = (_TAKEN,) if part == "api" else (_WRITTEN, list(RECORDS))

@@ -72,32 +72,46 @@ def _effect_points(what: str) -> tuple[str, ...]:
     )
 
 
-POINTS = (
-    STARTING,
-    FRESH,
-    RECEIVED,
-    PLANNED,
+FAMILIES = (
+    (STARTING, FRESH),
+    (RECEIVED, PLANNED),
+    (
+        "made, Temporal not told",
+        "first pass: target not read",
+        "first pass: target read, nothing written",
+        "first pass after an edit: target not read",
+        "first pass after an edit: target read, nothing written",
+    ),
+    (
+        "waits for a person",
+        "waits for a person after an edit",
+        "a vote recorded, not applied",
+        "one of two votes applied",
+    ),
+    (
+        "second pass: target not read",
+        "second pass: target read, nothing written",
+        "next pass after one that did not admit",
+        "held: another change of the cluster",
+        "held: a halt",
+        "admitted, intent not written",
+    ),
+    _effect_points(_RESIZE),
+    _effect_points(_BOUNDS),
+    (f"{_BACK}: decided, intent not written", *_effect_points(_BACK)),
+)
+"""The points of one part of the path each: its worker, requests, first passes, people, second passes, three effects."""
+POINTS = tuple(point for family in FAMILIES for point in family)
+"""Every point, in the order of the path."""
+WAITING = (
     "made, Temporal not told",
-    "first pass: target not read",
-    "first pass: target read, nothing written",
-    "first pass after an edit: target not read",
-    "first pass after an edit: target read, nothing written",
     "waits for a person",
     "waits for a person after an edit",
-    "a vote recorded, not applied",
     "one of two votes applied",
-    "second pass: target not read",
-    "second pass: target read, nothing written",
-    "next pass after one that did not admit",
     "held: another change of the cluster",
     "held: a halt",
-    "admitted, intent not written",
-    *_effect_points(_RESIZE),
-    *_effect_points(_BOUNDS),
-    f"{_BACK}: decided, intent not written",
-    *_effect_points(_BACK),
 )
-"""Every point, in the order of the path."""
+"""Points at which the worker has nothing to do until somebody else does something."""
 
 
 def point_of(one: Standing, calls: Sequence[ServedCall]) -> str:

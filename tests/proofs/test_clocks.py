@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from emulators.gke.log import Calls, ServedCall
-from proofs.clocks.cases import REFUSED, forward_over_decide_by
+from proofs.clocks.__main__ import Outcome, figures
+from proofs.clocks.cases import CASES, REFUSED, forward_over_decide_by
 from proofs.clocks.course import API, DATABASE, clocked
 from proofs.clocks.faketime import Clocks
 from proofs.clocks.judging import judged
@@ -102,6 +103,13 @@ def test_what_was_written_before_the_clock_was_set_back_is_not_after_what_came_l
     assert clock.at(NOON + 2 * MINUTE) == NOON + 2 * MINUTE - HOUR
     assert clock.latest(NOON + 2 * MINUTE) == NOON + MINUTE + HOUR
     assert clock.latest(NOON) == NOON + HOUR
+
+
+def test_cases_that_changed_fewer_pools_than_there_are_cases_are_too_little() -> None:
+    went_well: dict[str, list[str]] = {name: [] for name in CASES}
+    for effects, holds in ((len(CASES), True), (len(CASES) - 1, False)):
+        found = figures(Outcome(wrong=went_well, effects=effects), len(CASES))
+        assert all(one.holds for one in found) is holds
 
 
 def test_a_process_goes_by_a_clock_only_where_it_was_given_one(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ import pytest
 
 from activities.execution.attempt import EffectTimings
 from emulators.gke.log import ServedCall
-from proofs.kills.__main__ import WITHIN, figures
+from proofs.kills.__main__ import figures
 from proofs.kills.course import Outcome, Plan, met
-from proofs.kills.killing import ENOUGH, Kill, Killer
-from proofs.kills.points import POINTS, Effect, Standing, point_of
-from proofs.kills.resuming import caught_at_work, slowest
+from proofs.kills.killing import ENOUGH, WITHIN, Kill, Killer
+from proofs.kills.points import FAMILIES, POINTS, Effect, Standing, point_of
+from proofs.kills.resuming import slowest
 from proofs.kills.traffic import BROUGHT_BACK, Member, Taken
-from proofs.kills.watch import Watcher, in_flight
+from proofs.kills.watch import View, Watcher, in_flight
 from tests.e2e.stack import CALL_TIMEOUT
 from workflows.retry_policies import EFFECTS
 from workflows.stages import HEARTBEAT_TIMEOUT
@@ -142,12 +142,31 @@ def test_a_kill_that_struck_where_nothing_was_counts_for_no_point() -> None:
     assert killer.by_point() == {POINTS[0]: 1}
 
 
-def test_time_counts_from_the_last_kill_before_a_subject_went_on() -> None:
-    one = kill(0, prp_1="size: operation polled")
-    written = {"prp_1": [after(-5), after(7)]}
-    for kills, seconds, last in (([one], 7.0, 0), ([one, kill(4)], 3.0, 4), ([one, kill(9)], 7.0, 0)):
-        whose = f"prp_1 at «size: operation polled», killed at {after(last)}"
+def test_time_counts_anew_from_a_kill_that_caught_the_subject_again() -> None:
+    polled = "size: operation polled"
+    written = {"prp_1": [after(-5), after(20)]}
+    for kills, seconds, since in (
+        ([kill(0, prp_1=polled)], 20.0, 0),
+        ([kill(0, prp_1=polled), kill(12, prp_1=polled)], 12.0, 0),
+        ([kill(0, prp_1=polled), kill(4, prp_1=polled)], 16.0, 4),
+        ([kill(0, prp_1=polled), kill(22, prp_1=polled)], 20.0, 0),
+    ):
+        whose = f"prp_1 at «{polled}», killed at {after(since)}"
         assert slowest(kills, written, {"prp_1"}) == (seconds, whose, [])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        kill(10, prp_2="size: operation polled"),
+        kill(10, prp_1="waits for a person"),
+        replace(kill(10, prp_1="size: operation polled"), part="api"),
+    ],
+    ids=["caught another", "met it waiting", "of the API"],
+)
+def test_a_kill_that_did_not_catch_a_subject_gives_it_no_new_time(other: Kill) -> None:
+    kills = [kill(0, prp_1="size: operation polled"), other]
+    assert slowest(kills, {"prp_1": [after(-5), after(20)]}, {"prp_1", "prp_2"})[0] == 20.0
 
 
 def test_what_never_went_on_is_a_fault_unless_others_had_to_do_something() -> None:
@@ -163,7 +182,36 @@ def test_what_ended_between_the_last_look_and_the_kill_was_not_caught() -> None:
 
 def test_what_waits_for_a_person_is_not_caught_at_its_work() -> None:
     waits = kill(0, prp_1="waits for a person", prp_2="held: a halt")
-    assert caught_at_work([waits, kill(1, prp_1="size: operation polled", prp_2="held: a halt")]) == 1
+    assert waits.interrupted == {}
+    works = kill(1, prp_1="size: operation polled", prp_2="held: a halt")
+    assert works.interrupted == {"prp_1": "size: operation polled"}
+
+
+class Seen:
+    """A watcher to whom is told what is open, and what was written since a kill."""
+
+    def __init__(self, still_open: list[str], written: list[str]) -> None:
+        self.view = View(after(1), dict.fromkeys(still_open, "size: operation polled"), {})
+        self._written = written
+
+    async def fetch(self, _: str, among: list[str], __: datetime) -> list[dict[str, str]]:
+        return [{"subject": one} for one in self._written if one in among]
+
+
+@pytest.mark.parametrize(
+    ("still_open", "written", "waited"),
+    [(["prp_1"], ["prp_1"], 1), ([], [], 1), (["prp_1"], ["prp_2"], 0)],
+    ids=["went on", "ended", "stands"],
+)
+async def test_a_kill_is_waited_for_until_all_that_it_caught_has_gone_on(
+    still_open: list[str], written: list[str], waited: int
+) -> None:
+    seen = cast("Any", Seen(still_open, written))
+    killer = Killer(stack=cast("Any", None), watcher=seen, chance=Random(1), within=0.3)
+    killer.kills.append(kill(0, prp_1="size: operation polled", prp_2="waits for a person"))
+    for number in range(1, 11):
+        await killer.recover(number)
+    assert len(killer.recovered) == waited
 
 
 def test_an_effect_that_was_killed_in_each_attempt_goes_on_in_time() -> None:
@@ -174,20 +222,31 @@ def test_an_effect_that_was_killed_in_each_attempt_goes_on_in_time() -> None:
     assert HEARTBEAT_TIMEOUT + pause + in_flight < timedelta(seconds=WITHIN)
 
 
+WORKED = "size: operation polled"
 KILLS = [
-    replace(kill(0), part=part, point=POINTS[2], in_flight=ENOUGH, back_after=2.0)
+    replace(kill(0, prp_1=WORKED), part=part, point=WORKED, in_flight=ENOUGH, back_after=2.0)
     for part in ("worker", "temporal", "postgres", "api")
 ]
 
 
-def wrong(kills: list[Kill], **changes: Any) -> list[str]:
-    """The names of the figures that do not hold after one kill of each was wanted."""
-    killer = Killer(stack=None, watcher=None, chance=Random(1), kills=kills)  # type: ignore[arg-type]  # as above
-    sound = Outcome(
-        killer, Taken(), caught=1, slowest=2.0, slowest_one="", verdicts={"I1": [], "I5": []}, stories={}, ends="",
-        effects=1, is_at_rest=True,
+def wrong(
+    kills: list[Kill],
+    *,
+    workers: int = 1,
+    others: int = 1,
+    points: int = 1,
+    recovered: int = 0,
+    **changes: Any,
+) -> list[str]:
+    """The names of the figures that do not hold after so many kills were wanted; the load was enough for ten."""
+    killer = Killer(
+        stack=cast("Any", None), watcher=cast("Any", None), chance=Random(1), kills=kills, recovered=kills[:recovered]
     )  # fmt: skip
-    found = figures(Plan(1, 1, 0, 1), replace(sound, **changes), 1, WITHIN)
+    sound = Outcome(
+        killer, Taken(requests=["r"], votes=["v"] * 10), slowest=2.0, slowest_one="",
+        verdicts={"I1": [], "I5": []}, stories={}, ends="", effects=20, rolled_back=3, is_at_rest=True,
+    )  # fmt: skip
+    found = figures(Plan(workers, others, 0, 1, WITHIN), replace(sound, **changes), points)
     return [one.name for one in found if not one.holds]
 
 
@@ -207,8 +266,29 @@ def test_kills_under_too_little_load_at_no_point_or_that_caught_nothing_are_too_
     idle = replace(others[0], in_flight=0)
     assert wrong([worker, *others, idle])[-1] == "proposals in flight at a kill of these, fewest"
     assert wrong([replace(worker, point=""), *others])[0].startswith("named points")
-    assert wrong(KILLS, caught=0) == ["caught at its work by a kill"]
-    assert wrong(KILLS, effects=0) == ["effects in the provider's log"]
+    waiting = [replace(one, caught={"prp_1": "held: a halt"}) for one in KILLS]
+    assert wrong(waiting) == ["caught at its work by a kill"]
+
+
+def wrong_after_ten(*, recovered: int = 1, **changes: Any) -> list[str]:
+    return wrong([KILLS[0]] * 10, workers=10, others=0, recovered=recovered, **changes)
+
+
+def test_a_course_without_a_request_a_vote_or_a_way_back_shows_too_little() -> None:
+    assert wrong_after_ten() == []
+    assert wrong_after_ten(taken=Taken(votes=["v"] * 10)) == ["requests taken"]
+    assert wrong_after_ten(taken=Taken(requests=["r"], votes=["v"] * 9)) == ["votes taken"]
+    assert wrong_after_ten(rolled_back=2) == ["proposals rolled back"]
+    assert wrong_after_ten(effects=19) == ["effects in the provider's log"]
+    assert wrong_after_ten(recovered=0) == ["kills after which all they had caught was waited for"]
+
+
+def test_points_of_which_a_whole_part_of_the_path_is_missing_are_too_few() -> None:
+    at_each = [replace(KILLS[0], point=one) for one in POINTS]
+    assert wrong(at_each, others=0, points=40) == []
+    for family in FAMILIES:
+        others = [one for one in at_each if one.point not in family]
+        assert wrong(others, others=0, points=40) == ["families of these of which it met as large a share"]
 
 
 def test_the_kills_that_met_something_are_steps_of_its_story() -> None:
