@@ -12,16 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import os
 import resource
 import shutil
-import socket
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,8 @@ from adapters.opa.batch import OpaBatch
 from adapters.opa.sources import POLICIES
 from adapters.store.database import Database
 from adapters.store.schema import evaluations, proposals
-from api.server import server_for
 from benchmarks.postgres import OpenDatabase, fresh_database
+from benchmarks.processes import served
 from benchmarks.report import Bar, Chart, Result, Spread, arguments, conclude, exactly, timed_at_most, told
 from contracts.errors import PolicyUnavailable
 from contracts.proposal import ProposalState
@@ -47,7 +46,7 @@ from local.candidate import candidate_policy
 from settings import Settings
 from tests.activities.guardrail.conftest import CONFIGURATION
 from tests.adapters.store.samples import draft_of, fresh_proposal
-from tests.api.serving import serving
+from tests.api.serving import Api
 from tests.contracts.samples import AGENT, ANA, observation, resize
 from tests.guardrails.samples import facts
 from tools.catalogue import OPA
@@ -123,28 +122,10 @@ def _rows(record: Record, answer: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return proposal, evaluation
 
 
-@dataclass(frozen=True)
-class Served:
-    """Where the API is, and the token of an operator."""
-
-    port: int
-    token: str
-
-
-def serve(url: str, pipe: Connection) -> None:
-    """Serve until told to end. Runs in a process of its own."""
-    asyncio.run(_serve(url, pipe))
-
-
-async def _serve(url: str, pipe: Connection) -> None:
-    listening = socket.create_server(("127.0.0.1", 0))
-    async with serving(url) as api:
-        server = server_for(api.app, "127.0.0.1", 0)
-        running = asyncio.create_task(server.serve(sockets=[listening]))
-        pipe.send(Served(listening.getsockname()[1], api.tokens["olga"]))
-        await asyncio.to_thread(pipe.recv)
-        server.should_exit = True
-        await running
+@asynccontextmanager
+async def operator(api: Api) -> AsyncIterator[str]:
+    """Yield the token of an operator. Runs in the API's process."""
+    yield api.tokens["olga"]
 
 
 def candidate_in(folder: Path) -> tuple[Path, Path]:
@@ -158,14 +139,14 @@ def candidate_in(folder: Path) -> tuple[Path, Path]:
     return policies, declared
 
 
-async def backtest(served: Served, policies: Path, declared: Path) -> tuple[float, dict[str, Any]]:
+async def backtest(address: str, token: str, policies: Path, declared: Path) -> tuple[float, dict[str, Any]]:
     """Run the command; return its seconds and its report."""
     command = ["-P", "-m", "cli.main", "policy", "backtest", "-o", "json"]
     given = ["--policies", str(policies), "--configuration", str(declared)]
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),
-        "SLUICE_URL": f"http://127.0.0.1:{served.port}",
-        "SLUICE_TOKEN": served.token,
+        "SLUICE_URL": address,
+        "SLUICE_TOKEN": token,
     }
     began = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
@@ -184,21 +165,14 @@ async def measure(
 ) -> tuple[float, dict[str, Any]]:
     """Seed, serve, run."""
     opa = resolve(OPA, state_dir=Settings().state_dir).path
-    context = multiprocessing.get_context("spawn")
     async with database() as url:
         store = Database(url)
         async with candidate_policy(opa, POLICIES) as live:
             await seed(store, live.engine, count)
         await store.close()
-        pipe, other = context.Pipe()
-        api = context.Process(target=serve, args=(url, other), daemon=True)
-        api.start()
-        served: Served = await asyncio.to_thread(pipe.recv)
         with tempfile.TemporaryDirectory(prefix="sluice-bench-") as folder:
-            found = await backtest(served, *candidate_in(Path(folder)))
-        pipe.send("end")
-        await asyncio.to_thread(api.join, 15)
-    return found
+            async with served(url, operator) as (address, token):
+                return await backtest(address, token, *candidate_in(Path(folder)))
 
 
 def said(report: dict[str, Any]) -> str:

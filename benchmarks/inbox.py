@@ -12,27 +12,23 @@ Accepted: p95 of the first page below 200 ms, its weight below 150 KiB.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import re
-import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from multiprocessing.connection import Connection
 from typing import Any
 from urllib.parse import urljoin
 
 import httpx
 from sqlalchemy import insert, text
 
-from adapters.store import sessions
 from adapters.store.database import Database
 from adapters.store.schema import decisions, evaluations, proposals
-from adapters.store.sessions import SignInMethod
-from api.server import server_for
 from benchmarks.postgres import OpenDatabase, fresh_database
+from benchmarks.processes import served
 from benchmarks.report import (
     Bar,
     Chart,
@@ -52,7 +48,7 @@ from contracts.observation import SizesPrecondition
 from contracts.principal import Principal, PrincipalKind, Role
 from contracts.proposal import Proposal, ProposalState
 from tests.adapters.store.samples import draft_of, fresh_proposal
-from tests.api.serving import PEOPLE, observation, serving
+from tests.api.serving import Api, observation
 from tests.contracts.samples import AGENT, ANA
 from tests.inbox_samples import judged
 
@@ -192,45 +188,14 @@ def _batches(made: Iterator[Any]) -> Iterator[list[Any]]:
         yield batch
 
 
-# The API's process
+@asynccontextmanager
+async def seeded(api: Api, waiting: int) -> AsyncIterator[dict[str, str]]:
+    """Insert everything, and yield the cookie of an approver. Runs in the API's process."""
+    await seed(api.database, waiting)
+    yield {api.parts.web.cookie_name: await api.open_session("ben")}
 
 
-@dataclass(frozen=True)
-class Served:
-    """What the API process tells when it is ready."""
-
-    port: int
-    cookie: tuple[str, str]
-
-
-def serve(url: str, pipe: Connection, waiting: int) -> None:
-    """Serve until told to stop."""
-    asyncio.run(_serve(url, pipe, waiting))
-
-
-async def _serve(url: str, pipe: Connection, waiting: int) -> None:
-    listening = socket.create_server(("127.0.0.1", 0))
-    async with serving(url) as api:
-        await seed(api.database, waiting)
-        kind, roles = PEOPLE["ben"]
-        async with api.database.transaction() as connection:
-            secret = await sessions.open_session(
-                connection,
-                Principal(kind=kind, subject="ben", roles=roles),
-                display_name="ben",
-                method=SignInMethod.LINK,
-                lifetime=timedelta(hours=1),
-                tenant=api.parts.tenant,
-            )
-        server = server_for(api.app, "127.0.0.1", 0)
-        serving_task = asyncio.create_task(server.serve(sockets=[listening]))
-        pipe.send(Served(listening.getsockname()[1], (api.parts.web.cookie_name, secret)))
-        await asyncio.to_thread(pipe.recv)
-        server.should_exit = True
-        await serving_task
-
-
-# This process: loads pages and keeps time
+# Loads
 
 
 @dataclass(frozen=True)
@@ -249,29 +214,23 @@ async def measure(
     database: OpenDatabase = fresh_database,
 ) -> tuple[list[Loaded], dict[str, int]]:
     """Return every page, and the weight of the first by file."""
-    context = multiprocessing.get_context("spawn")
-    async with database() as url:
-        pipe, other = context.Pipe()
-        api = context.Process(target=serve, args=(url, other, waiting), daemon=True)
-        api.start()
-        served: Served = await asyncio.to_thread(pipe.recv)
-        name, secret = served.cookie
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{served.port}",
-            cookies={name: secret},
+    async with (
+        database() as url,
+        served(url, seeded, waiting) as (address, cookies),
+        httpx.AsyncClient(
+            base_url=address,
+            cookies=cookies,
             headers={"Accept-Encoding": "gzip"},
             timeout=180,
             trust_env=False,
-        ) as client:
-            refresh = await _refresh_of(client)
-            pages = [
-                await _load(client, name, refresh if path == "refresh" else path, loads, warm_up)
-                for name, path in PAGES.items()
-            ]
-            weight = await _weigh(client)
-        pipe.send("end")
-        await asyncio.to_thread(api.join, 15)
-        return pages, weight
+        ) as client,
+    ):
+        refresh = await _refresh_of(client)
+        pages = [
+            await _load(client, name, refresh if path == "refresh" else path, loads, warm_up)
+            for name, path in PAGES.items()
+        ]
+        return pages, await _weigh(client)
 
 
 async def _refresh_of(client: httpx.AsyncClient) -> str:

@@ -11,28 +11,29 @@ Accepted: p95 with streams is at most 1.2 times p95 without.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import socket
+import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from multiprocessing.connection import Connection
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 from adapters.dispatch.loops import background_loops
 from adapters.store import audit_log, halts
 from adapters.store.database import Database
-from api.server import server_for
 from api.stream.feed import EventFeed, Limits
 from benchmarks.postgres import OpenDatabase, fresh_database
+from benchmarks.processes import END, Beside, beside, served
 from benchmarks.report import Bar, Chart, Result, Spread, arguments, conclude, percentile, timed_at_most, told
 from contracts.audit import AuditType
 from contracts.principal import SYSTEM
-from tests.api.serving import decision_on, serving
+from tests.api.serving import Api, decision_on
 
 STREAMS = 200
 ROUNDS = 10
@@ -44,50 +45,43 @@ WORKER_EVENTS = 4
 """Audit events of one transaction of the pretended worker…"""
 WORKER_PAUSE = 0.2
 """…and the seconds between two of them."""
-RECEIVED_WITHIN = 60.0
-"""Seconds after which a stream has lost what it has not received."""
+OPEN_WITHIN = 60.0
+"""Seconds in which every stream says hello."""
+TOLD_WITHIN = 10.0
+"""Seconds after the last decision in which every stream has told of each."""
 ACCEPTED = 1.2
+
+Ballot = tuple[str, Mapping[str, Any]]
+"""A proposal that waits, and the body that approves it."""
 
 
 @dataclass(frozen=True)
-class Served:
-    """What the API process tells when it is ready."""
+class Known:
+    """What the API's process has to tell."""
 
-    port: int
     reader: Mapping[str, str]
     reviewer: Mapping[str, str]
-    ballots: Sequence[tuple[str, Mapping[str, Any]]]
-    """Proposals that wait, and the body that approves each."""
+    ballots: Sequence[Ballot]
 
 
 # The API's process
 
 
-def serve(url: str, pipe: Connection, waiting: int) -> None:
-    """Serve until told to stop, with so many proposals that wait."""
-    asyncio.run(_serve(url, pipe, waiting))
-
-
-async def _serve(url: str, pipe: Connection, waiting: int) -> None:
-    listening = socket.create_server(("127.0.0.1", 0))
-    async with serving(url) as api:
-        loops = background_loops(api.database, api.parts.sequencer, (), halts.settle)
-        ballots = []
-        for _ in range(waiting):
-            proposal_id = await api.propose()
-            await api.observe(proposal_id)
-            ballots.append((proposal_id, decision_on(await api.view(proposal_id))))
-        await api.parts.sequencer.checkpoint()
-        # One token reads them all here; in use each belongs to somebody else.
-        api.app.state.feed = EventFeed(api.database, api.parts.tenant, Limits(per_reader=STREAMS))
-        server = server_for(api.app, "127.0.0.1", 0)
-        tasks = [asyncio.ensure_future(loop()) for loop in loops]
-        serving_task = asyncio.create_task(server.serve(sockets=[listening]))
-        port = listening.getsockname()[1]
-        pipe.send(Served(port, api.headers("vera"), api.headers("ben"), ballots))
-        await asyncio.to_thread(pipe.recv)
-        server.should_exit = True
-        await serving_task
+@asynccontextmanager
+async def waiting(api: Api, count: int) -> AsyncIterator[Known]:
+    """Have so many proposals wait, and run the API's loops meanwhile."""
+    loops = background_loops(api.database, api.parts.sequencer, (), halts.settle)
+    ballots = []
+    for _ in range(count):
+        view = await api.waiting()
+        ballots.append((view["id"], decision_on(view)))
+    await api.parts.sequencer.checkpoint()
+    # One token reads them all here; in use each belongs to somebody else.
+    api.app.state.feed = EventFeed(api.database, api.parts.tenant, Limits(per_reader=STREAMS))
+    tasks = [asyncio.ensure_future(loop()) for loop in loops]
+    try:
+        yield Known(api.headers("vera"), api.headers("ben"), ballots)
+    finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -98,26 +92,31 @@ async def _serve(url: str, pipe: Connection, waiting: int) -> None:
 
 @dataclass
 class Streams:
-    """Open streams and how many updates each has received."""
+    """Open streams, and of which decisions each has told."""
 
     writers: list[asyncio.StreamWriter]
     tasks: list[asyncio.Task[None]]
-    received: list[int]
+    told: list[set[str]]
+    """The proposals that were decided on, by stream."""
+    updates: int = 0
+    """Of all streams, those of the worker's events among them."""
     heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
-    async def open(cls, count: int, served: Served) -> Streams:
+    async def open(cls, count: int, address: str, headers: Mapping[str, str]) -> Streams:
         """Open them and wait for every `hello`."""
-        streams = cls([], [], [0] * count)
+        streams = cls([], [], [set() for _ in range(count)])
         greeted = [asyncio.Event() for _ in range(count)]
-        headers = "".join(f"{name}: {value}\r\n" for name, value in served.reader.items())
+        api = urlsplit(address)
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         for number in range(count):
-            reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
-            writer.write(f"GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode())
+            reader, writer = await asyncio.open_connection(api.hostname, api.port)
+            writer.write(f"GET /v1/stream HTTP/1.1\r\nHost: {api.hostname}\r\n{lines}\r\n".encode())
             streams.writers.append(writer)
             follow = streams._follow(number, reader, greeted[number])
             streams.tasks.append(asyncio.create_task(follow))
-        await asyncio.gather(*(one.wait() for one in greeted))
+        async with asyncio.timeout(OPEN_WITHIN):
+            await asyncio.gather(*(one.wait() for one in greeted))
         return streams
 
     async def _follow(self, number: int, reader: asyncio.StreamReader, greeted: asyncio.Event) -> None:
@@ -125,14 +124,16 @@ class Streams:
             if line.startswith(b"event: hello"):
                 greeted.set()
             elif line.startswith(b"event: "):
-                self.received[number] += 1
+                self.updates += 1
+            elif line.startswith(b"data: ") and b'"decision.recorded"' in line:
+                self.told[number].add(json.loads(line.removeprefix(b"data: "))["subject"])
                 self.heard.set()
 
-    async def close(self, wanted: int) -> list[int]:
-        """Close them once each has received so much, and return what each has."""
+    async def close(self, decided: Collection[str]) -> int:
+        """Close them once each has told of these decisions, and return how many have not in time."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(RECEIVED_WITHIN):
-                while min(self.received) < wanted:
+            async with asyncio.timeout(TOLD_WITHIN):
+                while self._lacking(decided):
                     self.heard.clear()
                     await self.heard.wait()
         for writer in self.writers:
@@ -140,24 +141,24 @@ class Streams:
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        return self.received
+        return self._lacking(decided)
+
+    def _lacking(self, decided: Collection[str]) -> int:
+        return sum(not told.issuperset(decided) for told in self.told)
 
 
-def read(url: str, served: Served, pipe: Connection, decisions: int) -> None:
-    """Hold as many streams as told, 0 to close them; any other word ends it."""
-    asyncio.run(_read(url, served, pipe, decisions))
+def read(pipe: Connection, url: str, address: str, headers: Mapping[str, str]) -> None:
+    """Open as many streams as told, close them at the decisions that they must have told of, and so on."""
+    asyncio.run(_read(pipe, url, address, headers))
 
 
-async def _read(url: str, served: Served, pipe: Connection, decisions: int) -> None:
+async def _read(pipe: Connection, url: str, address: str, headers: Mapping[str, str]) -> None:
     working = asyncio.create_task(_work(url))
-    streams: Streams | None = None
-    while isinstance(count := await asyncio.to_thread(pipe.recv), int):
-        if streams is not None:
-            pipe.send(await streams.close(decisions))
-            streams = None
-        else:
-            streams = await Streams.open(count, served)
-            pipe.send(count)
+    while (count := await asyncio.to_thread(pipe.recv)) != END:
+        streams = await Streams.open(count, address, headers)
+        pipe.send(count)
+        lacking = await streams.close(await asyncio.to_thread(pipe.recv))
+        pipe.send((streams.updates, lacking))
     working.cancel()
     with suppress(asyncio.CancelledError):
         await working
@@ -195,10 +196,6 @@ class Half:
     received: int = 0
 
 
-Say = Callable[[object], Awaitable[Any]]
-"""Sends a word to the readers and returns their answer."""
-
-
 async def measure(
     streams: int,
     rounds: int = ROUNDS,
@@ -206,65 +203,49 @@ async def measure(
     database: OpenDatabase = fresh_database,
 ) -> list[tuple[Half, Half]]:
     """Return rounds of (without, with); every second round starts with the streams."""
-    context = multiprocessing.get_context("spawn")
-    async with database() as url:
-        to_api, at_api = context.Pipe()
-        api = context.Process(target=serve, args=(url, at_api, 2 * rounds * decisions), daemon=True)
-        api.start()
-        served: Served = await asyncio.to_thread(to_api.recv)
-        to_readers, at_readers = context.Pipe()
-        readers = context.Process(target=read, args=(url, served, at_readers, decisions), daemon=True)
-        readers.start()
-
-        async def say(word: object) -> Any:
-            to_readers.send(word)
-            return await asyncio.to_thread(to_readers.recv)
-
-        halves = await _rounds(streams, served, say, rounds, decisions)
-        to_readers.send("end")
-        to_api.send("end")
-        for process in (readers, api):
-            await asyncio.to_thread(process.join, 15)
-        return halves
+    async with (
+        database() as url,
+        served(url, waiting, 2 * rounds * decisions) as (address, known),
+        beside("the readers", read, url, address, known.reader) as readers,
+        httpx.AsyncClient(base_url=address, headers=known.reviewer, timeout=180, trust_env=False) as client,
+    ):
+        return await _rounds(streams, client, iter(known.ballots), readers, rounds, decisions)
 
 
 async def _rounds(
-    streams: int, served: Served, say: Say, count: int, decisions: int
+    streams: int,
+    client: httpx.AsyncClient,
+    ballots: Iterator[Ballot],
+    readers: Beside,
+    count: int,
+    decisions: int,
 ) -> list[tuple[Half, Half]]:
-    ballots = iter(served.ballots)
-    base = f"http://127.0.0.1:{served.port}"
+    async def without() -> Half:
+        return Half(await _decide(client, list(islice(ballots, decisions))))
+
+    async def with_streams() -> Half:
+        chosen = list(islice(ballots, decisions))
+        await readers.answer(streams)
+        latencies = await _decide(client, chosen)
+        updates, lacking = await readers.answer([proposal_id for proposal_id, _ in chosen])
+        if lacking:
+            raise RuntimeError(f"{lacking} streams did not tell of every decision: not measured")
+        return Half(latencies, updates)
+
     rounds = []
-    async with httpx.AsyncClient(
-        base_url=base, headers=served.reviewer, timeout=180, trust_env=False
-    ) as client:
-
-        async def without() -> Half:
-            return Half(await _decide(client, ballots, decisions))
-
-        async def with_streams() -> Half:
-            await say(streams)
-            latencies = await _decide(client, ballots, decisions)
-            received: list[int] = await say(0)
-            if not received or min(received) < decisions:
-                raise RuntimeError(
-                    f"streams received {min(received)} to {max(received)} updates: not measured"
-                )
-            return Half(latencies, sum(received))
-
-        for number in range(count):
-            if number % 2:
-                streamed = await with_streams()
-                rounds.append((await without(), streamed))
-            else:
-                rounds.append((await without(), await with_streams()))
+    for number in range(count):
+        if number % 2:
+            streamed = await with_streams()
+            rounds.append((await without(), streamed))
+        else:
+            rounds.append((await without(), await with_streams()))
     return rounds
 
 
-async def _decide(client: httpx.AsyncClient, ballots: Any, count: int) -> list[float]:
+async def _decide(client: httpx.AsyncClient, ballots: Sequence[Ballot]) -> list[float]:
     await asyncio.sleep(1)
     latencies = []
-    for _ in range(count):
-        proposal_id, body = next(ballots)
+    for proposal_id, body in ballots:
         began = time.perf_counter()
         answer = await client.post(f"/v1/proposals/{proposal_id}/decisions", json=body)
         latencies.append(1_000 * (time.perf_counter() - began))
