@@ -3,19 +3,21 @@
 Two workers share some proposals. One stops itself with SIGSTOP where it is told to, and is woken when what it held is
 over, or is being verified; or no other one is there, and it is woken when its call may not be made any more. Judged by
 the provider's own log: outside the window between the last check and the call it makes no call after it woke. Inside
-the call cannot be prevented: it is found, paged, and told in the audit log, and a proposal that was not over yet does
-not succeed.
+the call cannot be prevented: it is found, told in the audit log and by a page that arrives at a webhook, and a proposal
+that was not over yet does not succeed.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import json
 import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,14 +29,17 @@ from sqlalchemy import func, select
 
 from adapters.store.schema import intents
 from contracts.audit import AuditType
+from contracts.configuration import NotificationEvent
+from contracts.effect import LATE_CALL
 from emulators.gke.faults import FaultKind
 from emulators.gke.log import ServedCall
 from local.bound import bound_command
 from local.environment import module_command
-from proofs.judgement.records import Records, read
+from proofs.judgement.records import read
 from proofs.report import Report, arguments, at_least, exactly, say
 from proofs.workplace import programs, workplace
 from proofs.zombie.worker import INSIDE, MARK, POINT, POINTS
+from tests.adapters.dispatch.recording import Received, Receiver, receiving
 from tests.e2e import processes
 from tests.e2e.practice_ground import DEVELOPMENT, STAYS_CLOSED, Ground, Place
 from tests.e2e.stack import Stack, eventually, running_stack
@@ -46,6 +51,8 @@ TRIES = 4
 SETTLES_WITHIN = 180.0
 AFTERWARDS = 5.0
 """Seconds that a woken worker gets to do what it was about to do."""
+PAGED_WITHIN = 30.0
+"""Seconds from the end of a round in which its pages must have arrived."""
 SLOW_READING = 4.0
 """Seconds that a reading takes where the wake is to come during verification."""
 WORKER = "proofs.zombie.worker"
@@ -71,6 +78,7 @@ class Round:
     late: int
     """Calls that the audit log tells as late."""
     paged: int
+    """Of these: pages that arrived at the webhook of whoever is on call."""
     states: dict[str, str]
     """Proposal → state at the end."""
     effects: dict[str, int]
@@ -100,7 +108,7 @@ class Round:
         return [f"{self.point}: {one}" for one in found]
 
 
-async def run_round(stack: Stack, point: str, size: int, wake: Wake = Wake.OVER) -> Round:
+async def run_round(stack: Stack, on_call: Receiver, point: str, size: int, wake: Wake = Wake.OVER) -> Round:
     """Let a worker stop at `point`, and wake it."""
     mark = stack.state_dir / f"zombie-{time.monotonic_ns()}"
     begin = {Wake.OVER: _begin, Wake.VERIFYING: _begin_one, Wake.ALONE: _begin_alone}[wake]
@@ -112,7 +120,21 @@ async def run_round(stack: Stack, point: str, size: int, wake: Wake = Wake.OVER)
         await eventually(lambda: _are_over(stack, ids), limit=SETTLES_WITHIN)
     async with stack.database() as database:
         records = await read(database)
-    return _round(stack, records, point, ids, (began, woke_at), wake=wake, stops=int(mark.exists()))
+    late = sum(one.type is AuditType.EFFECT_LATE and one.subject in ids for one in records.events)
+    calls = [call for call in stack.emulator.calls().of("SetNodePoolSize") if call.ts >= began]
+    return Round(
+        point=point,
+        wake=wake,
+        stops=int(mark.exists()),
+        calls=[call for call in calls if call.ts >= woke_at],
+        late=late,
+        paged=await _paged(on_call, ids, late),
+        states={row.id: row.state for row in records.proposals if row.id in ids},
+        effects={
+            one: sum(call.accepted and call.target == place.pool() and call.ts < woke_at for call in calls)
+            for one, place in ids.items()
+        },
+    )
 
 
 async def _begin(stack: Stack, mark: Path, size: int) -> tuple[datetime, dict[str, Place]]:
@@ -190,33 +212,25 @@ async def _is_quiet(stack: Stack) -> bool:
     return all(one["status"] == "DONE" for cluster in clusters for one in cluster["operations"])
 
 
-def _round(
-    stack: Stack,
-    records: Records,
-    point: str,
-    ids: dict[str, Place],
-    moments: tuple[datetime, datetime],
-    *,
-    wake: Wake,
-    stops: int,
-) -> Round:
-    began, woke_at = moments
-    calls = [call for call in stack.emulator.calls().of("SetNodePoolSize") if call.ts >= began]
-    told = [
-        row for row in records.notices if row.subject in ids and row.payload.get("reason_code") == "late_call"
-    ]
-    return Round(
-        point=point,
-        wake=wake,
-        stops=stops,
-        calls=[call for call in calls if call.ts >= woke_at],
-        late=sum(one.type is AuditType.EFFECT_LATE and one.subject in ids for one in records.events),
-        paged=len(told),
-        states={row.id: row.state for row in records.proposals if row.id in ids},
-        effects={
-            one: sum(call.accepted and call.target == place.pool() and call.ts < woke_at for call in calls)
-            for one, place in ids.items()
-        },
+async def _paged(on_call: Receiver, ids: Collection[str], wanted: int) -> int:
+    """Return how many pages about these proposals arrived, as soon as there are as many as wanted."""
+
+    async def have_come() -> bool:
+        return pages(on_call.received, ids) >= wanted
+
+    with contextlib.suppress(TimeoutError):
+        await eventually(have_come, limit=PAGED_WITHIN)
+    return pages(on_call.received, ids)
+
+
+def pages(received: Iterable[Received], ids: Collection[str]) -> int:
+    """Count the messages that call a person to late calls of these proposals. One that came twice is one."""
+    messages = {one.headers["webhook-id"]: json.loads(one.body) for one in received}
+    return sum(
+        one["type"] == f"sluice.{NotificationEvent.DIRTY}"
+        and one["data"]["reason_code"] == LATE_CALL
+        and one["data"]["proposal_id"] in ids
+        for one in messages.values()
     )
 
 
@@ -264,13 +278,23 @@ async def prove(directory: Path, points: Sequence[tuple[str, Wake]]) -> list[Rou
     for number, (point, wake) in enumerate(points, 1):
         place = directory / str(number)
         place.mkdir()
-        async with running_stack(place, programs(), Ground(AT_ONCE, limits=limits)) as stack:
-            one = await run_round(stack, point, 2, wake)
+        async with receiving() as on_call:
+            ground = Ground(AT_ONCE, limits=limits, notifications=[notification(on_call, place)])
+            async with running_stack(place, programs(), ground) as stack:
+                one = await run_round(stack, on_call, point, 2, wake)
         found.append(one)
         say(
             f"{number} of {len(points)}, «{point}»: {len(one.calls)} calls after it woke, {one.late} told as late"
         )
     return found
+
+
+def notification(on_call: Receiver, directory: Path) -> Mapping[str, str]:
+    """Return the entry of the configuration by which whoever is on call is told."""
+    secret = directory / "webhook.secret"
+    secret.write_text("whsec_" + base64.b64encode(bytes(32)).decode())
+    secret.chmod(0o600)
+    return {"url": on_call.url, "secret_file": str(secret)}
 
 
 def _named(point: str, wake: Wake) -> str:
@@ -306,7 +330,7 @@ def main() -> int:
                 ),
                 *([at_least("late effects, inside the window", late, 1)] if inside else ()),
                 exactly("late effects found", sum(one.late for one in found), late),
-                exactly("late effects paged", sum(one.paged for one in found), late),
+                exactly("late effects of which a page arrived", sum(one.paged for one in found), late),
             ),
             faults=[fault for one in found for fault in one.faults()],
             again=f"python -m proofs.zombie --rounds {given.rounds}{only}",
