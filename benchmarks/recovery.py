@@ -1,7 +1,8 @@
 """How soon does it go on, stop, or refuse? `make bench-recovery`.
 
-On Sluice as shipped, with two workers, over a real Temporal server. One of them is killed while workflows wait in its
-memory and while its effects are under way; a breaker is driven open by failures; a halt is pressed amid approvals.
+On Sluice with two workers, over a real Temporal server. One of them is killed while workflows wait in its memory and
+while its effects are under way; a halt is pressed when half of what waits is approved, and before the other half is; a
+breaker is driven open by failures.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ class Recovered:
     halt_last_effect: float
     """From the halt to the last call that the provider took; negative: none came after it."""
     halt_effective: float
+    halt_held: int
+    """Approved changes that the provider was not asked for as long as the halt stood."""
 
 
 async def _waiting(sluice: Sluice, places: Sequence[Place], nodes: int) -> list[str]:
@@ -170,11 +173,16 @@ async def breaker(sluice: Sluice, place: Place) -> tuple[int, float, float]:
     return failures, opened - _accepted(sluice, place)[before].ts.timestamp(), held
 
 
-async def halt(sluice: Sluice, places: Sequence[Place]) -> tuple[float, float]:
-    """Approve everything, press halt amid it, and see when the provider took the last change."""
+async def halt(sluice: Sluice, places: Sequence[Place]) -> tuple[float, float, int]:
+    """Approve half, press halt at the first effect, approve the rest; see what the provider still took, and let go.
+
+    Raises:
+        RuntimeError: the halt held nothing, or not all that it held was made afterwards.
+    """
     ids = await _waiting(sluice, places, 4)
     before = len(sluice.emulator.calls().accepted("SetNodePoolSize"))
-    approving = asyncio.gather(*(sluice.approve(one) for one in ids))
+    early, late = ids[: len(ids) // 2], ids[len(ids) // 2 :]
+    approving = asyncio.gather(*(sluice.approve(one) for one in early))
 
     async def begun() -> bool:
         return len(sluice.emulator.calls().accepted("SetNodePoolSize")) > before
@@ -184,7 +192,7 @@ async def halt(sluice: Sluice, places: Sequence[Place]) -> tuple[float, float]:
     body = {"scope": {"environment": PRODUCTION.name}, "reason": "benchmark"}
     made = await sluice.http.post("/v1/halts", json=body, headers=sluice.header_of("operator"))
     made.raise_for_status()
-    await approving
+    await asyncio.gather(approving, *(sluice.approve(one) for one in late))
 
     async def is_effective() -> bool:
         path = f"/v1/halts/{made.json()['id']}"
@@ -194,8 +202,15 @@ async def halt(sluice: Sluice, places: Sequence[Place]) -> tuple[float, float]:
     await eventually(is_effective, limit=180)
     effective = time.time() - pressed
     await asyncio.sleep(1)
-    last = max(call.ts.timestamp() for call in sluice.emulator.calls().accepted("SetNodePoolSize"))
-    return last - pressed, effective
+    calls = sluice.emulator.calls().accepted("SetNodePoolSize")
+    held = len(ids) - (len(calls) - before)
+    if held < 1:
+        raise RuntimeError(f"{len(ids)} changes were approved, and the halt held none of them")
+    ended = await sluice.http.delete(f"/v1/halts/{made.json()['id']}", headers=sluice.header_of("operator"))
+    ended.raise_for_status()
+    for proposal_id in ids:
+        await sluice.ended(proposal_id)
+    return calls[-1].ts.timestamp() - pressed, effective, held
 
 
 async def recover(sluice: Sluice, places: Sequence[Place], count: int) -> Recovered:
@@ -204,11 +219,10 @@ async def recover(sluice: Sluice, places: Sequence[Place], count: int) -> Recove
     say(f"updates: {max(found_updates):.1f} s")
     found_effects = await effects(sluice, places[count : 2 * count])
     say(f"effects: {max(found_effects):.1f} s")
-    last_effect, effective = await halt(sluice, places[2 * count : 3 * count])
-    say(f"halt: last effect after {last_effect:.2f} s")
-    await _end_halts(sluice)
+    last_effect, effective, stopped = await halt(sluice, places[2 * count : 3 * count])
+    say(f"halt: last effect after {last_effect:.2f} s, {stopped} held")
     failures, opened, held = await breaker(sluice, places[3 * count])
-    return Recovered(found_updates, found_effects, failures, opened, held, last_effect, effective)
+    return Recovered(found_updates, found_effects, failures, opened, held, last_effect, effective, stopped)
 
 
 async def measure(count: int) -> Recovered:
@@ -216,12 +230,6 @@ async def measure(count: int) -> Recovered:
     ground = BenchGround(3 * count + 1, breaker={"failures": FAILURES})
     async with sluice_alone(ground, SLUICE_GKE__OPERATION_TIMEOUT=OPERATION_TIMEOUT) as sluice:
         return await recover(sluice, ground.slots, count)
-
-
-async def _end_halts(sluice: Sluice) -> None:
-    for row in await sluice.pool.fetch("SELECT id FROM halts WHERE ended_at IS NULL"):
-        ended = await sluice.http.delete(f"/v1/halts/{row['id']}", headers=sluice.header_of("operator"))
-        ended.raise_for_status()
 
 
 def result(found: Recovered, again: str, seconds: float) -> Result:
@@ -246,12 +254,15 @@ def result(found: Recovered, again: str, seconds: float) -> Result:
             told("open breaker → next change held, once approved", f"{found.held_after:.2f} s"),
             told("halt → last effect", f"{found.halt_last_effect:.2f} s"),
             told("halt → effective", f"{found.halt_effective:.2f} s"),
+            told("approved changes that the halt held", found.halt_held),
         ),
         again=again,
         seconds=seconds,
         charts=(Chart("times", "From a killed worker, an open breaker, a halt", "s", bars),),
         notes=(
             f"{len(found.updates)} workflows and as many effects at once; a second worker was already running.",
+            "The halt is pressed when half of the changes are approved and the provider has taken the first; the other "
+            "half is approved as soon as it stands. What it held is over before the breaker's turn.",
             "Until it is effective, a halt lets calls end whose intent was committed before it. It is effective once "
             "none of them can be in flight any more: within the time-out of a call (here 2 s) and its margin (10 s).",
         ),
