@@ -1,6 +1,6 @@
 """Does it hold with many pending and many stored proposals, and with two workers? `make bench-scale`.
 
-On Sluice as shipped over a real Temporal server. *Pending*: 1,000 proposals that wait in workflows of their own, and
+On Sluice over a real Temporal server. *Pending*: 1,000 proposals that wait in workflows of their own, and
 9,000 more in the tables alone (copies of rows), so that lists find 10,000; then the list is loaded, and proposals
 spread over all that wait are approved. *Stored*: with 1,000, 10,000 and 100,000 closed proposals, each in a database of
 its own, the times of a list, an intake and a decision, what all of it weighs, and the processor time per change.

@@ -1,6 +1,6 @@
 """How does a worker fare whose 10,000 pending proposals all wait in workflows of their own? `make bench-waiting`.
 
-On Sluice as shipped over a real Temporal server. Filling up takes most of half an hour, so `make bench` runs it only
+On Sluice over a real Temporal server. Filling up takes most of half an hour, so `make bench` runs it only
 where it is named: `make bench-scale` has a thousand in workflows, and measures the same with copies of rows for the
 rest. The worker keeps 1,000 workflows in memory; the approved ones are spread over all that wait, so most of them are
 read from their histories again before their effect.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from benchmarks.copies import copy_waiting
 from benchmarks.floor.ground import BenchGround
-from benchmarks.floor.processor import resident_mib
+from benchmarks.floor.processor import peak_mib
 from benchmarks.floor.server import bench_server
 from benchmarks.floor.sluice import Sluice, sluice_on
 from benchmarks.report import (
@@ -80,7 +80,6 @@ class Step:
 
     count: int
     list_ms: list[float]
-    worker_mib: float
 
 
 @dataclass(frozen=True)
@@ -91,6 +90,8 @@ class Waited:
     """So many waited in a workflow."""
     steps: list[Step]
     effect_ms: list[float]
+    worker_mib: float
+    """The most that the worker held, its replays with it."""
 
 
 async def measure(extent: Extent) -> Waited:
@@ -101,19 +102,23 @@ async def measure(extent: Extent) -> Waited:
 
 
 async def waited(sluice: Sluice, places: Sequence[Place], extent: Extent) -> Waited:
-    """Fill up what waits in steps, load the list at each; then approve some, and time their effects."""
+    """Fill up what waits in steps, load the list at each; then approve some, and time their effects.
+
+    Raises:
+        RuntimeError: the worker ended meanwhile.
+    """
+    [worker] = sluice.roles["worker"]
     waiting = await _fill(sluice, places, extent)
     found = []
     for count in extent.pending:
         await copy_waiting(sluice.pool, count)
         latencies = await load_lists(sluice, extent.loads, state="awaiting_approval")
-        memory = resident_mib(sluice.roles["worker"][0])
-        found.append(Step(count, latencies, memory))
-        say(f"{count:,} pending: list p95 {percentile(latencies, 0.95):.0f} ms, worker {memory:.0f} MiB")
+        found.append(Step(count, latencies))
+        say(f"{count:,} pending: list p95 {percentile(latencies, 0.95):.0f} ms")
     # One after the other, so that none waits for another's lease; not the newest pools only.
     chosen = waiting[:: max(1, len(waiting) // extent.approved)][: extent.approved]
     effects = [await _effect_ms(sluice, place, pool, one) for place, pool, one in chosen]
-    return Waited(len(waiting), found, effects)
+    return Waited(len(waiting), found, effects, peak_mib(worker))
 
 
 async def _fill(sluice: Sluice, places: Sequence[Place], extent: Extent) -> list[tuple[Place, str, str]]:
@@ -163,9 +168,9 @@ def figures(found: Waited) -> list[Figure]:
             timed_at_most(f"{one.count:,} pending: list p95", percentile(one.list_ms, 0.95), LIST_MS, " ms")
             for one in found.steps
         ),
-        at_most(f"{waiting}: memory of the worker", most.worker_mib, MEMORY_MIB, " MiB"),
+        at_most(f"{waiting}: most memory of the worker", found.worker_mib, MEMORY_MIB, " MiB"),
         timed_at_most(
-            f"{waiting}: approve → effect p99, one in flight",
+            f"{waiting}: approve → effect p99 of {len(found.effect_ms)}, one in flight",
             percentile(found.effect_ms, 0.99), EFFECT_MS, " ms",
         ),
     ]  # fmt: skip

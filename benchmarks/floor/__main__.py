@@ -4,7 +4,7 @@
 
 - floor: a workflow, one Update, one activity that does nothing;
 - floor-dev: the same on Temporal's dev server (one shard, SQLite in memory), as a second line;
-- sluice: `sluice up` as shipped, a production change proposed and approved over HTTP, on the GKE emulator;
+- sluice: `sluice up`, a production change proposed and approved over HTTP, on the GKE emulator;
 - naive: plain Temporal, one regular activity per gate, an Update, the same adapters, rows of ledger and audit;
 - langgraph: a graph with the PostgreSQL checkpointer and `interrupt()`, the same steps, a worker that claims threads.
 

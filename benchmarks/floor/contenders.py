@@ -256,9 +256,12 @@ class Naive(HomeMade):
         await self._handle(change_id).execute_update(NaiveWorkflow.approve, REVIEWER)
 
     async def ended(self, change_id: str) -> float:
-        """Wait for the workflow."""
-        await self._handle(change_id).result()
-        return 0.0
+        """Wait for the workflow.
+
+        Raises:
+            RuntimeError: it did not change anything.
+        """
+        return _done(change_id, await self._handle(change_id).result())
 
     def _handle(self, change_id: str) -> WorkflowHandle[NaiveWorkflow, str]:
         return self.client.get_workflow_handle_for(NaiveWorkflow.run, change_id)
@@ -285,9 +288,19 @@ class Graph(HomeMade):
         await graph.resume(self.pool, change_id, "approve")
 
     async def ended(self, change_id: str) -> float:
-        """Wait until a worker has left the thread for good."""
-        await self.over.of(change_id)
-        return 0.0
+        """Wait until a worker has left the thread for good.
+
+        Raises:
+            RuntimeError: it did not change anything.
+        """
+        [status] = await self.over.of(change_id)
+        return _done(change_id, status)
+
+
+def _done(change_id: str, how: str) -> float:
+    if how != "done":
+        raise RuntimeError(f"{change_id} ended as {how}")
+    return 0.0
 
 
 def _roles(server: BenchServer, workers: Sequence[int]) -> dict[str, Sequence[int]]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.floor.contenders import Contender
 from benchmarks.floor.processor import spent
+from emulators.gke.log import Calls
 from tests.e2e.practice_ground import Place
 
 SIZES = (2, 3)
@@ -37,6 +38,7 @@ class Sample:
     approved_at: float
     acknowledged: float
     """Until the decision was."""
+    over_at: float
     effect_at: float
     """0 where only the provider knows."""
 
@@ -81,7 +83,26 @@ class Measured:
     def _effect_of(self, sample: Sample) -> float:
         if sample.effect_at:
             return sample.effect_at
-        return next(at for at in self.effects[sample.place.pool()] if at >= sample.approved_at)
+        [effect] = effects_of(sample, self.effects)
+        return effect
+
+
+def effects_of(sample: Sample, effects: Mapping[str, Sequence[float]]) -> list[float]:
+    """Return when the provider took a change of the pool between the approval and the end of this one."""
+    return [at for at in effects.get(sample.place.pool(), ()) if sample.approved_at <= at <= sample.over_at]
+
+
+def require_one_effect_each(samples: Sequence[Sample], effects: Mapping[str, Sequence[float]]) -> None:
+    """Hold what a contender says it did against what the provider took.
+
+    Raises:
+        RuntimeError: a change made no effect or several, or a pool was changed beside them.
+    """
+    for one in samples:
+        if (count := len(effects_of(one, effects))) != 1:
+            raise RuntimeError(f"{one.place.pool()}: a change that is over had {count} effects")
+    if (taken := sum(map(len, effects.values()))) != len(samples):
+        raise RuntimeError(f"{len(samples)} changes, and the provider took {taken}")
 
 
 def _ms(processor: Mapping[str, float], roles: Sequence[str], changes: int) -> float:
@@ -101,13 +122,17 @@ async def drive(
 
     What is over within `seconds`, after a ramp, makes the throughput. Each slot has at least one change then. Where
     none of them is over in time, the time is what they all took.
+
+    Raises:
+        RuntimeError: a process that is measured ended, or the provider took other changes than these.
     """
     slots = [Slot(contender, place) for place in places]
-    await asyncio.gather(*(slot.run() for slot in slots[:warm_up]))
+    provider = contender.emulator
+    earlier = len(provider.calls()) if provider else 0
+    warm = await asyncio.gather(*(slot.run() for slot in slots[:warm_up]))
     measured = Measured()
     for slot in itertools.islice(itertools.cycle(slots), alone):
         measured.alone.append(await slot.run())
-    provider = contender.emulator
     roles = {**contender.roles} | ({"provider": [provider.pid]} if provider else {})
     if paced:
         before = spent(roles)
@@ -135,8 +160,10 @@ async def drive(
     measured.processor = {role: after[role] - before[role] for role in roles}
     measured.processor["driver"] = time.process_time() - own
     if provider is not None:
-        for call in provider.calls().accepted("SetNodePoolSize"):
+        for call in Calls(provider.calls()[earlier:]).accepted("SetNodePoolSize"):
             measured.effects.setdefault(call.target, []).append(call.ts.timestamp())
+        samples = [*warm, *measured.alone, *measured.paced, *measured.together]
+        require_one_effect_each(samples, measured.effects)
     return measured
 
 
@@ -177,4 +204,4 @@ class Slot:
         await self._contender.approve(change_id)
         acknowledged = time.monotonic() - asked
         effect_at = await self._contender.ended(change_id)
-        return Sample(self._place, taken, verdict, approved_at, acknowledged, effect_at)
+        return Sample(self._place, taken, verdict, approved_at, acknowledged, time.time(), effect_at)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _TIMES = slice(11, 15)
 """Places of utime, stime, cutime, cstime behind the command's name."""
+
+_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 
 
 def seconds_of(pids: Iterable[int]) -> float:
@@ -29,25 +32,39 @@ def family(root: int) -> list[int]:
 
 
 def spent(roles: Mapping[str, Sequence[int]]) -> dict[str, float]:
-    """Return seconds by role."""
+    """Return seconds by role.
+
+    Raises:
+        RuntimeError: a process of a role has gone: whoever came in its place would look as if it cost nothing.
+    """
+    for role, pids in roles.items():
+        if gone := [pid for pid in pids if not _read(_stat(pid))]:
+            raise RuntimeError(f"{role}: {gone} ended while it was measured")
     return {role: seconds_of(pids) for role, pids in roles.items()}
 
 
-def resident_mib(root: int) -> float:
-    """Return the memory that a process and its descendants hold, in MiB; pages they share count once each."""
-    pages = 0
-    for pid in family(root):
-        fields = _read(Path(f"/proc/{pid}/statm")).split()
-        pages += int(fields[1]) if fields else 0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def peak_mib(root: int) -> float:
+    """Return the most memory that a process and its descendants have held, each at its time, in MiB.
+
+    Raises:
+        RuntimeError: the process has gone, and took that with it.
+    """
+    found = [peak for pid in family(root) if (peak := _PEAK.search(_read(Path(f"/proc/{pid}/status"))))]
+    if not found:
+        raise RuntimeError(f"{root} ended while it was measured")
+    return sum(int(peak[1]) for peak in found) / 2**10
 
 
 def _own(pid: int) -> float:
-    stat = _read(Path(f"/proc/{pid}/stat"))
+    stat = _read(_stat(pid))
     if not stat:
         return 0.0
     fields = stat.rpartition(")")[2].split()
     return sum(int(one) for one in fields[_TIMES]) / _TICK
+
+
+def _stat(pid: int) -> Path:
+    return Path(f"/proc/{pid}/stat")
 
 
 def _tasks(pid: int) -> list[Path]:

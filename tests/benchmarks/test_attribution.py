@@ -16,7 +16,7 @@ from tests.e2e.practice_ground import PRODUCTION, Place
 from tests.history_cost import Cost
 
 PATH_MS = {"worker": 60.0, "policy": 5.0, "temporal": 50.0, "database": 35.0}
-CHANGE = Sample(Place(PRODUCTION, "prod-00"), 0.1, 0.2, 1_000.0, 0.1, 1_000.5)
+CHANGE = Sample(Place(PRODUCTION, "prod-00"), 0.1, 0.2, 1_000.0, 0.1, 1_001.0, 1_000.5)
 
 
 def measured(within: int, **processor: float) -> Measured:
@@ -62,8 +62,10 @@ def test_a_contender_is_told_with_and_without_those_who_call_it() -> None:
 def test_two_workers_are_compared_with_one_in_each_round_by_itself() -> None:
     fast, slow = measured(100), measured(50)
     found = {1: [fast, slow, slow], 2: [replace(fast, within=90), replace(slow, within=45), slow]}
-    waited = waiting.Waited(4, [waiting.Step(20, [1.0], 10.0)], [5.0])
+    waited = waiting.Waited(4, [waiting.Step(20, [1.0])], [5.0, 7.0], 10.0)
     stored = {count: Stored([measured(1, worker=0.1)], [1.0]) for count in (1, 2)}
     figures = scale.figures(scale.Scaled(waited, stored, found))
     assert value(figures, "throughput with 2 workers ÷ 1") == "0.9× (0.9 to 1)"
-    assert value(figures, "20 pending, 4 of them in workflows: memory of the worker") == "10 MiB"
+    workflows = "20 pending, 4 of them in workflows"
+    assert value(figures, f"{workflows}: most memory of the worker") == "10 MiB"
+    assert value(figures, f"{workflows}: approve → effect p99 of 2, one in flight") == "6.98 ms"
