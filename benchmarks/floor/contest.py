@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import itertools
+import math
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +29,7 @@ from tests.gke_fixtures import EmulatorProcess
 from tests.opa_fixtures import opa_process
 
 _JUDGED = "NEW.state IN ('awaiting', 'denied')"
+_OVER = "NEW.status IN ('done', 'denied')"
 Opening = Callable[[BenchServer, Path, BenchGround], AbstractAsyncContextManager[Contender]]
 
 
@@ -92,7 +95,7 @@ async def open_plain(
             module = "benchmarks.floor.naive" if name == "naive" else "benchmarks.floor.graph"
             async with (
                 told_of(database, "changes", _JUDGED, "NEW.id || ' ' || NEW.state") as waiting,
-                told_of(database, "runs", "NEW.status IN ('done', 'denied')", "NEW.thread") as over,
+                told_of(database, "runs", _OVER, "NEW.thread || ' ' || NEW.status") as over,
                 working(WorkerProcess(module, given, directory)) as worker,
             ):
                 common = (worker, server, pool, waiting, opa_pid, emulator)
@@ -103,9 +106,11 @@ async def open_plain(
 
 
 @asynccontextmanager
-async def open_sluice(server: BenchServer, directory: Path, ground: BenchGround) -> AsyncIterator[Contender]:
-    """Run the whole of Sluice."""
-    async with sluice(server, directory, ground) as contender:
+async def open_sluice(
+    server: BenchServer, directory: Path, ground: BenchGround, **changes: str
+) -> AsyncIterator[Contender]:
+    """Run the whole of Sluice; `changes` are settings by their variable."""
+    async with sluice(server, directory, ground, **changes) as contender:
         yield contender
 
 
@@ -118,13 +123,30 @@ OPENINGS: dict[str, Opening] = {
 }
 
 
+def turns(names: Sequence[str], rounds: int) -> list[list[str]]:
+    """Return who comes when: each round goes on from the one before with another step through the same circle.
+
+    What one leaves the servers to do weighs on the next. With five contenders nobody follows the same one twice in four
+    rounds; of any two, the second round has each behind the one that came behind it in the first.
+    """
+    count = len(names)
+    steps = sorted(
+        (step for step in range(1, count + 1) if math.gcd(step, count) == 1),
+        key=lambda step: min(step, count - step),
+    )
+    return [
+        [names[(step * place - 1) % count] for place in range(1, count + 1)]
+        for step in itertools.islice(itertools.cycle(steps), rounds)
+    ]
+
+
 async def contest(
     server: BenchServer, effort: Effort, openings: Mapping[str, Opening]
 ) -> dict[str, list[Measured]]:
-    """Run every contender once per round, every second round in the opposite order; return what each did."""
+    """Run every contender once per round; return what each did."""
     found: dict[str, list[Measured]] = {name: [] for name in openings}
-    for number in range(effort.rounds):
-        for name in openings if number % 2 == 0 else reversed(list(openings)):
+    for number, order in enumerate(turns(list(openings), effort.rounds)):
+        for name in order:
             ground = BenchGround(effort.slots)
             with scratch(name) as directory:
                 async with openings[name](server, directory, ground) as contender:

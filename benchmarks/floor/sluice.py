@@ -1,6 +1,7 @@
-"""Sluice as a contender: `sluice up` with its own worker and API, nothing added, on the bench server.
+"""Sluice as a contender: `sluice up` with its own worker and API, on the bench server.
 
-A change is proposed and approved over HTTP, as people and programs do.
+A change is proposed and approved over HTTP, as people and programs do. What is set otherwise than shipped is in
+`tests/e2e/stack.py` (times of the provider) and `benchmarks/floor/ground.py` (limits); docs/performance.md names it.
 """
 
 from __future__ import annotations
@@ -23,10 +24,17 @@ from benchmarks.floor.news import News, told_of
 from benchmarks.floor.programs import opa_program
 from benchmarks.floor.server import BenchServer, bench_server, scratch
 from contracts.messages import FLEET_SCHEDULE, HOUSEKEEPING_SCHEDULE, Standing, proposal_workflow_id
+from settings import GkeSettings
 from tests.e2e.practice_ground import Ground, Place
 from tests.e2e.stack import Programs, Stack, running_stack
 from tests.gke_fixtures import EmulatorProcess
 
+_TIMES = ("call_timeout", "operation_timeout", "poll_interval")
+AS_SHIPPED = {
+    f"SLUICE_GKE__{name.upper()}": str(GkeSettings.model_fields[name].default.total_seconds())
+    for name in _TIMES
+}
+"""Settings by their variable: the times of the provider that a stack of a test has shorter."""
 ENDS_WITHIN = 300.0
 """Seconds. Whoever waits longer waits for something that will not come."""
 _JUDGED = "NEW.state = 'awaiting_approval' OR NEW.closed_at IS NOT NULL"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 from benchmarks.floor import survival
+from benchmarks.floor.sluice import AS_SHIPPED
 from emulators.gke.log import Calls
+from settings import GkeSettings, Settings
 from tests.e2e.practice_ground import PRODUCTION, Place
 
 
@@ -71,3 +74,14 @@ async def test_a_change_that_never_ends_is_given_up(clock: Clock, monkeypatch: p
         clock.now = 60.0
 
     assert await undergo(Change(), fault) == survival.Outcome(0, is_over=False, seconds=60.0)
+
+
+def test_every_fault_is_met_once() -> None:
+    assert sorted(itertools.chain.from_iterable(survival.PARTS)) == sorted(survival.FAULTS)
+
+
+def test_sluice_survives_with_the_times_that_it_is_shipped_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in AS_SHIPPED.items():
+        monkeypatch.setenv(name, value)
+    assert Settings().gke == GkeSettings()
+    assert len(AS_SHIPPED) == 3
