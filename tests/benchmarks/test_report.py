@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import report
 from benchmarks.report import Figure, Result, Spread, at_most, conclude, spread_at_least, timed_at_most
 
 TOO_SLOW = timed_at_most("the whole command", 70.0, 60.0, " s")
@@ -42,3 +43,10 @@ def test_a_short_run_tells_what_it_timed_and_wants_nothing_of_it(tmp_path: Path)
 
 def test_a_short_run_ends_with_1_where_what_it_counted_is_wrong(tmp_path: Path) -> None:
     assert ended(tmp_path, TOO_MANY, TOO_SLOW, quick=True)[0] == 1
+
+
+def test_what_did_not_come_to_rest_is_a_note_of_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "UNREST", ["Begun though the server was not calm."])
+    assert ended(tmp_path, ENOUGH, quick=False)[1]["notes"] == ["Begun though the server was not calm."]
