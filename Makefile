@@ -74,6 +74,10 @@ bench: setup ## every benchmark, one after the other; the figures go to docs/per
 bench-quick: setup ## the short form of every benchmark: that it runs, not how fast
 	@exec $(BIN)/python -m benchmarks --quick
 
+.PHONY: bench-waiting
+bench-waiting: setup ## the one that `make bench` leaves out: as long as all others; its figures go to the same page
+	@exec $(BIN)/python -m benchmarks waiting --figures docs/figures/benchmarks.json
+
 bench-%: setup ## one benchmark alone, by the name that `make bench` gives it, for example bench-guard
 	@exec $(BIN)/python -m benchmarks $*
 

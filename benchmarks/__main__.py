@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.catalogue import BENCHMARKS, ONLY_WHERE_NAMED
 from benchmarks.page import FIGURES, publish
+from benchmarks.report import WORDS
 from proofs.catalogue import Size
 from proofs.figures import keeping
 from proofs.report import end_as_by_keyboard, say
@@ -30,12 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     wanted = given.names or [name for name in names if given.quick or name not in ONLY_WHERE_NAMED]
     chosen = [one for one in BENCHMARKS if one.name in wanted]
+    if given.quick and given.figures is not None and given.figures.resolve() == FIGURES:
+        sys.stderr.write("the published figures are those of whole runs\n")
+        return 2
     given.scratch.mkdir(parents=True, exist_ok=True)
     end_as_by_keyboard()
     size = Size.QUICK if given.quick else Size.FULL
     keep = keeping(given.figures, FIGURES, publish)
-    outcomes = asyncio.run(run(chosen, given.scratch, lanes=1, size=size, keep=keep))
-    say(f"\n{summary(outcomes)}")
+    outcomes = asyncio.run(run(chosen, given.scratch, lanes=1, size=size, keep=keep, words=WORDS))
+    say(f"\n{summary(outcomes, WORDS)}")
     return 0 if all(one.holds if given.quick else one.report is not None for one in outcomes) else 1
 
 

@@ -14,9 +14,10 @@ from typing import Self
 
 from benchmarks.floor.calm import UNREST
 from proofs import report as proof
-from proofs.report import Figure, Report, at_most, exactly, say, told
+from proofs.report import Figure, Report, Words, at_most, exactly, say, told
 
 __all__ = [
+    "WORDS",
     "Bar",
     "Chart",
     "Figure",
@@ -36,6 +37,8 @@ __all__ = [
     "told",
     "up_to_p99",
 ]
+
+WORDS = Words("benchmark", "question", "targets kept", "A TARGET IS MISSED")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ def arguments(description: str | None, quick: str) -> argparse.ArgumentParser:
 def conclude(found: Result, given: argparse.Namespace) -> int:
     """Print a result, keep it where asked for, and return the exit status: 0 when it met every target it judges."""
     found = replace(found, notes=(*found.notes, *UNREST))
-    return proof.conclude(found.short() if given.quick else found, given.report)
+    return proof.conclude(found.short() if given.quick else found, given.report, WORDS)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -73,6 +73,19 @@ class Report:
         return asdict(self) | {"holds": self.holds}
 
 
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What those who read of a run call it, and what came of it."""
+
+    one: str
+    asked: str
+    kept: str
+    broken: str
+
+
+PROOF = Words("proof", "promise", "holds", "DOES NOT HOLD")
+
+
 class Stopwatch:
     """Progress of a long run on standard output: at most a line every few seconds, with what is done of how much."""
 
@@ -131,7 +144,7 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def conclude(report: Report, file: Path | None = None) -> int:
+def conclude(report: Report, file: Path | None = None, words: Words = PROOF) -> int:
     """Print a report, keep it as JSON where asked for, and return the exit status: 0 when the promise was kept."""
     width = max((len(one.name) for one in report.figures), default=0)
     say(f"\n{report.promise}")
@@ -140,7 +153,8 @@ def conclude(report: Report, file: Path | None = None) -> int:
         say(f"  {'  ' if one.holds else '! '}{one.name:<{width}}  {one.value}{wanted}")
     for fault in report.faults:
         say(f"  FAULT {fault}")
-    say(f"{'holds' if report.holds else 'DOES NOT HOLD'} after {report.seconds:.0f} s; again: {report.again}")
+    outcome = words.kept if report.holds else words.broken
+    say(f"{outcome} after {report.seconds:.0f} s; again: {report.again}")
     if file is not None:
         file.write_text(json.dumps(report.document(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return 0 if report.holds else 1

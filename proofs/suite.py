@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from proofs.catalogue import Proof, Size
-from proofs.report import say
+from proofs.report import PROOF, Words, say
 
 ROOT = Path(__file__).resolve().parent.parent
 _PROGRESS_EVERY = 30.0
+_NO_REPORT = "ended without a report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ async def run(
     lanes: int,
     size: Size,
     keep: Callable[[Outcome], None] = lambda _: None,
+    words: Words = PROOF,
 ) -> list[Outcome]:
     """Run the proofs that have this size, `lanes` at a time, and return what became of them in the order given.
 
@@ -58,7 +60,7 @@ async def run(
     turns = asyncio.Semaphore(lanes)
 
     async def ended(proof: Proof) -> Outcome:
-        outcome = await _run(proof, scratch, size)
+        outcome = await _run(proof, scratch, size, words)
         keep(outcome)
         return outcome
 
@@ -75,7 +77,7 @@ async def run(
     return [found[proof] for proof in proofs]
 
 
-async def _run(proof: Proof, scratch: Path, size: Size) -> Outcome:
+async def _run(proof: Proof, scratch: Path, size: Size, words: Words) -> Outcome:
     given = proof.arguments(size) or ()
     report, log = scratch / f"{proof.name}.json", scratch / f"{proof.name}.log"
     report.unlink(missing_ok=True)
@@ -100,7 +102,8 @@ async def _run(proof: Proof, scratch: Path, size: Size) -> Outcome:
         json.loads(report.read_text(encoding="utf-8")) if report.exists() else None,
         _end_of(log, 2_000),
     )
-    say(f"{proof.name}: {'holds' if outcome.holds else 'DOES NOT HOLD'} after {outcome.seconds:.0f} s")
+    became = _NO_REPORT if outcome.report is None else words.kept if outcome.holds else words.broken
+    say(f"{proof.name}: {became} after {outcome.seconds:.0f} s")
     if not outcome.holds:
         say(f"{outcome.last_words}\nagain: {outcome.command}")
     return outcome
@@ -121,11 +124,11 @@ def _end_of(log: Path, length: int) -> str:
     return log.read_text(encoding="utf-8", errors="replace").rstrip()[-length:] or "it said nothing yet"
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
+def summary(outcomes: Sequence[Outcome], words: Words = PROOF) -> str:
     """Return the table that a person reads at the end, as Markdown."""
-    lines = ["| proof | promise | figures | minutes | holds |", "|---|---|---|---|---|"]
+    lines = [f"| {words.one} | {words.asked} | figures | minutes | {words.kept} |", "|---|---|---|---|---|"]
     for one in outcomes:
-        report = one.report or {"promise": "ended without a report", "figures": []}
+        report = one.report or {"promise": _NO_REPORT, "figures": []}
         figures = "; ".join(f"{figure['name']}: {figure['value']}" for figure in report["figures"])
         lines.append(
             f"| {one.name} | {report['promise']} | {figures} | {one.seconds / 60:.1f} "
