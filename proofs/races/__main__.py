@@ -53,7 +53,7 @@ def figures(tally: Tally, races: int) -> tuple[Figure, ...]:
         at_least("of these between processes", tally.across, races // 2),
         told("proposals", tally.proposals),
         told("calls", tally.calls),
-        at_least("effects", tally.effects, races // 16),
+        at_least("effects", tally.effects, races // 20),
         *(told(state, number) for state, number in sorted(tally.ends.items())),
         exactly("deadlocks", tally.deadlocks, 0),
         exactly("calls that the database could not serve", tally.unavailable, 0),

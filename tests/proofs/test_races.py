@@ -48,12 +48,12 @@ async def test_a_planted_bug_is_found(tmp_path: Path, migrated_database_url: str
 
 
 def test_too_few_races_effects_or_races_between_processes_are_too_little() -> None:
-    enough = Tally(races=100, across=50, effects=6)
+    enough = Tally(races=100, across=50, effects=5)
     for tally, holds in (
         (enough, True),
         (replace(enough, across=49), False),
         (replace(enough, races=99), False),
-        (replace(enough, effects=5), False),
+        (replace(enough, effects=4), False),
     ):
         assert all(one.holds for one in figures(tally, 100)) is holds
 
