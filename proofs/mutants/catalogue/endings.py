@@ -83,7 +83,7 @@ LOOKING = Group(
             "in_time=answered_in_time)", "in_time=True)", (_ALONE,)
         ),
         "call-in-time-is-judged-by-the-providers-clock": Change(
-            "in_time=answered_in_time)", "in_time=False)"
+            "in_time=answered_in_time)", "in_time=False)", (_ALONE,)
         ),
     },
 )
