@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from adapters.audit.checkpoint import DEFAULT_ORIGIN, CheckpointKey
 from adapters.keys import load_public_keys
 from emulators.gke.log import Calls, read_calls
-from proofs.judgement import approvals, changes, effects, endings, halts, log, money
+from proofs.judgement import approvals, ballots, changes, effects, endings, halts, log, money
 from proofs.judgement.records import Records, read
 from tests.e2e.practice_ground import MONTHLY_LIMIT
 from tests.e2e.stack import Stack
@@ -49,7 +49,7 @@ async def judge(
     caps = {row.scope: Decimal(MONTHLY_LIMIT) for row in records.windows if row.scope.startswith("team=")}
     verdicts = {
         "I1": effects.faults(records, calls),
-        "I2": approvals.faults(records, calls, keys),
+        "I2": approvals.faults(records, calls, keys) + ballots.faults(records, keys),
         "I3": money.faults(records, caps) + money.held_at_rest(records),
         "I4": endings.faults(records),
         "I5": endings.lost(records, proposals, requests, votes),
