@@ -2,7 +2,8 @@
 
 Between Sluice and each of Temporal, PostgreSQL, OPA, GKE and the model's endpoint stands toxiproxy. Each fault strikes
 while one change is somewhere on its path, a person approves another one, and two more are asked for; when it is over,
-all must come to their end. Then the provider's answers to changes are lost after it has made them, by the hundred:
+all must come to their end. Most faults at each dependency must be felt: the same without a fault is what they are
+compared with. Then the provider's answers to changes are lost after it has made them, by the hundred:
 most callers wait until their time is over, some see their connection end.
 Judged by the emulator's own log and the database. `--only` repeats cells by their name, with the same seed, and the
 lost answers with them unless there are to be none.
@@ -18,7 +19,8 @@ import asyncio
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import ceil
 from pathlib import Path
 
 from proofs.judgement.story import stories, tell
@@ -26,9 +28,9 @@ from proofs.judgement.whole import Judgement, judge
 from proofs.kills.traffic import LIMITS, OPERATION_SECONDS
 from proofs.network import cells, lost_answers
 from proofs.network.cells import RECOVERS_WITHIN, Cell
-from proofs.network.faults import FAULTS, Fault
+from proofs.network.faults import FAULTS, NO_FAULT, Fault
 from proofs.network.lost_answers import Losses
-from proofs.network.stack import DEPENDENCIES, proxied
+from proofs.network.stack import DEPENDENCIES, GKE, proxied
 from proofs.network.toxiproxy import program
 from proofs.report import Figure, Report, arguments, at_least, at_most, exactly, say, told
 from proofs.workplace import programs, workplace
@@ -42,29 +44,42 @@ _PROMISE = (
 
 async def strike(
     directory: Path, chosen: Sequence[tuple[Fault, str]], seed: int
-) -> tuple[list[Cell], Judgement]:
-    """Run these cells, one after the other, on one stack, and judge what they left behind."""
+) -> tuple[list[Cell], Cell, Judgement]:
+    """Run these cells, one after the other, on one stack, then one without a fault, and judge what they left behind."""
     met = list[Cell]()
     ground = Ground(3 * cells.SPOTS, limits=dict(LIMITS))
     async with proxied(directory, programs(), program(), ground) as running:
         await running.stack.admin.settings(operation=OPERATION_SECONDS)
-        for number, (fault, dependency) in enumerate(chosen):
+        for number, (fault, dependency) in enumerate([*chosen, (NO_FAULT, GKE)]):
             one = await cells.run(running, fault, dependency, cells.spot(ground, number), seed)
             met.append(one)
-            say(f"{number + 1} of {len(chosen)}, {one.name}: {one.said()}")
+            say(f"{number + 1} of {len(chosen) + 1}, {one.name}: {one.said()}")
         taken = [one for cell in met for one in cell.proposals]
         asked = [one for cell in met for one in cell.requests]
         votes = [one for cell in met for one in cell.votes]
-        return met, await judge(running.stack, taken, asked, votes)
+        *struck, calm = met
+        return struck, calm, await judge(running.stack, taken, asked, votes)
 
 
-def figures_of_cells(met: Sequence[Cell], judgement: Judgement, wanted: int) -> list[Figure]:
+def felt(met: Sequence[Cell], calm: Cell) -> Iterable[Figure]:
+    """Return whether the faults were felt, so that they show anything."""
+    yield at_least("without a fault, calls that reached the model", calm.asked_model, 1)
+    for name in DEPENDENCIES:
+        there = [one for one in met if one.dependency == name]
+        if there:
+            yield at_least(
+                f"faults felt at {name}", sum(one.is_felt(calm) for one in there), ceil(len(there) / 2)
+            )
+
+
+def figures_of_cells(met: Sequence[Cell], calm: Cell, judgement: Judgement, wanted: int) -> list[Figure]:
     """Return what the cells show."""
     outcomes = {name: Counter[str]() for name in DEPENDENCIES}
     for one in met:
         outcomes[one.dependency] += one.outcomes
     return [
         exactly("faults of the network, each at each dependency", len(met), wanted),
+        *felt(met, calm),
         *[
             exactly(f"{name}, violations", len(found), 0)
             for name, found in sorted(judgement.verdicts.items())
@@ -112,10 +127,10 @@ def main() -> int:
             figures += figures_of_answers(losses, given.wanted)
             faults += losses.faults
         if chosen:
-            met, judgement = asyncio.run(strike(place.directory, chosen, given.seed))
+            met, calm, judgement = asyncio.run(strike(place.directory, chosen, given.seed))
             say(cells.table(met))
-            figures = figures_of_cells(met, judgement, len(chosen)) + figures
-            faults += [fault for one in met for fault in one.faults()]
+            figures = figures_of_cells(met, calm, judgement, len(chosen)) + figures
+            faults += [fault for one in (*met, calm) for fault in one.faults()]
             faults += [f"{name}: {one}" for name, found in judgement.verdicts.items() for one in found]
             tell(stories(judgement.records, faults))
         only = f' --only "{given.only}"' if given.only else ""

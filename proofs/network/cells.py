@@ -16,7 +16,7 @@ import httpx
 
 from contracts.proposal import ProposalState
 from proofs.network.faults import Fault
-from proofs.network.stack import DEPENDENCIES, Proxied
+from proofs.network.stack import DEPENDENCIES, MODEL, Proxied
 from tests.e2e.practice_ground import DEVELOPMENT, PRODUCTION, Ground, Place
 from tests.e2e.stack import eventually
 
@@ -49,6 +49,8 @@ class Cell:
     """Calls of people that were sent again."""
     ended_meanwhile: int = 0
     """Of proposals and requests, before the fault was over."""
+    asked_model: int = 0
+    """Calls that reached the model."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """Final states of proposals, with the reason where it is not success."""
     recovered_after: float = 0.0
@@ -60,6 +62,20 @@ class Cell:
     def name(self) -> str:
         """What `--only` finds it by."""
         return f"{self.fault} at {self.dependency}"
+
+    @property
+    def held_up(self) -> int:
+        """Proposals and requests that were not over when the fault was."""
+        return self.outcomes.total() + len(self.requests) - self.ended_meanwhile
+
+    def is_felt(self, calm: Cell) -> bool:
+        """Tell whether more than without a fault was held up, refused or sent again, or the model asked otherwise."""
+        return (
+            self.held_up > calm.held_up
+            or self.outcomes["succeeded"] < self.outcomes.total()
+            or self.repeated > calm.repeated
+            or (self.dependency == MODEL and self.asked_model != calm.asked_model)
+        )
 
     def faults(self) -> list[str]:
         """Return what is not as it must be."""
@@ -79,7 +95,8 @@ class Cell:
         """Return the cell as words for a table."""
         ends = ", ".join(f"{count} {state}" for state, count in sorted(self.outcomes.items()))
         return (
-            f"{ends}; {self.ended_meanwhile} ended meanwhile, the last {self.recovered_after:.1f} s after it"
+            f"{ends}; {self.held_up} held up, the last ended {self.recovered_after:.1f} s after it; "
+            f"{self.repeated} calls sent again, {self.asked_model} reached the model"
         )
 
 
@@ -119,7 +136,7 @@ async def run(proxied: Proxied, fault: Fault, dependency: str, spot: Spot, seed:
     cell, proxies = Cell(fault.name, dependency), proxied.proxies[dependency]
     people, chance = _People(proxied, cell), random.Random(f"{seed} {cell.name}")  # noqa: S311  no secret
     address = proxied.stack.database_url.replace("+asyncpg", "", 1)
-    watching = await asyncpg.connect(address, timeout=10)
+    watching, asked_before = await asyncpg.connect(address, timeout=10), len(proxied.model.calls)
     meanwhile: asyncio.Future[Any] = asyncio.gather()
     try:
         voted = await people.propose(spot.voted.resize(spot.size))
@@ -141,6 +158,7 @@ async def run(proxied: Proxied, fault: Fault, dependency: str, spot: Spot, seed:
                 await meanwhile
                 await eventually(lambda: _is_over(watching, cell), limit=GIVES_UP)
         await _conclude(watching, cell, healed_at)
+        cell.asked_model = len(proxied.model.calls) - asked_before
         if not meanwhile.done():
             cell.open.append("somebody's call was never answered")
     finally:

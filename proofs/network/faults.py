@@ -36,6 +36,8 @@ def _both(kind: str, **attributes: int) -> tuple[Toxic, ...]:
     return (Toxic(kind, UP, attributes), Toxic(kind, DOWN, attributes))
 
 
+NO_FAULT = Fault("no fault", keeps=True)
+"""What the others are compared with."""
 _NEVER = 600_000
 """Milliseconds: longer than any fault lasts."""
 

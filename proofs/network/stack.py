@@ -44,6 +44,8 @@ class Proxied:
     stack: Stack
     proxies: Mapping[str, Sequence[Proxy]]
     """Dependency → what stands before it. GKE has two: its own API and Compute."""
+    model: openai_server.ChatServer
+    """Behind its proxy; it keeps the calls that reach it."""
 
 
 @asynccontextmanager
@@ -73,7 +75,7 @@ async def proxied(
         behind = _behind(toxi, gke)
         async with running_stack(directory, programs, ground, behind, **changes) as stack:
             stack.database_url = database.format(upstreams[POSTGRESQL])
-            yield Proxied(stack, {name: [one] for name, one in before.items()} | {GKE: gke})
+            yield Proxied(stack, {name: [one] for name, one in before.items()} | {GKE: gke}, model)
 
 
 def _behind(

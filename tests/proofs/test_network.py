@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from adapters.store import intents
 from contracts.base import utc_now
 from contracts.effect import Intent
 from proofs.network import lost_answers
-from proofs.network.__main__ import figures_of_answers
+from proofs.network.__main__ import felt, figures_of_answers
 from proofs.network.cells import RECOVERS_WITHIN, Cell, table
 from proofs.network.faults import FAULTS
 from proofs.network.lost_answers import LOSSES, Case, Losses, Lost
@@ -62,14 +63,56 @@ def test_only_calls_that_timed_out_count_as_such_and_some_connections_must_have_
         assert figure.name.endswith("after the effect")
 
 
-SOUND = Cell("reset", "Temporal", outcomes=Counter(succeeded=4), recovered_after=3.0)
+SOUND = Cell(
+    "reset",
+    "Temporal",
+    requests=["req_1"],
+    ended_meanwhile=3,
+    outcomes=Counter(succeeded=4),
+    recovered_after=3.0,
+)
+CALM = Cell(
+    "no fault", "GKE", requests=["req_1"], ended_meanwhile=5, outcomes=Counter(succeeded=4), asked_model=1
+)
 
 
 def test_a_cell_that_came_to_its_end_is_as_it_must_be() -> None:
     assert SOUND.faults() == []
     closed = Counter({"denied (policy_unavailable)": 4})
     assert replace(SOUND, dependency="OPA", outcomes=closed).faults() == []
-    assert "| reset | 4 succeeded; 0 ended meanwhile" in table([SOUND])
+    assert "| reset | 4 succeeded; 2 held up" in table([SOUND])
+
+
+UNFELT = replace(SOUND, ended_meanwhile=5, asked_model=1)
+
+
+def test_faults_that_change_nothing_show_nothing() -> None:
+    assert all(one.holds for one in felt([SOUND, UNFELT], CALM))
+    for met, calm in (
+        ([SOUND, UNFELT, UNFELT], CALM),
+        ([SOUND], replace(CALM, ended_meanwhile=3)),
+        ([SOUND, replace(UNFELT, dependency="LLM")], CALM),
+    ):
+        [wrong] = [one for one in felt(met, calm) if not one.holds]
+        assert wrong.name.startswith("faults felt at")
+    (unasked,) = [one for one in felt([SOUND], replace(CALM, asked_model=0)) if not one.holds]
+    assert unasked.name == "without a fault, calls that reached the model"
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"ended_meanwhile": 4},
+        {"repeated": 1},
+        {"outcomes": Counter({"succeeded": 3, "denied (policy_unavailable)": 1})},
+        {"asked_model": 0, "dependency": "LLM"},
+        {"asked_model": 3, "dependency": "LLM"},
+    ],
+    ids=["held-up", "sent-again", "refused", "model-not-reached", "model-asked-again"],
+)
+def test_a_fault_is_felt_by_whoever_waits_asks_again_or_is_refused(seen: dict[str, Any]) -> None:
+    assert not UNFELT.is_felt(CALM)
+    assert replace(UNFELT, **seen).is_felt(CALM)
 
 
 @pytest.mark.parametrize(
