@@ -73,7 +73,8 @@ def figures(plan: Plan, outcome: Outcome, points: int) -> list[Figure]:
         told("proposals", len(outcome.taken.proposals)),
         told("they and those asked for in words ended as", outcome.ends),
         at_least("proposals rolled back", outcome.rolled_back, wanted // 3),
-        at_least("requests taken", len(outcome.taken.requests), wanted // 10),
+        at_least("requests taken", len(outcome.taken.requests), wanted // 6),
+        at_least("proposals that came of them", outcome.worded, wanted // 6),
         at_least("votes taken", len(outcome.taken.votes), wanted),
         told("calls of people sent again", outcome.taken.repeated),
     ]

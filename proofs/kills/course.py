@@ -59,6 +59,8 @@ class Outcome:
     """Of proposals, in words."""
     effects: int
     rolled_back: int
+    worded: int
+    """Proposals that came of requests."""
     is_at_rest: bool
     """Whether all had ended, and everybody had their answers, before it was judged."""
 
@@ -118,6 +120,7 @@ async def _judge(stack: Stack, killer: Killer, taken: Taken, *, is_at_rest: bool
         ends=found.ends,
         effects=len(effects.effects(found.calls)),
         rolled_back=sum(row.state == ProposalState.ROLLED_BACK for row in found.records.proposals),
+        worded=sum(row.request_id is not None for row in found.records.proposals),
         is_at_rest=is_at_rest,
     )
 

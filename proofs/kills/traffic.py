@@ -190,10 +190,10 @@ class Member:
     async def asked(self) -> None:
         """Somebody asks in words."""
         place = self._place(DEVELOPMENT)
-        body = {"text": f"scale web in {place.name} to {self.size}"}
+        body = {"text": f"scale web in {place.name} to {self.other_size}"}
         answer = await self.crew.post("/v1/requests", body, "requester")
         if answer.status_code != 202:
-            return
+            raise RuntimeError(f"a request was refused: {answer.text}")
         request_id = answer.json()["request_id"]
         self.crew.taken.requests.append(request_id)
         await self._over(request_id)
@@ -225,8 +225,8 @@ class Member:
 
     async def ended_early(self) -> None:
         """Rejected, or cancelled."""
-        proposal_id = await self._propose(self._place(CRITICAL).resize(self.size))
-        if self.turn % 2:
+        proposal_id = await self._propose(self._place(CRITICAL).resize(self.other_size))
+        if self.turn // len(self.kinds) % 2:
             await self.crew.post(f"/v1/proposals/{proposal_id}/cancel", {}, "requester")
             await self._over(proposal_id)
         else:
@@ -236,6 +236,11 @@ class Member:
     def size(self) -> int:
         """Nodes asked for in this turn: other ones whenever a kind has its turn again, so that it changes something."""
         return 2 + (self.turn + self.turn // len(self.kinds)) % 3
+
+    @property
+    def other_size(self) -> int:
+        """Of those three the one for which neither the change before on this pool asks nor the next one."""
+        return 2 + self.size % 3
 
     def _place(self, environment: Environment) -> Place:
         return self.crew.stack.ground.places(environment)[self.number]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from random import Random
+from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import AsyncMock
 
+import httpx
 import pytest
 
 from activities.execution.attempt import EffectTimings
@@ -18,8 +22,9 @@ from proofs.kills.course import Outcome, Plan, met
 from proofs.kills.killing import ENOUGH, WITHIN, Kill, Killer
 from proofs.kills.points import FAMILIES, POINTS, Effect, Standing, point_of
 from proofs.kills.resuming import slowest
-from proofs.kills.traffic import BROUGHT_BACK, Member, Taken
+from proofs.kills.traffic import BROUGHT_BACK, KillGround, Member, Taken
 from proofs.kills.watch import View, Watcher, in_flight
+from tests.e2e.practice_ground import PRODUCTION
 from tests.e2e.stack import CALL_TIMEOUT
 from workflows.retry_policies import EFFECTS
 from workflows.stages import HEARTBEAT_TIMEOUT
@@ -44,6 +49,43 @@ def test_nobody_asks_for_what_they_asked_for_in_their_last_round() -> None:
         later = replace(member, turn=turn + len(member.kinds))
         assert member.size != later.size
         assert member.size + 1 < BROUGHT_BACK
+
+
+class Desk:
+    """Stands in for the crew: takes every call, and all is over at once. Notes what was asked for where, in order."""
+
+    def __init__(self) -> None:
+        self.sizes: dict[str, list[int]] = defaultdict(list)
+        self.cancelled = 0
+        self.taken, self.chance = Taken(), Random(1)
+        self.watcher = SimpleNamespace(view=View(datetime.max.replace(tzinfo=UTC), {}, {}))
+        viewer = SimpleNamespace(get=AsyncMock(return_value=httpx.Response(200, json={"proposal_ids": []})))
+        self.stack = SimpleNamespace(ground=KillGround(1), admin=AsyncMock(), people={"viewer": viewer})
+
+    async def post(self, path: str, body: dict[str, Any], _: str) -> httpx.Response:
+        if path == "/v1/requests":
+            _, pool, _, cluster, _, size = body["text"].split()
+            self.sizes[f"{cluster}/{pool}"].append(int(size))
+        elif path == "/v1/proposals":
+            action = body["action"]
+            size = action.get("node_count", action.get("max_node_count"))
+            self.sizes[f"{action['cluster']}/{action['node_pool']}"].append(size)
+        self.cancelled += path.endswith("/cancel")
+        return httpx.Response(202, json={"proposal_id": "prp_1", "request_id": "req_1"})
+
+
+async def test_each_change_of_a_pool_asks_for_another_size_than_the_one_before_it() -> None:
+    desk = Desk()
+    for turn in range(48):
+        member = Member(cast("Any", desk), number=0, turn=turn)
+        await member.kinds[turn % len(member.kinds)]()
+    for pool, sizes in desk.sizes.items():
+        if pool.startswith(PRODUCTION.name[:4]):
+            continue  # What an edit makes of a change there never comes to the desk.
+        changed = [size for size in sizes if size != BROUGHT_BACK]
+        assert len(changed) >= 4
+        assert all(one != other for one, other in pairwise(changed))
+    assert desk.cancelled == 2
 
 
 def test_every_point_is_aimed_at_as_often_also_one_that_is_never_there() -> None:
@@ -244,7 +286,7 @@ def wrong(
     )  # fmt: skip
     sound = Outcome(
         killer, Taken(requests=["r"], votes=["v"] * 10), slowest=2.0, slowest_one="",
-        verdicts={"I1": [], "I5": []}, stories={}, ends="", effects=20, rolled_back=3, is_at_rest=True,
+        verdicts={"I1": [], "I5": []}, stories={}, ends="", effects=20, rolled_back=3, worded=1, is_at_rest=True,
     )  # fmt: skip
     found = figures(Plan(workers, others, 0, 1, WITHIN), replace(sound, **changes), points)
     return [one.name for one in found if not one.holds]
@@ -278,6 +320,7 @@ def test_a_course_without_a_request_a_vote_or_a_way_back_shows_too_little() -> N
     assert wrong_after_ten() == []
     assert wrong_after_ten(taken=Taken(votes=["v"] * 10)) == ["requests taken"]
     assert wrong_after_ten(taken=Taken(requests=["r"], votes=["v"] * 9)) == ["votes taken"]
+    assert wrong_after_ten(worded=0) == ["proposals that came of them"]
     assert wrong_after_ten(rolled_back=2) == ["proposals rolled back"]
     assert wrong_after_ten(effects=19) == ["effects in the provider's log"]
     assert wrong_after_ten(recovered=0) == ["kills after which all they had caught was waited for"]
