@@ -6,11 +6,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from multiprocessing import Pipe
 
+import httpx
 import pytest
 
 from benchmarks import streams
-from benchmarks.streams import Streams
+from benchmarks.processes import Beside
+from benchmarks.streams import Ballot, Streams, in_turns
 
 SOON = 2.0
 
@@ -62,3 +65,24 @@ async def test_a_stream_that_told_of_much_and_not_of_a_decision_in_time_is_found
     much = [MOVED] * 100
     async with streaming([*much, *DECIDED.values()], [*much, DECIDED["prp_1"]], much) as address:
         assert await lacking(address, 3) == 2
+
+
+@pytest.mark.parametrize("lacking", [0, 1])
+async def test_nothing_is_measured_where_a_stream_lacks_a_decision(
+    lacking: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(_: Beside, word: object) -> object:
+        return word if word == 3 else (50, lacking)
+
+    monkeypatch.setattr(Beside, "answer", answer)
+    api = httpx.MockTransport(lambda _: httpx.Response(200))
+    ballots: list[Ballot] = [("prp_1", {}), ("prp_2", {})]
+    readers = Beside("the readers", Pipe()[0])
+    async with httpx.AsyncClient(transport=api, base_url="http://api") as client:
+        measured = in_turns(3, client, iter(ballots), readers, 1, decisions=1)
+        if lacking:
+            with pytest.raises(RuntimeError, match="1 streams did not tell"):
+                await measured
+        else:
+            [(_, streamed)] = await measured
+            assert streamed.received == 50
