@@ -3,9 +3,10 @@
 A whole stack runs under load: some proposals wait, some are edited, some fail and are rolled back. The worker is ended
 with SIGKILL at the named points of the path in turn, and those kills count that find at least 20 proposals in flight;
 then Temporal and the API with SIGKILL and PostgreSQL with SIGQUIT at drawn moments. Each kill of the worker counts for
-the point that the rows and the provider's log show right after it. In the end everything comes to rest, and I1 to I8
-are judged. `--seed` draws the same aims and moments again; what real processes do between them is their own, so the
-steps of what has a fault are told, with the kills that met it.
+the point that the rows and the provider's log show right after it. After one of ten kills nothing else is killed until
+all that it had caught at its work has gone on. In the end everything comes to rest, and I1 to I8 are judged. `--seed`
+draws the same aims and moments again; what real processes do between them is their own, so the steps of what has a
+fault are told, with the kills that met it.
 """
 
 from __future__ import annotations
