@@ -126,9 +126,9 @@ async def drive(
     Raises:
         RuntimeError: a process that is measured ended, or the provider took other changes than these.
     """
-    slots = [Slot(contender, place) for place in places]
     provider = contender.emulator
-    earlier = len(provider.calls()) if provider else 0
+    earlier = provider.calls() if provider else Calls()
+    slots = [Slot(contender, place, earlier) for place in places]
     warm = await asyncio.gather(*(slot.run() for slot in slots[:warm_up]))
     measured = Measured()
     for slot in itertools.islice(itertools.cycle(slots), alone):
@@ -160,7 +160,7 @@ async def drive(
     measured.processor = {role: after[role] - before[role] for role in roles}
     measured.processor["driver"] = time.process_time() - own
     if provider is not None:
-        for call in Calls(provider.calls()[earlier:]).accepted("SetNodePoolSize"):
+        for call in Calls(provider.calls()[len(earlier) :]).accepted("SetNodePoolSize"):
             measured.effects.setdefault(call.target, []).append(call.ts.timestamp())
         samples = [*warm, *measured.alone, *measured.paced, *measured.together]
         require_one_effect_each(samples, measured.effects)
@@ -188,10 +188,13 @@ async def _at_rate(slots: Sequence[Slot], changes: int) -> list[Sample]:
 class Slot:
     """One place, whose changes run one after the other."""
 
-    def __init__(self, contender: Contender, place: Place) -> None:
-        """Begin with the first size."""
+    def __init__(self, contender: Contender, place: Place, earlier: Calls) -> None:
+        """Begin with the first size that the pool does not have: to set the same again is no change."""
         self._contender, self._place = contender, place
         self._sizes = itertools.cycle(SIZES)
+        before = earlier.accepted("SetNodePoolSize", target=place.pool())
+        if before and before[-1].request["node_count"] == SIZES[0]:
+            next(self._sizes)
 
     async def run(self) -> Sample:
         """Run one change from its beginning to its end."""

@@ -35,13 +35,13 @@ class Provider:
     def calls(self) -> Calls:
         return Calls(self.served)
 
-    def change(self, place: Place) -> None:
+    def change(self, place: Place, size: int = 1) -> None:
         environment = place.environment
         where = {"project": environment.project, "location": environment.location, "cluster": place.name}
         self.served.append(
             ServedCall(
                 seq=1, ts=utc_now(), surface="container", method="SetNodePoolSize", accepted=True,
-                node_pool="web", **where,
+                node_pool="web", request={"node_count": size}, **where,
             )
         )  # fmt: skip
 
@@ -55,19 +55,21 @@ class Contender:
     effects: list[Place] = field(default_factory=lambda: [HERE])
     crashes: bool = False
     name: str = "fake"
+    sizes: list[int] = field(default_factory=list)
 
     @property
     def roles(self) -> Mapping[str, Sequence[int]]:
         return {"worker": [self.process.pid]}
 
     async def propose(self, place: Place, node_count: int) -> str:
+        self.sizes.append(node_count)
         return "change"
 
     async def judged(self, change_id: str) -> None: ...
 
     async def approve(self, change_id: str) -> None:
         for place in self.effects:
-            self.emulator.change(place)
+            self.emulator.change(place, self.sizes[-1])
 
     async def ended(self, change_id: str) -> float:
         if self.crashes:
@@ -97,6 +99,14 @@ async def test_each_change_has_the_effect_between_its_approval_and_its_end(conte
     [alone, together] = [*measured.alone, *measured.together]
     assert first < alone.approved_at <= second <= alone.over_at <= together.approved_at <= third
     assert measured.approve_to_effect([alone]) == [1_000 * (second - alone.approved_at)]
+
+
+async def test_no_pool_is_asked_for_the_size_that_it_has(contender: Contender) -> None:
+    for _ in range(2):
+        await driven(contender)
+    contender.emulator.change(HERE, 5)
+    await driven(contender)
+    assert contender.sizes == [2, 3, 2, 3, 2, 3, 2, 3, 2]
 
 
 @pytest.mark.parametrize("effects", [[], [HERE, HERE], [HERE, ELSEWHERE]])
