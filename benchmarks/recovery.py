@@ -252,7 +252,10 @@ def result(found: Recovered, again: str, seconds: float) -> Result:
             exactly("failed effects until the breaker is open", found.failures, FAILURES),
             told("first failed call → breaker open, rolling back each time", f"{found.opened_after:.1f} s"),
             told("open breaker → next change held, once approved", f"{found.held_after:.2f} s"),
-            told("halt → last effect", f"{found.halt_last_effect:.2f} s"),
+            told(
+                "halt → last effect",
+                f"{found.halt_last_effect:.2f} s" if found.halt_last_effect > 0 else "none came after it",
+            ),
             told("halt → effective", f"{found.halt_effective:.2f} s"),
             told("approved changes that the halt held", found.halt_held),
         ),

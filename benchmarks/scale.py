@@ -97,6 +97,7 @@ def result(found: Scaled, again: str, seconds: float) -> Result:
         seconds=seconds,
         charts=charts(found),
         notes=(
+            waiting.loaded(found.waited),
             "As many workflows wait as there are pools; what lists find beyond that are copies of rows. The worker "
             f"keeps {MAX_CACHED_WORKFLOWS:,} workflows in memory. `make bench-waiting` has ten times as many waiting.",
             "Stored proposals are copies with their evaluations, decisions, intents and postings. The audit log is not "

@@ -176,6 +176,11 @@ def figures(found: Waited) -> list[Figure]:
     ]  # fmt: skip
 
 
+def loaded(found: Waited) -> str:
+    """Return how many times stand behind the time of a list."""
+    return f"Each list of what waits was loaded {len(found.steps[-1].list_ms)} times."
+
+
 def chart(found: Waited) -> Chart:
     """Return the times of lists by how many wait."""
     lists = [Bar(f"{one.count:,} pending", up_to_p99(one.list_ms)) for one in found.steps]
@@ -195,6 +200,7 @@ def result(found: Waited, again: str, seconds: float) -> Result:
             Chart("effect", "Approve → effect: median, and up to p99", "ms", [effects], EFFECT_MS),
         ],
         notes=(
+            loaded(found),
             f"The worker keeps {MAX_CACHED_WORKFLOWS:,} workflows in memory. Approved were {len(found.effect_ms):,}, "
             "spread evenly over the order in which they came to wait, so most were read from their histories again.",
         ),

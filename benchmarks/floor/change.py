@@ -64,6 +64,8 @@ _POSTINGS = {
 }
 RATE_PER_HOUR = 10_000
 CALL_TIMEOUT, POLL = timedelta(seconds=2), 0.2
+READ_TIMEOUT = timedelta(seconds=20)
+"""What Google's client gives a read by default: whoever hangs for less than that wakes to an answer, and goes on."""
 REQUESTER = Principal(kind=PrincipalKind.HUMAN, subject="requester", roles=(Role.REQUESTER,))
 
 
@@ -113,7 +115,7 @@ class Gates:
         """Open the outside lazily."""
         self.pool = pool
         self._policy = OpaPolicyEngine(given.opa, timeout=timedelta(seconds=5))
-        self._reader = GkeNodePoolReader.to_endpoint(given.gke, given.compute)
+        self._reader = GkeNodePoolReader.to_endpoint(given.gke, given.compute, timeout=READ_TIMEOUT)
         self._effector = GkeNodePoolEffector.to_endpoint(given.gke, given.compute)
 
     @activity.defn

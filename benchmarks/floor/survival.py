@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
 
+from benchmarks.floor.change import READ_TIMEOUT
 from benchmarks.floor.contenders import Contender
 from benchmarks.floor.contest import OPENINGS, Opening, open_sluice
 from benchmarks.floor.graph import CLAIM
@@ -261,7 +262,9 @@ def result(found: Mapping[str, Mapping[str, Outcome]], again: str, seconds: floa
             f"LangGraph lasts {CLAIM:g} s. Both look five times a second.",
             "Of two resumers, the one that hangs is stopped whole, in a read. As it wakes, Temporal's SDK cancels what "
             "was given to another worker meanwhile, and it comes to no call: that keeps naive to one effect, and "
-            "leaves the fence of Sluice nothing to do. `make proof-zombie` stops workers where only a fence helps.",
+            "leaves the fence of Sluice nothing to do. LangGraph has no such thing: whoever wakes before the read has "
+            f"run out, after {READ_TIMEOUT.total_seconds():g} s, makes its call. `make proof-zombie` stops workers of "
+            "Sluice where only a fence helps.",
         ),
     )
 
