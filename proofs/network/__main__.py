@@ -20,6 +20,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 
@@ -45,19 +46,23 @@ _PROMISE = (
 async def strike(
     directory: Path, chosen: Sequence[tuple[Fault, str]], seed: int
 ) -> tuple[list[Cell], Cell, Judgement]:
-    """Run these cells, one after the other, on one stack, then one without a fault, and judge what they left behind."""
+    """Run these cells, one after the other, on one stack, then one without a fault, and judge what they left behind.
+
+    Before them, too, one meets no fault: the first of a stack is slow by itself, and is compared with nothing.
+    """
     met = list[Cell]()
+    courses = [(replace(NO_FAULT, name="warm-up"), GKE), *chosen, (NO_FAULT, GKE)]
     ground = Ground(3 * cells.SPOTS, limits=dict(LIMITS))
     async with proxied(directory, programs(), program(), ground) as running:
         await running.stack.admin.settings(operation=OPERATION_SECONDS)
-        for number, (fault, dependency) in enumerate([*chosen, (NO_FAULT, GKE)]):
+        for number, (fault, dependency) in enumerate(courses):
             one = await cells.run(running, fault, dependency, cells.spot(ground, number), seed)
             met.append(one)
-            say(f"{number + 1} of {len(chosen) + 1}, {one.name}: {one.said()}")
+            say(f"{number + 1} of {len(courses)}, {one.name}: {one.said()}")
         taken = [one for cell in met for one in cell.proposals]
         asked = [one for cell in met for one in cell.requests]
         votes = [one for cell in met for one in cell.votes]
-        *struck, calm = met
+        _, *struck, calm = met
         return struck, calm, await judge(running.stack, taken, asked, votes)
 
 
