@@ -26,7 +26,7 @@ from proofs.workplace import programs, workplace
 def figures(plan: Plan, outcome: Outcome, points: int) -> list[Figure]:
     """Return the table. What the load must have brought grows with the kills; the last runs brought twice as much."""
     kills, met = outcome.killer.kills, outcome.killer.by_point()
-    wanted = plan.workers + 3 * plan.others
+    planned = plan.workers + 3 * plan.others
     by_part = {
         part: [one for one in kills if one.part == part] for part in ("worker", "temporal", "postgres", "api")
     }
@@ -70,13 +70,13 @@ def figures(plan: Plan, outcome: Outcome, points: int) -> list[Figure]:
             _whole(plan.workers) + 2 * _whole(plan.others),
         ),
         *[exactly(f"{name}, violations", len(found), 0) for name, found in sorted(outcome.verdicts.items())],
-        at_least("effects in the provider's log", outcome.effects, 2 * wanted),
+        at_least("effects in the provider's log", outcome.effects, 2 * planned),
         told("proposals", len(outcome.taken.proposals)),
         told("they and those asked for in words ended as", outcome.ends),
-        at_least("proposals rolled back", outcome.rolled_back, wanted // 3),
-        at_least("requests taken", len(outcome.taken.requests), wanted // 6),
-        at_least("proposals that came of them", outcome.worded, wanted // 6),
-        at_least("votes taken", len(outcome.taken.votes), wanted),
+        at_least("proposals rolled back", outcome.rolled_back, planned // 3),
+        at_least("requests taken", len(outcome.taken.requests), planned // 6),
+        at_least("proposals that came of them", outcome.worded, planned // 6),
+        at_least("votes taken", len(outcome.taken.votes), planned),
         told("calls of people sent again", outcome.taken.repeated),
     ]
 
