@@ -1,8 +1,8 @@
 """Judges what arrived while an endpoint refused everything, and how its recovery looked. Pure: moments in, faults out.
 
 Amplification is what arrived during the storm for each call that the same demand takes in calm times; what was held
-back counts as demand. A herd is more than twice the steady rate within any window after the storm; where not half of
-that rate comes in any, nothing has come back that could be one.
+back counts as demand. A herd is more than twice the steady rate within any window after the storm; where not a
+quarter of that rate comes in any, nothing has come back that could be one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from math import ceil
 
 MOST_AMPLIFIED = 1.1
 LARGEST_PEAK = 2.0
-LEAST_PEAK = 0.5
+LEAST_PEAK = 0.25
 WINDOW = 15.0
 """Seconds over which a rate is taken: less than one change begins in a second, and each makes a burst of calls."""
 _STEP = 0.5
