@@ -77,12 +77,13 @@ async def _prove(directory: Path, chosen: Sequence[str], *, planted: bool) -> Ou
 
 def figures(outcome: Outcome, wanted: int) -> list[Figure]:
     """Return what the cases showed, of so many."""
+    changes = "effects in the provider's log"
     sound = [name for name, found in outcome.wrong.items() if not found]
     return [
         exactly("cases that went as they must", len(sound), wanted),
         *[exactly(f"{name}, violations", len(found), 0) for name, found in sorted(outcome.verdicts.items())],
-        # Each case by itself says what must end as succeeded; all of them change one pool each on the average.
-        at_least("effects in the provider's log", outcome.effects, wanted if wanted == len(CASES) else 0),
+        # Together they change a pool for each case; a case that is chosen by itself says what must succeed.
+        at_least(changes, outcome.effects, wanted) if wanted == len(CASES) else told(changes, outcome.effects),
         told("proposals", outcome.ends),
     ]
 
