@@ -83,7 +83,9 @@ def figures(outcome: Outcome, wanted: int) -> list[Figure]:
         exactly("cases that went as they must", len(sound), wanted),
         *[exactly(f"{name}, violations", len(found), 0) for name, found in sorted(outcome.verdicts.items())],
         # Together they change a pool for each case; a case that is chosen by itself says what must succeed.
-        at_least(changes, outcome.effects, wanted) if wanted == len(CASES) else told(changes, outcome.effects),
+        at_least(changes, outcome.effects, wanted)
+        if wanted == len(CASES)
+        else told(changes, outcome.effects),
         told("proposals", outcome.ends),
     ]
 
