@@ -14,6 +14,7 @@ from sqlalchemy import update
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+import activities.execution.activities
 import activities.guardrail.activities
 import activities.verification.activities
 import adapters.store.admitting
@@ -38,9 +39,11 @@ from adapters.store.batch import Batch
 from adapters.store.leases import LeaseGrant
 from adapters.store.outbox import OutboxKind
 from adapters.store.schema import decisions
+from contracts.action import Action
 from contracts.decision import DecisionRules, SignedDecision
 from contracts.effect import Intent
 from contracts.messages import PassInput, PassResult
+from contracts.observation import NodePoolObservation
 from contracts.proposal import Draft, ProposalState
 from contracts.safety import Halt
 from proofs.own_clock import AtOwnClock
@@ -232,6 +235,21 @@ def taken_for_done() -> Iterator[None]:
 
 
 @contextmanager
+def way_back_elsewhere() -> Iterator[None]:
+    """What is taken back is left one node larger than it was, and counts as restored."""
+
+    def restoring(action: Action, prior: NodePoolObservation) -> Action:
+        count = prior.even_node_count or 0
+        return action.model_copy(update={"node_count": count + 1})
+
+    with _all(
+        replaced(activities.execution.activities, "restoring", restoring),
+        replaced(activities.verification.activities, "restoring", restoring),
+    ):
+        yield
+
+
+@contextmanager
 def page_lost() -> Iterator[None]:
     """Nobody is told of a proposal that became `dirty`."""
     told = {state: event for state, event in proposals._NOTIFIED.items() if state != ProposalState.DIRTY}  # noqa: SLF001  as above
@@ -270,6 +288,7 @@ FATES: Mapping[str | None, Fate] = MappingProxyType(
         "clock": Fate(),
         "halt": Fate(),
         "verification": Fate(shortfalls=1.0),
+        "way-back": Fate(),
         "page": Fate(),
         "vote": Fate(losses=0.2, quorum=2),
     }
@@ -288,6 +307,7 @@ PLANTS: Mapping[str | None, Callable[[], AbstractContextManager[None]]] = Mappin
         "clock": own_clock,
         "halt": halt_overlooked,
         "verification": taken_for_done,
+        "way-back": way_back_elsewhere,
         "page": page_lost,
         "vote": vote_lost,
     }
