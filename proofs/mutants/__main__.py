@@ -39,6 +39,8 @@ from proofs.spread import lane, spread
 
 _ALL_MAY_ENTER = 0o755
 _ROOM = 4 * 1024**3
+_FEW = 3
+"""Tests that may be red at first, before there is any mutant: on a busy machine some of them wait for too long."""
 _LONGEST = 4 * LONGEST
 """Tests run three times at most for a mutant: its killer, then all of its tests, then a new killer without it."""
 SLOW = 60.0
@@ -125,15 +127,22 @@ def run(mutants: Sequence[Mutant], jobs: int = 1) -> list[Trial] | None:
 
 
 def _libraries(mutants: Sequence[Mutant], place: Place) -> tuple[str, ...] | None:
-    """Run the tests without a mutant. Return what they had to load; None where one is red."""
+    """Run the tests without a mutant. Return what they had to load; None where some are red, by themselves too."""
     tests = list(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
     _tell(f"{len(tests)} files or tests, without a mutant ...\n")
     preload()
-    healthy = run_tests(tests, place, LONGEST * 10, keep_byte_code=True)
-    if healthy.status != 0:
+    healthy = run_tests(tests, place, LONGEST * 10, whole=True)
+    if healthy.status == 0:
+        return healthy.libraries
+    if healthy.broken or not 0 < len(healthy.failed) <= _FEW:
         _tell(f"RED\n{healthy.output[-4000:]}\n")
         return None
-    return healthy.libraries
+    _tell(f"red beside what else goes on, again alone: {', '.join(healthy.failed)}\n")
+    alone = run_tests(healthy.failed, place, LONGEST)
+    if alone.status == 0:
+        return healthy.libraries
+    _tell(f"RED\n{alone.output[-4000:]}\n")
+    return None
 
 
 def slow_among(trials: Sequence[Trial]) -> list[str]:

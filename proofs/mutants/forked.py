@@ -31,7 +31,7 @@ _CLEANS_UP_WITHIN = 30.0
 """Seconds that a run gets once a test is red: what comes then changes nothing."""
 _PROFILE = "mutants"
 _QUIETLY = [
-    *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:langsmith_plugin"),
+    *("-q", "-p", "no:cacheprovider", "-p", "no:langsmith_plugin"),
     # Loaded before pytest began: their own assertions need no rewriting.
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
     f"--hypothesis-profile={_PROFILE}",
@@ -80,20 +80,24 @@ def preload(libraries: tuple[str, ...] = ()) -> None:
     gc.freeze()
 
 
-def run_tests(tests: Sequence[str], place: Place, longest: float, *, keep_byte_code: bool = False) -> Run:
-    """Run tests in the copy until the first is red, in a fork; give up after `longest` seconds."""
+def run_tests(tests: Sequence[str], place: Place, longest: float, *, whole: bool = False) -> Run:
+    """Run tests in the copy until the first is red, in a fork; give up after `longest` seconds.
+
+    `whole`: run all of them, whatever is red, and keep the byte code of the copy for other runs.
+    """
     place.scratch.mkdir(parents=True, exist_ok=True)
     found, output = place.scratch / "found.json", place.scratch / "output"
     found.unlink(missing_ok=True)
-    arguments = [*_QUIETLY, f"--basetemp={place.scratch / 'pytest'}", *tests]
+    until = [] if whole else ["-x"]
+    arguments = [*_QUIETLY, *until, f"--basetemp={place.scratch / 'pytest'}", *tests]
     child = os.fork()
     if child == 0:
         status = _CRASHED
         try:
-            status = _become_pytest(arguments, place, output, found, keep_byte_code=keep_byte_code)
+            status = _become_pytest(arguments, place, output, found, keep_byte_code=whole)
         finally:
             os._exit(status)
-    status = _waited(child, longest, found)
+    status = _waited(child, longest, None if whole else found)
     told = json.loads(found.read_text(encoding="utf-8")) if found.exists() else {}
     lists = {name: tuple(told.get(name, ())) for name in ("failed", "broken", "libraries")}
     written = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
@@ -124,17 +128,17 @@ def _is_ours(module: object) -> bool:
     return any(Path(one).is_relative_to(ROOT) and "site-packages" not in Path(one).parts for one in places)
 
 
-def _waited(child: int, seconds: float, found: Path) -> int:
+def _waited(child: int, seconds: float, found: Path | None) -> int:
     """Return a child's exit status, a signal as a negative number; end it when it takes too long.
 
-    Once something is `found`, not much more is waited for.
+    Once there is a file `found`, not much more is waited for.
     """
     give_up, is_red = time.monotonic() + seconds, False
     while time.monotonic() < give_up:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return os.waitstatus_to_exitcode(status)
-        if not is_red and found.exists():
+        if not is_red and found is not None and found.exists():
             is_red, give_up = True, min(give_up, time.monotonic() + _CLEANS_UP_WITHIN)
         time.sleep(_LOOK_EVERY)
     os.kill(child, signal.SIGKILL)

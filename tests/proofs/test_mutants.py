@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from proofs.mutants import __main__ as proof
 from proofs.mutants import forked
 from proofs.mutants.__main__ import SLOW, main, misfits_among, slow_among
 from proofs.mutants.catalogue import MUTANTS
@@ -143,6 +144,26 @@ def test_a_test_that_is_red_without_the_mutant_too_kills_nobody(
     tried = try_mutant(mutant, Place(tmp_path, tmp_path), killer)
     assert tried.result is result
     assert tried.told.endswith(RED)
+
+
+@pytest.mark.parametrize(
+    ("red", "red_alone", "goes_on"), [(1, False, True), (1, True, False), (4, False, False)]
+)
+def test_tests_that_are_red_before_any_mutant_are_run_again_alone_where_they_are_few(
+    monkeypatch: pytest.MonkeyPatch, red: int, *, red_alone: bool, goes_on: bool
+) -> None:
+    names = tuple(f"tests/a.py::test_{number}" for number in range(red))
+    ran = []
+
+    def run_tests(tests: tuple[str, ...], *_: object, whole: bool = False) -> Run:
+        ran.append(tests)
+        failed = names if whole or red_alone else ()
+        return Run(status=bool(failed), failed=failed, broken=(), output="", libraries=("yaml",))
+
+    monkeypatch.setattr("proofs.mutants.__main__.run_tests", run_tests)
+    found = proof._libraries(MUTANTS[:1], Place(ROOT, ROOT))
+    assert found == (("yaml",) if goes_on else None)
+    assert ran[1:] == ([names] if red == 1 else [])
 
 
 def test_a_mutant_that_was_killed_late_is_told_by_name() -> None:
