@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -9,11 +10,14 @@ from pydantic import JsonValue
 
 from agents.capacity.tools.tool import Arguments, Evidence, Tool
 from contracts.action import NodePoolTarget
-from contracts.configuration import Configuration, Target
+from contracts.configuration import Cluster, Configuration, Target
 from contracts.errors import TargetNotFound
 from contracts.ports import NodePoolReader
 
 MAX_POOLS = 60
+_AT_A_TIME = 10
+"""Clusters that are read at the same time: a person waits for the answer, and the provider counts what is asked."""
+_PLACE = ("project", "location", "cluster")
 
 
 async def registered_pools(
@@ -21,21 +25,29 @@ async def registered_pools(
 ) -> list[tuple[NodePoolTarget, Target]]:
     """Return every existing node pool that an entry of the configuration registers, in the file's order.
 
-    `where` may name a project, location or cluster: the others are not read. A cluster named by a wildcard cannot be
-    listed; a cluster that does not exist has no pools.
+    `where` may name a project, location or cluster: the others are not read. Several clusters are read at a time. One
+    that is named by a wildcard cannot be listed; one that does not exist has no pools.
 
     Raises:
         ProviderError: a cluster could not be read.
     """
+    clusters = [
+        one
+        for one in configuration.clusters
+        if all(where.get(name, value) == value for name, value in zip(_PLACE, one, strict=True))
+    ]
+    turns = asyncio.Semaphore(_AT_A_TIME)
+
+    async def pools_of(cluster: Cluster) -> list[str]:
+        async with turns:
+            try:
+                return await reader.list_node_pools(*cluster)
+            except TargetNotFound:
+                return []
+
+    listed = await asyncio.gather(*map(pools_of, clusters))
     found: dict[str, tuple[NodePoolTarget, Target]] = {}
-    for project, location, cluster in configuration.clusters:
-        place = {"project": project, "location": location, "cluster": cluster}
-        if any(where.get(name, value) != value for name, value in place.items()):
-            continue
-        try:
-            names = await reader.list_node_pools(project, location, cluster)
-        except TargetNotFound:
-            continue
+    for (project, location, cluster), names in zip(clusters, listed, strict=True):
         for name in names:
             target = NodePoolTarget(project=project, location=location, cluster=cluster, node_pool=name)
             entry = configuration.registered(target)
