@@ -70,19 +70,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.keep_killers:
         keep_killers(trials, [one.name for one in MUTANTS])
     _write_table(trials)
+    alive = [one for one in trials if one.result is not Result.KILLED]
+    named = [one.mutant for one in alive] or given.only or ()
     report = Report(
         promise="Every check of the list is guarded: removed or inverted by itself, it turns a test red.",
         figures=(
-            exactly("mutants killed", sum(one.result is Result.KILLED for one in trials), len(chosen)),
+            exactly("mutants killed", len(trials) - len(alive), len(chosen)),
             exactly("mutants survived", sum(one.result is Result.SURVIVED for one in trials), 0),
             told("seconds of a processor for a mutant, median", f"{median(_costs(trials)):.2f}"),
             told("minutes of a processor altogether", f"{processor_seconds() / 60:.1f}"),
             told(f"killed only after more than {SLOW:g} s", ", ".join(slow_among(trials)) or 0),
         ),
-        faults=[
-            f"{one.result}: {one.mutant}: {one.told}" for one in trials if one.result is not Result.KILLED
-        ],
-        again=" ".join(("python -m proofs.mutants", *(f"--only {name}" for name in given.only or ()))),
+        faults=[f"{one.result}: {one.mutant}: {one.told}" for one in alive],
+        again=" ".join(("python -m proofs.mutants", *(f"--only {name}" for name in named))),
         seconds=time.monotonic() - began,
     )
     return conclude(report, given.report)
