@@ -46,9 +46,9 @@ class Proof:
 PROOFS = (
     Proof("budget", "proofs.last_unit", ("--rounds", "500"), ("--rounds", "20"), ("--rounds", "5000")),
     Proof("approvals", "proofs.approval_orders", ("--sample", "300"), ("--sample", "10")),
-    Proof("races", "proofs.races", ("--races", "10000"), ("--races", "100")),
+    Proof("races", "proofs.races", ("--races", "10000"), ("--races", "100"), minutes=8),
     Proof("storm", "proofs.storm", minutes=7, tested_in="tests/e2e"),
-    Proof("errors", "proofs.error_storms", ("--storm", "30"), minutes=12),
+    Proof("errors", "proofs.error_storms", ("--storm", "30"), minutes=14),
     Proof(
         "halts",
         "proofs.halts",
@@ -68,7 +68,7 @@ PROOFS = (
         "proofs.audit_tamper",
         ("--entries", "10000", "--command", "1000", "--rearranged", "10000"),
         ("--entries", "60", "--command", "8", "--rearranged", "200"),
-        minutes=8,
+        minutes=13,
     ),
     Proof(
         "kills",
@@ -77,17 +77,17 @@ PROOFS = (
         # Other proofs run beside it, and this form asks only that it works.
         ("--kills", "6", "--others", "1", "--points", "4", "--within", "120"),
         ("--kills", "1000", "--others", "20"),
-        minutes=20,
+        minutes=25,
     ),
     Proof(
         "network",
         "proofs.network",
         ("--answers", "648", "--wanted", "500"),
         ("--answers", "40", "--wanted", "30", "--only", "half-open at GKE"),
-        minutes=8,
+        minutes=10,
     ),
     Proof("clocks", "proofs.clocks", (), ("--only", "forward over the time to decide"), minutes=8),
-    Proof("zombie", "proofs.zombie", ("--rounds", "1"), ("--only", "clock not looked at"), minutes=10),
+    Proof("zombie", "proofs.zombie", ("--rounds", "1"), ("--only", "clock not looked at"), minutes=14),
     Proof("secrets", "proofs.secrets", tested_in="tests/e2e"),
     Proof("upgrade", "proofs.upgrade", (), ()),
     Proof(
@@ -96,7 +96,7 @@ PROOFS = (
         ("--seeds", "4000"),
         ("--seeds", "100"),
         ("--seeds", "50000", "--jobs", "2"),
-        minutes=10,
+        minutes=17,
     ),
     Proof(
         "hostile",
@@ -105,7 +105,7 @@ PROOFS = (
         ("--rounds", "1", "--seconds", "1"),
         is_alone=True,
     ),
-    Proof("api", "proofs.api_fuzz", ("--examples", "12"), ("--examples", "1"), minutes=10),
+    Proof("api", "proofs.api_fuzz", ("--examples", "8"), ("--examples", "1"), minutes=10),
     # Most of what a mutant takes is a test that waits for what does not come: two of them wait side by side.
     Proof("mutants", "proofs.mutants", ("--jobs", "2"), ("--only", "fence"), minutes=40),
 )

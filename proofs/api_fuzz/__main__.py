@@ -6,7 +6,7 @@ document with a stable code, and any answer when it shows where our code lives. 
 name one that exists. What chance hardly draws is called as a client means it, too: every operation answers somebody
 with success.
 
-    python -m proofs.api_fuzz --examples 12 [--seed 1] [--only "POST /v1/halts"]
+    python -m proofs.api_fuzz --examples 8 [--seed 1] [--only "POST /v1/halts"]
 
 The same seed draws the same calls.
 """
@@ -235,7 +235,7 @@ def main() -> int:
     parser.add_argument(
         "--examples",
         type=int,
-        default=12,
+        default=8,
         help="for each operation and kind of data; every caller makes each",
     )
     parser.add_argument("--seed", type=int, default=1)
