@@ -82,12 +82,16 @@ bench-%: setup ## one benchmark alone, by the name that `make bench` gives it, f
 	@exec $(BIN)/python -m benchmarks $*
 
 .PHONY: proof
-proof: setup ## every proof, three side by side; the figures go to docs/figures/proofs.json
+proof: setup ## every proof but that of the tests, three side by side; the figures go to docs/figures/proofs.json
 	@exec $(BIN)/python -m proofs --figures docs/figures/proofs.json
 
 .PHONY: proof-quick
 proof-quick: setup ## the short form of every proof that has one
 	@exec $(BIN)/python -m proofs --quick
+
+.PHONY: proof-mutants
+proof-mutants: setup ## the one that `make proof` leaves out: every guard broken once; its figures go to the same page
+	@exec $(BIN)/python -m proofs mutants --figures docs/figures/proofs.json
 
 .PHONY: proof-long
 proof-long: setup ## the longest form of those proofs that have one: some hours

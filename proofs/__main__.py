@@ -1,4 +1,7 @@
-"""`make proof`: every proof, or those that are named; a table at the end. Exit status 0 when all promises were kept."""
+"""`make proof`: every proof but that of the tests, or those that are named; a table at the end.
+
+Exit status 0 when all promises were kept.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from proofs.catalogue import PROOFS, Size
+from proofs.catalogue import ONLY_WHERE_NAMED, PROOFS, Size
 from proofs.figures import keeping
 from proofs.page import FIGURES, publish
 from proofs.report import end_as_by_keyboard, say
@@ -25,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := sorted(set(given.names) - set(names)):
         sys.stderr.write(f"no proof is called {', '.join(unknown)}; there are {', '.join(names)}\n")
         return 2
-    chosen = [one for one in PROOFS if one.name in (given.names or names)]
+    left_out = ONLY_WHERE_NAMED if given.size is Size.FULL else frozenset()
+    chosen = [one for one in PROOFS if one.name in (given.names or set(names) - left_out)]
     if lacking := [one.name for one in chosen if given.names and one.arguments(given.size) is None]:
         sys.stderr.write(f"no {given.size} form has {', '.join(lacking)}\n")
         return 2
@@ -42,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m proofs", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help="proofs to run; none: all of them")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="proofs to run; none: all but `mutants`")
     parser.add_argument(
         "--quick",
         action="store_const",

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from proofs.catalogue import PROOFS, Proof, Size
 from proofs.figures import keep
 from proofs.machine import described
 from proofs.page import FIGURES
-from proofs.suite import run, summary
+from proofs.suite import Outcome, run, summary
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -124,6 +124,23 @@ def until(condition: Callable[[], bool]) -> None:
 def test_an_unknown_name_is_refused_with_the_names_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["no-such-proof"]) == 2
     assert "there are budget" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("given", "is_there"), [([], False), (["mutants"], True), (["--quick"], True)])
+def test_the_proof_that_is_about_the_tests_runs_in_full_only_where_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: list[str], *, is_there: bool
+) -> None:
+    chosen: list[str] = []
+
+    async def run(proofs: Sequence[Proof], *_: object, **__: object) -> list[Outcome]:
+        chosen.extend(one.name for one in proofs)
+        return []
+
+    monkeypatch.setattr("proofs.__main__.run", run)
+    monkeypatch.setattr("proofs.__main__.end_as_by_keyboard", lambda: None)
+    assert main([*given, "--scratch", str(tmp_path)]) == 0
+    assert ("mutants" in chosen) is is_there
+    assert ("budget" in chosen) is (given != ["mutants"])
 
 
 def test_a_size_that_a_proof_lacks_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
